@@ -1,0 +1,108 @@
+"""Every error that gantlet raises on purpose.
+
+::
+
+    GantletError                 anything below; the message is one whole sentence or two
+    ├── UsageError               the request is wrong (command line: exit status 2)
+    │   ├── UnknownName          no such task, method, key, …; the nearest names are offered
+    │   ├── BadValue             a value of the wrong type, or out of its range
+    │   ├── BadGrid              a grid that is empty, contradictory or ambiguous
+    │   ├── BadData              a file that is missing, truncated, corrupt, too small or not finite
+    │   ├── Refused              two parts that cannot play together, with the reason
+    │   ├── FolderInUse          an output folder that is not empty
+    │   └── MissingExtra         an optional dependency that is not installed
+    ├── StoreError               the disk is full, or a study folder cannot be read or written
+    └── ReplayMismatch           a replayed member differs from its record
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "BadData",
+    "BadGrid",
+    "BadValue",
+    "FolderInUse",
+    "GantletError",
+    "MissingExtra",
+    "Refused",
+    "ReplayMismatch",
+    "StoreError",
+    "UnknownName",
+    "UsageError",
+]
+
+
+class GantletError(Exception):
+    """The root of all errors that gantlet raises on purpose."""
+
+
+class UsageError(GantletError):
+    """The request is wrong; nothing was written."""
+
+
+class UnknownName(UsageError):
+    """No such name in a family.
+
+    Arguments:
+        kind: What was looked for, such as ``"method"``.
+        name: What came.
+        known: Every name that would have been accepted.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+        hint = f"Did you mean {_alternatives(near)}?" if near else f"Known: {', '.join(names) or 'none'}."
+        super().__init__(f"There is no {kind} called '{name}'. {hint}")
+
+
+class BadValue(UsageError):
+    """A value of the wrong type, or out of its range."""
+
+
+class BadGrid(UsageError):
+    """A grid of settings that is empty, contradictory or ambiguous."""
+
+
+class BadData(UsageError):
+    """A data file that is missing, truncated, corrupt, too small or not finite."""
+
+
+class Refused(UsageError):
+    """Two parts that cannot play together; the message says why."""
+
+
+class FolderInUse(UsageError):
+    """An output folder that already holds something."""
+
+
+class MissingExtra(UsageError):
+    """An optional dependency that is not installed.
+
+    Arguments:
+        package: The distribution that is missing.
+        extra: The extra of gantlet that brings it.
+        purpose: What needs it.
+    """
+
+    def __init__(self, package: str, *, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package '{package}', which is not installed. "
+            f"Install it with: pip install 'gantlet[{extra}]'"
+        )
+
+
+class StoreError(GantletError):
+    """A study folder that cannot be read or written."""
+
+
+class ReplayMismatch(GantletError):
+    """A replayed member differs from its record."""
+
+
+def _alternatives(names: list[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"

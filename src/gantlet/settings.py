@@ -1,0 +1,151 @@
+"""A setting: a dataclass field that a user may turn, with its help text, its range and whether it varies.
+
+Every part of gantlet that has parameters (objectives, penalties, networks, data sets, the training itself) is a
+frozen dataclass whose fields are declared with :func:`setting`. The command line, study files, ``--dry-run``,
+``gantlet list`` and the error messages are all made from these declarations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from .errors import BadValue
+
+__all__ = ["Scalar", "Setting", "setting", "settings_of"]
+
+Scalar = bool | int | float | str
+"""What a setting may hold."""
+
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of one setting.
+
+    ``kind`` is ``bool``, ``int``, ``float`` or ``str``. ``low`` and ``high`` bound a number (inclusive unless ``open_low``
+    / ``open_high``). ``varies`` says that members of one fleet may differ in it; otherwise it cuts fleets.
+    ``infinite`` says that ``inf`` has a meaning.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+    varies: bool = False
+    infinite: bool = False
+
+    def parse(self, value: object) -> Scalar:
+        """Turn text or a Python value into a checked value of this setting.
+
+        Raises:
+            BadValue: The value has the wrong type, is not finite where it must be, or is out of range.
+        """
+        parsed = self._cast(value)
+        if self.choices and parsed not in self.choices:
+            raise BadValue(f"{self.name}={value} is not one of {', '.join(self.choices)}.")
+        if isinstance(parsed, (int, float)) and not isinstance(parsed, bool):
+            self._check_range(parsed, value)
+        return parsed
+
+    def _cast(self, value: object) -> Scalar:
+        text = str(value).strip()
+        if self.kind is bool:
+            if isinstance(value, bool) or text.lower() in _TRUE | _FALSE:
+                return text.lower() in _TRUE
+            raise BadValue(f"{self.name}={value} is not a truth value: give true or false.")
+        if self.kind is str:
+            return text
+        if isinstance(value, bool):
+            raise BadValue(f"{self.name}={value} is not a number.")
+        try:
+            number = float(text)
+        except ValueError:
+            raise BadValue(f"{self.name}={value} is not a number.") from None
+        if math.isnan(number):
+            raise BadValue(f"{self.name}={value}: nan is never a setting.")
+        if self.kind is float:
+            return number
+        if math.isinf(number) or number != int(number):
+            raise BadValue(f"{self.name}={value} is not a whole number.")
+        return int(number)
+
+    def _check_range(self, number: float, came: object) -> None:
+        if math.isinf(number) and not self.infinite:
+            raise BadValue(f"{self.name}={came} is not finite, and this setting has no meaning at infinity.")
+        too_low = self.low is not None and (number < self.low or (self.open_low and number == self.low))
+        too_high = self.high is not None and (number > self.high or (self.open_high and number == self.high))
+        if too_low or too_high:
+            raise BadValue(f"{self.name}={came} is out of range: expected {self.range()}.")
+
+    def range(self) -> str:
+        """The admissible values in words, such as ``0 < lr_g`` or ``fixed | endless``."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.kind is bool:
+            return "true | false"
+        left = "" if self.low is None else f"{self.low:g} {'<' if self.open_low else '≤'} "
+        right = "" if self.high is None else f" {'<' if self.open_high else '≤'} {self.high:g}"
+        return f"{left}{self.name}{right}" if left or right else f"any {self.kind.__name__}"
+
+
+def setting(  # noqa: PLR0913 - the options of a declaration, all keyword-only
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[str] = (),
+    varies: bool = False,
+    infinite: bool = False,
+) -> Any:
+    """Declare a dataclass field as a setting.
+
+    ``low`` / ``high`` are inclusive bounds, ``above`` / ``below`` exclusive ones.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Hinge:
+        ...     margin: float = setting(1.0, "where the hinge opens", above=0, varies=True)
+        >>> settings_of(Hinge)["margin"].range()
+        '0 < margin'
+    """
+    meta = Setting(
+        name="",
+        kind=type(default),
+        default=default,
+        help=help,
+        low=above if above is not None else low,
+        high=below if below is not None else high,
+        open_low=above is not None,
+        open_high=below is not None,
+        choices=tuple(choices),
+        varies=varies,
+        infinite=infinite,
+    )
+    return field(default=default, metadata={"setting": meta})
+
+
+def settings_of(owner: object) -> dict[str, Setting]:
+    """The declared settings of a dataclass (type or instance; an instance's own values become the defaults)."""
+    found: dict[str, Setting] = {}
+    for entry in fields(owner):  # pyright: ignore[reportArgumentType]
+        meta = entry.metadata.get("setting")
+        if not isinstance(meta, Setting):
+            continue
+        default = entry.default if isinstance(owner, type) else getattr(owner, entry.name)
+        if default is MISSING:
+            default = meta.default
+        found[entry.name] = Setting(**{**meta.__dict__, "name": entry.name, "default": default})
+    return found
