@@ -1,3 +1,35 @@
-"""gantlet: train and compare generative adversarial networks, many seeds at once, judged with error bars."""
+"""gantlet: train and compare generative adversarial networks, many seeds at once, judged with error bars.
+
+``import gantlet`` is quick: torch and everything else heavy is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import objectives
+    from .studies.api import run
+    from .studies.estimator import GAN
+    from .studies.loading import load
+    from .studies.study import Study
 
 __version__ = "0.1.0"
+
+__all__ = ["GAN", "Study", "__version__", "load", "objectives", "run"]
+
+_HOMES = {
+    "GAN": "gantlet.studies.estimator",
+    "Study": "gantlet.studies.study",
+    "load": "gantlet.studies.loading",
+    "run": "gantlet.studies.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in ("objectives", "penalties", "networks", "data", "metrics", "statistics", "errors"):
+        return importlib.import_module(f"gantlet.{name}")
+    raise AttributeError(f"module 'gantlet' has no attribute '{name}'")

@@ -9,6 +9,7 @@ directly as ``package.module:Name``.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from functools import cache
 from importlib.metadata import entry_points
@@ -17,7 +18,7 @@ from typing import Any
 
 from .errors import BadValue, UnknownName
 
-__all__ = ["FAMILIES", "find", "is_path", "load_path", "names"]
+__all__ = ["FAMILIES", "find", "is_path", "load_path", "names", "remember"]
 
 FAMILIES: dict[str, dict[str, str]] = {
     "objective": {
@@ -89,32 +90,65 @@ def find(family: str, name: str) -> Any:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name reads ``package.module:Name``."""
-    module, colon, attribute = name.partition(":")
-    return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
+    """Whether a name reads ``package.module:Name`` or ``file.py:Name``."""
+    module, colon, attribute = name.rpartition(":")
+    dotted = module.endswith(".py") or all(part.isidentifier() for part in module.split("."))
+    return bool(colon) and attribute.isidentifier() and dotted
+
+
+def remember(thing: Any) -> str:
+    """The path of a class or instance of the user's own, kept so that this process need not import it again."""
+    owner = thing if isinstance(thing, type) or callable(thing) else type(thing)
+    name = getattr(owner, "__qualname__", type(thing).__name__)
+    module = sys.modules[owner.__module__]
+    here = getattr(module, "__file__", None)
+    path = f"{here if owner.__module__ == '__main__' and here else owner.__module__}:{name}"
+    _REMEMBERED[path] = thing
+    return path
 
 
 def load_path(path: str) -> Any:
-    """Import ``package.module:Name``; the current folder counts as importable, as for ``python -m``.
+    """Import ``package.module:Name`` or ``file.py:Name``; the current folder counts as importable, as for ``python -m``.
 
     Raises:
         BadValue: The module or the name in it does not exist, or importing it failed.
     """
-    module_name, _, attribute = path.partition(":")
+    if path in _REMEMBERED:
+        return _REMEMBERED[path]
+    module_name, _, attribute = path.rpartition(":")
+    try:
+        module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise BadValue(f"'{path}' cannot be imported: {error}. Give package.module:Name or file.py:Name.") from error
+    if not hasattr(module, attribute):
+        raise BadValue(f"The module '{module_name}' has no '{attribute}'.")
+    return getattr(module, attribute)
+
+
+_REMEMBERED: dict[str, Any] = {}
+
+
+def _import_module(name: str) -> Any:
     here = str(Path.cwd())
     added = here not in sys.path
     if added:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise BadValue(f"'{path}' cannot be imported: {error}. Give package.module:Name.") from error
+        return importlib.import_module(name)
     finally:
         if added:
             sys.path.remove(here)
-    if not hasattr(module, attribute):
-        raise BadValue(f"The module '{module_name}' has no '{attribute}'.")
-    return getattr(module, attribute)
+
+
+def _import_file(path: Path) -> Any:
+    name = f"gantlet_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None or not path.exists():
+        raise ImportError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from .errors import BadValue
@@ -147,5 +147,5 @@ def settings_of(owner: object) -> dict[str, Setting]:
         default = entry.default if isinstance(owner, type) else getattr(owner, entry.name)
         if default is MISSING:
             default = meta.default
-        found[entry.name] = Setting(**{**meta.__dict__, "name": entry.name, "default": default})
+        found[entry.name] = replace(meta, name=entry.name, default=default)
     return found

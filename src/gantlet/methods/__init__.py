@@ -1,1 +1,3 @@
-"""Part of gantlet."""
+"""Methods: one file per paper, each a recipe of objective, penalties, constraint, optimiser and schedule."""
+
+__all__: list[str] = []

@@ -56,13 +56,13 @@ class Metric(Protocol):
     """
 
     @property
-    def columns(self) -> tuple[Column, ...]: ...  # noqa: D102
+    def columns(self) -> tuple[Column, ...]: ...
 
     @property
-    def samples(self) -> int: ...  # noqa: D102
+    def samples(self) -> int: ...
 
     @property
-    def facts(self) -> dict[str, Any]: ...  # noqa: D102
+    def facts(self) -> dict[str, Any]: ...
 
     def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
         """One value per member and column: floats, ints or bools (nan where a quantity has no meaning)."""

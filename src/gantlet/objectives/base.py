@@ -50,15 +50,17 @@ class Objective(Protocol):
         needs: What it is given beyond scores, see :data:`Need`.
         symmetric: Whether swapping real and fake leaves the losses alone (kernel distances do).
 
-    ``boundary`` is the score at which the discriminator is undecided between real and fake, None where a score has no
-    such meaning (a critic). Losses are ``[..., B] -> [...]``; the team combines them.
+    ``boundary`` is the score at which the discriminator is undecided between real and fake (a tensor where it varies by
+    member), None where a score has no such meaning (a critic). Losses are ``[..., B] -> [...]``; the team combines them.
+
+    An objective of your own needs only the two losses: ``needs`` is empty and ``boundary`` None where it has none.
     """
 
     needs: ClassVar[frozenset[str]]
     symmetric: ClassVar[bool]
 
     @property
-    def boundary(self) -> float | None:
+    def boundary(self) -> float | Tensor | None:
         """The score at which the discriminator is undecided."""
         ...
 

@@ -1,1 +1,3 @@
-"""Part of gantlet."""
+"""Tasks: experiments, one file per data family."""
+
+__all__: list[str] = []

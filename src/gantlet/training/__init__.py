@@ -1,1 +1,7 @@
-"""Part of gantlet."""
+"""Training: keyed randomness, stacks of networks, optimisers, the step, and fleets of members.
+
+Read in this order: ``randomness``, ``stack``, ``optimisers``, ``schedule``, ``feed``, ``blueprint``, ``step``,
+``fleet``, ``checkpoint``.
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,109 @@
+"""``gantlet run --dry-run``: members, fleets, memory and time, and every resolved value with its source."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import time
+from dataclasses import asdict
+from typing import Any
+
+import typer
+
+from gantlet.studies.build import blueprint
+from gantlet.studies.plan import FleetPlan, bytes_per_member
+from gantlet.studies.study import Prepared
+from gantlet.studies.workshop import threads_set
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+
+__all__ = ["show_plan"]
+
+_WARM, _TIMED = 2, 5
+
+
+def show_plan(prepared: Prepared, *, json: bool) -> None:
+    """Print what a run would do. The time is measured: a few real steps of one fleet of each kind."""
+    estimates: dict[tuple[Any, ...], dict[str, Any]] = {}
+    fleets: list[dict[str, Any]] = []
+    with threads_set(prepared.threads):
+        for fleet in prepared.plan.fleets:
+            kind = (prepared.plan.slots(fleet)[0][0].label, len(fleet.slots))
+            if kind not in estimates:
+                estimates[kind] = _estimate(prepared, fleet)
+            fleets.append(asdict(fleet) | estimates[kind])
+    seconds = sum(fleet["seconds"] for fleet in fleets) / prepared.workers
+    if json:
+        plan = {
+            "settings": [asdict(resolved) for resolved in prepared.plan.settings],
+            "members": len(prepared.plan.members),
+            "fleets": fleets,
+            "workers": prepared.workers,
+            "threads": prepared.threads,
+            "device": str(prepared.device),
+            "seconds": seconds,
+        }
+        typer.echo(jsonlib.dumps(plan))
+        return
+    _print(prepared, fleets, seconds)
+
+
+def _estimate(prepared: Prepared, planned: FleetPlan) -> dict[str, Any]:
+    slots = prepared.plan.slots(planned)
+    dataset = prepared.workshop.dataset(slots[0][0])
+    sheet = blueprint(slots, dataset, Execution(route=planned.route, device=prepared.device))
+    fleet = Fleet(sheet, dataset)
+    updates, started = 0, time.perf_counter()
+    for step in range(_WARM + _TIMED):
+        if step == _WARM:
+            updates, started = fleet.discriminator_steps, time.perf_counter()
+        fleet.advance()
+    spent = time.perf_counter() - started
+    done = fleet.discriminator_steps - updates
+    total = sheet.schedule.total(sheet.sizes.steps)
+    return {
+        "steps": sheet.sizes.steps,
+        "discriminator_steps": total,
+        "seconds": spent / done * total,
+        "mebibytes": bytes_per_member(sheet, dataset) * len(slots) / 2**20,
+    }
+
+
+def _print(prepared: Prepared, fleets: list[dict[str, Any]], seconds: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    settings, members = prepared.plan.settings, prepared.plan.members
+    console.print(
+        f"{len(members)} members: {len(settings)} settings × {len(members) // len(settings)} seeds, in "
+        f"{len(fleets)} fleets, {prepared.workers} at a time with {prepared.threads} threads each on {prepared.device}"
+    )
+    table = Table("fleet", "setting", "members", "pads", "route", "steps", "MiB", "minutes", box=None, pad_edge=False)
+    for fleet, planned in zip(fleets, prepared.plan.fleets, strict=True):
+        labels = sorted({resolved.label for resolved, _ in prepared.plan.slots(planned)})
+        label = labels[0] if len(labels) == 1 else f"{labels[0]} … ({len(labels)} settings)"
+        table.add_row(
+            planned.id,
+            label,
+            str(len(planned.runs)),
+            str(planned.pads),
+            planned.route,
+            f"{fleet['steps']:,}",
+            f"{fleet['mebibytes']:.0f}",
+            f"{fleet['seconds'] / 60:.1f}",
+        )
+    console.print(table)
+    for note in dict.fromkeys(note for planned in prepared.plan.fleets for note in planned.notes):
+        console.print(f"note: {note}")
+    console.print(f"about {seconds / 60:.1f} minutes of training in all, evaluations apart")
+    _print_values(console, prepared)
+
+
+def _print_values(console: Any, prepared: Prepared) -> None:
+    from rich.table import Table
+
+    for resolved in prepared.plan.settings:
+        table = Table("key", "value", "from", title=resolved.label, title_justify="left", box=None, pad_edge=False)
+        for name, value in resolved.values.items():
+            table.add_row(name, str(value), resolved.sources[name])
+        console.print(table)

@@ -1,0 +1,59 @@
+"""``gantlet show``, ``report`` and ``sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gantlet.errors import BadValue
+
+__all__ = ["print_summary", "report_command", "sample_command", "show_command"]
+
+
+def show_command(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    format: Annotated[str, typer.Option(help="table, csv, json or markdown.")] = "table",
+    runs: Annotated[bool, typer.Option("--runs", help="Every member instead of the summary.")] = False,
+) -> None:
+    """Print the summary table of a study: rates and means with 95 % intervals."""
+    if format not in ("table", "csv", "json", "markdown"):
+        raise BadValue(f"--format {format} is not one of table, csv, json, markdown.")
+    print_summary(folder, format=format, runs=runs)
+
+
+def print_summary(folder: Path, *, format: str = "table", runs: bool = False) -> None:
+    """Print a study's table."""
+    from gantlet.reports.read import read_study
+    from gantlet.reports.tables import render, summary_table
+
+    study = read_study(folder)
+    frame = study.runs if runs else summary_table(study)
+    typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+
+
+def report_command(
+    folders: Annotated[list[Path], typer.Argument(help="One or more study folders.")],
+    out: Annotated[Path | None, typer.Option(help="The page. [default: report.html in the first folder]")] = None,
+) -> None:
+    """Write one self-contained report.html; several studies stand side by side."""
+    from gantlet.reports.page import write_report
+
+    typer.echo(str(write_report(folders, out)))
+
+
+def sample_command(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
+    out: Annotated[Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, or a folder for single PNGs.")] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 25,
+    seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 1,
+    by_generator: Annotated[
+        bool, typer.Option("--by-generator", help="n samples of each generator of a team.")
+    ] = False,
+) -> None:
+    """Draw samples from a trained member."""
+    from gantlet.studies.sampler import write_samples
+
+    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator)))

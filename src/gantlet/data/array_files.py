@@ -1,0 +1,201 @@
+"""Arrays of numbers from .npy, .npz and .csv files, and every way in which such a file can be wrong.
+
+A .npy file is a magic string, a header (a Python literal with type, order and shape) and the values. NumPy
+parses the header; the values are taken from the bytes here, so that too few and too many are told apart and
+nothing that is pickled is ever loaded.
+
+Reference:
+    | The NumPy array format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from gantlet.errors import BadData
+
+from .files import Bytes, check_file, read_bytes
+
+__all__ = ["read_array"]
+
+_KEYS = ("x", "images", "data")
+_MOST_DIMENSIONS, _LARGEST_SIZE = 16, 2**48  # beyond them a header is damaged
+_HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+
+
+def read_array(path: str | Path) -> NDArray[Any]:
+    """Read one array of finite numbers, in the machine's byte order.
+
+    ``.npy`` holds one array; ``.npz`` one, or one called ``x``, ``images`` or ``data``; ``.csv`` rows of
+    numbers between commas (float64 ``[rows, columns]``), where a first line that is not all numbers is a
+    header and quoted numbers are not read.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "points.csv")
+        ...     _ = path.write_text("height,width\\n1,2\\n3,4\\n")
+        ...     read_array(path)
+        array([[1., 2.],
+               [3., 4.]])
+
+    Raises:
+        BadData: The file is missing, empty, of another format, truncated, corrupt or too long; or it holds
+            pickled objects, no numbers, several arrays, or values that are not finite.
+    """
+    path = Path(path)
+    check_file(path)
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise BadData(f"{path} has the ending '{path.suffix}'; expected one of {', '.join(readers)}.")
+    values = reader(read_bytes(path), str(path))
+    if values.dtype.kind == "f":
+        _check_finite(values, str(path))
+    return values
+
+
+def _read_npy(content: Bytes, source: str) -> NDArray[Any]:
+    kind, shape, fortran, start = _npy_header(content, source)
+    if kind.hasobject:
+        raise BadData(f"{source} holds pickled Python objects, which are never loaded; save numbers.")
+    if kind.kind not in "iuf":
+        raise BadData(f"{source} holds values of the type {kind}; expected integers or floating point.")
+    if not 1 <= len(shape) <= _MOST_DIMENSIONS or min(shape) < 0 or max(shape) > _LARGEST_SIZE:
+        raise BadData(f"{source} has the shape {list(shape)}; expected 1 to {_MOST_DIMENSIONS} sizes.")
+    expected, came = math.prod(shape) * kind.itemsize, content.size - start
+    if came != expected:
+        fault = "truncated" if came < expected else "too long"
+        raise BadData(f"{source} is {fault}: {list(shape)} of {kind} is {expected} bytes, {came} came.")
+    if not expected:
+        raise BadData(f"{source} holds no values: its shape is {list(shape)}.")
+    values = content[start:].view(kind).reshape(shape, order="F" if fortran else "C")
+    return values.astype(kind.newbyteorder("="), copy=False)
+
+
+def _npy_header(content: Bytes, source: str) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+    """The type, the shape, whether columns come first, and where the values start."""
+    stream = io.BytesIO(content[: 2**16].tobytes())
+    if not stream.getvalue().startswith(npy.MAGIC_PREFIX[: content.size]):
+        pickled = content[0] == pickle.PROTO[0]
+        what = " (it looks like a pickle, which is never loaded)" if pickled else ""
+        raise BadData(f"{source} is no .npy array{what}; write it with numpy.save.")
+    try:
+        version = npy.read_magic(stream)
+        if version not in _HEADER_READERS:
+            raise BadData(f"{source} has the .npy version {version[0]}.{version[1]}; expected 1.0 or 2.0.")
+        with warnings.catch_warnings():  # a damaged literal warns of what it is about to fail on
+            warnings.simplefilter("ignore")
+            shape, fortran, kind = _HEADER_READERS[version](stream)
+    except BadData:
+        raise
+    except Exception as error:  # a damaged literal raises whatever Python's parser and numpy.dtype raise
+        fault = "truncated within" if content.size < _header_end(content) else "corrupt in"
+        raise BadData(f"{source} is {fault} its header; write it again with numpy.save.") from error
+    return kind, shape, fortran, stream.tell()
+
+
+def _header_end(content: Bytes) -> int:
+    """Where the header claims to end: 6 bytes of magic, 2 of version, 2 or 4 of length, then that length."""
+    width = 2 if content.size > 6 and content[6] == 1 else 4
+    length = int.from_bytes(content[8 : 8 + width].tobytes(), "little")
+    return 8 + width + length
+
+
+def _read_npz(content: Bytes, source: str) -> NDArray[Any]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content.tobytes())) as archive:
+            arrays = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            key = _only_key(arrays, source)
+            member = np.frombuffer(bytearray(archive.read(f"{key}.npy")), dtype=np.uint8)
+    except BadData:
+        raise
+    except zipfile.BadZipFile as error:
+        raise BadData(f"{source} is truncated, corrupt, or no .npz file ({error}).") from error
+    except Exception as error:  # damaged archives raise what zlib, struct, codecs and the file system raise
+        raise BadData(f"{source} is corrupt: its archive cannot be read ({error}).") from error
+    if not member.size:
+        raise BadData(f"{source}: the array '{key}' is empty (0 bytes).")
+    return _read_npy(member, f"{source}: the array '{key}'")
+
+
+def _only_key(arrays: list[str], source: str) -> str:
+    if len(arrays) == 1:
+        return arrays[0]
+    usual = [key for key in _KEYS if key in arrays]
+    if len(usual) == 1:
+        return usual[0]
+    found = ", ".join(arrays) or "none"
+    raise BadData(f"{source} must hold one array, or one called {', '.join(_KEYS)}; it holds: {found}.")
+
+
+def _read_csv(content: Bytes, source: str) -> NDArray[np.float64]:
+    try:
+        text = content.tobytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadData(f"{source} is no UTF-8 text (byte {error.start}); expected rows of numbers.") from None
+    lines = text.splitlines()
+    start = _first_row(lines, source)
+    try:
+        return np.loadtxt(lines[start:], delimiter=",", comments=None, ndmin=2, dtype=np.float64)
+    except ValueError as error:
+        fault = next(_csv_faults(lines, start), str(error))
+        raise BadData(f"{source}, {fault}; expected rows of numbers between commas.") from None
+
+
+def _first_row(lines: list[str], source: str) -> int:
+    """The index of the first line of numbers: after the header, if there is one."""
+    filled = [index for index, line in enumerate(lines) if line.strip()]
+    if filled and not all(_is_number(cell) for cell in lines[filled[0]].split(",")):
+        header = lines[filled.pop(0)].split(",")
+        if len(header) > 1 and not header[0].strip(' "'):
+            raise BadData(
+                f"{source} has a first column without a name: it looks like a row index of pandas and would "
+                "be learnt as data. Write the file with index=False."
+            )
+    if not filled:
+        raise BadData(f"{source} holds no row of numbers.")
+    return filled[0]
+
+
+def _csv_faults(lines: list[str], start: int) -> Iterator[str]:
+    """What is wrong in each wrong line, counted from 1."""
+    columns = len(lines[start].split(","))
+    for number, line in enumerate(lines[start:], start=start + 1):
+        cells = line.split(",") if line.strip() else []
+        for column, cell in enumerate(cells, start=1):
+            if not _is_number(cell):
+                yield f"line {number}, column {column}: '{cell.strip()[:40]}' is no number"
+        if cells and len(cells) != columns:
+            yield f"line {number} has {len(cells)} columns where line {start + 1} has {columns}"
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_finite(values: NDArray[Any], source: str) -> None:
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    wrong = np.argwhere(~finite)
+    where = tuple(int(index) for index in wrong[0])
+    raise BadData(
+        f"{source} holds {len(wrong)} values that are not finite; the first is {values[where]} at "
+        f"{list(where)}, counted from 0. Remove or replace them."
+    )

@@ -1,0 +1,64 @@
+"""How any file of data is opened: one place, so that a missing file reads the same for every format."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantlet.errors import BadData
+
+__all__ = ["Bytes", "check_file", "named_path", "read_bytes"]
+
+Bytes: TypeAlias = NDArray[np.uint8]
+"""The content of a file, ``[bytes]``: writable and free of copies, so that arrays can be views of it."""
+
+
+def read_bytes(path: Path) -> Bytes:
+    """The whole content of a file.
+
+    Raises:
+        BadData: The file is missing, is a folder, cannot be opened, or is empty.
+    """
+    check_file(path)
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise BadData(f"{path} cannot be read: {error}.") from error
+    if not content.size:
+        raise BadData(f"{path} is empty (0 bytes).")
+    return content
+
+
+def check_file(path: Path) -> None:
+    """See to it that a file is there, before it is asked what it holds.
+
+    Raises:
+        BadData: The file is missing, or is a folder.
+    """
+    # os.path, not Path: names that no file can have (too long, a null character) are simply absent.
+    if os.path.isdir(path):
+        raise BadData(f"{path} is a folder; give the path of a file in it.")
+    if not os.path.exists(path):
+        raise BadData(f"There is no file {path}.")
+
+
+def named_path(data_path: str, *, data: str, wanted: str) -> Path:
+    """The path that the user gave for the data set ``data``; ``~`` is the home folder.
+
+    Example:
+        >>> named_path("faces.npy", data="images", wanted="FILE.npy").name
+        'faces.npy'
+
+    Raises:
+        BadData: No path was given; the message says which key to give.
+    """
+    if not data_path.strip():
+        raise BadData(f"The data set '{data}' lies in files of your own: give data_path={wanted}.")
+    try:
+        return Path(data_path.strip()).expanduser()
+    except RuntimeError as error:  # ~name of a user that does not exist
+        raise BadData(f"data_path={data_path} has no home folder: {error}.") from error

@@ -1,0 +1,103 @@
+"""From arrays to a data set: keyed generators, splits, the scale of images, and the facts for a report.
+
+Legend: ``N`` samples, ``N'`` test samples, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gantlet.errors import BadData
+
+from .base import Dataset
+
+__all__ = ["LEAST", "Split", "fingerprint", "keyed_generator", "split", "to_unit_range", "with_facts"]
+
+LEAST = 2
+"""The fewest samples on either side of a split: a variance, and so batch norm, needs two."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which samples train and which test: indices in the file's order, ``[N]`` and ``[N']`` int64."""
+
+    train: Tensor
+    test: Tensor
+
+
+def keyed_generator(seed: int, draw: str) -> torch.Generator:
+    """A CPU generator for the draw of this name; it never depends on what was drawn before.
+
+    So a test set stays the same when the training pool changes its size.
+
+    Example:
+        >>> first, again = keyed_generator(1, "train"), keyed_generator(1, "train")
+        >>> torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=again))
+        True
+    """
+    digest = hashlib.sha256(f"gantlet data 1/{seed}/{draw}".encode()).digest()
+    # Four bytes: torch's CPU engine keeps 32 bits of a seed.
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+
+
+def split(count: int, *, test_share: float, data_seed: int, source: str) -> Split:
+    """A random split of ``count`` samples, the test share rounded to whole samples (half up).
+
+    Example:
+        >>> split(10, test_share=0.2, data_seed=1, source="ten samples").test.shape
+        torch.Size([2])
+
+    Raises:
+        BadData: Fewer than :data:`LEAST` samples would be left on one side.
+    """
+    held_out = int(count * test_share + 0.5)
+    if min(held_out, count - held_out) < LEAST:
+        raise BadData(
+            f"{source} holds too few samples: {count}, of which test_share={test_share:g} leaves "
+            f"{count - held_out} to train and {held_out} to test; give at least {LEAST} of each."
+        )
+    order = torch.randperm(count, generator=keyed_generator(data_seed, "split"))
+    return Split(train=order[held_out:].sort().values, test=order[:held_out].sort().values)
+
+
+def to_unit_range(images: Tensor) -> Tensor:
+    """8-bit pixels as floats in [-1, 1]: x / 127.5 - 1, ``[N, *x]`` uint8 -> float32.
+
+    Example:
+        >>> to_unit_range(torch.tensor([0, 51, 255], dtype=torch.uint8))
+        tensor([-1.0000, -0.6000,  1.0000])
+    """
+    return images.float().div_(127.5).sub_(1.0)
+
+
+def fingerprint(samples: Tensor) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the samples' bytes (C order).
+
+    Example:
+        >>> fingerprint(torch.zeros(2, 2)) == fingerprint(torch.zeros(4))
+        True
+    """
+    return hashlib.sha256(samples.contiguous().numpy().data).hexdigest()[:16]
+
+
+def with_facts(data: Dataset, *, source: str, **more: Any) -> Dataset:
+    """The data set with its facts: source, counts, sample shape, classes, and the pool's SHA-256 and range.
+
+    Everything in them can be written as JSON; ``more`` joins them and wins.
+    """
+    facts: dict[str, Any] = {
+        "source": source,
+        "train": len(data.train),
+        "test": len(data.test),
+        "shape": list(data.shape),
+        "sha256": fingerprint(data.train),
+        "range": [float(data.train.min()), float(data.train.max())],
+    }
+    if data.train_labels is not None:
+        facts["classes"] = int(data.train_labels.unique().numel())
+    return replace(data, facts=facts | more)

@@ -1,0 +1,51 @@
+"""What a method is: the recipe of a paper, as data.
+
+A method names its parts in the catalogue and gives defaults; it holds no code of its own. Its requirements on networks
+are its own plus those of its penalties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gantlet.settings import Scalar
+
+__all__ = ["Method"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A recipe.
+
+    Attributes:
+        name: As on the command line.
+        summary: One line for ``gantlet list``.
+        paper: Authors, title, year.
+        url: Where the paper is.
+        objective: Its objective's name in the catalogue.
+        fixed: Objective fields that make the method what it is; a user cannot turn them.
+        options: Defaults of the objective's other fields, where they differ from the objective's own.
+        penalties: Names in the catalogue.
+        constraint: A name in the catalogue, or None.
+        defaults: Training settings of the paper.
+        requires: What it asks of the networks: ``autoencoder``, ``no_batch_statistics``, ``spectral_norm``.
+        prefers: A network family it takes where a task offers it.
+        presets: Named sets of settings, such as ``seed`` for the earlier code where it differs.
+        differs: "Differs from the paper in …", one sentence each.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    url: str
+    objective: str
+    fixed: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    options: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    penalties: tuple[str, ...] = ()
+    constraint: str | None = None
+    defaults: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    requires: frozenset[str] = frozenset()
+    prefers: str | None = None
+    presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
+    differs: tuple[str, ...] = ()

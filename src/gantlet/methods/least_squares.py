@@ -1,0 +1,19 @@
+"""LSGAN: regression onto targets instead of classification.
+
+Reference:
+    | Least squares generative adversarial networks (Mao et al., 2017), https://arxiv.org/abs/1611.04076
+"""
+
+from .base import Method
+
+__all__ = ["LEAST_SQUARES"]
+
+LEAST_SQUARES = Method(
+    name="least-squares",
+    summary="least-squares game with targets a (fake), b (real), c (what the generator wants)",
+    paper="Mao et al., Least squares generative adversarial networks (2017)",
+    url="https://arxiv.org/abs/1611.04076",
+    objective="least-squares",
+    defaults={"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "beta2": 0.999},
+    differs=("0-1 coding (a=0, b=c=1) by default; the paper also uses a=-1, b=1, c=0",),
+)

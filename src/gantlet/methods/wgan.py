@@ -1,0 +1,31 @@
+"""WGAN: the critic estimates a Wasserstein distance inside a box of weights.
+
+Reference:
+    | Wasserstein GAN (Arjovsky, Chintala & Bottou, 2017), https://arxiv.org/abs/1701.07875
+"""
+
+from .base import Method
+
+__all__ = ["WGAN"]
+
+WGAN = Method(
+    name="wgan",
+    summary="Wasserstein critic, weights clipped to a box, RMSprop",
+    paper="Arjovsky, Chintala & Bottou, Wasserstein GAN (2017)",
+    url="https://arxiv.org/abs/1701.07875",
+    objective="wasserstein",
+    constraint="weight-clipping",
+    defaults={
+        "optimiser": "rmsprop",
+        "lr_g": 5e-5,
+        "lr_d": 5e-5,
+        "beta1": 0.0,
+        "beta2": 0.99,
+        "n_critic": 5,
+        "critic_schedule": "wgan",
+    },
+    differs=(
+        "weights are clipped after each critic update, as in the paper's algorithm; the authors' code clips before",
+        "the 100-critic-update schedule is the authors' code's (25 first steps, every 500th), not the paper's text",
+    ),
+)

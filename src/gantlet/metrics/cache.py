@@ -1,0 +1,102 @@
+"""Trained classifiers, kept in the user's cache so that each is trained once per machine.
+
+One classifier is two files in ``$XDG_CACHE_HOME/gantlet/classifiers`` (``~/.cache`` where that is not set): the weights
+as safetensors, and a JSON card. Their name is the SHA-256 of the data and the recipe. Anything that cannot be read, or
+whose weights are not those of its card, is as good as absent; a cache that cannot be written is no error either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+__all__ = ["Card", "digest", "recall", "remember"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a trained classifier.
+
+    Attributes:
+        accuracy: Share of the test images that it names rightly.
+        validation_accuracy: The same of the training images that were held back to choose the epoch.
+        fingerprint: SHA-256 of its weights.
+    """
+
+    accuracy: float
+    validation_accuracy: float
+    fingerprint: str
+
+
+def digest(tensors: Iterable[Tensor], recipe: Mapping[str, Any] | None = None) -> str:
+    """The SHA-256 of tensors (type, shape and bytes, in order) and of a recipe.
+
+    Example:
+        >>> digest([torch.zeros(2)]) == digest([torch.zeros(2)]) != digest([torch.zeros(1, 2)])
+        True
+    """
+    found = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
+    for tensor in tensors:
+        found.update(f"{tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().numpy().data)
+    return found.hexdigest()
+
+
+def recall(key: str, net: nn.Module) -> Card | None:
+    """Load the weights that were kept under this key into a network of their shape; None if there are none."""
+    weights, card = _places(key)
+    try:
+        values = json.loads(card.read_text(encoding="utf-8"))["classifier"]
+        found = Card(float(values["accuracy"]), float(values["validation_accuracy"]), str(values["fingerprint"]))
+        state = load_file(weights)
+        if digest(state[name] for name in net.state_dict()) != found.fingerprint:
+            return None
+        net.load_state_dict(state)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
+        return None
+    return found
+
+
+def remember(key: str, net: nn.Module, card: Card, recipe: Mapping[str, Any]) -> None:
+    """Keep a network and its card under this key, each file atomically; silently not, where that is impossible."""
+    weights, place = _places(key)
+    text = json.dumps({"classifier": asdict(card), "recipe": dict(recipe), "torch": torch.__version__}, indent=1)
+    try:
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        _write(weights, lambda path: save_file(net.state_dict(), path))
+        _write(place, lambda path: path.write_text(text, encoding="utf-8"))
+    except (OSError, SafetensorError):
+        return
+
+
+def _places(key: str) -> tuple[Path, Path]:
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # By the XDG rules a relative path counts as unset.
+    root = named if named.is_absolute() else Path.home() / ".cache"
+    folder = root / "gantlet" / "classifiers"
+    return folder / f"{key}.safetensors", folder / f"{key}.json"
+
+
+def _write(place: Path, fill: Callable[[Path], Any]) -> None:
+    """Fill a temporary file beside it, sync, rename: readers and parallel writers see the old or the new one."""
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    fresh = Path(name)
+    try:
+        os.close(handle)
+        fill(fresh)
+        with fresh.open("rb+") as file:
+            os.fsync(file.fileno())
+        fresh.replace(place)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,203 @@
+r"""How well samples cover a mixture of Gaussians whose modes are known.
+
+Each sample goes to its nearest centre; it is of high quality within 3σ of it. A mode is covered by one sample of high
+quality. The distribution over modes is that of *all* samples, with one added to each count so that logs are finite:
+
+.. math::
+    \hat p(m) = \frac{n_m + 1}{N + M}, \quad
+    \mathrm{KL} = \sum_m p \ln\frac{p}{\hat p}, \quad
+    \mathrm{RKL} = \sum_m \hat p \ln\frac{\hat p}{p}, \quad
+    \mathrm{TVD} = \tfrac12 \sum_m |p - \hat p|
+
+A perfect model has a share 1 - exp(-9/2) = 0.9889 of high quality in the plane, not 1.
+
+Legend: ``S`` members, ``N`` fake samples, ``M`` modes, ``K`` generators of a team, ``P`` samples of a chunk, ``d``
+dimensions.
+
+Reference:
+    | (α_D, α_G)-GANs (Welfert, Otstot, Kurri, Sankar, 2023), https://arxiv.org/abs/2302.14320
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.special import xlogy
+
+from gantlet.errors import BadValue
+
+from .base import Column, Outcome
+from .decision import classification_error
+
+if TYPE_CHECKING:
+    from gantlet.data.gaussians import Mixture
+
+__all__ = ["MixtureMetric"]
+
+RADIUS = 3.0
+"""Standard deviations within which a sample is of high quality."""
+
+_CHUNK = 1 << 22
+"""Distances held at once: 16 MiB."""
+
+
+class Counts(NamedTuple):
+    """Samples per mode; the last column, of index M, is of those that belong to no mode."""
+
+    nearest: Tensor  # [S, M + 1]
+    close: Tensor  # [S, K, M + 1], of high quality, by generator
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureMetric:
+    """Modes, quality and distribution over modes, against a mixture that is known exactly.
+
+    A sample that is not finite (or so far away that its distance is not) belongs to no mode: it is never of high
+    quality, and its mass lies where the mixture has none, so that ``reverse_kl`` is inf. ``modes_by_generator`` is reported only of teams: a mode belongs to the
+    generator that made most of its samples of high quality (the first on a tie), so the numbers add up to ``modes``.
+
+    Arguments:
+        mixture: Centres ``[M, d]``, one ``sigma``, weights ``[M]``.
+        samples: Fakes per member that it wants; with fewer or more it reports on those that came.
+
+    Raises:
+        BadValue: ``samples`` is below 1, or samples come that do not have d numbers.
+
+    Example:
+        >>> from gantlet.data.gaussians import Ring8
+        >>> ring = Ring8().load()
+        >>> result = MixtureMetric(ring.mixture)(Outcome(fake=ring.test[None]))
+        >>> result["modes"], result["success"], round(result["high_quality"][0], 2)
+        ([8], [True], 0.99)
+    """
+
+    mixture: Mixture
+    samples: int = 25_000
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise BadValue(f"samples={self.samples} is out of range: expected 1 ≤ samples.")
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reports."""
+        modes = len(self.mixture.centres)
+        return (
+            Column("modes", f"covered modes, of {modes}: at least one sample within 3σ", "higher"),
+            Column("modes_by_generator", "covered modes that each generator of a team owns; teams only"),
+            Column("high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"),
+            Column("kl", "KL(mixture ‖ samples) over the modes, in nats", "lower"),
+            Column("reverse_kl", "KL(samples ‖ mixture) over the modes, in nats", "lower"),
+            Column("jsd", "Jensen-Shannon divergence over the modes, in nats (at most ln 2)", "lower"),
+            Column("tvd", "total variation distance over the modes, in [0, 1]", "lower"),
+            Column("success", f"all {modes} modes are covered", "higher"),
+            Column("failure", "no mode is covered", "lower"),
+            Column("classification_error", "discriminator's error on test reals and fakes, half each; 0.5: undecided"),
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a reader must know to compare the numbers with others."""
+        return {
+            "modes": len(self.mixture.centres),
+            "sigma": float(self.mixture.sigma),
+            "samples": self.samples,
+            "high_quality_radius": f"{RADIUS:g} sigma of the nearest centre",
+            "high_quality_of_a_perfect_model": self._perfect,
+            "distribution": "all samples by nearest centre, one added to each count; natural logarithm",
+        }
+
+    @property
+    def _perfect(self) -> float:
+        # ‖x - c‖²/σ² is χ² with d degrees of freedom; in the plane this is 1 - exp(-r²/2).
+        half = torch.tensor([self.mixture.centres.shape[1] / 2, RADIUS**2 / 2], dtype=torch.float64)
+        return float(torch.special.gammainc(half[0], half[1]))
+
+    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+        """One value per member and column."""
+        counts = self._count(outcome)
+        close = counts.close[..., :-1]  # [S, K, M]
+        modes = (close.sum(1) > 0).sum(1)  # [S]
+        result: dict[str, list[Any]] = {
+            "modes": modes.tolist(),
+            "high_quality": (close.sum((1, 2)) / outcome.fake.shape[1]).tolist(),
+            **self._divergences(counts.nearest),
+            "success": (modes == close.shape[2]).tolist(),
+            "failure": (modes == 0).tolist(),
+            "classification_error": classification_error(outcome),
+        }
+        if outcome.owners is not None:
+            result["modes_by_generator"] = _owned(close).tolist()
+        return result
+
+    def _divergences(self, counts: Tensor) -> dict[str, list[float]]:  # [S, M + 1]
+        modes = counts.shape[1] - 1
+        added = torch.ones(modes + 1, dtype=torch.float64, device=counts.device)
+        added[-1] = 0
+        fake = (counts + added) / (counts.sum(1, keepdim=True) + modes)
+        real = torch.cat([self.mixture.weights.double(), torch.zeros(1, dtype=torch.float64)]).to(fake)
+        real = (real / real.sum()).expand_as(fake)
+        middle = (real + fake) / 2
+        divergences = {
+            "kl": _kl(real, fake),
+            "reverse_kl": _kl(fake, real),
+            "jsd": (_kl(real, middle) + _kl(fake, middle)) / 2,
+            "tvd": (real - fake).abs().sum(1) / 2,
+        }
+        return {name: values.tolist() for name, values in divergences.items()}
+
+    def _count(self, outcome: Outcome) -> Counts:
+        fake, owners = self._points(outcome.fake), outcome.owners
+        members, samples = fake.shape[:2]
+        teams = 1 if owners is None else int(owners.max()) + 1
+        bins = len(self.mixture.centres) + 1
+        nearest = torch.zeros(members * bins, dtype=torch.int64, device=fake.device)
+        close = torch.zeros(members * teams * bins, dtype=torch.int64, device=fake.device)
+        points = fake.reshape(-1, fake.shape[2])
+        for part in self._parts(len(points)):
+            mode, good = self._assign(points[part])
+            member = torch.arange(part.start, part.stop, device=fake.device) // samples  # [P]
+            cell = member * bins + mode
+            nearest.scatter_add_(0, cell, torch.ones_like(cell))
+            if owners is not None:
+                owner = owners.reshape(-1)[part].to(fake.device)
+                cell = (member * teams + owner) * bins + mode
+            close.scatter_add_(0, cell, good.long())
+        return Counts(nearest.view(members, bins), close.view(members, teams, bins))
+
+    def _points(self, fake: Tensor) -> Tensor:  # [S, N, *x] -> [S, N, d]
+        points, dimensions = fake.detach().flatten(2), self.mixture.centres.shape[1]
+        if points.shape[2] != dimensions:
+            raise BadValue(
+                f"Samples of {points.shape[2]} numbers came, but the mixture lies in {dimensions} dimensions; "
+                "give it samples of its own task."
+            )
+        return points
+
+    def _parts(self, points: int) -> Iterator[slice]:
+        size = max(1, _CHUNK // len(self.mixture.centres))
+        return (slice(start, min(start + size, points)) for start in range(0, points, size))
+
+    def _assign(self, points: Tensor) -> tuple[Tensor, Tensor]:  # [P, d] -> [P] int64, [P] bool
+        """The nearest mode of each sample (M where it has none), and whether it is of high quality."""
+        points = points.to(torch.promote_types(points.dtype, torch.float32))
+        centres = self.mixture.centres.to(points)
+        # By differences: the matrix form ‖x‖² - 2x·c + ‖c‖² cancels at distances of 0.01 around a centre of norm 5.
+        distances = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
+        distance, mode = distances.min(1)
+        return mode.where(distance.isfinite(), len(centres)), distance <= RADIUS * self.mixture.sigma
+
+
+def _owned(close: Tensor) -> Tensor:  # [S, K, M] -> [S, K]
+    most, owner = close.max(1)  # [S, M]
+    return torch.zeros_like(close[..., 0]).scatter_add_(1, owner, (most > 0).long())
+
+
+def _kl(left: Tensor, right: Tensor) -> Tensor:  # [S, M + 1], [S, M + 1] -> [S]
+    # A term of zero mass on the left is 0 also where the right is 0; xlogy knows only half of that.
+    terms = xlogy(left, left / right).where(left > 0, 0.0)
+    return terms.sum(1)

@@ -1,0 +1,194 @@
+"""The user's own networks, by name (``package.module:Name`` or ``file.py:Name``), for one player or both.
+
+The name is a ``torch.nn.Module`` class or a function that returns a module. It is called with those keywords
+that its signature accepts: ``latent`` (int) and ``shape`` (tuple, of one sample) for a generator, ``shape``
+and ``generators`` (int, the size of the team) for a discriminator.
+
+Legend: ``B`` batch, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.catalogue import is_path, load_path
+from gantlet.errors import BadValue
+from gantlet.objectives.base import Verdict
+from gantlet.settings import setting
+
+from .base import Family
+from .mlp import MLP
+from .probe import BATCH, has_batch_statistics, random_batch, try_out
+
+__all__ = ["OwnNetworks", "ScorePerSample"]
+
+
+@dataclass(frozen=True)
+class OwnNetworks:
+    """A family made of the user's classes; what is not named comes from the family ``rest``.
+
+    ``shape`` is a sample's shape; it is needed to find out what an own discriminator ``provides``.
+
+    Example:
+        >>> family = OwnNetworks(own_generator="torch.nn:Identity")
+        >>> family.generator(latent=2, shape=(2,))
+        Identity()
+    """
+
+    own_generator: str = setting("", "your generator, package.module:Name or file.py:Name")
+    own_discriminator: str = setting("", "your discriminator, package.module:Name or file.py:Name")
+    rest: Family = field(default_factory=MLP)
+    shape: tuple[int, ...] | None = None
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """Found by trying the discriminator on a batch.
+
+        Raises:
+            BadValue: ``shape`` is not set, or see :meth:`discriminator`.
+        """
+        if not self.own_discriminator:
+            return self.rest.provides
+        if self.shape is None:
+            raise BadValue("What an own discriminator provides is found by trying it: give OwnNetworks a shape.")
+        with torch.random.fork_rng(devices=[]):
+            judge = self.discriminator(shape=self.shape)
+        found = set[str]() if has_batch_statistics(judge, self.shape) else {"no_batch_statistics"}
+        verdict = try_out(judge, random_batch(self.shape))
+        if isinstance(verdict, Verdict) and verdict.code is not None:
+            found.add("autoencoder")
+        return frozenset(found)
+
+    def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
+        """A fresh generator.
+
+        Raises:
+            BadValue: The name cannot be imported or built, or its output has not the sample shape.
+        """
+        if not self.own_generator:
+            return self.rest.generator(latent=latent, shape=shape)
+        module = _build("own_generator", self.own_generator, {"latent": latent, "shape": shape})
+        made = _tried("own_generator", self.own_generator, module, (latent,))
+        expected = (BATCH, *shape)
+        if not isinstance(made, Tensor) or tuple(made.shape) != expected:
+            raise BadValue(
+                f"own_generator={self.own_generator} returned {_words(made)} for {BATCH} latents of size "
+                f"{latent}: expected samples, a tensor of shape {list(expected)}."
+            )
+        return module
+
+    def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
+        """A fresh discriminator; scores of shape ``[B, 1, …]`` are made ``[B]``.
+
+        Raises:
+            BadValue: The name cannot be imported or built, or does not give one score per sample.
+        """
+        if not self.own_discriminator:
+            return self.rest.discriminator(shape=shape, generators=generators)
+        offered = {"shape": shape, "generators": generators}
+        judge = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
+        verdict = _tried("own_discriminator", self.own_discriminator, judge, shape)
+        score = verdict.score if isinstance(verdict, Verdict) else verdict
+        if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
+            raise BadValue(
+                f"own_discriminator={self.own_discriminator} returned {_words(score)} for {BATCH} samples of "
+                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a Verdict of such."
+            )
+        return judge
+
+
+class ScorePerSample(nn.Module):
+    """A discriminator whose scores of shape ``[B, 1, …]`` become ``[B]``; anything else passes as it is.
+
+    Example:
+        >>> ScorePerSample(nn.Identity())(torch.tensor([[1.0], [2.0]]))
+        tensor([1., 2.])
+    """
+
+    def __init__(self, judge: nn.Module) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, x: Tensor) -> Any:  # [B, *x] -> [B]
+        """Judge, then drop axes of length 1."""
+        verdict = self.judge(x)
+        if isinstance(verdict, Verdict):
+            return replace(verdict, score=_flat(verdict.score))
+        return _flat(verdict) if isinstance(verdict, Tensor) else verdict
+
+
+def _flat(score: Tensor) -> Tensor:
+    single = score.ndim > 1 and score.numel() == score.shape[0]
+    return score.reshape(-1) if single else score
+
+
+def _build(key: str, path: str, offered: dict[str, Any]) -> nn.Module:
+    if not is_path(path):
+        raise BadValue(f"{key}={path} is not of the form package.module:Name or file.py:Name.")
+    factory = _loaded(key, path)
+    if isinstance(factory, nn.Module) or not callable(factory):
+        kind = type(factory).__name__
+        raise BadValue(f"{key}={path} is {_article(kind)}: expected a Module class or a function that makes one.")
+    arguments = _accepted(key, path, factory, offered)
+    try:
+        module = factory(**arguments)
+    except Exception as error:
+        raise BadValue(f"{key}={path} could not be built with {_given(arguments)}: {error!r}.") from error
+    if not isinstance(module, nn.Module):
+        raise BadValue(f"{key}={path} made {_article(type(module).__name__)}: expected a torch.nn.Module.")
+    return module
+
+
+def _loaded(key: str, path: str) -> Any:
+    try:
+        return load_path(path)
+    except BadValue:
+        raise
+    except Exception as error:
+        raise BadValue(f"{key}={path} could not be imported: {error!r}.") from error
+
+
+def _accepted(key: str, path: str, factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(factory).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise BadValue(f"{key}={path} has no signature to read: wrap it in a function.") from error
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return offered
+    by_name = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    variadic = [p for p in parameters if p.kind is p.VAR_POSITIONAL]
+    required = [p.name for p in parameters if p.default is p.empty and p not in variadic]
+    missing = [name for name in required if name not in offered or name not in by_name]
+    if missing:
+        raise BadValue(
+            f"{key}={path} wants the argument '{missing[0]}', but gantlet gives {' and '.join(offered)}, "
+            f"by name: give it a default, or name a function that fills it in."
+        )
+    return {name: value for name, value in offered.items() if name in by_name}
+
+
+def _tried(key: str, path: str, module: nn.Module, shape: tuple[int, ...]) -> Any:
+    try:
+        return try_out(module, random_batch(shape))
+    except Exception as error:
+        raise BadValue(f"{key}={path} failed on a batch of shape {[BATCH, *shape]}: {error!r}.") from error
+
+
+def _given(arguments: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in arguments.items()) or "no arguments"
+
+
+def _words(came: object) -> str:
+    if isinstance(came, Tensor):
+        return f"a tensor of shape {list(came.shape)}"
+    return _article(type(came).__name__)
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0].lower() in 'aeiou' else 'a'} {kind}"

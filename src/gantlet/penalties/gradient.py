@@ -1,0 +1,84 @@
+r"""The gradient penalty of WGAN-GP: the critic's slope between real and fake samples shall be 1.
+
+.. math::
+    \hat x_i = e_i r_i + (1 - e_i) f_i, \quad e_i \sim U[0, 1], \qquad
+    λ\, \mathbb{E}_i \bigl(\lVert \nabla_x D(\hat x_i) \rVert_2 - 1\bigr)^2
+
+There is one e for a whole sample, the norm is over all dimensions of a sample, and slopes below the target
+cost as much as slopes above it (two-sided).
+
+Reference:
+    | Improved training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
+
+Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gantlet.settings import setting
+
+from .base import Draw, Judge
+
+__all__ = ["GradientPenalty", "sample_norm"]
+
+
+@dataclass(frozen=True)
+class GradientPenalty:
+    """The two-sided gradient penalty, on the discriminator's raw score.
+
+    ``weight`` and ``target`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``).
+
+    Example:
+        >>> from gantlet.objectives.base import Verdict
+        >>> critic = lambda x: Verdict(3 * x.squeeze(-1))  # slope 3: (3 - 1)² · 10
+        >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
+        >>> GradientPenalty()(critic, real=real, fake=fake, noise={"mix": torch.full((1, 1, 4), 0.5)})
+        tensor([[40.]])
+    """
+
+    player: ClassVar[Literal["generator", "discriminator"]] = "discriminator"
+    requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
+
+    weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
+    target: float | Tensor = setting(1.0, "the slope that costs nothing", low=0.0, varies=True)
+
+    def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
+        """``mix``: where between its real and its fake sample each point lies, ``[K, B]``."""
+        return {"mix": Draw("uniform", (generators, batch))}
+
+    def __call__(
+        self,
+        judge: Judge,
+        *,
+        real: Tensor,  # [S, 1, B, *x]
+        fake: Tensor,  # [S, K, B, *x]
+        noise: Mapping[str, Tensor],  # mix [S, K, B]
+    ) -> Tensor:  # [S, K]
+        """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
+        mix = noise["mix"]
+        mix = mix.reshape(*mix.shape, *[1] * (fake.ndim - mix.ndim))
+        between = (mix * real.detach() + (1 - mix) * fake.detach()).requires_grad_()
+        # Outside vmap: the members' scores are independent, so the sum's gradient holds every member's own.
+        (slope,) = torch.autograd.grad(judge(between).score.sum(), between, create_graph=True)
+        norm = sample_norm(slope)  # [S, K, B]
+        return (self.weight * (norm - self.target).square()).mean(-1)
+
+
+def sample_norm(gradient: Tensor) -> Tensor:  # [S, K, B, *x] -> [S, K, B]
+    """The Euclidean norm of each sample's gradient; at zero its own gradient is zero, not nan.
+
+    Example:
+        >>> sample_norm(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]))
+        tensor([[[5., 0.]]])
+    """
+    squared = gradient.flatten(3).square().sum(-1)
+    # == 0 rather than > 0: a nan must stay one.
+    flat = squared == 0
+    return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())

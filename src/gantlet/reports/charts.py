@@ -1,0 +1,91 @@
+"""Which figures a study gets: its outcomes, and the course of every metric, loss and monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from gantlet.statistics import wilson
+
+from .curves import AXES, Band, bootstrap_band, costs_of, curves_of, rate_band, spread_band
+from .figures import Bar, Estimate, draw_courses, draw_outcomes
+from .markup import as_markup
+from .read import StudyData
+from .sections import title_of
+from .words import printable
+
+__all__ = ["Chart", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
+
+_LOSSES = {"loss_d": "the discriminator's loss", "loss_g": "the generator's loss"}
+_MOST_MONITORS = 12
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure in the page: its title, a line about it, and one drawing per measure of cost."""
+
+    title: str
+    help: str
+    views: dict[str, Markup]
+
+
+def outcomes(study: StudyData, summary: pd.DataFrame, key: str) -> Markup:
+    """How the members ended: success and failure, or finished and diverged where neither is known."""
+    known = "success" in study.rates
+    names, estimate = (("success", "failure"), _rate_of) if known else (("finished", "diverged"), _share_of)
+    bars = [
+        Bar(str(row["setting"]), rank, good=estimate(row, names[0]), bad=estimate(row, names[1]))
+        for rank, row in enumerate(summary.to_dict("records"))
+    ]
+    label = f"Shares of members by setting: {names[0]} and {names[1]}"
+    return as_markup(partial(draw_outcomes, bars, good=names[0], bad=names[1]), label=label, key=key)
+
+
+def metric_courses(study: StudyData, key: str) -> list[Chart]:
+    """The course of every metric: a rate with its Wilson band, a mean with its bootstrap band."""
+    known = [name for name in study.spec.metrics if name in study.curves]
+    rates = [name for name in known if name in study.rates]
+    means = [name for name in known if name not in study.rates]
+    return _charts(study, rates, rate_band, f"{key}r") + _charts(study, means, bootstrap_band, f"{key}m")
+
+
+def loss_courses(study: StudyData, key: str) -> list[Chart]:
+    """The course of both players' losses: the mean over members and the band of the central 80 %."""
+    return _charts(study, [name for name in _LOSSES if name in study.curves], spread_band, f"{key}l")
+
+
+def monitor_courses(study: StudyData, key: str) -> list[Chart]:
+    """The course of whatever else was recorded in training."""
+    names = [name for name in study.curves if name not in study.spec.metrics and name not in _LOSSES]
+    return _charts(study, names[:_MOST_MONITORS], spread_band, f"{key}o")
+
+
+def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> list[Chart]:
+    costs = costs_of(study)
+    charts: list[Chart] = []
+    for place, name in enumerate(names):
+        curves = curves_of(study, name, band)
+        views: dict[str, Markup] = {}
+        for axis, factors in costs.items():
+            draw = partial(draw_courses, curves, factors, axis=AXES[axis])
+            label = f"{printable(name)} over {AXES[axis]}"
+            views[axis] = as_markup(draw, label=label, key=f"{key}{place}{axis[0]}")
+        record = study.spec.metrics.get(name)
+        help = record.help if record else _LOSSES.get(name, "")
+        charts.append(Chart(title_of(study, name), help, views))
+    return charts
+
+
+def _rate_of(row: Mapping[Any, Any], name: str) -> Estimate:  # a summary's row
+    rate, low, high = (float(row.get(f"{name}_{end}", "nan")) for end in ("rate", "low", "high"))
+    return rate, low, high
+
+
+def _share_of(row: Mapping[Any, Any], name: str) -> Estimate:
+    share = wilson(int(row[name]), int(row["seeds"]))
+    return share.estimate, share.low, share.high

@@ -1,0 +1,129 @@
+"""Which pictures a report shows, and how they become small enough to stand in it.
+
+Of each setting the last pictures of its first members, and for the first of them how it came there, step by
+step. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
+When the page's allowance is spent the rest is left out, later members first; every setting keeps its first
+picture for as long as possible.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from .markup import data_uri
+from .read import StudyData
+
+__all__ = ["Gallery", "Picture", "galleries"]
+
+_MEMBERS = 4  # of each setting
+_FRAMES = 8  # of a strip
+_LAST_SIDE, _FRAME_SIDE = 400, 260  # pixels
+_MOST_PIXELS = 40_000_000  # a larger picture is not opened: a report may be made from a stranger's folder
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the page: its address, its size in pixels, and what stands under it."""
+
+    address: str
+    width: int
+    height: int
+    caption: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One setting's pictures: the last ones of several members, and one member's course."""
+
+    rank: int
+    label: str
+    last: Sequence[Picture]
+    strip: Sequence[Picture]
+    strip_of: str
+
+
+@dataclass(frozen=True)
+class _Wish:
+    rank: int
+    strip: bool
+    path: Path
+    caption: str
+
+
+def galleries(study: StudyData, allowance: int) -> list[Gallery]:
+    """The pictures of every setting that has any, in at most ``allowance`` characters of the page."""
+    kept: dict[tuple[int, bool], list[Picture]] = {}
+    for wish in _wishes(study):
+        picture = shrink(wish.path, wish.caption, _FRAME_SIDE if wish.strip else _LAST_SIDE)
+        if picture is None or len(picture.address) > allowance:
+            continue
+        allowance -= len(picture.address)
+        kept.setdefault((wish.rank, wish.strip), []).append(picture)
+    return [
+        Gallery(rank, label, kept[rank, False], kept.get((rank, True), []), _of(study, label))
+        for rank, label in enumerate(study.labels)
+        if (rank, False) in kept
+    ]
+
+
+def shrink(path: Path, caption: str, side: int) -> Picture | None:
+    """A picture of at most ``side`` pixels a side; None where the file cannot be shown."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as opened:
+                if opened.width * opened.height > _MOST_PIXELS:
+                    return None
+                image = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
+        return None  # missing, half written or not a picture: the report stands without it
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    kinds = {"image/png": {}, "image/webp": {"quality": 82, "method": 2}}
+    addresses = [data_uri(kind, _encode(image, kind, options)) for kind, options in kinds.items()]
+    return Picture(min(addresses, key=len), image.width, image.height, caption)
+
+
+def _wishes(study: StudyData) -> Iterator[_Wish]:
+    """Every picture wanted, the most wanted first."""
+    members = [study.members[label] for label in study.labels]
+    for turn in range(_MEMBERS):
+        for rank, rows in enumerate(members):
+            if turn < len(rows):
+                row = rows.iloc[turn]
+                caption = f"run {row['run']}, seed {row['seed']}"
+                if row["status"] != "finished":
+                    caption += f", {row['status']}"
+                yield _Wish(rank, False, _folder(study, row["run"]) / "final.png", caption)
+    for rank, rows in enumerate(members):
+        if len(rows):
+            for step, path in _frames(_folder(study, rows.iloc[0]["run"])):
+                yield _Wish(rank, True, path, f"step {step:,}")
+
+
+def _frames(folder: Path) -> list[tuple[int, Path]]:
+    steps = sorted((int(path.stem), path) for path in folder.glob("*.png") if path.stem.isdecimal())
+    if len(steps) <= _FRAMES:
+        return steps
+    places = [round(place * (len(steps) - 1) / (_FRAMES - 1)) for place in range(_FRAMES)]
+    return [steps[place] for place in places]
+
+
+def _folder(study: StudyData, run: int) -> Path:
+    return study.folder / "samples" / str(int(run))
+
+
+def _of(study: StudyData, label: str) -> str:
+    row = study.members[label].iloc[0]
+    return f"run {row['run']}, seed {row['seed']}"
+
+
+def _encode(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format=kind.removeprefix("image/"), **options)
+    return file.getvalue()

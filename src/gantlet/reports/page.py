@@ -1,0 +1,189 @@
+"""The report: one HTML file that needs nothing but itself.
+
+It holds no address of anything outside, and its content policy forbids a browser to fetch or run anything but
+what it carries: a study may come from a stranger. Whatever a study says is escaped by the template.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import gantlet
+from gantlet.errors import BadValue, StoreError
+
+from . import charts, sections
+from .cells import Table
+from .curves import AXES, costs_of
+from .gallery import Gallery, galleries
+from .read import StudyData, read_study
+from .tables import summary_table
+from .theme import VARIABLES, stylesheet, variable_of
+from .words import plain, printable
+
+__all__ = ["write_report"]
+
+_HERE = Path(__file__).parent
+_PICTURES = 6_000_000  # characters of all pictures together, so that a page stays below 10 MB
+
+
+@dataclass(frozen=True)
+class _Swatch:
+    colour: str
+    dashes: str
+
+
+@dataclass(frozen=True)
+class _Article:
+    """One study as the template shows it."""
+
+    anchor: str
+    study: StudyData
+    created: str
+    tiles: list[tuple[str, str]]
+    swatches: list[_Swatch]
+    axes: dict[str, str]
+    headline: Table
+    outcomes: Markup
+    metrics: list[charts.Chart]
+    losses: list[charts.Chart]
+    monitors: list[charts.Chart]
+    galleries: list[Gallery]
+    troubles: Table | None
+    comparisons: Table | None
+    members: Table
+    decided: Table
+    others: Table
+    facts: dict[str, dict[str, Any]]
+
+
+def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
+    """Write one page about one study or several.
+
+    Arguments:
+        folders: Study folders.
+        out: The file to write; by default ``report.html`` in the first folder.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        BadValue: No folder was named.
+        StoreError: A study cannot be read, or the page cannot be written.
+    """
+    if not folders:
+        raise BadValue("A report needs at least one study folder; none was named.")
+    studies = [read_study(Path(folder)) for folder in folders]
+    articles = [_article(study, place, len(studies)) for place, study in enumerate(studies)]
+    page = _render(articles)
+    path = Path(folders[0]) / "report.html" if out is None else Path(out)
+    _write(path, page.encode("utf-8", "xmlcharrefreplace"))
+    return path
+
+
+def _article(study: StudyData, place: int, of: int) -> _Article:
+    summary = summary_table(study)
+    key = f"f{place}"
+    return _Article(
+        anchor=f"study-{place + 1}",
+        study=study,
+        created=_day(study.spec.created),
+        tiles=_tiles(study),
+        swatches=[_swatch(rank) for rank in range(len(study.labels))],
+        axes={axis: AXES[axis] for axis in costs_of(study)},
+        headline=sections.headline(study, summary),
+        outcomes=charts.outcomes(study, summary, key),
+        metrics=charts.metric_courses(study, key),
+        losses=charts.loss_courses(study, key),
+        monitors=charts.monitor_courses(study, key),
+        galleries=galleries(study, _PICTURES // of),
+        troubles=sections.troubles(study),
+        comparisons=sections.comparisons(study),
+        members=sections.members(study),
+        decided=sections.settings(study, decided=True),
+        others=sections.settings(study, decided=False),
+        facts=_facts(study),
+    )
+
+
+def _tiles(study: StudyData) -> list[tuple[str, str]]:
+    status = study.runs["status"]
+    counts = [(name, int((status == name).sum())) for name in status.unique()]
+    tiles = [
+        ("members", len(study.runs)),
+        ("settings", len(study.labels)),
+        ("seeds", study.runs["seed"].nunique()),
+    ]
+    return [(name, f"{count:,}") for name, count in [*tiles, *sorted(counts, key=lambda pair: -pair[1])]]
+
+
+def _day(moment: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(moment):%d %B %Y}".lstrip("0")
+    except ValueError:
+        return moment
+
+
+def _swatch(rank: int) -> _Swatch:
+    colour, dashes = VARIABLES.setting(rank)
+    return _Swatch(variable_of(colour), " ".join(f"{length:g}" for length in dashes))
+
+
+def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
+    spec = study.spec
+    made = {"gantlet": spec.gantlet, **spec.versions, "git commit": spec.git, "created": spec.created}
+    return {"Data and metrics": spec.facts, "Versions": made, "Machine": spec.machine}
+
+
+def _render(articles: Sequence[_Article]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters["plain"] = plain
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    views = "".join(
+        f".pick-{axis}:checked~section .view-{axis}{{display:block}}"
+        f".pick-{axis}:checked~section .tab-{axis}{{color:var(--ink);background:var(--line)}}"
+        f".pick-{axis}:focus-visible~section .tab-{axis}{{outline:2px solid var(--accent)}}"
+        for axis in AXES
+    )
+    style = stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8") + views
+    return environment.get_template("page.html.j2").render(
+        articles=articles,
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=gantlet.__version__,
+    )
+
+
+def _shown(value: Any) -> Any:
+    """What the template shows of a value: text without control characters, but with its line ends."""
+    return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise StoreError(f"The report '{path}' cannot be written: {error.strerror or error}.") from error

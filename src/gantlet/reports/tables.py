@@ -1,0 +1,159 @@
+"""The summary as a table: rates and means with their intervals, for a terminal, a file or a program.
+
+``table`` and ``markdown`` are for readers: an estimate and its interval share a cell and are rounded to what
+the interval leaves of them. ``csv`` and ``json`` are for programs: every number stands alone and in full.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gantlet.errors import BadValue
+from gantlet.statistics.summary import summarise
+
+from .read import StudyData
+from .words import plain, with_interval
+
+__all__ = ["FORMATS", "Format", "estimates", "readable", "render", "summary_table"]
+
+Format = Literal["table", "csv", "json", "markdown"]
+FORMATS: tuple[Format, ...] = ("table", "csv", "json", "markdown")
+
+_RATE, _MEAN = "_rate", "_mean"
+_WIDTH = 100  # characters, where the terminal does not say
+
+
+def summary_table(study: StudyData) -> pd.DataFrame:
+    """One row per setting, in the order in which they were asked for.
+
+    Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
+    ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is
+    left out.
+    """
+    frame = summarise(study.runs, metrics=study.metrics)
+    place = {label: rank for rank, label in enumerate(study.labels)}
+    frame = frame.iloc[frame["setting"].map(place).argsort(kind="stable")].reset_index(drop=True)
+    unknown = [name for name in ("success", "failure") if name not in study.rates]
+    ends = (_RATE, "_low", "_high")
+    return frame.drop(columns=[name + end for name in unknown for end in ends], errors="ignore")
+
+
+def estimates(frame: pd.DataFrame) -> dict[str, bool]:
+    """The quantities of a summary that have an interval, in order: name, and whether it is a rate.
+
+    Example:
+        >>> frame = pd.DataFrame(columns=["seeds", "success_rate", "success_low", "success_high", "kl_mean"])
+        >>> estimates(frame)
+        {'success': True, 'kl': False}
+    """
+    found: dict[str, bool] = {}
+    for column in map(str, frame.columns):
+        for end in (_RATE, _MEAN):
+            if column.endswith(end):
+                found[column.removesuffix(end)] = end == _RATE
+    return found
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """A summary with one text per cell, such as ``79.5 % [73.4, 84.5]``."""
+    quantities = estimates(frame)
+    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, "_low", "_high")}
+    kept = [column for column in frame.columns if column not in taken and not _says_nothing(frame, column)]
+    cells = {str(column): [plain(value) for value in frame[column]] for column in kept}
+    for name, rate in quantities.items():
+        ends = [f"{name}{_RATE if rate else _MEAN}", f"{name}_low", f"{name}_high"]
+        cells[name] = [" ".join(with_interval(*row, rate=rate)).strip() for row in frame[ends].to_numpy(float)]
+    return pd.DataFrame(cells)
+
+
+def render(frame: pd.DataFrame, format: Format, *, width: int | None = None) -> str:
+    """A summary as text.
+
+    Arguments:
+        frame: What :func:`summary_table` gave.
+        format: ``table`` (for a terminal of ``width`` characters), ``csv``, ``json`` or ``markdown``.
+        width: The terminal's width; 100 where nothing is known.
+
+    Raises:
+        BadValue: Another format.
+
+    Example:
+        >>> row = {"setting": ["alpha"], "kl_mean": [0.51], "kl_low": [0.48], "kl_high": [0.54]}
+        >>> print(render(pd.DataFrame(row), "markdown"))
+        | setting | kl |
+        | --- | --- |
+        | alpha | 0.510 [0.480, 0.540] |
+    """
+    if format == "csv":
+        return frame.to_csv(index=False)
+    if format == "json":
+        return json.dumps([_finite(row) for row in frame.to_dict("records")], indent=1, ensure_ascii=False)
+    if format == "markdown":
+        return _markdown(readable(frame))
+    if format == "table":
+        return _tables(readable(frame), _WIDTH if width is None else width)
+    raise BadValue(f"format={format} is not one of {', '.join(FORMATS)}.")
+
+
+def _says_nothing(frame: pd.DataFrame, column: Any) -> bool:
+    if column in ("diverged", "unfinished"):
+        return bool((frame[column] == 0).all())
+    if column == "finished":
+        return "seeds" in frame and bool((frame[column] == frame["seeds"]).all())
+    if column == "method":  # a setting's label begins with its method
+        return "setting" in frame and bool((frame[column] == frame["setting"].str.split().str[0]).all())
+    return column == "task" and frame[column].nunique() == 1
+
+
+def _finite(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row that JSON can hold: what is not a finite number becomes null."""
+    values = {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+    }
+
+
+def _markdown(frame: pd.DataFrame) -> str:
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |" for row in rows)
+
+
+def _tables(frame: pd.DataFrame, width: int) -> str:
+    """The table, cut into several that each repeat the setting where it is wider than the terminal."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    with console.capture() as captured:
+        for columns in _cut(frame, width):
+            console.print(_table(frame, columns))
+    return captured.get().rstrip("\n")
+
+
+def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
+    sizes = {str(name): max(len(str(name)), *frame[name].str.len(), 0) + 3 for name in frame}
+    first = "setting" if "setting" in sizes else str(frame.columns[0])
+    parts: list[list[str]] = [[]]
+    for name, size in sizes.items():
+        if name == first:
+            continue
+        if parts[-1] and sizes[first] + sum(sizes[other] for other in parts[-1]) + size > width:
+            parts.append([])
+        parts[-1].append(name)
+    return [[first, *part] for part in parts]
+
+
+def _table(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(Text(name), justify="left" if place == 0 else "right", overflow="fold")
+    for row in frame[list(columns)].to_numpy().tolist():
+        table.add_row(*(Text(cell) for cell in row))  # Text, because a label may hold Rich's markup
+    return table

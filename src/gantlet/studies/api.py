@@ -1,0 +1,57 @@
+"""``gantlet.run``: the command line's ``run`` for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gantlet.catalogue import remember
+
+from .grid import axes_from_mapping, parse_seeds
+from .spec import Request
+from .study import Options, Study, prepare, start
+
+__all__ = ["run"]
+
+
+def run(
+    task: str,
+    methods: Any,
+    *,
+    seeds: int | str | Sequence[int] = 1,
+    out: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    preset: str | Sequence[str] = (),
+    **settings: Any,
+) -> Study:
+    """Train methods on a task over a grid of settings and many seeds, and return the study.
+
+    Arguments:
+        task: A task's name, or ``points:FILE``, ``images:FILE``, ``mnist:FOLDER``.
+        methods: A method's name, an objective class of your own, or a sequence of these.
+        seeds: A number N for seeds 1..N, or a list.
+        out: The study folder; ``runs/<task>-<date>-<time>`` if None.
+        options: ``device``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
+        preset: Named sets of settings.
+        settings: Any key; a list makes a grid.
+
+    Raises:
+        UsageError: Whatever is wrong with the request; nothing is written then.
+    """
+    listed: Sequence[Any] = methods if isinstance(methods, (list, tuple)) else [methods]
+    names = [name for entry in listed for name in (entry.split(",") if isinstance(entry, str) else [remember(entry)])]
+    presets = tuple(preset.split(",")) if isinstance(preset, str) and preset else tuple(preset)
+    request = Request(task, tuple(names), tuple(axes_from_mapping(settings)), parse_seeds(seeds), presets)
+    chosen: dict[str, Any] = {"command": _call(task, names, seeds, settings), **(options or {})}
+    return start(prepare(request, Options(out=Path(out) if out is not None else None, **chosen)))
+
+
+def _call(task: str, methods: Sequence[str], seeds: object, settings: Mapping[str, Any]) -> str:
+    words = [
+        repr(task),
+        repr(list(methods)),
+        f"seeds={seeds!r}",
+        *(f"{k}={v!r}" for k, v in settings.items()),
+    ]
+    return f"gantlet.run({', '.join(words)})"

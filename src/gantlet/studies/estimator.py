@@ -1,0 +1,151 @@
+"""``gantlet.GAN``: one adversarial network with scikit-learn's habits: fit, sample, save, load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData, BadValue
+from gantlet.settings import Scalar
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+
+from .build import blueprint
+from .grid import axes_from_mapping
+from .loading import Team, latents, network
+from .spec import Request, Resolved, expand
+from .study import choose_device
+
+__all__ = ["GAN"]
+
+
+class GAN:
+    """One adversarial network.
+
+    Arguments:
+        method: A method's name, or an objective of your own (a class).
+        seed: The seed of everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: Any key of the command line, one value each.
+
+    Example:
+        >>> import torch
+        >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(1)).numpy()
+        >>> gan = GAN("vanilla", steps=5, g_width=8, d_width=8).fit(points)
+        >>> gan.sample(3).shape
+        (3, 2)
+    """
+
+    def __init__(self, method: Any = "vanilla", *, seed: int = 1, device: str = "auto", **settings: Scalar) -> None:
+        from gantlet.catalogue import remember
+
+        self.method = method if isinstance(method, str) else remember(method)
+        self.seed, self.device, self.settings = seed, device, settings
+        self._fitted: tuple[Resolved, tuple[int, ...]] | None = None
+        self._tensors: dict[str, Tensor] = {}
+        self._rest: dict[str, Any] = {}
+
+    def fit(self, x: npt.ArrayLike | Tensor) -> GAN:
+        """Train on samples.
+
+        Arguments:
+            x: Points ``[N, d]``, or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3).
+
+        Raises:
+            BadData: The wrong rank, too few samples, or values that are not finite.
+        """
+        samples = torch.as_tensor(np.asarray(x), dtype=torch.float32)
+        if samples.dim() not in (2, 4):
+            raise BadData(f"fit wants points [N, d] or images [N, C, H, W]; this is {list(samples.shape)}.")
+        if not bool(samples.isfinite().all()):
+            raise BadData("fit was given values that are not finite. Remove or fill them first.")
+        resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
+        dataset = Dataset(samples, samples)
+        execution = Execution(route="loop", device=choose_device(self.device))
+        fleet = Fleet(blueprint([(resolved, self.seed)], dataset, execution), dataset)
+        while fleet.step < fleet.blueprint.sizes.steps and any(fleet.alive):
+            fleet.advance()
+        self._tensors, self._rest = checkpoint.snapshot(fleet)
+        self._fitted = (resolved, dataset.shape)
+        return self
+
+    def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
+        """``n`` samples ``[n, *x]``; of one generator of a team if ``generator`` names it.
+
+        Raises:
+            BadValue: Nothing was fitted yet, or there is no such generator.
+        """
+        net, sheet = self._network()
+        z, owners = latents(sheet, n, seed)
+        team = sheet.sizes.generators
+        if generator is not None:
+            if not 0 <= generator < team:
+                raise BadValue(f"generator={generator} does not exist: there are {team}, counted from 0.")
+            owners = torch.full((n,), generator)
+        with torch.no_grad():
+            made = net(z, owners) if isinstance(net, Team) else net(z)
+        return made.float().numpy()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training stopped early because a loss or gradient was not finite."""
+        return bool(self._rest.get("exits"))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the trained networks and settings: safetensors and JSON.
+
+        Raises:
+            BadValue: Nothing was fitted yet.
+            StoreError: The folder cannot be written.
+        """
+        resolved, shape = self._need_fit()
+        about = {"method": self.method, "seed": self.seed, "settings": self.settings, "shape": list(shape)}
+        about["resolved"] = dict(resolved.__dict__)
+        checkpoint.write(Path(folder), self._tensors, {**self._rest, "gan": about})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> GAN:
+        """What :meth:`save` wrote.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        tensors, rest = checkpoint.read(Path(folder))
+        about: Mapping[str, Any] = rest.pop("gan")
+        gan = cls(about["method"], seed=about["seed"], **about["settings"])
+        gan._tensors, gan._rest = tensors, rest
+        gan._fitted = (Resolved(**about["resolved"]), tuple(about["shape"]))
+        return gan
+
+    def _resolve(self, task: str, count: int) -> Resolved:
+        axes = axes_from_mapping(self.settings)
+        found = expand(Request(f"{task}:in memory", (self.method,), tuple(axes), (self.seed,)))
+        if len(found) != 1:
+            raise BadValue("GAN trains one network; give each setting one value, or use gantlet.run for a grid.")
+        resolved = found[0]
+        size = int(resolved.values["batch_size"])
+        if count >= size:
+            return resolved
+        if resolved.sources["batch_size"] == "user":
+            raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
+        return replace(resolved, values={**resolved.values, "batch_size": count})
+
+    def _network(self) -> tuple[torch.nn.Module, Any]:
+        resolved, shape = self._need_fit()
+        empty = torch.zeros(int(resolved.values["batch_size"]), *shape)
+        sheet = blueprint([(resolved, self.seed)], Dataset(empty, empty), Execution())
+        return network(sheet, self._tensors, 0, "generator"), sheet
+
+    def _need_fit(self) -> tuple[Resolved, tuple[int, ...]]:
+        if self._fitted is None:
+            raise BadValue("This GAN was not fitted yet: call fit(x) first.")
+        return self._fitted

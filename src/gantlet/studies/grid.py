@@ -1,0 +1,128 @@
+"""The grammar of grids: ``KEY=VALUE[,VALUE…]``, ``KEY=START:STOP:STEP``, ``KEY+KEY=…``, and seeds.
+
+Example:
+    >>> parse_axis("alpha_d=0.3,1.0")
+    Axis(keys=('alpha_d',), values=('0.3', '1.0'))
+    >>> parse_axis("lr=1e-4:3e-4:1e-4").values
+    ('0.0001', '0.0002', '0.0003')
+    >>> parse_seeds("3"), parse_seeds("1,4,9"), parse_seeds("7,")
+    ((1, 2, 3), (1, 4, 9), (7,))
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from gantlet.errors import BadGrid
+
+__all__ = ["Axis", "axes_from_mapping", "check_axes", "parse_axis", "parse_seeds"]
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
+_MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a grid: keys that move together (nearly always one), and the values they take."""
+
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+def parse_axis(text: str) -> Axis:
+    """Read one word of the command line.
+
+    Raises:
+        BadGrid: No ``=``, no key, no value, a value that comes twice, or a range that does not reach its end.
+    """
+    left, equals, right = text.partition("=")
+    keys = tuple(key.strip().replace("-", "_") for key in left.split("+"))
+    if not equals or not all(keys):
+        raise BadGrid(f"'{text}' is not KEY=VALUE. Write for example alpha_d=0.3,1.0 or lr=1e-4:1e-3:1e-4.")
+    return _axis(keys, [value for part in right.split(",") for value in _values(part.strip(), text)], text)
+
+
+def axes_from_mapping(settings: Mapping[str, Any]) -> list[Axis]:
+    """Axes from Python or a TOML file: each value a scalar, a range as text, or a sequence of them."""
+    axes: list[Axis] = []
+    for name, given in settings.items():
+        items: Iterable[Any] = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+        words = [_word(item) for item in items]
+        text = f"{name}={','.join(words)}"
+        keys = tuple(key.strip().replace("-", "_") for key in name.split("+"))
+        axes.append(_axis(keys, [value for word in words for value in _values(word, text)], text))
+    return axes
+
+
+def check_axes(axes: Sequence[Axis], aliases: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a grid that sets one key twice.
+
+    Raises:
+        BadGrid: A key comes twice, perhaps through an alias.
+    """
+    owner: dict[str, str] = {}
+    for axis in axes:
+        for key in axis.keys:
+            for real in aliases.get(key, (key,)):
+                if real in owner:
+                    raise BadGrid(f"The grid sets {real} twice, by '{owner[real]}' and by '{key}'. Keep one.")
+                owner[real] = key
+
+
+def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
+    """``N`` = seeds 1..N; ``1,4,9`` = these; ``7,`` = the single seed 7.
+
+    Raises:
+        BadGrid: Not whole numbers, none at all, negative ones, or one that comes twice.
+    """
+    if isinstance(text, Sequence) and not isinstance(text, str):
+        seeds = [int(seed) for seed in text]
+    else:
+        words = str(text).split(",")
+        try:
+            numbers = [int(word) for word in words if word.strip()]
+        except ValueError:
+            raise BadGrid(f"--seeds {text} is not a number N, nor a list such as 1,4,9.") from None
+        seeds = list(range(1, numbers[0] + 1)) if len(words) == 1 and numbers else numbers
+    if not seeds:
+        raise BadGrid(f"--seeds {text} names no seed. Give a number N ≥ 1, or a list such as 1,4,9.")
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise BadGrid(f"--seeds {text} holds a negative seed, or one seed twice.")
+    return tuple(seeds)
+
+
+def _axis(keys: tuple[str, ...], values: list[str], text: str) -> Axis:
+    if not values:
+        raise BadGrid(f"'{text}' gives no value, so the grid is empty.")
+    if len(set(values)) < len(values):
+        raise BadGrid(f"'{text}' lists a value twice.")
+    return Axis(keys, tuple(values))
+
+
+def _values(word: str, text: str) -> list[str]:
+    match = _RANGE.fullmatch(word)
+    if match is None:
+        return [word] if word else []
+    start, stop, step = (Decimal(number) for number in match.groups())
+    if step == 0 or (stop - start) / step < 0:
+        raise BadGrid(f"'{text}' never gets from {start} to {stop} in steps of {step}.")
+    count = int((stop - start) / step) + 1
+    if count > _MOST:
+        raise BadGrid(f"'{text}' names {count} values; {_MOST} are the most.")
+    return [_plain(start + step * index) for index in range(count)]
+
+
+def _plain(number: Decimal) -> str:
+    value = float(number)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _word(item: Any) -> str:
+    if isinstance(item, bool):
+        return str(item).lower()
+    return repr(item) if isinstance(item, float) else str(item)

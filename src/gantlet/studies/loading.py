@@ -1,0 +1,137 @@
+"""Loading what a study trained: a member's networks, alone, as ordinary modules.
+
+Legend: ``N`` samples, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.errors import BadValue, StoreError
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.randomness import keyed_generator
+
+from .build import blueprint
+from .plan import FleetPlan, Plan
+from .record import plan_from_record
+from .spec import Resolved
+from .store import Store
+from .workshop import Workshop, leaves
+
+__all__ = ["Found", "Team", "find_member", "latents", "load", "network"]
+
+
+class Team(nn.Module):
+    """The K generators of a member as one module: each latent goes to a generator picked uniformly.
+
+    ``forward(z, owners=None)``: ``[N, latent] -> [N, *x]``; ``owners`` ``[N]`` names the generators instead.
+    """
+
+    def __init__(self, generators: list[nn.Module]) -> None:
+        super().__init__()
+        self.generators = nn.ModuleList(generators)
+
+    def forward(self, z: Tensor, owners: Tensor | None = None) -> Tensor:
+        """Samples, ``[N, *x]``."""
+        if owners is None:
+            owners = torch.randint(len(self.generators), (len(z),), device=z.device)
+        made = [generator(z) for generator in self.generators]
+        return torch.stack(made, 1)[torch.arange(len(z), device=z.device), owners]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a member is."""
+
+    plan: Plan
+    fleet: FleetPlan
+    slot: int
+    resolved: Resolved
+    seed: int
+
+
+def find_member(store: Store, run: int) -> Found:
+    """A member of a study by its number.
+
+    Raises:
+        BadValue: There is no such run.
+    """
+    plan = plan_from_record(store.record())
+    for planned in plan.fleets:
+        for fleet in leaves(store, planned):
+            if run in fleet.runs:
+                slot = fleet.runs.index(run)
+                resolved, seed = plan.slots(fleet)[slot]
+                return Found(plan, fleet, slot, resolved, seed)
+    raise BadValue(f"There is no run {run} in {store.folder}: the runs are 0 to {len(plan.members) - 1}.")
+
+
+def load(folder: str | Path, *, run: int = 0, player: str = "generator") -> nn.Module:
+    """A trained network of a study, in evaluation mode, on the CPU.
+
+    The averaged weights are taken where the member was trained with averaging, as its metrics were.
+
+    Arguments:
+        folder: A study folder.
+        run: The member's number in the column ``run``.
+        player: ``generator`` (a :class:`Team` where there are several) or ``discriminator``.
+
+    Raises:
+        BadValue: No such run or player.
+        StoreError: The study or its checkpoint cannot be read.
+    """
+    store = Store(Path(folder))
+    found = find_member(store, run)
+    place = store.checkpoint(found.fleet.id)
+    if not checkpoint.has_checkpoint(place):
+        raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {folder}")
+    tensors, _ = checkpoint.read(place)
+    dataset = Workshop().dataset(found.resolved)
+    sheet = blueprint([(found.resolved, found.seed)], dataset, Execution())
+    return network(sheet, tensors, found.slot, player)
+
+
+def network(sheet: Blueprint, tensors: Mapping[str, Tensor], slot: int, player: str) -> nn.Module:
+    """One slot's network out of a fleet's tensors.
+
+    Raises:
+        BadValue: ``player`` is neither of the two.
+    """
+    if player not in ("generator", "discriminator"):
+        raise BadValue(f"player={player} is not generator or discriminator.")
+    count = sheet.sizes.generators if player == "generator" else 1
+    modules: list[nn.Module] = []
+    for index in range(slot * count, (slot + 1) * count):
+        part = sheet.generator if player == "generator" else sheet.discriminator
+        with torch.random.fork_rng(devices=[]):
+            module = part.build().to(sheet.execution.dtype)
+        state = {name: tensors[_name(tensors, player, name)][index] for name in module.state_dict()}
+        module.load_state_dict(state)
+        modules.append(module.eval())
+    return modules[0] if count == 1 else Team(modules).eval()
+
+
+def latents(sheet: Blueprint, count: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Latents ``[N, latent]`` and owners ``[N]`` of a team, keyed by a seed."""
+    generator = keyed_generator(seed, 0, "latent/sample")
+    drawn = torch.empty(count, sheet.sizes.latent)
+    if sheet.prior == "normal":
+        drawn.normal_(generator=generator)
+    else:
+        drawn.uniform_(-1, 1, generator=generator)
+    owners = torch.randint(sheet.sizes.generators, (count,), generator=generator)
+    return drawn.to(sheet.execution.dtype), owners
+
+
+def _name(tensors: Mapping[str, Tensor], player: str, name: str) -> str:
+    averaged = f"average/{name}"
+    if player == "generator" and averaged in tensors:
+        return averaged
+    trained = f"{player}/parameter/{name}"
+    return trained if trained in tensors else f"{player}/buffer/{name}"

@@ -1,0 +1,220 @@
+"""From settings × seeds to fleets: who trains together, how wide, and by which route.
+
+Members share a fleet when they agree on everything that cuts fleets. Neighbours are ordered by their varying settings,
+so that equal settings form runs (one optimiser group each). The width is ceil(n / ceil(n / Wmax)); the last fleet is
+padded with copies of its first member. Everything here is a function of the request, the device type and the memory at
+planning; it is written down before step 0 and read back by ``resume`` and ``replay``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from gantlet.data.base import Dataset
+from gantlet.errors import BadValue
+from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.memory import available_memory
+from gantlet.training.stack import Route, refuses_vmap
+
+from .build import blueprint, parts_of
+from .spec import Resolved
+
+__all__ = ["FleetPlan", "Limits", "Member", "Plan", "bytes_per_member", "make_plan"]
+
+_WIDEST = {"cpu": 64, "cuda": 256}
+"""Beyond this a wider fleet gains nothing (docs/performance.md)."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run: its number, its setting (by place) and its seed."""
+
+    run: int
+    setting: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """Members that are trained at once.
+
+    ``slots`` are run numbers, pads included; ``pads`` of them at the end are copies of the first.
+    """
+
+    id: str
+    slots: tuple[int, ...]
+    pads: int
+    route: Route
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """The members that count."""
+        return self.slots[: len(self.slots) - self.pads]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds a plan.
+
+    Attributes:
+        device: Where training happens.
+        route: The route asked for, or None to choose.
+        width: The width asked for, or None to choose.
+        workers: Processes that will train fleets side by side.
+        memory: Bytes that may be used, or None to ask the device.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    route: Route | None = None
+    width: int | None = None
+    workers: int = 1
+    memory: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Members and the fleets they train in."""
+
+    settings: tuple[Resolved, ...]
+    members: tuple[Member, ...]
+    fleets: tuple[FleetPlan, ...]
+
+    def slots(self, fleet: FleetPlan) -> list[tuple[Resolved, int]]:
+        """The (setting, seed) of each slot of a fleet."""
+        by_run = {member.run: member for member in self.members}
+        return [(self.settings[by_run[run].setting], by_run[run].seed) for run in fleet.slots]
+
+
+def make_plan(settings: Sequence[Resolved], seeds: Sequence[int], datasets: Sequence[Dataset], limits: Limits) -> Plan:
+    """Cut a grid into fleets; ``datasets`` are those of the settings, in order.
+
+    Raises:
+        BadValue: A width below 1, or the route ``stacked`` for networks that cannot be stacked.
+    """
+    if limits.width is not None and limits.width < 1:
+        raise BadValue(f"--width {limits.width} is not at least 1.")
+    members = tuple(
+        Member(run, place, seed)
+        for run, (place, seed) in enumerate((p, s) for p in range(len(settings)) for s in seeds)
+    )
+    groups = list(_groups(settings, members))
+    fleets: list[FleetPlan] = []
+    for group in groups:
+        share = -(-limits.workers // len(groups)) if limits.workers > 1 else 1
+        fleets += _cut(group, settings, datasets[group[0].setting], replace(limits, workers=share), len(fleets))
+    return Plan(tuple(settings), members, tuple(fleets))
+
+
+def bytes_per_member(sheet: Blueprint, dataset: Dataset) -> int:
+    """An estimate of what one member takes: weights, gradients, moments, average, and activations of a step."""
+    generator, discriminator = sheet.generator.build(), sheet.discriminator.build()
+    size = 8 if sheet.execution.dtype is torch.float64 else 4
+    copies = 4 + bool(sheet.ema)
+    weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
+    latents = torch.zeros(2, sheet.sizes.latent)
+    samples = torch.zeros(2, *dataset.shape)
+    batch, team = sheet.sizes.batch, sheet.sizes.generators
+    activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
+    # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
+    activations *= batch * (2 + 2 * len(sheet.penalties))
+    draws = 64 * batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
+    return size * (weights + activations + min(draws, 1 << 22))
+
+
+def _groups(settings: Sequence[Resolved], members: Sequence[Member]) -> Iterator[list[Member]]:
+    groups: dict[tuple[Any, ...], list[Member]] = {}
+    marks = [_marks(resolved) for resolved in settings]
+    for member in members:
+        groups.setdefault(marks[member.setting][0], []).append(member)
+    for group in groups.values():
+        yield sorted(group, key=lambda m: (marks[m.setting][1], m.seed, m.run))
+
+
+def _marks(resolved: Resolved) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """What cuts fleets, and the order among members that share one."""
+    keys = parts_of(resolved).keys()
+    cuts = [(name, str(value)) for name, value in sorted(resolved.values.items()) if not keys[name].setting.varies]
+    varying = [
+        float(cast(float, value)) for name, value in sorted(resolved.values.items()) if keys[name].setting.varies
+    ]
+    return (resolved.task, resolved.method, *cuts), tuple(varying)
+
+
+def _cut(
+    group: list[Member], settings: Sequence[Resolved], dataset: Dataset, limits: Limits, first: int
+) -> list[FleetPlan]:
+    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], dataset, Execution(device=limits.device))
+    route, notes = _route(sheet, dataset, len(group), limits)
+    widest, said = _widest(sheet, dataset, len(group), limits)
+    notes += said
+    count = -(-len(group) // widest)
+    width = -(-len(group) // count)
+    fleets: list[FleetPlan] = []
+    for start in range(0, len(group), width):
+        runs = [member.run for member in group[start : start + width]]
+        pads = width - len(runs) if route == "stacked" else 0
+        own: Route = "loop" if limits.route is None and len(runs) + pads == 1 else route
+        fleets.append(FleetPlan(f"{first + len(fleets):04d}", (*runs, *runs[:1] * pads), pads, own, notes))
+    return fleets
+
+
+def _route(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
+    examples = (
+        (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
+        (sheet.discriminator, torch.zeros(2, *dataset.shape)),
+    )
+    reasons = {
+        name: refuses_vmap(player.build(), example)
+        for name, (player, example) in zip(("generator", "discriminator"), examples, strict=True)
+    }
+    refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
+    if refused and limits.route == "stacked":
+        raise BadValue(f"--route stacked is not possible ({refused}). Use --route loop.")
+    if refused:
+        return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
+    return limits.route or ("stacked" if count > 1 else "loop"), ()
+
+
+def _widest(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[int, tuple[str, ...]]:
+    wanted = limits.width or min(_WIDEST.get(limits.device.type, 64), -(-count // limits.workers))
+    wanted = min(wanted, count)
+    need = bytes_per_member(sheet, dataset)
+    memory = available_memory(limits.device) if limits.memory is None else limits.memory
+    room = max(1, int(0.7 * memory / limits.workers / need))
+    if wanted <= room:
+        return wanted, ()
+    note = (
+        f"width {room} instead of {wanted}: a member takes about {need / 2**20:.0f} MiB and "
+        f"{memory / 2**20:.0f} MiB are free"
+    )
+    return room, (note,)
+
+
+def _numbers(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _activations(module: nn.Module, example: torch.Tensor) -> int:
+    """Numbers that one sample leaves behind in the layers without children."""
+    total = 0
+
+    def count(_module: nn.Module, _inputs: Any, output: Any) -> None:
+        nonlocal total
+        if isinstance(output, torch.Tensor):
+            total += output.numel() // max(1, len(example))
+
+    leaves = [part for part in module.modules() if not list(part.children())]
+    hooks = [part.register_forward_hook(count) for part in leaves]
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            module(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total

@@ -1,0 +1,75 @@
+"""``gantlet replay``: train a member's fleet again and compare it with its record, bit for bit.
+
+A member's numbers depend on the width of its fleet (by rounding), so the whole fleet is trained again, at the recorded
+width, route, dtype and thread count. The promise holds on the same kind of machine and build of torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from gantlet.errors import BadValue, ReplayMismatch
+from gantlet.training import checkpoint
+from gantlet.training.fleet import Fleet
+
+from .build import blueprint
+from .loading import find_member
+from .record import execution_of, versions
+from .store import Store
+from .workshop import Workshop, threads_set
+
+__all__ = ["replay"]
+
+
+def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words: None) -> str:
+    """Train again, compare, and return one sentence.
+
+    Raises:
+        BadValue: No such run, or it is not finished.
+        ReplayMismatch: Some tensor differs.
+    """
+    store = Store(folder)
+    record = store.record()
+    found = find_member(store, run)
+    if not store.finished(found.fleet.id):
+        raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
+    tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))
+    others = len(found.fleet.runs) - 1
+    if others:
+        say(f"training run {run} again, with the {others} other members of its fleet ({rest['step']:,} steps)")
+    for name, version in versions().items():
+        if record["versions"].get(name) != version and name in ("torch", "gantlet", "random key"):
+            say(f"note: {name} was {record['versions'].get(name)} then and is {version} now")
+    dataset = Workshop().dataset(found.resolved)
+    sheet = blueprint(found.plan.slots(found.fleet), dataset, execution_of(record, found.fleet))
+    with threads_set(int(record["execution"]["threads"])):
+        fleet = Fleet(sheet, dataset)
+        while fleet.step < rest["step"]:
+            fleet.advance()
+    again, _ = checkpoint.snapshot(fleet)
+    compared = _compare(tensors, again, found.slot, len(found.fleet.slots))
+    return f"run {run}: {compared} tensors are equal bit for bit after {rest['step']:,} steps"
+
+
+def _compare(then: dict[str, torch.Tensor], now: dict[str, torch.Tensor], slot: int, slots: int) -> int:
+    compared = 0
+    for name, tensor in then.items():
+        if name.startswith("history/"):
+            continue
+        before, after = (_of(t, slot, slots) for t in (tensor, now[name]))
+        if not torch.equal(before.view(torch.uint8), after.view(torch.uint8)):
+            most = float((before.double() - after.double()).abs().max())
+            raise ReplayMismatch(
+                f"The replay differs from the record: {name} by up to {most:.3g}. Bit for bit holds on the same kind "
+                f"of machine, the same build of torch and the same thread count."
+            )
+        compared += 1
+    return compared
+
+
+def _of(tensor: torch.Tensor, slot: int, slots: int) -> torch.Tensor:
+    per_member = tensor.shape[0] // slots
+    return tensor[slot * per_member : (slot + 1) * per_member].contiguous().reshape(-1)

@@ -1,0 +1,216 @@
+"""Training one fleet of a study to its end: evaluations, pictures, checkpoints, and a clean stop at any step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gantlet.data.base import Dataset
+from gantlet.metrics.base import Metric
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.fleet import Fleet
+from gantlet.training.history import Rows
+
+from .album import Album
+from .build import blueprint
+from .judge import as_history, judge
+from .plan import FleetPlan, Plan
+from .spec import Resolved
+from .store import Store
+
+__all__ = ["Job", "Pulse", "evaluation_steps", "train"]
+
+_CHECKPOINT_SECONDS = 60.0
+_PULSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """How a fleet is doing: for the live table.
+
+    ``rate`` is member-steps per second since the last pulse, ``best`` and ``worst`` are (value, run) of the headline
+    metric at the last evaluation.
+    """
+
+    fleet: str
+    step: int
+    steps: int
+    members: int
+    rate: float
+    out: int
+    best: tuple[float, int] | None = None
+    worst: tuple[float, int] | None = None
+
+
+@dataclass
+class Job:
+    """A fleet to train, and what it needs.
+
+    Attributes:
+        notify: Called with a :class:`Pulse` now and then.
+        stopping: Asked after every step; True saves and stops.
+        album: Draws pictures at evaluations.
+    """
+
+    plan: Plan
+    fleet: FleetPlan
+    dataset: Dataset
+    metric: Metric
+    headline: tuple[str, bool]
+    store: Store
+    execution: Execution
+    album: Album
+    notify: Callable[[Pulse], None] = lambda pulse: None
+    stopping: Callable[[], bool] = lambda: False
+    seconds: float = 0.0
+    fresh: list[Rows] = field(default_factory=list[Rows])
+    last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def blueprint(self) -> Blueprint:
+        """The fleet's blueprint."""
+        return blueprint(self.plan.slots(self.fleet), self.dataset, self.execution)
+
+    @property
+    def slots(self) -> range:
+        """The slots that count (pads stand at the end)."""
+        return range(len(self.fleet.runs))
+
+
+def evaluation_steps(steps: int, count: int) -> tuple[int, ...]:
+    """When the metrics are measured: ``count`` times, evenly, the last at the end.
+
+    Example:
+        >>> evaluation_steps(100, 4)
+        (25, 50, 75, 100)
+    """
+    return tuple(sorted({-(-steps * place // count) for place in range(1, count + 1)} - {0}))
+
+
+def train(job: Job) -> bool:
+    """Train a fleet from wherever it stands; True when it finished, False when it was asked to stop.
+
+    Raises:
+        StoreError: A file could not be written; the last good checkpoint is kept.
+    """
+    fleet, begin = _start(job)
+    sheet = fleet.blueprint
+    values = job.plan.slots(job.fleet)[0][0].values
+    due = set(evaluation_steps(sheet.sizes.steps, int(values["evaluations"])))
+    saved, pulsed, mark = time.monotonic(), time.monotonic(), fleet.step
+    while fleet.step < sheet.sizes.steps and any(fleet.alive):
+        started = time.perf_counter()
+        fleet.advance()
+        job.seconds += time.perf_counter() - started
+        now = time.monotonic()
+        if fleet.step in due:
+            _evaluate(job, fleet)
+        if now - pulsed >= _PULSE_SECONDS or fleet.step in due:
+            job.notify(_pulse(job, fleet, (fleet.step - mark) / max(1e-9, now - pulsed)))
+            pulsed, mark = time.monotonic(), fleet.step
+        stopping = job.stopping()
+        if stopping or fleet.step in due or now - saved >= _CHECKPOINT_SECONDS:
+            begin = _save(job, fleet, begin)
+            saved = time.monotonic()
+        if stopping and fleet.step < sheet.sizes.steps:
+            return False
+    if not job.last or fleet.step not in due:
+        _evaluate(job, fleet)
+        _save(job, fleet, begin)
+    job.album.final(fleet, job)
+    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.slots])
+    return True
+
+
+def _start(job: Job) -> tuple[Fleet, int]:
+    """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
+    fleet = Fleet(job.blueprint(), job.dataset)
+    folder = job.store.checkpoint(job.fleet.id)
+    if not checkpoint.has_checkpoint(folder):
+        job.store.drop_chunks_after(job.fleet.id, -1)
+        return fleet, 0
+    tensors, rest = checkpoint.read(folder)
+    checkpoint.restore(fleet, tensors, rest)
+    job.seconds, job.last = rest["seconds"], rest["last"]
+    job.store.drop_chunks_after(job.fleet.id, fleet.step)
+    return fleet, fleet.step
+
+
+def _evaluate(job: Job, fleet: Fleet) -> None:
+    count = int(job.plan.slots(job.fleet)[0][0].values["samples"])
+    job.last = judge(fleet, job.metric, job.dataset, job.slots, count)
+    inside = [slot for slot in job.slots if fleet.alive[slot]]
+    job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
+    job.album.page(fleet, job)
+
+
+def _save(job: Job, fleet: Fleet, begin: int) -> int:
+    rows = _joined([fleet.history.take(), *job.fresh])
+    job.fresh = []
+    if rows.step:
+        runs = {slot: job.fleet.slots[slot] for slot in job.slots}
+        job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, runs)
+    tensors, rest = checkpoint.snapshot(fleet)
+    checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | {"seconds": job.seconds, "last": job.last})
+    return fleet.step
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    whole = Rows([], [], [], [])
+    for part in parts:
+        whole.slot.extend(part.slot)
+        whole.step.extend(part.step)
+        whole.name.extend(part.name)
+        whole.value.extend(part.value)
+    return whole
+
+
+def _pulse(job: Job, fleet: Fleet, steps_per_second: float) -> Pulse:
+    name, higher = job.headline
+    ranked = sorted(
+        ((row[name], job.fleet.slots[slot]) for slot, row in enumerate(job.last) if row.get(name) is not None),
+        reverse=higher,
+    )
+    return Pulse(
+        fleet=job.fleet.id,
+        step=fleet.step,
+        steps=fleet.blueprint.sizes.steps,
+        members=len(job.fleet.runs),
+        rate=steps_per_second * len(job.fleet.runs),
+        out=sum(not fleet.alive[slot] for slot in job.slots),
+        best=ranked[0] if ranked else None,
+        worst=ranked[-1] if ranked else None,
+    )
+
+
+def _row(job: Job, fleet: Fleet, slot: int) -> dict[str, Any]:
+    resolved, seed = job.plan.slots(job.fleet)[slot]
+    left = fleet.exits.get(slot)
+    steps = left.step if left else fleet.step
+    updates = fleet.blueprint.schedule.total(steps)
+    return {
+        "run": job.fleet.slots[slot],
+        "task": resolved.task,
+        "method": resolved.method,
+        "setting": resolved.label,
+        "seed": seed,
+        "status": "diverged" if left else "finished",
+        "diverged_step": left.step if left else None,
+        "cause": left.cause if left else None,
+        "route": job.fleet.route,
+        "width": len(job.fleet.slots),
+        "seconds": job.seconds / len(job.fleet.slots),
+        "generator_steps": steps,
+        "discriminator_steps": updates,
+        "images_seen": updates * fleet.blueprint.sizes.batch,
+        "weights": "average" if fleet.average is not None else "last",
+        **_settings(resolved),
+        **job.last[slot],
+    }
+
+
+def _settings(resolved: Resolved) -> dict[str, Any]:
+    # Two columns would share the name: the method column says more than the key that chose it.
+    return {name: value for name, value in resolved.values.items() if name not in ("task", "method")}

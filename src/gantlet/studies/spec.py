@@ -1,0 +1,196 @@
+"""From what was asked to resolved settings: who decides each value, and which grid points exist.
+
+User > preset > the task × method row > task > method > the part's own default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from gantlet.errors import BadGrid, UnknownName
+from gantlet.methods.base import Method
+from gantlet.settings import Scalar
+from gantlet.tasks.base import Task
+
+from .grid import Axis, check_axes
+from .parts import Key, Parts, choose_network, find_method, find_task, offered_networks
+from .settings import ALIASES
+
+__all__ = ["Request", "Resolved", "expand", "keys_of"]
+
+_EARLY = ("network", "generator", "discriminator")
+"""Keys that decide which other keys exist."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked.
+
+    Attributes:
+        task: A task's name, perhaps with a file behind a colon.
+        methods: Method names or paths.
+        axes: The grid.
+        seeds: One run each, per setting.
+        presets: Names of presets to apply, in order.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+    axes: tuple[Axis, ...] = ()
+    seeds: tuple[int, ...] = (1,)
+    presets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One setting: every value, and who decided it.
+
+    ``label`` names the method and whatever the grid varies.
+    """
+
+    task: str
+    method: str
+    label: str
+    network: str
+    values: dict[str, Scalar] = field(default_factory=dict[str, Scalar])
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def expand(request: Request) -> list[Resolved]:
+    """Every setting of the grid, methods first, the last axis fastest.
+
+    Raises:
+        UnknownName: A task, method or key that does not exist.
+        BadGrid: An empty, contradictory or ambiguous grid.
+        BadValue: A value of the wrong type or out of range.
+        Refused: A method that cannot play the task.
+    """
+    if not request.methods:
+        raise BadGrid("No method was named. Give one or more, such as vanilla,alpha.")
+    if len(set(request.methods)) < len(request.methods):
+        raise BadGrid(f"A method is named twice in {','.join(request.methods)}.")
+    check_axes(request.axes, ALIASES)
+    task, implied = find_task(request.task)
+    used: set[int] = set()
+    known: dict[str, Key] = {}
+    found: list[Resolved] = []
+    for name in request.methods:
+        made, mine, keys = _expand_method(task, find_method(name), request, implied)
+        found, used, known = found + made, used | mine, known | keys
+    for place, axis in enumerate(request.axes):
+        if place not in used:
+            _refuse_axis(axis, known)
+    _check_distinct(found)
+    return found
+
+
+def _expand_method(
+    task: Task, method: Method, request: Request, implied: Mapping[str, Scalar]
+) -> tuple[list[Resolved], set[int], dict[str, Key]]:
+    early = [axis for axis in request.axes if axis.keys[0] in _EARLY and len(axis.keys) == 1]
+    found: list[Resolved] = []
+    used: set[int] = set()
+    known: dict[str, Key] = {}
+    for choice in product(*(axis.values for axis in early)):
+        given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
+        network, family = choose_network(task, method, given)
+        parts = Parts(task, method, network, family)
+        keys = parts.keys()
+        known |= keys
+        mine = {place for place, axis in enumerate(request.axes) if _applies(axis, keys)}
+        used |= mine
+        axes = [axis for place, axis in enumerate(request.axes) if place in mine]
+        fixed = {name: (given[name],) for name in given}
+        for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
+            user = dict(implied) | _assign(axes, point)
+            found.append(_resolve(parts, keys, user, request, _label(method.name, axes, point)))
+    return found, used, known
+
+
+def _resolve(
+    parts: Parts, keys: Mapping[str, Key], user: Mapping[str, Scalar], request: Request, label: str
+) -> Resolved:
+    task, method = parts.task, parts.method
+    layers: list[tuple[str, Mapping[str, Scalar]]] = [
+        ("default", {name: key.setting.default for name, key in keys.items()}),
+        ("method", {**method.options, **method.defaults}),
+        ("task", task.defaults),
+        ("task × method", task.rows.get(method.name, {})),
+        *((f"preset {name}", _preset(task, method, name)) for name in request.presets),
+        ("user", user),
+    ]
+    values: dict[str, Scalar] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers:
+        for name, value in layer.items():
+            if name not in keys:
+                continue  # a default of a task for a part that this method lacks
+            values[name], sources[name] = keys[name].setting.parse(value), source
+    if sources["epochs"] == "user" and sources["steps"] != "user":
+        values["steps"], sources["steps"] = 0, "epochs"
+    values["network"] = values["network"] or parts.network
+    return Resolved(task.name, method.name, label, str(values["network"]), values, sources)
+
+
+def _preset(task: Task, method: Method, name: str) -> dict[str, Scalar]:
+    known = {**task.presets, **method.presets}
+    if name not in known:
+        raise UnknownName(f"preset of '{task.name}' with '{method.name}'", name, known)
+    return {**task.presets.get(name, {}), **method.presets.get(name, {})}
+
+
+def _applies(axis: Axis, keys: Mapping[str, Key]) -> bool:
+    known = [real in keys for key in axis.keys for real in _real(key, keys)]
+    if any(known) and not all(known):
+        raise BadGrid(f"'{'+'.join(axis.keys)}' ties keys of which this method has only some; give them apart.")
+    return all(known)
+
+
+def _real(key: str, keys: Mapping[str, Key]) -> tuple[str, ...]:
+    return (key,) if key in keys else ALIASES.get(key, (key,))
+
+
+def _assign(axes: Sequence[Axis], point: Sequence[str]) -> dict[str, Scalar]:
+    given: dict[str, Scalar] = {}
+    for axis, value in zip(axes, point, strict=True):
+        for key in axis.keys:
+            given |= dict.fromkeys(ALIASES.get(key, (key,)), value)
+    return given
+
+
+def _label(method: str, axes: Sequence[Axis], point: Sequence[str]) -> str:
+    varied = [f"{'+'.join(axis.keys)}={value}" for axis, value in zip(axes, point, strict=True) if len(axis.values) > 1]
+    return " ".join([method, *varied])
+
+
+def _refuse_axis(axis: Axis, known: Mapping[str, Key]) -> None:
+    for key in axis.keys:
+        if key in known or key in ALIASES:
+            continue
+        close = sorted(name for name in known if name.endswith(f"_{key}"))
+        if close:
+            raise BadGrid(f"The key '{key}' is ambiguous: it could be {' or '.join(close)}.")
+        raise UnknownName("key", key, [*known, *ALIASES])
+    raise BadGrid(f"The key '{'+'.join(axis.keys)}' belongs to none of the named methods on this task.")
+
+
+def _check_distinct(found: Sequence[Resolved]) -> None:
+    seen: dict[tuple[Any, ...], str] = {}
+    for resolved in found:
+        mark = (resolved.method, *sorted((name, str(value)) for name, value in resolved.values.items()))
+        if mark in seen:
+            raise BadGrid(f"The grid names one setting twice: '{seen[mark]}' and '{resolved.label}'.")
+        seen[mark] = resolved.label
+
+
+def keys_of(task: str, method: str) -> dict[str, Key]:
+    """Every key of a task with a method, over all networks the method can play (for ``gantlet list``)."""
+    found_task, _ = find_task(task)
+    found_method = find_method(method)
+    keys: dict[str, Key] = {}
+    for name, family in offered_networks(found_task, found_method).items():
+        keys |= Parts(found_task, found_method, name, family).keys()
+    return keys

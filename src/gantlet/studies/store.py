@@ -1,0 +1,190 @@
+"""The study folder: everything that happened, in files that explain themselves.
+
+Each fleet writes only its own folder, and every file appears whole (written beside its place, synced, renamed); readers
+merge. So many workers may write one study at once, and no lock can be left behind.
+
+A history chunk is committed by the checkpoint written right after it: chunks that reach beyond the good checkpoint are
+dropped on resume.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gantlet.errors import FolderInUse, StoreError
+from gantlet.training.history import Rows
+
+__all__ = ["Store"]
+
+_CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
+_FORMAT = 1
+
+
+class Store:
+    """One study folder.
+
+    Arguments:
+        folder: The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    # ------------------------------------------------------------------------------------------------ the study
+
+    def create(self, record: Mapping[str, Any]) -> None:
+        """Make the folder and write ``study.json``.
+
+        Raises:
+            FolderInUse: The folder holds something already.
+            StoreError: It cannot be written.
+        """
+        if self.folder.is_file():
+            raise FolderInUse(f"{self.folder} is a file; --out wants a folder.")
+        if self.folder.exists() and any(self.folder.iterdir()):
+            study = (self.folder / "study.json").exists()
+            what = "a study" if study else "other files"
+            hint = f"Continue it with: gantlet resume {self.folder}" if study else "Choose another --out."
+            raise FolderInUse(f"The folder {self.folder} already holds {what}; nothing was written. {hint}")
+        self.write_json("study.json", {"format": _FORMAT, **record})
+
+    def record(self) -> dict[str, Any]:
+        """What ``study.json`` holds.
+
+        Raises:
+            StoreError: There is no study, or it is damaged.
+        """
+        path = self.folder / "study.json"
+        if not path.exists():
+            raise StoreError(f"{self.folder} is not a study folder: it has no study.json.")
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}.") from error
+        if record.get("format") != _FORMAT:
+            raise StoreError(f"{path} has format {record.get('format')}; this gantlet reads format {_FORMAT}.")
+        return record
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file atomically."""
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=True)
+        self._replace(self.folder / name, partial(_write_text, text=text))
+
+    # ------------------------------------------------------------------------------------------------ fleets
+
+    def fleet(self, fleet: str) -> Path:
+        """A fleet's folder."""
+        return self.folder / "fleets" / fleet
+
+    def checkpoint(self, fleet: str) -> Path:
+        """A fleet's checkpoint folder."""
+        return self.fleet(fleet) / "checkpoint"
+
+    def finished(self, fleet: str) -> bool:
+        """Whether a fleet's results are complete."""
+        return (self.fleet(fleet) / "results.json").exists()
+
+    def results(self, fleet: str) -> list[dict[str, Any]]:
+        """The rows of a finished fleet, one per member."""
+        return self._read_json(self.fleet(fleet) / "results.json")["runs"]
+
+    def write_results(self, fleet: str, rows: list[dict[str, Any]]) -> None:
+        """Declare a fleet finished."""
+        self.write_json(f"fleets/{fleet}/results.json", {"runs": rows})
+
+    def failure(self, fleet: str) -> str | None:
+        """Why a fleet failed in its last attempt, or None."""
+        path = self.fleet(fleet) / "failure.json"
+        return self._read_json(path)["error"] if path.exists() else None
+
+    def write_failure(self, fleet: str, error: str) -> None:
+        """Record that a fleet failed."""
+        self.write_json(f"fleets/{fleet}/failure.json", {"error": error})
+
+    def split(self, fleet: str) -> list[dict[str, Any]] | None:
+        """The narrower fleets a fleet was cut into, or None."""
+        path = self.fleet(fleet) / "split.json"
+        return self._read_json(path)["into"] if path.exists() else None
+
+    def write_split(self, fleet: str, parts: Sequence[Any], error: str) -> None:
+        """Record that a fleet ran out of memory and was cut."""
+        self.write_json(f"fleets/{fleet}/split.json", {"into": [asdict(part) for part in parts], "error": error})
+
+    def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> None:
+        """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out."""
+        frame = pd.DataFrame(
+            {"slot": rows.slot, "step": rows.step, "name": rows.name, "value": rows.value},
+        )
+        frame = frame[frame["slot"].isin(list(runs))]
+        frame.insert(0, "run", frame["slot"].map(dict(runs)).astype("int64"))
+        self.write_frame(f"fleets/{fleet}/history-{begin:09d}-{end:09d}.parquet", frame.drop(columns="slot"))
+
+    def drop_chunks_after(self, fleet: str, step: int) -> None:
+        """Drop chunks that the good checkpoint does not vouch for."""
+        for path, end in self._chunks(fleet):
+            if end > step:
+                path.unlink()
+
+    def restart_fleet(self, fleet: str) -> None:
+        """Forget whatever a fleet wrote."""
+        shutil.rmtree(self.fleet(fleet), ignore_errors=True)
+
+    # ------------------------------------------------------------------------------------------------ views
+
+    def history(self) -> pd.DataFrame:
+        """The merged long table: run, step, name, value."""
+        root = self.folder / "fleets"
+        fleets = sorted(path.name for path in root.iterdir()) if root.exists() else []
+        frames = [pd.read_parquet(path) for fleet in fleets for path, _ in self._chunks(fleet)]
+        empty = pd.DataFrame({"run": [], "step": [], "name": [], "value": []})
+        frames = [frame for frame in frames if len(frame)]
+        merged = pd.concat(frames, ignore_index=True) if frames else empty
+        return merged.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
+
+    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """Write a Parquet file atomically."""
+        self._replace(self.folder / name, partial(_write_frame, frame=frame))
+
+    def _chunks(self, fleet: str) -> list[tuple[Path, int]]:
+        folder = self.fleet(fleet)
+        found = [(path, _CHUNK.fullmatch(path.name)) for path in sorted(folder.glob("history-*.parquet"))]
+        return [(path, int(match.group(2))) for path, match in found if match]
+
+    def _read_json(self, path: Path) -> dict[str, Any]:
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read: {error}.") from error
+
+    def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
+        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(fresh)
+            with fresh.open("rb") as handle:
+                os.fsync(handle.fileno())
+            fresh.replace(path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise StoreError(
+                f"{path} could not be written: {error.strerror or error}. What was there before is untouched; "
+                f"make room or mend the permissions, then use: gantlet resume {self.folder}"
+            ) from error
+
+
+def _write_text(path: Path, *, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _write_frame(path: Path, *, frame: pd.DataFrame) -> None:
+    frame.to_parquet(path, index=False)

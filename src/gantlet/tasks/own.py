@@ -1,0 +1,51 @@
+"""Data of one's own: ``points:FILE`` and ``images:FILE`` from .npy, .npz or CSV.
+
+There are no modes to count, so two-sample distances against a held-out part judge the members.
+"""
+
+from gantlet.data.arrays import Images, Points
+from gantlet.data.base import Dataset
+from gantlet.metrics.points import PointsMetric
+from gantlet.networks.dcgan import DCGAN28
+from gantlet.networks.mlp import MLP, FullyConnected
+from gantlet.settings import Scalar
+
+from .base import CLASSIFIERS, Task, rows_for
+
+__all__ = ["IMAGES", "POINTS"]
+
+_ADAM: dict[str, Scalar] = {"lr_g": 5e-4, "lr_d": 5e-4, "beta1": 0.5, "beta2": 0.999, "reuse_fake": True}
+
+
+def _judge(dataset: Dataset) -> PointsMetric:
+    return PointsMetric(dataset.test)
+
+
+POINTS = Task(
+    name="points",
+    summary="points of your own: points:FILE.npy, .npz or .csv",
+    paper="your own data",
+    source=Points(),
+    networks={"mlp": MLP(g_width=128, g_depth=2, d_width=128, d_depth=2)},
+    judge=_judge,
+    pictures="points",
+    headline="sliced_wasserstein",
+    defaults={"batch_size": 64, "steps": 10000, "latent_dim": 8},
+    rows=rows_for(_ADAM, CLASSIFIERS),
+)
+
+IMAGES = Task(
+    name="images",
+    summary="images of your own: images:FILE.npy or .npz",
+    paper="your own data",
+    source=Images(),
+    networks={
+        "fc-mnist": FullyConnected(),
+        "dcgan28": DCGAN28(),
+        "dcgan28-plain": DCGAN28(d_norm="none", g_norm="batch"),
+    },
+    judge=_judge,
+    pictures="images",
+    headline="sliced_wasserstein",
+    defaults={"batch_size": 64, "steps": 5000, "latent_dim": 64},
+)

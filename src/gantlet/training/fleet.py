@@ -1,0 +1,256 @@
+"""A fleet: members of one shape, trained at once.
+
+The fleet owns the two stacks, their optimisers, the objective's state and the average of the generators. It knows
+nothing of metrics, files or clocks. A member whose loss or gradient norm is not finite is out from that update on: what
+it holds stays as it stood before, bit for bit, and its slot is computed and ignored.
+
+Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` samples, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.data.base import Dataset
+from gantlet.objectives.base import Stateful
+
+from .blueprint import Blueprint, Player
+from .feed import Feed, Latents
+from .history import History
+from .memory import keep_freed_memory
+from .optimisers import StackOptimiser
+from .randomness import Draws, seed_of
+from .stack import Stack
+from .step import Judged, Judging, losses, monitors, needs_of, next_state, penalty_losses
+
+__all__ = ["Exit", "Fleet"]
+
+
+@dataclass(frozen=True)
+class Exit:
+    """Why a member left: at which step (counted from 0), in whose update, and what was not finite."""
+
+    step: int
+    player: str
+    cause: str
+
+
+class Fleet:
+    """Members in training.
+
+    Arguments:
+        blueprint: What to train, and how.
+        dataset: What to train on.
+
+    Attributes:
+        step: Steps done so far.
+        discriminator_steps: Discriminator updates done so far.
+        exits: By slot, why members left.
+        generators: The stack of S·K generators.
+        discriminators: The stack of S discriminators.
+        optimisers: By player.
+        average: The averaged generator parameters, None without averaging.
+        state: The objective's state.
+    """
+
+    def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:
+        keep_freed_memory()
+        self.blueprint = blueprint
+        self.step = 0
+        self.discriminator_steps = 0
+        self.exits: dict[int, Exit] = {}
+        sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
+        self.members = len(blueprint.seeds)
+        self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
+        self._draws = Draws(blueprint.seeds, device=execution.device, dtype=execution.dtype)
+        self.feed = Feed(dataset, self._draws, batch=sizes.batch, kind=blueprint.feed)
+        self._latents = Latents(
+            self._draws,
+            shape=(sizes.generators, sizes.batch, sizes.latent),
+            prior=blueprint.prior,
+            pool=len(dataset.train) if schedule.latent == "pool" else None,
+        )
+        self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
+        self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
+        self.judging = Judging(self.discriminators, blueprint.discriminator.batch_statistics)
+        self.optimisers = {
+            "generator": StackOptimiser(
+                self.generators.parameters, blueprint.generator.optimiser, members=self.members
+            ),
+            "discriminator": StackOptimiser(
+                self.discriminators.parameters, blueprint.discriminator.optimiser, members=self.members
+            ),
+        }
+        objective = blueprint.objective
+        self.state = self._initial_state() if isinstance(objective, Stateful) else {}
+        self.average = (
+            {name: value.detach().clone() for name, value in self.generators.parameters.items()}
+            if blueprint.ema
+            else None
+        )
+        self.history = History(self.members, sizes.steps, execution.device)
+        self._fake: Tensor | None = None
+
+    # ------------------------------------------------------------------------------------------------ training
+
+    def advance(self) -> None:
+        """Do one step: one generator update and the discriminator updates that belong to it."""
+        schedule = self.blueprint.schedule
+        self._fake = self._generate("generator", self.step, advance=True) if schedule.reuse_fake else None
+        if schedule.order == "g_first":
+            self._update_generator()
+        for _ in range(schedule.updates(self.step)):
+            self._update_discriminator()
+        if schedule.order == "d_first":
+            self._update_generator()
+        self._fake = None
+        self.step += 1
+        self.history.close_window(self.step, self.alive)
+
+    @property
+    def alive(self) -> list[bool]:
+        """By slot, whether a member is still in."""
+        return [slot not in self.exits for slot in range(self.members)]
+
+    def refresh_alive(self) -> None:
+        """Take over ``exits`` after they were replaced from outside (a checkpoint)."""
+        self._alive = torch.tensor(self.alive, device=self.blueprint.execution.device)
+
+    def _update_discriminator(self) -> None:
+        objective, update = self.blueprint.objective, self.discriminator_steps
+        self.discriminators.at("discriminator", update)
+        real = self.feed.real(update)  # [S, 1, B, *x]
+        fake = self._fakes_for_discriminator(update)  # [S, K, B, *x]
+        real_verdict, fake_verdict = self.judging.judge_both(real=real, fake=fake)
+        judged = Judged(real_verdict, fake_verdict, real, fake, self.state)
+        found = {"loss_d": losses(objective, "discriminator", judged)}
+        found |= self._penalties("discriminator", self.judging.judge, judged, update)
+        good = self._move("discriminator", found)
+        self.discriminators.commit(None if bool(good.all()) else good)
+        self._constrain(good)
+        self.state, seen = next_state(objective, judged, good)
+        self.history.add(monitors(objective, judged) | seen)
+        self.discriminator_steps += 1
+
+    def _update_generator(self) -> None:
+        objective = self.blueprint.objective
+        fake = self._fake if self._fake is not None else self._generate("generator", self.step, advance=True)
+        judge = self.judging.frozen()
+        real = self.feed.real(max(0, self.discriminator_steps - 1)) if self._wants_real() else fake.detach()
+        with torch.no_grad():
+            real_verdict = judge(real) if "real" in needs_of(objective) else None
+        judged = Judged(real_verdict, judge(fake), real, fake, self.state)
+        found = {"loss_g": losses(objective, "generator", judged)}
+        found |= self._penalties("generator", judge, judged, self.step)
+        good = self._move("generator", found)
+        self.generators.commit(None if bool(good.all()) else good.repeat_interleave(self._team))
+        self._average(good)
+
+    def _move(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who moved
+        """Differentiate, check, and move everyone whose loss and gradient are finite."""
+        team = torch.stack(list(found.values())).sum(0)  # [S, K]
+        loss = team.sum(-1) if self.blueprint.team_reduction == "sum" else team.mean(-1)  # [S]
+        optimiser = self.optimisers[player]
+        optimiser.zero_grad()
+        loss.sum().backward()
+        norm = _gradient_norm(optimiser.parameters, self.members)
+        finite_loss, finite_norm = loss.detach().isfinite(), norm.isfinite()
+        good = self._alive & finite_loss & finite_norm
+        if not bool((good == self._alive).all()):
+            self._leave(player, good, finite_loss)
+        self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
+        optimiser.step()
+        optimiser.zero_grad()
+        return good
+
+    def _leave(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
+        leaving = [slot for slot, out in enumerate((self._alive & ~good).tolist()) if out]
+        for slot in leaving:
+            cause = "gradient norm" if bool(finite_loss[slot]) else "loss"
+            self.exits[slot] = Exit(self.step, player, f"the {player}'s {cause} was not finite")
+        for optimiser in self.optimisers.values():
+            optimiser.leave(leaving)
+        self._alive = good
+
+    def _penalties(self, player: str, judge: Any, judged: Judged, update: int) -> dict[str, Tensor]:
+        noise = (self._draws, update, self._team)
+        return penalty_losses(self.blueprint.penalties, player, judge, judged, noise)
+
+    def _fakes_for_discriminator(self, update: int) -> Tensor:
+        if self._fake is not None:
+            return self._fake.detach()
+        with torch.no_grad():
+            if self.blueprint.schedule.latent == "shared":
+                return self._generate("generator", self.step)
+            return self._generate("discriminator", update)
+
+    def _generate(self, player: str, update: int, *, advance: bool = False) -> Tensor:  # -> [S, K, B, *x]
+        self.generators.at(player, update)
+        latents = self._latents.at(player, update).flatten(0, 1)  # [S·K, B, latent]
+        return self.generators(latents, advance=advance)["out"].unflatten(0, (self.members, self._team))
+
+    def _constrain(self, good: Tensor) -> None:
+        constraint = self.blueprint.constraint
+        if constraint is None:
+            return
+        everyone = bool(good.all())
+        with torch.no_grad():
+            for parameter in self.discriminators.parameters.values():
+                projected = constraint.project(parameter)
+                if not everyone:
+                    projected = torch.where(good.reshape(-1, *[1] * (parameter.dim() - 1)), projected, parameter)
+                parameter.copy_(projected)
+
+    def _average(self, good: Tensor) -> None:
+        if self.average is None:
+            return
+        moved = good.repeat_interleave(self._team)
+        everyone = bool(good.all())
+        with torch.no_grad():
+            for name, parameter in self.generators.parameters.items():
+                mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)
+                if not everyone:
+                    mean = torch.where(moved.reshape(-1, *[1] * (mean.dim() - 1)), mean, self.average[name])
+                self.average[name] = mean
+
+    def _wants_real(self) -> bool:
+        needs = needs_of(self.blueprint.objective)
+        return bool({"real", "samples"} & needs) or any(p.player == "generator" for p in self.blueprint.penalties)
+
+    @property
+    def _team(self) -> int:
+        return self.blueprint.sizes.generators
+
+    # ------------------------------------------------------------------------------------------------ building
+
+    def _stack(self, player: Player, name: str, per_member: int) -> Stack:
+        execution = self.blueprint.execution
+        modules: list[nn.Module] = []
+        for seed in self.blueprint.seeds:
+            for place in range(per_member):
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(seed_of(seed, place, f"init/{name}"))
+                    modules.append(player.build())
+        seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
+        return Stack(modules, route=execution.route, seeds=seeds, device=execution.device, dtype=execution.dtype)
+
+    def _initial_state(self) -> dict[str, Tensor]:
+        execution = self.blueprint.execution
+        assert isinstance(self.blueprint.objective, Stateful)
+        made = self.blueprint.objective.init(self.members)
+        return {name: value.to(execution.device, execution.dtype) for name, value in made.items()}
+
+
+def _gradient_norm(parameters: Mapping[str, Tensor], members: int) -> Tensor:  # -> [S]
+    total = torch.zeros((), dtype=torch.float32)
+    for parameter in parameters.values():
+        if parameter.grad is None:
+            continue
+        square = torch.linalg.vector_norm(parameter.grad.reshape(members, -1), dim=1).square()
+        total = square if total.dim() == 0 else total + square
+    return total.sqrt()

@@ -1,0 +1,80 @@
+"""What happened at each step, thinned: at most 1,000 points per member and name, each the mean over a window of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["POINTS", "History", "Rows"]
+
+POINTS = 1000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the long table: slot, step, name, value."""
+
+    slot: list[int]
+    step: list[int]
+    name: list[str]
+    value: list[float]
+
+
+class History:
+    """Window means of named quantities per member.
+
+    Arguments:
+        slots: Members of the fleet, pads included.
+        steps: Steps of the whole run; they set the window.
+    """
+
+    def __init__(self, slots: int, steps: int, device: torch.device) -> None:
+        self.window = max(1, -(-steps // POINTS))
+        self._slots, self._device = slots, device
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        self._done: list[tuple[int, str, list[float], list[bool]]] = []
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        """Take in quantities of this step, ``[S]`` or ``[S, K]`` (their mean over the team)."""
+        for name, value in values.items():
+            mean = value.detach() if value.dim() == 1 else value.detach().flatten(1).mean(1)
+            if name in self._sums:
+                self._sums[name] += mean
+                self._counts[name] += 1
+            else:
+                self._sums[name], self._counts[name] = mean.to(torch.float64), 1
+
+    def close_window(self, step: int, alive: Sequence[bool]) -> None:
+        """At a window's last step, turn the sums into points of the members that are still in."""
+        if step % self.window:
+            return
+        for name, total in self._sums.items():
+            self._done.append((step, name, (total / self._counts[name]).tolist(), list(alive)))
+        self._sums, self._counts = {}, {}
+
+    def take(self) -> Rows:
+        """The finished points since the last call."""
+        rows = Rows([], [], [], [])
+        for step, name, values, alive in self._done:
+            for slot, (value, inside) in enumerate(zip(values, alive, strict=True)):
+                if inside:
+                    rows.slot.append(slot)
+                    rows.step.append(step)
+                    rows.name.append(name)
+                    rows.value.append(value)
+        self._done = []
+        return rows
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
+        """The open window: sums by name, counts by name."""
+        return dict(self._sums), dict(self._counts)
+
+    def load(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
+        """Continue an open window."""
+        self._sums = {name: value.to(self._device, torch.float64).clone() for name, value in sums.items()}
+        self._counts = dict(counts)
+        self._done = []

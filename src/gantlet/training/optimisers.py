@@ -1,0 +1,207 @@
+"""Optimisers on stacks: torch's own, with settings per member and members that can leave.
+
+Each run of neighbouring slots with equal settings is one parameter group of an ordinary torch optimiser. The group holds
+views ``stack[i:j]`` (detached leaves) whose ``.grad`` are views of the stacked gradient, so eight equal members cost one
+fused kernel per tensor. A member that leaves (diverged) is simply in no group any more: its parameters and its optimiser
+state stay as they were, bit for bit. A zero gradient would not do that: Adam's momentum goes on moving.
+
+A vectorised kernel rounds the last few numbers of a tensor otherwise than the rest, so a member's share of a tensor must
+be a whole number of vectors, or its numbers would depend on its slot. Parameters of other sizes (last layers' biases)
+therefore live side by side in one *bank* per member, padded to whole vectors; that also spares many small kernels.
+
+Legend: ``N`` networks of a stack, ``S`` members, ``P`` numbers of a bank's row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["OptimiserSpec", "StackOptimiser"]
+
+_STEP = "step"
+_VECTOR = 16  # float32 numbers of the widest vector register
+_BANK = "bank"
+
+
+@dataclass(frozen=True)
+class OptimiserSpec:
+    """Which optimiser, and its settings per member.
+
+    Attributes:
+        name: ``adam``, ``rmsprop`` or ``sgd``; torch's own in each case.
+        lr: Learning rate per member, ``S`` numbers.
+        beta1: Adam's first moment decay (SGD: momentum) per member.
+        beta2: Adam's second moment decay (RMSprop: its alpha) per member.
+        eps: The number inside or beside the root.
+        fused: Whether Adam runs torch's fused kernel.
+    """
+
+    name: Literal["adam", "rmsprop", "sgd"]
+    lr: tuple[float, ...]
+    beta1: tuple[float, ...]
+    beta2: tuple[float, ...]
+    eps: float = 1e-8
+    fused: bool = True
+
+    def group(self, member: int) -> dict[str, Any]:
+        """The options of one member's parameter group."""
+        lr, beta1, beta2 = self.lr[member], self.beta1[member], self.beta2[member]
+        if self.name == "adam":
+            return {"lr": lr, "betas": (beta1, beta2), "eps": self.eps}
+        if self.name == "rmsprop":
+            return {"lr": lr, "alpha": beta2, "eps": self.eps, "momentum": beta1}
+        return {"lr": lr, "momentum": beta1}
+
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The torch optimiser of these groups."""
+        if self.name == "adam":
+            return torch.optim.Adam(groups, fused=self.fused, foreach=False)
+        if self.name == "rmsprop":
+            return torch.optim.RMSprop(groups, foreach=True)
+        return torch.optim.SGD(groups, foreach=True)
+
+
+def _odd(parameter: Tensor) -> bool:
+    return parameter[0].numel() % _VECTOR != 0
+
+
+@dataclass
+class _Run:
+    """Slots ``start:stop`` of one member or of several equal ones, and their views of each parameter."""
+
+    start: int
+    stop: int
+    views: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+class StackOptimiser:
+    """One torch optimiser over a stack.
+
+    Arguments:
+        parameters: The stacked leaves ``[N, ...]`` by name.
+        spec: The optimiser; its settings are per member.
+        members: How many members ``S`` share the stack (``N`` is a multiple of it).
+    """
+
+    def __init__(self, parameters: Mapping[str, Tensor], spec: OptimiserSpec, *, members: int) -> None:
+        self.parameters = dict(parameters)
+        self.spec = spec
+        self.members = members
+        first = next(iter(self.parameters.values()))
+        self.per_member = first.shape[0] // members
+        self._active = [True] * members
+        self._left: dict[str, Tensor] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._slabs = {name: p.detach() for name, p in self.parameters.items() if not _odd(p)}
+        self._move_into_bank({name: p for name, p in self.parameters.items() if _odd(p)})
+        self._build({})
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of the stack."""
+        for parameter in self.parameters.values():
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Move every member that is still active along its gradient."""
+        gradients = {name: self.parameters[name].grad for name in self._slabs if name != _BANK}
+        gradients |= self._gradient_of_bank()
+        for run in self._runs:
+            for name, view in run.views.items():
+                gradient = gradients[name]
+                view.grad = None if gradient is None else gradient[run.start : run.stop]
+        self._torch.step()
+        for run in self._runs:
+            for view in run.views.values():
+                view.grad = None
+
+    def leave(self, members: Sequence[int]) -> None:
+        """Take members out: nothing of theirs moves from now on."""
+        state = self.state()
+        for member in members:
+            self._active[member] = False
+        self._build(state)
+
+    def state(self) -> dict[str, Tensor]:
+        """The optimiser's state as stacked tensors: ``<slab>/<key> -> [N, ...]`` (``step`` -> ``[N]``)."""
+        gathered = dict(self._left)
+        for run in self._runs:
+            for name, view in run.views.items():
+                for key, value in self._torch.state[view].items():
+                    self._gather(gathered, f"{name}/{key}", value, run)
+        return gathered
+
+    def load(self, state: Mapping[str, Tensor], active: Sequence[bool]) -> None:
+        """Continue from :meth:`state`."""
+        self._active = list(active)
+        self._build({name: value.clone() for name, value in state.items()})
+
+    def _move_into_bank(self, odd: Mapping[str, Tensor]) -> None:
+        if not odd:
+            return
+        begin = 0
+        for name, parameter in odd.items():
+            self._places[name] = (begin, begin + parameter[0].numel())
+            begin += parameter[0].numel()
+        first = next(iter(odd.values()))
+        bank = first.new_zeros(first.shape[0], -(-begin // _VECTOR) * _VECTOR)  # [N, P]
+        for name, parameter in odd.items():
+            start, stop = self._places[name]
+            bank[:, start:stop] = parameter.detach().reshape(len(bank), -1)
+            parameter.data = bank[:, start:stop].view(parameter.shape)
+        self._slabs[_BANK], self._bank_gradient = bank, torch.zeros_like(bank)
+
+    def _gradient_of_bank(self) -> dict[str, Tensor]:
+        for name, (start, stop) in self._places.items():
+            gradient = self.parameters[name].grad
+            place = self._bank_gradient[:, start:stop]
+            place.zero_() if gradient is None else place.copy_(gradient.reshape(place.shape))
+        return {_BANK: self._bank_gradient} if self._places else {}
+
+    def _gather(self, gathered: dict[str, Tensor], name: str, value: object, run: _Run) -> None:
+        if not isinstance(value, Tensor):
+            return  # momentum_buffer is None until the first step
+        size = self.members * self.per_member
+        shape = (size, *value.shape[1:]) if value.dim() else (size,)
+        if name not in gathered:
+            gathered[name] = torch.zeros(shape, dtype=value.dtype, device=value.device)
+        elif gathered[name] is self._left.get(name):
+            gathered[name] = gathered[name].clone()
+        gathered[name][run.start : run.stop] = value.detach()
+
+    def _build(self, state: Mapping[str, Tensor]) -> None:
+        self._left = dict(state)
+        self._runs = self._cut()
+        groups: list[dict[str, Any]] = []
+        for run in self._runs:
+            run.views = {name: slab[run.start : run.stop] for name, slab in self._slabs.items()}
+            groups.append({"params": list(run.views.values()), **self.spec.group(run.start // self.per_member)})
+        if not groups:  # everyone has left; torch refuses an optimiser without parameters
+            groups = [{"params": [torch.zeros(1)], "lr": 0.0}]
+        self._torch = self.spec.build(groups)
+        for run in self._runs:
+            for name, view in run.views.items():
+                self._restore(view, name, state, run)
+
+    def _restore(self, view: Tensor, name: str, state: Mapping[str, Tensor], run: _Run) -> None:
+        for full, value in state.items():
+            owner, _, key = full.rpartition("/")
+            if owner != name:
+                continue
+            part = value[run.start] if key == _STEP else value[run.start : run.stop]
+            self._torch.state[view][key] = part.clone()
+
+    def _cut(self) -> list[_Run]:
+        """The runs of neighbouring active members with equal settings."""
+        options = [self.spec.group(m) if self._active[m] else None for m in range(self.members)]
+        edges = [0, *(m for m in range(1, self.members) if options[m] != options[m - 1]), self.members]
+        return [
+            _Run(start * self.per_member, stop * self.per_member)
+            for start, stop in pairwise(edges)
+            if options[start] is not None
+        ]

@@ -1,0 +1,99 @@
+"""Keyed randomness: a draw depends on (seed, step, name), never on what was drawn before.
+
+A resumed run, a padded fleet and a solo run therefore see the same numbers, on a CPU and on a GPU. Small draws are made
+in blocks of n steps, n = clamp(65536 // numbers per step, 1, 64), always as the whole block, on the CPU and in float32,
+because torch's draws are not prefix-consistent: ``randn(40)`` is not the start of ``randn(64)``.
+
+Legend: ``S`` members, ``U`` distinct seeds among them, ``n`` steps of a block, ``*d`` one step's draw.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+__all__ = ["KEY_VERSION", "Draws", "block_length", "keyed_generator", "seed_of"]
+
+KEY_VERSION = 1
+"""Version of the key format; part of every key and of study.json."""
+
+_Kind = Literal["normal", "uniform"]
+
+
+def seed_of(seed: int, index: int, name: str) -> int:
+    """The 63-bit seed of one draw.
+
+    Example:
+        >>> seed_of(1, 0, "latent") == seed_of(1, 0, "latent") != seed_of(1, 1, "latent")
+        True
+    """
+    key = f"gantlet/{KEY_VERSION}/{seed}/{index}/{name}".encode()
+    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
+
+
+def keyed_generator(seed: int, index: int, name: str) -> torch.Generator:
+    """A fresh CPU generator for one draw."""
+    return torch.Generator().manual_seed(seed_of(seed, index, name))
+
+
+def block_length(numbers: int) -> int:
+    """How many steps are drawn at once, from how many numbers one step takes.
+
+    Example:
+        >>> block_length(256), block_length(30_000), block_length(1_000_000)
+        (64, 2, 1)
+    """
+    return max(1, min(64, 65536 // max(1, numbers)))
+
+
+class Draws:
+    """The random tensors of a fleet.
+
+    Arguments:
+        seeds: One per slot; equal seeds are drawn once and shared.
+        device: Where draws are used.
+        dtype: The floating type they are cast to.
+    """
+
+    def __init__(self, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> None:
+        self.seeds = tuple(seeds)
+        self.device, self.dtype = device, dtype
+        self.distinct = tuple(dict.fromkeys(self.seeds))
+        position = {seed: place for place, seed in enumerate(self.distinct)}
+        inverse = torch.tensor([position[seed] for seed in self.seeds], device=device)
+        self._inverse = None if len(self.distinct) == len(self.seeds) else inverse
+        self._blocks: dict[str, tuple[int, Tensor]] = {}
+
+    def spread(self, distinct: Tensor) -> Tensor:
+        """Values per distinct seed -> values per slot, ``[U, ...] -> [S, ...]``."""
+        return distinct if self._inverse is None else distinct.index_select(0, self._inverse)
+
+    def draw(self, name: str, step: int, shape: tuple[int, ...], kind: _Kind) -> Tensor:
+        """One step's draw for every slot, ``[S, *shape]``."""
+
+        def fresh(generator: torch.Generator, length: int) -> Tensor:
+            out = torch.empty((length, *shape), dtype=torch.float32)
+            return out.normal_(generator=generator) if kind == "normal" else out.uniform_(generator=generator)
+
+        return self.custom(name, step, block_length(_numel(shape)), fresh)
+
+    def custom(self, name: str, step: int, length: int, make: Callable[[torch.Generator, int], Tensor]) -> Tensor:
+        """One step of a block that ``make(generator, length) -> [length, *d]`` draws per distinct seed."""
+        index, offset = divmod(step, length)
+        held = self._blocks.get(name)
+        if held is None or held[0] != index:
+            fresh = [make(keyed_generator(seed, index, name), length) for seed in self.distinct]
+            held = (index, torch.stack(fresh).to(self.device, self.dtype))  # [U, n, *d]
+            self._blocks[name] = held
+        return self.spread(held[1][:, offset])
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count

@@ -1,0 +1,101 @@
+"""Drawing samples and scores from a fleet, with its networks in evaluation mode.
+
+Evaluation uses the averaged generators if and only if averaging is on. Members are taken a few at a time, so that
+200 members × 25,000 samples never exist as activations at once.
+
+Legend: ``S`` members asked for, ``K`` generators, ``N`` samples, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .feed import POOL_SEED, fixed_latents
+from .fleet import Fleet
+from .randomness import keyed_generator
+
+__all__ = ["LatentDraw", "decision", "draw_latents", "sample", "scores"]
+
+_CHUNK = 8192
+"""Samples per forward pass and network: activations stay in the cache."""
+
+
+@dataclass(frozen=True)
+class LatentDraw:
+    """Latents for evaluation, the same for every member: ``latents`` ``[N, latent]``, ``owners`` ``[N]``."""
+
+    latents: Tensor
+    owners: Tensor
+
+
+def draw_latents(fleet: Fleet, count: int, *, name: str = "latent/test") -> LatentDraw:
+    """The fixed test latents and which generator of the team turns each into a sample (uniformly)."""
+    blueprint = fleet.blueprint
+    latents = fixed_latents(count, blueprint.sizes.latent, blueprint.prior, name=name)
+    generator = keyed_generator(POOL_SEED, 0, f"{name}/owner")
+    owners = torch.randint(blueprint.sizes.generators, (count,), generator=generator)
+    return LatentDraw(latents, owners)
+
+
+def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
+    """Samples of some members, ``[S, N, *x]``."""
+    generators = fleet.blueprint.sizes.generators
+    execution = fleet.blueprint.execution
+    parameters = fleet.average or fleet.generators.parameters
+    latents = draw.latents.to(execution.device, execution.dtype)
+    out: Tensor | None = None
+    for owner in range(generators):
+        rows = (draw.owners == owner).nonzero().squeeze(1).to(execution.device)
+        networks = [slot * generators + owner for slot in slots]
+        made = _forward(fleet, "generator", networks, latents[rows], parameters)
+        if out is None:
+            out = made.new_empty(len(slots), len(latents), *made.shape[2:])
+        out[:, rows] = made
+    assert out is not None
+    return out
+
+
+def scores(fleet: Fleet, x: Tensor, slots: Sequence[int]) -> Tensor:
+    """The discriminators' scores, ``[N, *x]`` (the same for all) or ``[S, N, *x]`` -> ``[S, N]``."""
+    execution = fleet.blueprint.execution
+    x = x.to(execution.device, execution.dtype)
+    shared = x.dim() == len(fleet.feed.shape) + 1
+    return _forward(fleet, "discriminator", slots, x, fleet.discriminators.parameters, shared=shared)
+
+
+def decision(fleet: Fleet, slot: int, extent: float, *, points: int = 100) -> tuple[Tensor, Tensor, Tensor]:
+    """One discriminator on a grid over [-extent, extent]²: ``xs`` ``[points]``, ``ys`` ``[points]``, scores ``[points, points]``."""
+    axis = torch.linspace(-extent, extent, points)
+    ys, xs = torch.meshgrid(axis, axis, indexing="ij")
+    grid = torch.stack([xs.flatten(), ys.flatten()], 1)
+    return axis, axis, scores(fleet, grid, [slot])[0].reshape(points, points)
+
+
+@torch.no_grad()
+def _forward(
+    fleet: Fleet,
+    player: str,
+    networks: Sequence[int],
+    x: Tensor,
+    parameters: dict[str, Tensor],
+    *,
+    shared: bool = True,
+) -> Tensor:
+    stack = fleet.generators if player == "generator" else fleet.discriminators
+    parts: list[Tensor] = []
+    for place, network in enumerate(networks):
+        mine = {name: value.detach()[network : network + 1] for name, value in parameters.items()}
+        inputs = x if shared else x[place]
+        chunks = [stack.evaluate(network, mine, chunk) for chunk in _chunks(inputs)]
+        parts.append(torch.cat(chunks))
+    return torch.stack(parts)
+
+
+def _chunks(x: Tensor) -> Iterator[Tensor]:
+    size = max(1, min(_CHUNK, (1 << 24) // max(1, x[0].numel() * 64))) if len(x) else 1
+    for start in range(0, max(1, len(x)), size):
+        yield x[start : start + size]

@@ -1,0 +1,234 @@
+"""Stacks: N networks of one architecture as one tensor per parameter.
+
+S discriminators are a stack of S; S teams of K generators are a stack of S·K. On the route ``stacked`` the module runs
+under ``vmap(functional_call)``, so that N small matrix products become one batched product; on the route ``loop`` the
+networks run one after another, from the same stacked storage.
+
+Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
+over once the update it belongs to is known to be good.
+
+Legend: ``N`` networks, ``J`` batches that are judged apart, ``B`` batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from gantlet.objectives.base import Verdict
+
+from .randomness import seed_of
+
+__all__ = ["Route", "Stack", "refuses_vmap"]
+
+Route = Literal["loop", "stacked"]
+_Tensors = dict[str, Tensor]
+
+
+class Stack:
+    """N networks of one architecture.
+
+    Arguments:
+        modules: The networks; their parameters are copied into the stack.
+        route: ``stacked`` (vmap) or ``loop``.
+        seeds: One per network; they key dropout masks and the like on the route ``loop``.
+        device: Where the stack lives.
+        dtype: Its floating type.
+
+    Attributes:
+        parameters: Leaves ``[N, ...]`` by name.
+        buffers: Buffers and constant parameters ``[N, ...]`` by name.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[nn.Module],
+        *,
+        route: Route,
+        seeds: Sequence[int],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.size = len(modules)
+        self.route: Route = route
+        self.seeds = tuple(seeds)
+        self.moment = ("", 0)
+        self._calls = 0
+        self.parameters: _Tensors = {}
+        self.buffers: _Tensors = {}
+        for name, parameter in modules[0].named_parameters():
+            stacked = _stack([dict(module.named_parameters())[name] for module in modules], device, dtype)
+            if parameter.requires_grad:
+                self.parameters[name] = stacked.requires_grad_(True)
+            else:
+                self.buffers[name] = stacked
+        for name, _ in modules[0].named_buffers():
+            self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
+        self._pending: _Tensors | None = None
+        self._templates = {mode: copy.deepcopy(modules[0]).to(device, dtype).train(mode) for mode in (True, False)}
+        self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
+
+    def at(self, name: str, step: int) -> None:
+        """Say which update comes next; it keys the masks of stochastic layers."""
+        self.moment, self._calls = (name, step), 0
+
+    def __call__(
+        self,
+        x: Tensor,
+        *,
+        parameters: Mapping[str, Tensor] | None = None,
+        train: bool = True,
+        advance: bool = False,
+    ) -> dict[str, Tensor]:
+        """Run every network on its own batch, ``[N, B, *in] -> {"score" or "out": [N, B, *out], …}``.
+
+        Arguments:
+            parameters: Used instead of the stack's own (detached ones, an average).
+            train: Whether batch norm uses the statistics of the batch.
+            advance: Whether moved buffers are kept for :meth:`commit`.
+        """
+        held = self._working_buffers() if train and self.buffers else dict(self.buffers)
+        out = self._run(x, dict(parameters or self.parameters), held, train)
+        if advance and train and self.buffers:
+            self._pending = held
+        return out
+
+    def batches(
+        self, x: Tensor, *, parameters: Mapping[str, Tensor] | None = None, advance: bool = False
+    ) -> dict[str, Tensor]:
+        """Run every network on J batches, each with its own batch statistics, ``[N, J, B, *in] -> [N, J, B, *out]``.
+
+        Running statistics move to the mean over the J batches.
+        """
+        batches = x.shape[1]
+        held = {name: _repeat(buffer, batches) for name, buffer in self._working_buffers().items()}
+        used = dict(parameters or self.parameters)
+        if self.route == "stacked":
+            inner = vmap(self._one(True), in_dims=(None, 0, 0))
+            out = vmap(inner)(used, held, x)
+        else:
+            columns = [
+                self._run(x[:, j], used, {name: buffer[:, j] for name, buffer in held.items()}, True)
+                for j in range(batches)
+            ]
+            out = {name: torch.stack([column[name] for column in columns], 1) for name in columns[0]}
+        if advance:
+            self._pending = {name: _mean_over_batches(buffer) for name, buffer in held.items()}
+        return out
+
+    def evaluate(self, network: int, parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """One network in evaluation mode, ``[B, *in] -> [B, *out]``; ``parameters`` are its own, ``[1, ...]``.
+
+        A discriminator's score or a generator's sample.
+        """
+        held = {name: value.squeeze(0) for name, value in parameters.items()}
+        out = self._one(False)(held, {name: buffer[network] for name, buffer in self.buffers.items()}, x)
+        return out["out"] if "out" in out else out["score"]
+
+    def commit(self, good: Tensor | None = None) -> None:
+        """Take over the buffers that the last advancing calls moved, where ``good`` ``[N]`` (everywhere if None)."""
+        if self._pending is None:
+            return
+        for name, moved in self._pending.items():
+            held = self.buffers[name]
+            self.buffers[name] = moved if good is None else torch.where(_align(good, held), moved, held)
+        self._pending = None
+
+    def drop(self) -> None:
+        """Forget moved buffers."""
+        self._pending = None
+
+    def _working_buffers(self) -> _Tensors:
+        source = self.buffers if self._pending is None else self._pending
+        return {name: buffer.clone() for name, buffer in source.items()}
+
+    def _one(self, train: bool) -> Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]]:
+        template = self._templates[train]
+
+        def call(parameters: _Tensors, buffers: _Tensors, x: Tensor) -> dict[str, Tensor]:
+            return _named(functional_call(template, {**parameters, **buffers}, (x,)))
+
+        return call
+
+    def _run(self, x: Tensor, parameters: _Tensors, buffers: _Tensors, train: bool) -> dict[str, Tensor]:
+        one = self._one(train)
+        if self.route == "stacked":
+            return vmap(one)(parameters, buffers, x)
+        if self.size == 1:  # views: no gradient is scattered into a stack of one
+            alone = {name: value.squeeze(0) for name, value in parameters.items()}
+            calls = [self._seeded(one, 0, alone, {n: b.squeeze(0) for n, b in buffers.items()}, x.squeeze(0))]
+            return {name: value.unsqueeze(0) for name, value in calls[0].items()}
+        # unbind, never indexing: indexing a leaf scatters its gradient into zeros of the whole stack
+        split = {name: value.unbind(0) for name, value in parameters.items()}
+        calls = [
+            self._seeded(one, i, {n: p[i] for n, p in split.items()}, {n: b[i] for n, b in buffers.items()}, x[i])
+            for i in range(self.size)
+        ]
+        return {name: torch.stack([call[name] for call in calls]) for name in calls[0]}
+
+    def _seeded(
+        self,
+        one: Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]],
+        index: int,
+        parameters: _Tensors,
+        buffers: _Tensors,
+        x: Tensor,
+    ) -> dict[str, Tensor]:
+        if not self.stochastic:
+            return one(parameters, buffers, x)
+        name, step = self.moment
+        devices = [x.device] if x.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed_of(self.seeds[index], step, f"mask/{name}/{self._calls}"))
+            self._calls += index == self.size - 1
+            return one(parameters, buffers, x)
+
+
+def refuses_vmap(module: nn.Module, example: Tensor) -> str | None:
+    """Why a module cannot be stacked, or None when it can; ``example`` is one batch ``[B, *in]``.
+
+    Both a forward and a backward pass are tried, on copies.
+    """
+    if _draws_masks(module):
+        return "it draws dropout masks inside"
+    try:
+        device, dtype = example.device, example.dtype
+        stack = Stack([copy.deepcopy(module)] * 2, route="stacked", seeds=(0, 0), device=device, dtype=dtype)
+        out = stack(torch.stack([example, example]).requires_grad_(True))
+        sum(value.sum() for value in out.values()).backward()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    except Exception as error:  # whatever a user's module does under vmap
+        return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return None
+
+
+def _draws_masks(module: nn.Module) -> bool:
+    return any("dropout" in type(part).__name__.lower() for part in module.modules())
+
+
+def _named(out: Any) -> dict[str, Tensor]:
+    if isinstance(out, Verdict):
+        parts = {"score": out.score, "code": out.code, "generator_logits": out.generator_logits}
+        return {name: part for name, part in parts.items() if part is not None}
+    return {"out": out}
+
+
+def _stack(tensors: Sequence[Tensor], device: torch.device, dtype: torch.dtype) -> Tensor:
+    stacked = torch.stack([tensor.detach() for tensor in tensors]).to(device)
+    return stacked.to(dtype) if stacked.is_floating_point() else stacked
+
+
+def _repeat(buffer: Tensor, batches: int) -> Tensor:
+    return buffer.unsqueeze(1).repeat(1, batches, *[1] * (buffer.dim() - 1))
+
+
+def _mean_over_batches(buffer: Tensor) -> Tensor:
+    return buffer.mean(1) if buffer.is_floating_point() else buffer[:, 0].clone()
+
+
+def _align(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.reshape(-1, *[1] * (like.dim() - 1))

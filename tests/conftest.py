@@ -1,0 +1,56 @@
+"""What every test meets: --device, --dtype, two threads, a cache of its own, no window, no leaked state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Read once, when torch and Matplotlib are first imported, in this process and in those that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+import torch
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gantlet")
+    group.addoption("--device", default="cpu", help="where tensors live: cpu (default), cuda or cuda:<i>")
+    group.addoption("--dtype", default="float32", choices=sorted(DTYPES), help="default: float32")
+
+
+@pytest.fixture(scope="session")
+def device(pytestconfig: pytest.Config) -> torch.device:
+    """The device named by --device."""
+    return torch.device(str(pytestconfig.getoption("--device")))
+
+
+@pytest.fixture(scope="session")
+def dtype(pytestconfig: pytest.Config) -> torch.dtype:
+    """The floating type named by --dtype."""
+    return DTYPES[str(pytestconfig.getoption("--dtype"))]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The session's own cache folder: the user's is not touched, and what one test trains serves all."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def no_leak_of_torch_state() -> Iterator[None]:
+    """Fail the test that leaves torch with another default dtype or thread count, and put both back."""
+    before = torch.get_default_dtype(), torch.get_num_threads()
+    yield
+    after = torch.get_default_dtype(), torch.get_num_threads()
+    if after == before:
+        return
+    torch.set_default_dtype(before[0])
+    torch.set_num_threads(before[1])
+    pytest.fail(f"The test left torch's default dtype and thread count at {after}; they were {before}.")

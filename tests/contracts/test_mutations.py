@@ -1,0 +1,167 @@
+"""The contract tests notice every mutant: a check that would pass with a wrong loss is no check.
+
+Besides the mutants made from the source there are some of gradient penalties by hand: faults of published code, such
+as a norm over the whole batch or over each pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from contracts.cases import OBJECTIVES, PENALTIES, Case
+from contracts.mutants import Mutant, mutants_of
+from contracts.objective_checks import OBJECTIVE_CHECKS
+from contracts.penalty_checks import PENALTY_CHECKS
+from gantlet.catalogue import FAMILIES, find
+from gantlet.penalties.gradient import GradientPenalty, sample_norm
+
+Checks = tuple[Callable[[Case], None], ...]
+
+OBJECTIVE_MUTANTS = [
+    (name, mutant)
+    for name in FAMILIES["objective"]
+    for mutant in mutants_of(find("objective", name), ["discriminator", "generator", "_loss"])
+]
+PENALTY_MUTANTS = [
+    (name, mutant) for name in FAMILIES["penalty"] for mutant in mutants_of(find("penalty", name), ["__call__"])
+]
+
+
+class Published(GradientPenalty):
+    """A gradient penalty with the parts that published code got wrong, to be overridden."""
+
+    def points(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+        mix = mix[..., None, None]
+        return mix * real + (1 - mix) * fake
+
+    def norm(self, slope: Tensor) -> Tensor:
+        return sample_norm(slope)
+
+    def cost(self, gap: Tensor) -> Tensor:
+        return gap.square()
+
+    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        between = self.points(real.detach(), fake.detach(), noise["mix"]).requires_grad_()
+        (slope,) = torch.autograd.grad(judge(between).score.sum(), between, create_graph=True)
+        return (self.weight * self.cost(self.norm(slope) - self.target)).mean(-1)
+
+
+class NormOverTheBatch(Published):
+    def norm(self, slope: Tensor) -> Tensor:
+        return slope.flatten(2).square().sum(-1, keepdim=True).sqrt().expand(slope.shape[:3])
+
+
+class NormOverRows(Published):
+    def norm(self, slope: Tensor) -> Tensor:
+        return slope.square().sum(-1).sqrt().mean(-1)
+
+
+class MeanOverPixels(Published):
+    def norm(self, slope: Tensor) -> Tensor:
+        return slope.flatten(3).square().mean(-1).sqrt()
+
+
+class SquaredNorm(Published):
+    def norm(self, slope: Tensor) -> Tensor:
+        return slope.flatten(3).square().sum(-1)
+
+
+class PlainRoot(Published):
+    def norm(self, slope: Tensor) -> Tensor:
+        return slope.flatten(3).square().sum(-1).sqrt()  # nan second derivative at a dead critic
+
+
+class OneSided(Published):
+    def cost(self, gap: Tensor) -> Tensor:
+        return gap.relu().square()
+
+
+class NotSquared(Published):
+    def cost(self, gap: Tensor) -> Tensor:
+        return gap.abs()
+
+
+class AtTheRealSamples(Published):
+    def points(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+        return real + 0 * fake
+
+
+class OneMixForTheBatch(Published):
+    def points(self, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
+        return super().points(real, fake, mix[..., :1])
+
+
+class Attached(GradientPenalty):
+    """Lets the generator feel the penalty."""
+
+    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        return super().__call__(judge, real=real, fake=fake, noise=noise) + 0 * fake.sum()
+
+
+PUBLISHED = [
+    NormOverTheBatch,
+    NormOverRows,
+    MeanOverPixels,
+    SquaredNorm,
+    PlainRoot,
+    OneSided,
+    NotSquared,
+    AtTheRealSamples,
+    OneMixForTheBatch,
+    Attached,
+]
+
+
+def noticed(owner: type, cases: list[Case], checks: Checks) -> str:
+    """The check that fails first for some case; empty if the mutant passes everything."""
+    for case in cases:
+        for check in checks:
+            try:
+                check(replace(case, owner=owner))
+            except AssertionError:
+                return check.__name__
+    return ""
+
+
+@pytest.mark.parametrize(("name", "mutant"), OBJECTIVE_MUTANTS, ids=str)
+def test_a_wrong_objective_is_noticed(name: str, mutant: Mutant) -> None:
+    assert noticed(mutant.make(), [case for case in OBJECTIVES if case.name == name], OBJECTIVE_CHECKS)
+
+
+@pytest.mark.parametrize(("name", "mutant"), PENALTY_MUTANTS, ids=str)
+def test_a_wrong_penalty_is_noticed(name: str, mutant: Mutant) -> None:
+    assert noticed(mutant.make(), [case for case in PENALTIES if case.name == name], PENALTY_CHECKS)
+
+
+@pytest.mark.parametrize("owner", PUBLISHED)
+def test_faults_of_published_penalties_are_noticed(owner: type) -> None:
+    assert noticed(owner, list(PENALTIES), PENALTY_CHECKS)
+
+
+def test_the_frame_of_the_published_faults_is_right_itself() -> None:
+    assert not noticed(Published, list(PENALTIES), PENALTY_CHECKS)
+
+
+@pytest.mark.parametrize("name", FAMILIES["objective"])
+def test_every_kind_of_mutant_is_made_of_every_objective(name: str) -> None:
+    made = [mutant.what for owner, mutant in OBJECTIVE_MUTANTS if owner == name]
+    for kind in ("exchanged", "constant", "sign", "no gradient", "half", "twice", "sum for a mean"):
+        for method in ("discriminator", "generator"):
+            assert any(kind in what and f"in {method}," in what for what in made), f"no '{kind}' in {method}"
+
+
+@pytest.mark.parametrize("check", ["equals_the_formula", "dirac_eigenvalues_hold", "gradients_are_slopes"])
+def test_each_of_these_checks_suffices_alone(check: str) -> None:
+    """The formula is not the only thing that notices: theory and slopes do so without it."""
+    alone = tuple(entry for entry in OBJECTIVE_CHECKS if entry.__name__ == check)
+    kind = "no gradient" if check == "gradients_are_slopes" else "the sign turned"
+    made = [entry for entry in OBJECTIVE_MUTANTS if kind in entry[1].what and "_loss" not in entry[1].what]
+    assert made
+    for name, mutant in made:
+        assert noticed(mutant.make(), [case for case in OBJECTIVES if case.name == name], alone), str(mutant)

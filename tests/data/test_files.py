@@ -1,0 +1,47 @@
+"""Files are read whole, and what cannot be opened is said in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+
+from gantlet.data.files import check_file, named_path, read_bytes
+from gantlet.errors import BadData
+
+
+def test_the_content_comes_back_whole_and_writable(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 3
+    (tmp_path / "x").write_bytes(content)
+    found = read_bytes(tmp_path / "x")
+    assert found.tobytes() == content
+    found[0] = 1
+
+
+def test_what_cannot_be_opened_is_bad_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "x").write_bytes(b"content")
+    monkeypatch.setattr(np, "fromfile", refuse)
+    with pytest.raises(BadData, match=r"x cannot be read: .*Permission denied"):
+        read_bytes(tmp_path / "x")
+
+
+def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "x").touch()
+    check_file(tmp_path / "x")
+    with pytest.raises(BadData, match=r"There is no file .*y\.$"):
+        check_file(tmp_path / "y")
+    with pytest.raises(BadData, match="is a folder"):
+        check_file(tmp_path)
+    with pytest.raises(BadData, match=r"is empty \(0 bytes\)"):
+        read_bytes(tmp_path / "x")
+
+
+def test_a_named_path_is_trimmed_and_never_empty() -> None:
+    assert named_path(" a/b.npy ", data="points", wanted="FILE") == Path("a/b.npy")
+    with pytest.raises(BadData, match="The data set 'points' lies in files of your own: give data_path=FILE"):
+        named_path("", data="points", wanted="FILE")

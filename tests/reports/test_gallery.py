@@ -1,0 +1,100 @@
+"""Galleries: which members are shown, how small pictures become, and what is left out."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gantlet.reports.gallery import Picture, galleries, shrink
+from gantlet.reports.read import StudyData, read_study
+
+
+@pytest.fixture(scope="module")
+def study(make_study: Callable[..., Path]) -> StudyData:
+    return read_study(make_study(seeds=9, drawn=True))
+
+
+def opened(picture: Picture) -> Image.Image:
+    content = base64.b64decode(picture.address.split(",", 1)[1])
+    return Image.open(io.BytesIO(content))
+
+
+def test_the_first_members_of_each_setting_are_shown_not_the_best(study: StudyData) -> None:
+    shown = galleries(study, 10**7)
+    assert [gallery.label for gallery in shown] == study.labels
+    assert [picture.caption for picture in shown[1].last] == [f"run {run}, seed {run - 8}" for run in range(9, 13)]
+    assert shown[1].strip_of == "run 9, seed 1"
+
+
+def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
+    runs = study.runs.assign(status=["diverged", *study.runs["status"][1:]])
+    shown = galleries(StudyData(study.folder, study.spec, runs, study.history), 10**7)
+    assert shown[0].last[0].caption == "run 0, seed 1, diverged"
+
+
+def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(study: StudyData) -> None:
+    steps = [int(picture.caption.split()[1].replace(",", "")) for picture in galleries(study, 10**7)[0].strip]
+    assert len(steps) == 8
+    assert (steps[0], steps[-1]) == (1_000, 20_000)
+    gaps = [after - before for before, after in pairwise(steps)]
+    assert max(gaps) - min(gaps) <= 1_000
+
+
+def test_when_the_allowance_is_spent_every_setting_still_has_its_first_picture(study: StudyData) -> None:
+    full = galleries(study, 10**7)
+    allowance = sum(len(gallery.last[0].address) for gallery in full)
+    scarce = galleries(study, allowance)
+    assert [len(gallery.last) for gallery in scarce] == [1, 1, 1]
+    assert not any(gallery.strip for gallery in scarce)
+    assert galleries(study, 0) == []
+
+
+def test_a_study_without_pictures_has_no_gallery(make_study: Callable[..., Path]) -> None:
+    assert galleries(read_study(make_study(seeds=2)), 10**7) == []
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA", "1", "I;16"])
+def test_pictures_of_any_kind_are_shrunk_and_keep_their_shades(tmp_path: Path, mode: str) -> None:
+    Image.new(mode, (900, 600), 0).save(tmp_path / "a.png")
+    picture = shrink(tmp_path / "a.png", "a", 300)
+    assert picture is not None
+    assert (picture.width, picture.height) == (300, 200)
+    with opened(picture) as image:
+        assert image.size == (300, 200)
+        assert image.convert("L").getextrema()[1] <= 2
+
+
+def test_a_small_picture_keeps_its_size(tmp_path: Path) -> None:
+    Image.linear_gradient("L").save(tmp_path / "a.png")
+    picture = shrink(tmp_path / "a.png", "a", 400)
+    assert picture is not None
+    with opened(picture) as image:
+        assert image.size == (256, 256)
+        assert abs(image.convert("L").getpixel((128, 200)) - 200) <= 3
+
+
+def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
+    whole = io.BytesIO()
+    Image.linear_gradient("L").save(whole, format="png")
+    contents = {
+        "empty": b"",
+        "text": b"<svg onload=alert(1)>",
+        "cut": whole.getvalue()[:200],
+        "chunk": whole.getvalue()[:16] + b"\xff" * 40,
+    }
+    for name, content in contents.items():
+        (tmp_path / f"{name}.png").write_bytes(content)
+        assert shrink(tmp_path / f"{name}.png", "a", 100) is None
+    assert shrink(tmp_path / "missing.png", "a", 100) is None
+
+
+@pytest.mark.parametrize("side", [7_000, 9_500, 14_000])
+def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side: int) -> None:
+    Image.new("1", (side, side)).save(tmp_path / "a.png")
+    assert shrink(tmp_path / "a.png", "a", 100) is None

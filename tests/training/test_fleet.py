@@ -1,0 +1,355 @@
+"""Fleets: solo equals stacked, slots do not matter, members diverge alone, teams and doubles of later methods fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import arena
+from contracts.doubles import AutoEncoders, BalanceLike, CoulombLike, EnergyLike
+from gantlet.networks.mlp import MLP, BranchMixture
+from gantlet.objectives.alpha import Alpha
+from gantlet.objectives.least_squares import LeastSquares
+from gantlet.objectives.vanilla import Vanilla
+from gantlet.objectives.wasserstein import Wasserstein
+from gantlet.penalties.clipping import WeightClipping
+from gantlet.penalties.gradient import GradientPenalty
+from gantlet.training.blueprint import Blueprint, Execution, Player, per_member
+from gantlet.training.fleet import Fleet
+from gantlet.training.optimisers import OptimiserSpec
+from gantlet.training.schedule import Schedule
+
+DOUBLE = Execution(route="stacked", dtype=torch.float64)
+LOOP = Execution(route="loop", dtype=torch.float64)
+PLAYERS = ("generator", "discriminator")
+
+
+def batch_norm(members: int, d_norm: bool) -> dict[str, Any]:
+    """Players with batch statistics, in the generator or in the discriminator."""
+
+    def judge() -> nn.Module:
+        inner = nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2), nn.Linear(6, 1), nn.Flatten(0))
+        return inner if d_norm else MLP(d_width=5, d_depth=1).discriminator(shape=(2,))
+
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
+
+    return {
+        "generator": Player(make, arena.adam(members), batch_statistics=True),
+        "discriminator": Player(judge, arena.adam(members), batch_statistics=d_norm),
+    }
+
+
+def cases(members: int) -> dict[str, dict[str, Any]]:
+    """Blueprint changes by name; every schedule, objective, penalty and normalisation is in one of them."""
+
+    def spread(*values: float) -> Tensor:
+        return per_member((values * members)[:members], DOUBLE)
+
+    rates = tuple(1e-3 * (1 + place) for place in range(members))
+    rms = OptimiserSpec("rmsprop", lr=(5e-4,) * members, beta1=(0.0,) * members, beta2=(0.99,) * members)
+    family = MLP(g_width=7, g_depth=2, d_width=5, d_depth=2)
+    return {
+        "vanilla": {},
+        "saturating": {"objective": Vanilla(saturating=True)},
+        "reuse": {"schedule": Schedule(reuse_fake=True)},
+        "g first": {"schedule": Schedule(order="g_first", latent="shared")},
+        "pool": {"schedule": Schedule(latent="pool", reuse_fake=True), "prior": "uniform"},
+        "endless": {"feed": "endless"},
+        "least squares": {"objective": LeastSquares(a=spread(0.0, -1.0, 0.1), b=spread(1.0), c=spread(1.0, 0.0, 0.9))},
+        "alpha": {"objective": Alpha(alpha_d=spread(0.3, 1.0, torch.inf), alpha_g=spread(1.0, 2.0, 0.5))},
+        "alpha stable": {"objective": Alpha(alpha_d=spread(0.3, 1.0, 4.0), alpha_g=spread(1.0), form="stable")},
+        "wgan": {
+            "objective": Wasserstein(),
+            "constraint": WeightClipping(clip=spread(0.1, 0.2, 0.05)),
+            "schedule": Schedule(n_critic=3),
+            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), rms),
+            "discriminator": Player(lambda: family.discriminator(shape=(2,)), rms),
+        },
+        "wgan-gp": {
+            "objective": Wasserstein(),
+            "penalties": (GradientPenalty(weight=spread(10.0, 1.0, 3.0), target=spread(1.0)),),
+            "schedule": Schedule(n_critic=2),
+        },
+        "rates": {
+            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, rates)),
+            "ema": 0.9,
+        },
+        "batch norm in G": batch_norm(members, d_norm=False),
+        "batch norm in both": batch_norm(members, d_norm=True),
+        "coulomb": {"objective": CoulombLike(epsilon=spread(1.0, 0.5, 2.0))},
+        "energy": {
+            "objective": EnergyLike(margin=spread(1.0, 2.0, 0.5)),
+            "discriminator": Player(lambda: AutoEncoders().discriminator(shape=(2,)), arena.adam(members)),
+        },
+        "balance": {"objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01))},
+    }
+
+
+def one_of(sheet: Blueprint, slot: int) -> Blueprint:
+    """The blueprint of one member of a fleet, alone."""
+
+    def pick(thing: Any) -> Any:
+        if thing is None:
+            return None
+        chosen = {n: v[slot : slot + 1] for n, v in vars(thing).items() if isinstance(v, Tensor) and v.numel() > 1}
+        return replace(thing, **chosen)
+
+    def alone(player: Player) -> Player:
+        spec = player.optimiser
+        numbers = {name: (getattr(spec, name)[slot],) for name in ("lr", "beta1", "beta2")}
+        return replace(player, optimiser=replace(spec, **numbers))
+
+    return replace(
+        sheet,
+        seeds=(sheet.seeds[slot],),
+        objective=pick(sheet.objective),
+        penalties=tuple(pick(penalty) for penalty in sheet.penalties),
+        constraint=pick(sheet.constraint),
+        generator=alone(sheet.generator),
+        discriminator=alone(sheet.discriminator),
+        execution=LOOP,
+    )
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", list(cases(3)))
+def test_solo_equals_stacked(name: str, k: int) -> None:
+    if name == "pool" and k > 1:
+        k = 2
+    sheet = arena.sheet((4, 9, 2), k=k, **cases(3)[name])
+    together = arena.train(Fleet(sheet, arena.dataset()))
+    assert not together.exits
+    for slot in range(3):
+        alone = arena.train(Fleet(one_of(sheet, slot), arena.dataset()))
+        for player in PLAYERS:
+            start = arena.parameters(Fleet(one_of(sheet, slot), arena.dataset()), player, 0)
+            mine, theirs = arena.parameters(alone, player, 0), arena.parameters(together, player, slot)
+            assert arena.difference(theirs, mine) <= 1e-9
+            assert arena.difference(start, mine) > 1e-4, "nothing was trained, so equality says nothing"
+        for buffer in alone.discriminators.buffers:
+            torch.testing.assert_close(
+                together.discriminators.buffers[buffer][slot], alone.discriminators.buffers[buffer][0]
+            )
+
+
+@pytest.mark.parametrize("name", ["vanilla", "wgan-gp", "batch norm in both", "balance"])
+def test_the_loop_of_many_equals_the_stack(name: str) -> None:
+    sheet = arena.sheet((4, 9, 2), k=2, **cases(3)[name])
+    stacked = arena.train(Fleet(sheet, arena.dataset()))
+    looped = arena.train(Fleet(replace(sheet, execution=LOOP), arena.dataset()))
+    for player in PLAYERS:
+        for slot in range(3):
+            assert (
+                arena.difference(arena.parameters(looped, player, slot), arena.parameters(stacked, player, slot)) < 1e-9
+            )
+
+
+def test_slots_and_neighbours_do_not_matter_at_a_fixed_width() -> None:
+    one, other = arena.train(arena.fleet((7, 1, 2))), arena.train(arena.fleet((3, 4, 7)))
+    for player in PLAYERS:
+        assert torch.equal(arena.parameters(one, player, 0), arena.parameters(other, player, 2))
+
+
+def test_float32_stacked_stays_close_to_solo(dtype: torch.dtype) -> None:
+    single = Execution(route="stacked", dtype=torch.float32)
+    sheet = arena.sheet((4, 9), execution=single)
+    together = arena.train(Fleet(sheet, arena.dataset()))
+    alone = arena.train(Fleet(replace(one_of(sheet, 1), execution=replace(single, route="loop")), arena.dataset()))
+    for player in PLAYERS:
+        assert arena.difference(arena.parameters(together, player, 1), arena.parameters(alone, player, 0)) < 1e-4
+
+
+# -------------------------------------------------------------------------------------------------- divergence
+
+
+class _Tripwire:
+    """Vanilla losses, but one member's loss of one player becomes infinite at its n-th call."""
+
+    needs = frozenset[str]()
+    symmetric = False
+    boundary = 0.0
+
+    def __init__(self, player: str, slot: int, call: int, value: float) -> None:
+        self.player, self.slot, self.call, self.value = player, slot, call, value
+        self.calls = 0
+
+    def _poison(self, player: str, loss: Tensor) -> Tensor:
+        if player != self.player:
+            return loss
+        self.calls += 1
+        if self.calls != self.call:
+            return loss
+        hit = torch.arange(loss.shape[0]).reshape(-1, 1) == self.slot
+        # added, not multiplied: the gradient of a branch that `where` drops would be 0 · nan in every slot
+        return loss + torch.where(hit, self.value, 0.0)
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return self._poison("discriminator", Vanilla().discriminator(real=real, fake=fake))
+
+    def generator(self, *, real: Tensor | None = None, fake: Tensor) -> Tensor:
+        return self._poison("generator", Vanilla().generator(fake=fake))
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_diverged_member_stays_as_it_was_and_its_neighbours_go_on(player: str, value: float) -> None:
+    changes = {**batch_norm(3, d_norm=True), "ema": 0.5}
+    sheet = arena.sheet((4, 9, 2), **changes, objective=_Tripwire(player, 1, 6, value))
+    tripped = arena.train(Fleet(sheet, arena.dataset()), 5)
+    reference = arena.train(Fleet(replace(sheet, objective=Vanilla()), arena.dataset()), 5)
+    before = arena.tensors_of(tripped, 1)
+    if player == "generator":  # within a step the discriminator moves first, and that update was good
+        one_more = arena.train(Fleet(replace(sheet, objective=Vanilla()), arena.dataset()), 6)
+        moved = arena.tensors_of(one_more, 1)
+        before |= {name: value for name, value in moved.items() if name.startswith("discriminator/")}
+    arena.train(tripped, 4)
+    arena.train(reference, 4)
+    assert {slot: (left.step, left.player) for slot, left in tripped.exits.items()} == {1: (5, player)}
+    assert tripped.exits[1].cause == f"the {player}'s loss was not finite"
+    for name, value_then in arena.tensors_of(tripped, 1).items():
+        assert torch.equal(value_then, before[name]), name
+    for slot in (0, 2):
+        theirs, ours = arena.tensors_of(reference, slot), arena.tensors_of(tripped, slot)
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert all(torch.isfinite(value).all() for value in arena.tensors_of(tripped, 1).values())
+
+
+def test_an_infinite_gradient_of_a_finite_loss_is_a_divergence_too() -> None:
+    class Steep(_Tripwire):
+        def _poison(self, player: str, loss: Tensor) -> Tensor:
+            if player != "generator":
+                return loss
+            hit = torch.arange(loss.shape[0]).reshape(-1, 1) == 0
+            steep = torch.where(hit, (loss - loss.detach()).abs(), 1.0).sqrt()  # slope 1/0 in the slot that is hit
+            return torch.where(hit, steep, loss)
+
+    tripped = arena.train(arena.fleet((1, 2), objective=Steep("generator", 0, 1, 1.0)), 3)
+    assert tripped.exits[0].cause == "the generator's gradient norm was not finite"
+    assert list(tripped.exits) == [0]
+
+
+def test_a_constrained_member_that_left_is_not_even_clipped() -> None:
+    sheet = arena.sheet(
+        (4, 9), objective=_Tripwire("discriminator", 0, 1, float("nan")), constraint=WeightClipping(clip=0.001)
+    )
+    trained = Fleet(sheet, arena.dataset())
+    before = arena.parameters(trained, "discriminator", 0).clone()
+    arena.train(trained, 2)
+    assert torch.equal(arena.parameters(trained, "discriminator", 0), before)
+    assert float(arena.parameters(trained, "discriminator", 1).abs().max()) <= 0.001
+
+
+def test_history_of_a_diverged_member_ends_with_it() -> None:
+    tripped = arena.train(arena.fleet((1, 2), steps=10, objective=_Tripwire("generator", 1, 4, float("nan"))))
+    rows = tripped.history.take()
+    steps = {
+        slot: [s for s, who, n in zip(rows.step, rows.slot, rows.name, strict=True) if who == slot and n == "loss_g"]
+        for slot in (0, 1)
+    }
+    assert steps == {0: list(range(1, 11)), 1: [1, 2, 3]}
+
+
+# -------------------------------------------------------------------------------------------------- the rules
+
+
+def test_only_the_discriminators_own_update_moves_its_running_statistics() -> None:
+    trained = arena.fleet((1, 2), **batch_norm(2, d_norm=True))
+    seen: list[Tensor] = []
+    judge, generator = trained._update_discriminator, trained._update_generator  # pyright: ignore[reportPrivateUsage]
+
+    def note() -> None:
+        seen.append(trained.discriminators.buffers["1.running_mean"].clone())
+
+    trained._update_discriminator = lambda: (note(), judge(), note())[0]  # pyright: ignore[reportPrivateUsage]
+    trained._update_generator = lambda: (generator(), note())[0]  # pyright: ignore[reportPrivateUsage]
+    arena.train(trained, 1)
+    before, after_d, after_g = seen
+    assert not torch.equal(before, after_d)
+    assert torch.equal(after_d, after_g)
+
+
+def test_running_statistics_are_the_mean_over_a_teams_batches() -> None:
+    trained = arena.fleet((1,), k=2, **batch_norm(1, d_norm=True))
+    stack = trained.discriminators
+    x = torch.randn(1, 2, 8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    weight, bias = (stack.parameters[name][0] for name in ("0.weight", "0.bias"))
+    means = [(x[0, j] @ weight.T + bias).mean(0) for j in range(2)]
+    stack.batches(x, advance=True)
+    stack.commit()
+    expected = 0.1 * (means[0] + means[1]) / 2  # torch's momentum 0.1, from zero
+    torch.testing.assert_close(stack.buffers["1.running_mean"][0], expected)
+    assert int(stack.buffers["1.num_batches_tracked"][0]) == 1
+
+
+def test_weights_lie_in_their_box_after_every_step() -> None:
+    trained = arena.fleet((1, 2, 3), **cases(3)["wgan"])
+    for _ in range(10):
+        trained.advance()
+        for slot, clip in enumerate((0.1, 0.2, 0.05)):
+            assert float(arena.parameters(trained, "discriminator", slot).abs().max()) <= clip
+
+
+def test_reused_fakes_are_one_generator_forward() -> None:
+    trained = arena.fleet((1, 2), schedule=Schedule(reuse_fake=True))
+    calls = 0
+    real_call = trained.generators._run  # pyright: ignore[reportPrivateUsage]
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return real_call(*args, **kwargs)
+
+    trained.generators._run = counted  # pyright: ignore[reportPrivateUsage]
+    trained.advance()
+    assert calls == 1
+
+
+def test_the_average_follows_its_recurrence() -> None:
+    trained = arena.fleet((1, 2), ema=0.75)
+    name = next(iter(trained.generators.parameters))
+    expected = trained.generators.parameters[name].detach().clone()
+    for _ in range(4):
+        trained.advance()
+        expected = 0.75 * expected + 0.25 * trained.generators.parameters[name].detach()
+    assert trained.average is not None
+    torch.testing.assert_close(trained.average[name], expected)
+
+
+def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
+    trained = arena.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
+    judged = trained.judging.judge_both(
+        real=trained.feed.real(0),
+        fake=trained._generate("discriminator", 0),  # pyright: ignore[reportPrivateUsage]
+    )
+    on_real, on_fake = (verdict.score.detach().mean((-2, -1)) for verdict in judged)
+    trained.advance()
+    expected = (0.1 * (0.5 * on_real - on_fake)).clamp(0, 1)
+    torch.testing.assert_close(trained.state["k"].flatten(), expected)
+
+
+def test_wide_batch_norm_generators_of_the_branch_baseline_train_stacked() -> None:
+    family = BranchMixture()
+    sheet = arena.sheet(
+        (1, 2), steps=2, generator=Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(2), True)
+    )
+    trained = arena.train(Fleet(sheet, arena.dataset()))
+    assert not trained.exits
+
+
+def test_dropout_in_a_users_network_is_keyed() -> None:
+    def judge() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 16), nn.Dropout(0.5), nn.Linear(16, 1), nn.Flatten(0))
+
+    def ended(global_seed: int) -> Tensor:
+        torch.manual_seed(global_seed)
+        player = Player(judge, arena.adam(2))
+        return arena.parameters(
+            arena.train(arena.fleet((1, 2), discriminator=player, execution=LOOP), 5), "discriminator", 1
+        )
+
+    assert torch.equal(ended(0), ended(1))

@@ -1,0 +1,134 @@
+"""Optimisers on stacks: torch's numbers, per member, and members that leave."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from gantlet.training.optimisers import OptimiserSpec, StackOptimiser
+
+SHAPES = {"weight": (3, 7), "bias": (5,), "wide": (2, 4, 3)}
+"""None square: transposed strides would show."""
+
+
+def stack(members: int, seed: int = 0) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(members, *shape, generator=generator).requires_grad_() for name, shape in SHAPES.items()}
+
+
+def loss(parameters: dict[str, Tensor], step: int) -> Tensor:
+    return sum(((value - step) ** 2 * (1 + 0.1 * place)).sum() for place, value in enumerate(parameters.values()))  # pyright: ignore[reportReturnType]
+
+
+def spec(name: str, members: int, **options: object) -> OptimiserSpec:
+    lr = tuple(0.01 * (1 + place // 2) for place in range(members))
+    return OptimiserSpec(name, lr=lr, beta1=(0.5,) * members, beta2=(0.9,) * members, **options)  # pyright: ignore[reportArgumentType]
+
+
+def run(parameters: dict[str, Tensor], optimiser: StackOptimiser, steps: int, begin: int = 0) -> None:
+    for step in range(begin, begin + steps):
+        optimiser.zero_grad()
+        loss(parameters, step).backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_each_member_moves_as_by_its_own_torch_optimiser(name: str) -> None:
+    members, steps = 5, 6
+    together = stack(members)
+    run(together, StackOptimiser(together, spec(name, members), members=members), steps)
+    for member in range(members):
+        alone = {key: value.detach()[member].clone().requires_grad_() for key, value in stack(members).items()}
+        group = {"params": list(alone.values()), **spec(name, members).group(member)}
+        torch_own = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop, "sgd": torch.optim.SGD}[name]
+        optimiser = torch_own([group], foreach=False)
+        for step in range(steps):
+            optimiser.zero_grad()
+            loss(alone, step).backward()
+            optimiser.step()
+        for key, value in alone.items():
+            torch.testing.assert_close(together[key][member], value, rtol=1e-5, atol=1e-6)
+
+
+def test_fused_equals_for_loop_adam_on_gradients_of_vmapped_linears() -> None:
+    # vmap hands out transposed strides; fused Adam on a CPU mis-reads them unless .backward() made the gradient.
+    members = 4
+    ends: list[dict[str, Tensor]] = []
+    for fused in (True, False):
+        generator = torch.Generator().manual_seed(1)
+        held = {
+            "weight": torch.randn(members, 3, 7, generator=generator).requires_grad_(),
+            "bias": torch.randn(members, 3, generator=generator).requires_grad_(),
+        }
+        x = torch.randn(members, 6, 7, generator=generator)
+        optimiser = StackOptimiser(held, spec("adam", members, fused=fused), members=members)
+        for _ in range(5):
+            optimiser.zero_grad()
+            made = torch.func.vmap(torch.nn.functional.linear)(x, held["weight"], held["bias"])
+            made.square().sum().backward()
+            optimiser.step()
+        ends.append(held)
+    for name in ends[0]:
+        torch.testing.assert_close(ends[0][name], ends[1][name], rtol=1e-6, atol=1e-6)
+
+
+def test_one_group_or_one_per_member_is_bitwise_the_same() -> None:
+    members = 4
+    equal = OptimiserSpec("adam", lr=(0.01,) * 4, beta1=(0.5,) * 4, beta2=(0.9,) * 4)
+    whole, apart = stack(members), stack(members)
+    run(whole, StackOptimiser(whole, equal, members=members), 7)
+    own = StackOptimiser(apart, equal, members=members)
+    own._cut = lambda: [type(own._runs[0])(m, m + 1) for m in range(members)]  # pyright: ignore[reportPrivateUsage]
+    own._build({})  # pyright: ignore[reportPrivateUsage]
+    run(apart, own, 7)
+    assert all(torch.equal(whole[name], apart[name]) for name in whole)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_who_leaves_stays_bit_for_bit_and_the_others_go_on(name: str) -> None:
+    members, gone = 5, 2
+    held, reference = stack(members), stack(members)
+    optimiser = StackOptimiser(held, spec(name, members), members=members)
+    undisturbed = StackOptimiser(reference, spec(name, members), members=members)
+    run(held, optimiser, 3)
+    run(reference, undisturbed, 3)
+    before = {key: value.detach()[gone].clone() for key, value in held.items()}
+    state = {key: value[gone].clone() for key, value in optimiser.state().items()}
+    optimiser.leave([gone])
+    run(held, optimiser, 4, begin=3)
+    run(reference, undisturbed, 4, begin=3)
+    assert all(torch.equal(held[key][gone], value) for key, value in before.items())
+    assert all(torch.equal(optimiser.state()[key][gone], value) for key, value in state.items())
+    for member in set(range(members)) - {gone}:
+        assert all(torch.equal(held[key][member], reference[key][member]) for key in held)
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop", "sgd"])
+def test_state_round_trip_continues_bit_for_bit(name: str) -> None:
+    members = 4
+    straight, cut = stack(members), stack(members)
+    one = StackOptimiser(straight, spec(name, members), members=members)
+    run(straight, one, 9)
+    first = StackOptimiser(cut, spec(name, members), members=members)
+    run(cut, first, 4)
+    second = StackOptimiser(cut, spec(name, members), members=members)
+    second.load(first.state(), [True] * members)
+    run(cut, second, 5, begin=4)
+    assert all(torch.equal(straight[key], cut[key]) for key in straight)
+
+
+def test_everyone_may_leave() -> None:
+    held = stack(2)
+    optimiser = StackOptimiser(held, spec("adam", 2), members=2)
+    before = {key: value.detach().clone() for key, value in held.items()}
+    optimiser.leave([0, 1])
+    run(held, optimiser, 2)
+    assert all(torch.equal(held[key], value) for key, value in before.items())
+
+
+def test_a_team_shares_its_members_settings() -> None:
+    # Two members with three generators each: the second member's rate is twice the first's.
+    held = {"weight": torch.zeros(6, 4).requires_grad_()}
+    optimiser = StackOptimiser(held, OptimiserSpec("sgd", lr=(0.1, 0.2), beta1=(0.0,) * 2, beta2=(0.0,) * 2), members=2)
+    held["weight"].sum().backward()
+    optimiser.step()
+    torch.testing.assert_close(held["weight"][:, 0], torch.tensor([-0.1] * 3 + [-0.2] * 3))
