@@ -33,7 +33,7 @@ MakeStudy = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_study(tmp_path_factory: pytest.TempPathFactory) -> MakeStudy:
-    """Writes a study folder and returns it; ``task`` is ring8 or digits."""
+    """Writes a study folder and returns it; ``task`` is ring8 or digits, without evaluations it has no history."""
 
     def make(
         *,
@@ -103,7 +103,7 @@ def course(runs: pd.DataFrame, evaluations: int, metrics: dict[str, Any]) -> pd.
         step = np.broadcast_to(steps[None], kept.shape)[kept]
         parts.append(pd.DataFrame({"run": run, "step": step, "name": name, "value": values[kept]}))
 
-    steps = STEPS * np.arange(1, evaluations + 1) // evaluations
+    steps = STEPS * np.arange(1, evaluations + 1) // max(1, evaluations)
     for name in metrics:
         last = runs[name].to_numpy(float)[:, None]
         share = (1 - np.exp(-4 * steps / STEPS)) / (1 - np.exp(-4))
@@ -112,7 +112,8 @@ def course(runs: pd.DataFrame, evaluations: int, metrics: dict[str, Any]) -> pd.
     for name, size in {"loss_d": 1.386, "loss_g": 0.693}.items():
         noise = rng.normal(0, 0.04, (len(runs), len(steps))) + rng.normal(0, 0.06, (len(runs), 1))
         add(name, steps, size * (1 + 0.5 * np.exp(-6 * steps / STEPS)) + noise)
-    return pd.concat(parts, ignore_index=True)
+    whole = pd.concat(parts, ignore_index=True)
+    return whole if evaluations else whole[:0]
 
 
 def spec(runs: pd.DataFrame, labels: tuple[str, ...], task: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from scipy import stats
 
 from gantlet.reports.curves import (
     AXES,
+    Band,
     bootstrap_band,
     cost_per_step,
     costs_of,
@@ -23,6 +24,7 @@ from gantlet.reports.curves import (
     thin,
 )
 from gantlet.reports.read import StudyData, read_study
+from gantlet.reports.tables import summary_table
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +91,35 @@ def test_thinning_keeps_sums_and_order(length: int, points: int) -> None:
     assert (means[1] * sizes).sum() == pytest.approx(values[1].sum(), abs=1e-9)
 
 
-def test_a_curve_is_the_mean_over_the_settings_members(study: StudyData) -> None:
+def test_a_curve_is_the_mean_over_the_members_and_keeps_those_that_diverged(study: StudyData) -> None:
     curves = curves_of(study, "kl", bootstrap_band)
     assert [curve.rank for curve in curves] == [0, 1, 2]
-    own = study.history.merge(study.runs[["run", "setting"]])
+    recorded = study.history[study.history["name"] == "kl"].set_index(["run", "step"])["value"]
     for curve, label in zip(curves, study.labels, strict=True):
-        rows = own[(own["setting"] == label) & (own["name"] == "kl")]
-        means = rows.groupby("step")["value"].mean()
-        assert curve.steps.tolist() == means.index.tolist()
-        assert curve.centre == pytest.approx(means.to_numpy())
+        assert curve.steps.tolist() == [4_000, 8_000, 12_000, 16_000, 20_000]
+        for step, mean in zip(curve.steps, curve.centre, strict=True):
+            members = study.members[label].itertuples()
+            values = [recorded.get((member.run, int(step)), member.kl) for member in members]
+            assert mean == pytest.approx(np.mean(values))
+
+
+@pytest.mark.parametrize(("name", "band"), [("success", rate_band), ("failure", rate_band), ("kl", bootstrap_band)])
+def test_a_curve_ends_at_the_summarys_number(study: StudyData, name: str, band: Band) -> None:
+    summary = summary_table(study).set_index("setting")
+    assert (study.runs["status"] == "diverged").any()
+    for curve in curves_of(study, name, band):
+        row = summary.loc[study.labels[curve.rank]]
+        assert curve.centre[-1] == pytest.approx(row[f"{name}_mean" if name == "kl" else f"{name}_rate"])
+        if name != "kl":
+            assert (curve.low[-1], curve.high[-1]) == pytest.approx((row[f"{name}_low"], row[f"{name}_high"]))
+
+
+def test_a_loss_ends_where_the_member_left(study: StudyData) -> None:
+    run = study.runs.query("status == 'diverged'")["run"].iloc[0]
+    label = study.runs.set_index("run")["setting"][run]
+    rest = study.curves["loss_d"].loc[study.members[label]["run"]].drop(index=run)
+    curve = curves_of(study, "loss_d", spread_band)[study.labels.index(label)]
+    assert curve.centre[-1] == pytest.approx(rest.iloc[:, -1].mean())
 
 
 def test_values_that_are_not_finite_are_left_out(study: StudyData) -> None:
@@ -105,6 +127,7 @@ def test_values_that_are_not_finite_are_left_out(study: StudyData) -> None:
     run = study.members["vanilla"]["run"].iloc[0]
     history.loc[(history["run"] == run) & (history["name"] == "kl"), "value"] = np.inf
     broken = StudyData(study.folder, study.spec, study.runs, history)
+    assert (study.members["vanilla"]["status"] == "finished").all()
     rest = study.members["vanilla"]["run"].iloc[1:]
     expected = study.curves["kl"].loc[rest].mean()
     assert curves_of(broken, "kl", bootstrap_band)[0].centre == pytest.approx(expected.to_numpy())

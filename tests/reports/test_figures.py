@@ -156,15 +156,14 @@ def test_labels_are_text_whatever_they_hold() -> None:
     assert label.replace("\x1b", "�") in texts
 
 
-def test_a_figure_of_very_many_points_becomes_two_pictures() -> None:
-    rng = np.random.default_rng(1)
-    crowd = [Curve(rank, np.arange(900.0), *rng.normal(size=(3, 900))) for rank in range(8)]
-    factors = dict.fromkeys(range(8), 1.0)
-    markup = as_markup(lambda palette: draw_courses(crowd, factors, palette, axis="steps"), label='"many"', key="x")
-    sources = re.findall(r'src(?:set)?="data:image/png;base64,([^"]+)"', markup)
-    assert len(sources) == 2
-    assert sources[0] != sources[1]  # one in the dark, one by day
-    assert 'alt="&#34;many&#34;"' in markup
+def test_bands_fade_with_a_crowd_and_vanish_in_a_throng() -> None:
+    def opacity(count: int) -> float | None:
+        crowd = [Curve(rank, STEPS, STEPS, STEPS - 1, STEPS + 1) for rank in range(count)]
+        bands = draw_courses(crowd, dict.fromkeys(range(count), 1.0), LIGHT, axis="").axes[0].collections
+        return bands[0].get_alpha() if bands else None
+
+    assert opacity(6) > opacity(7) == opacity(24) > 0
+    assert opacity(25) is None
 
 
 def test_stand_ins_are_never_colours_of_a_theme() -> None:

@@ -3,8 +3,8 @@
 It is trained on the training images alone, a tenth of which is held back to choose the epoch. The test images are
 looked at once, at the end: the accuracy on them is honest, and belongs to every number that rests on the classifier.
 
-Differs from the classifier of the (α_D, α_G)-GAN experiments in: the epoch is chosen on held-out training images (there:
-on the test images), the learning rate follows a cycle, and the images are warped.
+Differs from the classifier of the (α_D, α_G)-GAN experiments in: the epoch is chosen on held-out training images
+(there: on the test images), the learning rate follows a cycle, and the images are warped.
 
 Legend: ``N`` images, ``N'`` test images, ``C`` classes.
 
@@ -14,7 +14,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -138,7 +138,7 @@ def train_classifier(
 
 
 @contextmanager
-def _apart(seed: int) -> Iterator[None]:
+def _apart(seed: int) -> Generator[None, None, None]:
     """Torch's global random state seeded, and one thread; both are put back as they were."""
     threads = torch.get_num_threads()
     # One thread: sums are then the same at every thread count, and a busy machine does not stall small steps.

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from gantlet.errors import BadValue
 
-__all__ = ["Moments", "frechet", "inception_score", "moments"]
+__all__ = ["Moments", "fixed_order", "frechet", "inception_score", "moments"]
 
 _FLOOR = 1e-16
 """Below the smallest probability that matters, above zero: log stays finite and p log p stays 0."""
@@ -56,6 +56,16 @@ def moments(features: Tensor) -> Moments:  # [..., N, d]
     mean = wide.mean(-2, keepdim=True)
     centred = wide - mean
     return Moments(mean.squeeze(-2), centred.mT @ centred / (count - 1))
+
+
+def fixed_order(count: int) -> Tensor:  # [N] int64
+    """A shuffle that depends on the count alone: samples may come sorted by generator, test samples by class.
+
+    Example:
+        >>> fixed_order(5).sort().values
+        tensor([0, 1, 2, 3, 4])
+    """
+    return torch.randperm(count, generator=torch.Generator().manual_seed(count))
 
 
 def frechet(mu1: Tensor, sigma1: Tensor, mu2: Tensor, sigma2: Tensor) -> Tensor:
@@ -103,7 +113,7 @@ def inception_score(probabilities: Tensor, *, splits: int = 10) -> Tensor:
 
     Example:
         >>> inception_score(torch.eye(4).repeat(5, 1), splits=5)
-        tensor(4.0000, dtype=torch.float64)
+        tensor(4., dtype=torch.float64)
     """
     count = probabilities.shape[-2]
     if not 1 <= splits <= count:

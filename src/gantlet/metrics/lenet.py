@@ -3,7 +3,8 @@ r"""LeNet-5, and how it is trained to read 28×28 grey images.
 Adam with one cycle of the learning rate, on images that are moved, turned, sheared and scaled at random:
 
 .. math::
-    x'(u) = x(A u + t), \qquad A = I + 0.2\,\varepsilon, \; \varepsilon_{ij} \sim N(0, 1), \qquad t_i \sim U(-0.14, 0.14)
+    x'(u) = x(A u + t), \qquad A = I + 0.2\,\varepsilon, \quad \varepsilon_{ij} \sim N(0, 1), \quad
+    t_i \sim U(-0.14, 0.14)
 
 with u in [-1, 1]². A tenth of the training images is held back to choose the epoch.
 
@@ -64,6 +65,7 @@ class LeNet(nn.Module):
 
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
+        self.classes = classes
         self.body = nn.Sequential(
             nn.Conv2d(1, 6, 5, padding=2),  # [N, 6, 28, 28]
             nn.ReLU(),

@@ -57,8 +57,10 @@ class MixtureMetric:
     """Modes, quality and distribution over modes, against a mixture that is known exactly.
 
     A sample that is not finite (or so far away that its distance is not) belongs to no mode: it is never of high
-    quality, and its mass lies where the mixture has none, so that ``reverse_kl`` is inf. ``modes_by_generator`` is reported only of teams: a mode belongs to the
-    generator that made most of its samples of high quality (the first on a tie), so the numbers add up to ``modes``.
+    quality, and its mass lies where the mixture has none, so that ``reverse_kl`` is inf.
+
+    ``modes_by_generator`` is reported only of teams: a mode belongs to the generator that made most of its samples of
+    high quality (the first on a tie), so the numbers add up to ``modes``.
 
     Arguments:
         mixture: Centres ``[M, d]``, one ``sigma``, weights ``[M]``.

@@ -52,15 +52,16 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
 
-def estimate_cell(estimate: float, low: float, high: float, *, rate: bool = False) -> Cell:
-    """An estimate over its interval.
+def estimate_cell(estimate: float, low: float, high: float, *, rate: bool = False, missing: int = 0) -> Cell:
+    """An estimate over its interval, and how many members had no value.
 
     Example:
         >>> estimate_cell(0.795, 0.734, 0.845, rate=True)
         Cell(text='79.5 %', small='[73.4, 84.5]', order='0.795', kind='number', rank=None, strong=False)
     """
     text, interval = with_interval(estimate, low, high, rate=rate)
-    return Cell(text, interval, order=_order(estimate), kind="number")
+    small = [interval] * bool(interval) + [f"{missing} missing"] * bool(missing)
+    return Cell(text, ", ".join(small), order=_order(estimate), kind="number")
 
 
 def value_cell(value: Any) -> Cell:

@@ -22,7 +22,7 @@ from .words import printable
 __all__ = ["Chart", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
 
 _LOSSES = {"loss_d": "the discriminator's loss", "loss_g": "the generator's loss"}
-_MOST_MONITORS = 12
+_MOST_MONITORS = 8
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ def outcomes(study: StudyData, summary: pd.DataFrame, key: str) -> Markup:
     known = "success" in study.rates
     names, estimate = (("success", "failure"), _rate_of) if known else (("finished", "diverged"), _share_of)
     bars = [
-        Bar(str(row["setting"]), rank, good=estimate(row, names[0]), bad=estimate(row, names[1]))
-        for rank, row in enumerate(summary.to_dict("records"))
+        Bar(label, study.labels.index(label), good=estimate(row, names[0]), bad=estimate(row, names[1]))
+        for label, row in zip(summary["setting"].astype(str), summary.to_dict("records"), strict=True)
     ]
     label = f"Shares of members by setting: {names[0]} and {names[1]}"
     return as_markup(partial(draw_outcomes, bars, good=names[0], bad=names[1]), label=label, key=key)

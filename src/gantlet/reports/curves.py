@@ -49,7 +49,7 @@ AXES = {
 }
 """The measures of cost that can be the x-axis, and their names."""
 
-_POINTS = 120  # of a curve; more cannot be told apart at the size it is shown
+_MOST, _LEAST, _TOGETHER = 120, 16, 1600  # points of a curve, and of all curves of a chart: a page stays small
 _RESAMPLES = 1000
 _CENTRAL_95, _CENTRAL_80 = (2.5, 97.5), (10.0, 90.0)
 
@@ -70,15 +70,23 @@ Band: TypeAlias = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
-    """One curve per setting that has recorded ``name``."""
+    """One curve per setting that has recorded ``name``.
+
+    A member that diverged keeps, in every metric, the value of its last good state, and never counts as a success:
+    so a curve ends where the summary's number stands, and does not rise because the worst members have left.
+    """
     table = study.curves[name]
     curves: list[Curve] = []
+    points = max(_LEAST, min(_MOST, _TOGETHER // len(study.labels)))
     for rank, label in enumerate(study.labels):
-        rows = table.reindex(index=study.members[label]["run"]).dropna(axis=1, how="all")  # [R, T]
+        members = study.members[label]
+        rows = table.reindex(index=members["run"]).dropna(axis=1, how="all")
         if rows.shape[1]:
-            values = np.where(np.isfinite(rows.to_numpy(float)), rows.to_numpy(float), np.nan)
-            steps, values = thin(rows.columns.to_numpy(float), values)
-            curves.append(Curve(rank, steps, *band(values)))
+            steps, values = rows.columns.to_numpy(float), rows.to_numpy(float)  # [T], [R, T]
+            values = np.where(np.isfinite(values), values, np.nan)
+            if name in study.spec.metrics:
+                values = _with_exits(members, name, steps, values)
+            curves.append(Curve(rank, *_banded(*thin(steps, values, points), band)))
     return curves
 
 
@@ -110,9 +118,9 @@ def rate_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] of 0 a
     present = np.isfinite(values).sum(0)
     ones = np.where(np.isfinite(values), values, 0.0).sum(0)
     shares = [wilson(round(one), int(count)) for one, count in zip(ones, present, strict=True)]
-    low, high = ([getattr(share, end) for share in shares] for end in ("low", "high"))
-    with np.errstate(invalid="ignore"):
-        return ones / present, np.array(low), np.array(high)
+    parts = np.array([(share.estimate, share.low, share.high) for share in shares]).T  # [3, T]
+    centre, low, high = np.where(present > 0, parts, np.nan)
+    return centre, low, high
 
 
 def spread_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -> 3 × [T]
@@ -129,7 +137,7 @@ def spread_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -> 3
     return centre, low, high
 
 
-def thin(steps: Floats, values: Floats, points: int = _POINTS) -> tuple[Floats, Floats]:
+def thin(steps: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
     """Means over windows of steps, so that at most ``points`` are left; steps ``[T]``, values ``[R, T]``.
 
     A window's place is the mean of its steps; a member that left within a window counts by what it has there.
@@ -174,6 +182,20 @@ def costs_of(study: StudyData) -> dict[str, dict[int, float]]:
         if known:
             found[axis] = known
     return found
+
+
+def _banded(steps: Floats, values: Floats, band: Band) -> tuple[Floats, Floats, Floats, Floats]:
+    return steps, *band(values)
+
+
+def _with_exits(members: pd.DataFrame, name: str, steps: Floats, values: Floats) -> Floats:
+    if name not in members or "diverged_step" not in members:
+        return values
+    out = (members["status"] == "diverged").to_numpy()  # [R]
+    last = np.zeros(len(members)) if name == "success" else pd.to_numeric(members[name]).to_numpy(float)
+    left = pd.to_numeric(members["diverged_step"]).to_numpy(float)
+    after = out[:, None] & (steps[None] > left[:, None])  # [R, T]; false where the step is not known
+    return np.where(after, last[:, None], values)
 
 
 def _percentiles(values: Floats, bounds: tuple[float, float]) -> tuple[Floats, Floats]:  # [b, T] -> 2 × [T]

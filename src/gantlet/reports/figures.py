@@ -26,7 +26,7 @@ from .curves import Curve
 from .theme import Palette
 from .words import percent, printable
 
-__all__ = ["Bar", "Estimate", "compact", "draw_courses", "draw_outcomes"]
+__all__ = ["MOST_BANDS", "Bar", "Estimate", "compact", "draw_courses", "draw_outcomes"]
 
 Estimate: TypeAlias = tuple[float, float, float]
 """An estimate and the two ends of its interval; not a number where nothing is known."""
@@ -35,7 +35,10 @@ _COURSE = (4.4, 2.6)  # inches
 _BAR_WIDTH, _BAR_HEIGHT, _LINE_HEIGHT = 4.4, 0.43, 0.17  # inches
 _SMALL, _TINY = 9, 8  # points
 _SHORT, _LONG = 30, 60  # letters of a label that share a line with two percentages, or have one to themselves
-_CROWD = 6  # settings; a larger number makes bands paler
+_CROWD = 6  # settings; with more of them the bands grow paler
+MOST_BANDS = 24
+"""With more settings than this the bands are left out."""
+
 _WILD = 200.0  # a range this many times the typical size is drawn on a symmetric logarithm
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -92,7 +95,8 @@ def draw_courses(curves: Sequence[Curve], factors: Mapping[int, float], palette:
     axes = figure.add_subplot()
     shown = [curve for curve in curves if curve.rank in factors]
     for curve in shown:
-        _draw_curve(axes, curve, factors[curve.rank], palette, 0.22 if len(shown) <= _CROWD else 0.1)
+        alpha = 0.22 if len(shown) <= _CROWD else 0.1 if len(shown) <= MOST_BANDS else 0
+        _draw_curve(axes, curve, factors[curve.rank], palette, alpha)
     _scale(axes, shown)
     axes.set_xlim(0)
     axes.set_xlabel(axis, fontsize=_SMALL, color=palette.soft, loc="right", labelpad=2)
@@ -127,11 +131,12 @@ def _draw_bar(axes: Axes, bar: Bar, middle: float, palette: Palette) -> None:
     axes.barh(middle, 1, thick, color=palette.between)
     axes.barh(middle, good, thick, color=palette.setting(bar.rank)[0])
     axes.barh(middle, bad, thick, left=1 - bad, color=palette.failure)
-    ends = [bar.good[1:], (1 - bar.bad[2], 1 - bar.bad[1])]
-    for (low, high), shift in zip(ends, (-0.03, 0.03), strict=True):  # apart, where the two whiskers overlap
-        if math.isfinite(high - low):
-            axes.plot([low, high], [middle + shift] * 2, color=palette.ink, linewidth=1.3, clip_on=False)
-            axes.plot([low, high], [middle + shift] * 2, "|", color=palette.ink, markersize=4, clip_on=False)
+    # the two whiskers stand apart, where they overlap
+    ends = [(bar.good, middle - 0.03), ((1 - bar.bad[0], 1 - bar.bad[2], 1 - bar.bad[1]), middle + 0.03)]
+    for (estimate, low, high), height in ends:
+        if math.isfinite(estimate):
+            axes.plot([low, high], [height] * 2, color=palette.ink, linewidth=1.3, clip_on=False)
+            axes.plot([low, high], [height] * 2, "|", color=palette.ink, markersize=4, clip_on=False)
 
 
 def _write_bar(axes: Axes, bar: Bar, lines: tuple[float, float], palette: Palette, ends: tuple[str, str]) -> None:
@@ -159,7 +164,8 @@ def _shortened(label: str) -> str:
 def _draw_curve(axes: Axes, curve: Curve, factor: float, palette: Palette, alpha: float) -> None:
     colour, dashes = palette.setting(curve.rank)
     x = curve.steps * factor  # [T]
-    axes.fill_between(x, curve.low, curve.high, color=colour, alpha=alpha, linewidth=0)
+    if alpha:
+        axes.fill_between(x, curve.low, curve.high, color=colour, alpha=alpha, linewidth=0)
     axes.plot(x, curve.centre, color=colour, linewidth=1.7, linestyle=(0, dashes) if dashes else "-")
     if len(x) == 1:
         axes.plot(x, curve.centre, "o", color=colour, markersize=4)

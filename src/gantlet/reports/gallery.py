@@ -8,6 +8,7 @@ picture for as long as possible.
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from .markup import data_uri
 from .read import StudyData
 
 __all__ = ["Gallery", "Picture", "galleries"]
@@ -85,7 +85,7 @@ def shrink(path: Path, caption: str, side: int) -> Picture | None:
         return None  # missing, half written or not a picture: the report stands without it
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     kinds = {"image/png": {}, "image/webp": {"quality": 82, "method": 2}}
-    addresses = [data_uri(kind, _encode(image, kind, options)) for kind, options in kinds.items()]
+    addresses = [_address(image, kind, options) for kind, options in kinds.items()]
     return Picture(min(addresses, key=len), image.width, image.height, caption)
 
 
@@ -123,7 +123,7 @@ def _of(study: StudyData, label: str) -> str:
     return f"run {row['run']}, seed {row['seed']}"
 
 
-def _encode(image: Image.Image, kind: str, options: Mapping[str, object]) -> bytes:
+def _address(image: Image.Image, kind: str, options: Mapping[str, object]) -> str:
     file = io.BytesIO()
     image.save(file, format=kind.removeprefix("image/"), **options)
-    return file.getvalue()
+    return f"data:{kind};base64,{base64.b64encode(file.getvalue()).decode('ascii')}"

@@ -25,6 +25,7 @@ from gantlet.errors import BadValue, StoreError
 from . import charts, sections
 from .cells import Table
 from .curves import AXES, costs_of
+from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
 from .read import StudyData, read_study
 from .tables import summary_table
@@ -34,7 +35,7 @@ from .words import plain, printable
 __all__ = ["write_report"]
 
 _HERE = Path(__file__).parent
-_PICTURES = 6_000_000  # characters of all pictures together, so that a page stays below 10 MB
+_PICTURES = 4_000_000  # characters of all pictures together, so that a page stays below 10 MB
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ def _render(articles: Sequence[_Article]) -> str:
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         version=gantlet.__version__,
+        most_bands=MOST_BANDS,
     )
 
 

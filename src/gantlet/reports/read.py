@@ -22,7 +22,7 @@ from gantlet.errors import StoreError
 __all__ = ["MetricRecord", "SettingRecord", "Spec", "StudyData", "TaskRecord", "read_study"]
 
 _FORMAT = 1
-_RUNS = {"run": int, "method": str, "setting": str, "seed": int, "status": str}
+_RUNS = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}
 _HISTORY = {"run": int, "step": int, "name": str, "value": float}
 _RATES = ("success", "failure")
 

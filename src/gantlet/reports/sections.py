@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from gantlet.statistics import Interval, compare
+from gantlet.errors import BadData, BadValue, UnknownName
+from gantlet.statistics import Paired, compare
 
 from .cells import Cell, Column, Kind, Table, estimate_cell, value_cell
 from .read import SettingRecord, StudyData
@@ -17,7 +18,7 @@ from .words import number, plain
 
 __all__ = ["comparisons", "headline", "members", "settings", "title_of", "troubles"]
 
-_MOST_MEMBERS = 5000  # rows of the table of members; the rest stays in runs.parquet
+_MOST_MEMBERS = 2000  # rows of the table of members; the rest stays in runs.parquet
 _MOST_COMPARED = 40  # settings
 _ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 _NUMBER: Kind = "number"
@@ -69,12 +70,10 @@ def comparisons(study: StudyData) -> Table | None:
     columns += [Column(title_of(study, name), kind=_NUMBER) for name in names]
     rows: list[list[Cell]] = []
     for label in others[:_MOST_COMPARED]:
-        pairs = [compare(study.runs, first, label, name) for name in names]
-        shared = Cell(str(max(pair.n for pair in pairs)), kind=_NUMBER)
-        cells = [
-            _difference_cell(pair.difference, name in study.rates) for name, pair in zip(names, pairs, strict=True)
-        ]
-        rows.append([_setting_cell(study, label), shared, *cells])
+        pairs = {name: _compared(study, label, first, name) for name in names}
+        shared = max((pair.n for pair in pairs.values() if pair), default=0)
+        cells = [_difference_cell(pair, rate=name in study.rates) for name, pair in pairs.items()]
+        rows.append([_setting_cell(study, label), Cell(str(shared), kind=_NUMBER), *cells])
     return Table(columns, rows)
 
 
@@ -132,15 +131,28 @@ def _status_cell(status: str) -> Cell:
     return Cell(status, kind="bad" if status in ("diverged", "failed") else "")
 
 
-def _difference_cell(gap: Interval, rate: bool) -> Cell:
-    if not math.isfinite(gap.estimate):
+def _compared(study: StudyData, label: str, first: str, name: str) -> Paired | None:
+    try:
+        return compare(study.runs, label, first, name)
+    except (BadData, BadValue, UnknownName):  # no shared seed, or a setting of which nothing has run yet
+        return None
+
+
+def _difference_cell(pair: Paired | None, *, rate: bool) -> Cell:
+    if pair is None or not math.isfinite(pair.difference.estimate):
         return Cell(plain(None), kind=_NUMBER)
     size, unit = (100, " pp") if rate else (1, "")
+    gap = pair.difference
     estimate, low, high = (size * part for part in (gap.estimate, gap.low, gap.high))
     half = (high - low) / 2
     sign = "+" if estimate > 0 else ""
-    small = f"[{number(low, half)}, {number(high, half)}]"
+    interval = f"[{number(low, half)}, {number(high, half)}], " if math.isfinite(half) else ""
+    small = f"{interval}p {_probability(pair.p_value)}"
     return Cell(f"{sign}{number(estimate, half)}{unit}", small, kind=_NUMBER, strong=low > 0 or high < 0)
+
+
+def _probability(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}" if p_value < 0.0995 else f"{p_value:.2f}"
 
 
 def _value_cell(record: SettingRecord, key: str) -> Cell:

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gantlet.errors import BadValue
-from gantlet.statistics.summary import summarise
+from gantlet.statistics import summarise
 
 from .read import StudyData
 from .words import plain, with_interval
@@ -38,13 +38,13 @@ def summary_table(study: StudyData) -> pd.DataFrame:
 
     Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
     ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is
-    left out.
+    left out; ``<name>_missing`` counts members without a value, where there are any.
     """
     frame = summarise(study.runs, metrics=study.metrics)
     place = {label: rank for rank, label in enumerate(study.labels)}
     frame = frame.iloc[frame["setting"].map(place).argsort(kind="stable")].reset_index(drop=True)
     unknown = [name for name in ("success", "failure") if name not in study.rates]
-    ends = (_RATE, "_low", "_high")
+    ends = (_RATE, "_low", "_high", "_missing")
     return frame.drop(columns=[name + end for name in unknown for end in ends], errors="ignore")
 
 
@@ -67,12 +67,16 @@ def estimates(frame: pd.DataFrame) -> dict[str, bool]:
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
     """A summary with one text per cell, such as ``79.5 % [73.4, 84.5]``."""
     quantities = estimates(frame)
-    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, "_low", "_high")}
+    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, "_low", "_high", "_missing")}
     kept = [column for column in frame.columns if column not in taken and not _says_nothing(frame, column)]
     cells = {str(column): [plain(value) for value in frame[column]] for column in kept}
     for name, rate in quantities.items():
         ends = [f"{name}{_RATE if rate else _MEAN}", f"{name}_low", f"{name}_high"]
-        cells[name] = [" ".join(with_interval(*row, rate=rate)).strip() for row in frame[ends].to_numpy(float)]
+        missing = frame.get(f"{name}_missing", pd.Series(0, frame.index))
+        cells[name] = [
+            " ".join([*with_interval(*row, rate=rate), f"({lost} missing)" if lost else ""]).strip()
+            for row, lost in zip(frame[ends].to_numpy(float), missing, strict=True)
+        ]
     return pd.DataFrame(cells)
 
 
@@ -138,7 +142,7 @@ def _tables(frame: pd.DataFrame, width: int) -> str:
 
 
 def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
-    sizes = {str(name): max(len(str(name)), *frame[name].str.len(), 0) + 3 for name in frame}
+    sizes = {str(name): max(len(text) for text in [str(name), *frame[name]]) + 3 for name in frame}
     first = "setting" if "setting" in sizes else str(frame.columns[0])
     parts: list[list[str]] = [[]]
     for name, size in sizes.items():

@@ -1,0 +1,169 @@
+r"""How a classifier sees generated images: which classes, how surely, and how far from real ones.
+
+.. math::
+    \text{classifier\_is} = \exp \mathbb{E}\, \mathrm{KL}(p(y|x) \,\|\, p(y)), \qquad
+    \text{classifier\_fd} = d^2(\text{features of fakes}, \text{features of test images})
+
+Both rest on a small classifier of the same kind of images, not on the standard Inception network: they are named for
+what they are, and can be compared only where the classifier's hash is the same.
+
+Legend: ``S`` members, ``N`` fake images, ``N'`` test images, ``C`` classes.
+
+Reference:
+    | Improved techniques for training GANs (Salimans et al., 2016), https://arxiv.org/abs/1606.03498: the score
+    | GANs trained by a two time-scale update rule (Heusel et al., 2017), https://arxiv.org/abs/1706.08500: the distance
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+from torch.special import entr
+
+from gantlet.errors import BadData, BadValue
+
+from .base import Column, Outcome
+from .classifier import Classifier
+from .distances import Moments, fixed_order, frechet, inception_score, moments
+
+__all__ = ["ClassifierMetric"]
+
+SPLITS = 10
+"""Parts of the inception score, as in the field."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierMetric:
+    """Classes, inception score and Fréchet distance through the eyes of a classifier.
+
+    An image that is not finite belongs to no class, and leaves its member without score and distance (nan).
+
+    Arguments:
+        classifier: Who judges.
+        test: Real images that neither classifier nor generators were trained on, ``[N', 1, 28, 28]``.
+        test_labels: Their classes, ``[N']`` int64.
+        samples: Fakes per member that it wants.
+        coverage_at: A class is covered if at least this share of the fakes are surely of it.
+        sure_at: A fake is surely of a class from this probability on.
+        train: Training images, for the distance between real and real; without them it is taken between the halves
+            of ``test``, which is larger.
+
+    Raises:
+        BadValue: ``samples`` below 2, or a share outside its range.
+        BadData: Fewer than four test images, or labels that do not belong to them.
+    """
+
+    classifier: Classifier
+    test: Tensor
+    test_labels: Tensor
+    samples: int = 5000
+    coverage_at: float = 0.01
+    sure_at: float = 0.9
+    train: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples < 2:
+            raise BadValue(f"samples={self.samples} is out of range: expected 2 ≤ samples.")
+        for name in ("coverage_at", "sure_at"):
+            if not 0 < getattr(self, name) <= 1:
+                raise BadValue(f"{name}={getattr(self, name)} is out of range: expected 0 < {name} ≤ 1.")
+        if len(self.test) < 4 or self.test_labels.shape != self.test.shape[:1]:
+            raise BadData(
+                f"{len(self.test)} test images with labels of shape {list(self.test_labels.shape)} came; "
+                "give at least 4 images and one label for each."
+            )
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What it reports."""
+        classes = len(self._shares)
+        sure, least = f"{self.sure_at:.0%}", f"{self.coverage_at:.3g}"
+        return (
+            Column("class_coverage", f"classes, of {classes}, with a share ≥ {least} of {sure}-sure fakes", "higher"),
+            Column("class_entropy", f"entropy of the fakes' classes, in nats (at most ln {classes})", "higher"),
+            Column("class_tvd", "total variation distance of the fakes' classes from the test labels'", "lower"),
+            Column(
+                "classifier_is", f"inception score by the classifier, {SPLITS} splits; not the standard IS", "higher"
+            ),
+            Column("classifier_fd", "Fréchet distance of the classifier's features to test images'; not FID", "lower"),
+        )
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a reader must know to compare the numbers with others."""
+        return {
+            "classifier": dict(self.classifier.facts),
+            "classifier_accuracy": self.classifier.accuracy,
+            "classifier_sha256": self.classifier.fingerprint,
+            "features": "84, before the last layer",
+            "samples": self.samples,
+            "reference": f"{len(self.test)} test images",
+            "splits": SPLITS,
+            "coverage_at": self.coverage_at,
+            "sure_at": self.sure_at,
+            "real_against_real": self._floor,
+        }
+
+    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+        """One value per member and column."""
+        result: dict[str, list[Any]] = {column.name: [] for column in self.columns}
+        for images in outcome.fake:
+            for name, value in self._judge(images).items():
+                result[name].append(value)
+        return result
+
+    def _judge(self, images: Tensor) -> dict[str, float]:  # [N, 1, 28, 28]
+        features, probabilities = self.classifier.read(images)
+        confidence, label = probabilities.max(1)
+        classed = probabilities.isfinite().all(1)
+        classes = probabilities.shape[1]
+        share = label[classed].bincount(minlength=classes).double().cpu() / len(images)  # [C]
+        sure = label[classed & (confidence >= self.sure_at)].bincount(minlength=classes)
+        finite = bool(classed.all())
+        return {
+            # The small slack: 0.07 * 100 is 7.000000000000001, and 7 of 100 are a share of 0.07.
+            "class_coverage": int((sure >= self.coverage_at * len(images) - 1e-9).sum()),
+            "class_entropy": float(entr(share).sum()),
+            "class_tvd": float((share - self._shares).abs().sum() + (1 - share.sum())) / 2,
+            "classifier_is": float(_score(probabilities)) if finite else math.nan,
+            "classifier_fd": float(self._distance(features)) if finite else math.nan,
+        }
+
+    def _distance(self, features: Tensor) -> Tensor:  # [N, 84] -> []
+        return frechet(*moments(features), *(value.to(features.device) for value in self._reference))
+
+    @cached_property
+    def _shares(self) -> Tensor:  # [C]
+        classes = self.classifier.net.classes
+        return self.test_labels.cpu().bincount(minlength=classes).double() / len(self.test_labels)
+
+    @cached_property
+    def _reference(self) -> Moments:
+        return moments(self.classifier.features(self.test))
+
+    @cached_property
+    def _floor(self) -> dict[str, Any]:
+        """What real images score, and the Fréchet distance between real and other real ones."""
+        features, probabilities = self.classifier.read(self.test)
+        if self.train is not None:
+            some = self.train[fixed_order(len(self.train))[: self.samples]]
+            distance = self._distance(self.classifier.features(some))
+            between = f"{len(some)} training images, which the classifier knows, and {len(features)} test images"
+        else:
+            halves = features[fixed_order(len(features))].tensor_split(2)
+            distance = frechet(*moments(halves[0]), *moments(halves[1]))
+            between = f"{len(halves[0])} test images and the other {len(halves[1])}"
+        return {
+            "classifier_is": float(_score(probabilities)),
+            "classifier_fd": float(distance),
+            "between": between,
+        }
+
+
+def _score(probabilities: Tensor) -> Tensor:  # [N, C] -> []
+    shuffled = probabilities[fixed_order(len(probabilities)).to(probabilities.device)]
+    return inception_score(shuffled, splits=min(SPLITS, len(shuffled)))

@@ -1,0 +1,169 @@
+"""The summary of a table of runs: rates and means with their intervals, one row per setting.
+
+What counts: every run that is ``finished`` or ``diverged``. A diverged run never counts as a success; its failure and
+its metrics, those of its last good state, count as they stand. Runs that were stopped or have failed are left out and
+counted as ``unfinished``. A value that a counted run does not have is left out too, and counted in ``<name>_missing``
+(a column that is there only where something is missing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gantlet.errors import BadData, BadValue, UnknownName
+
+from .comparisons import Paired, paired
+from .intervals import Floats, Interval, bootstrap_mean, wilson
+
+__all__ = ["compare", "summarise"]
+
+_KEYS = ("task", "setting")
+_NEEDED = ("task", "method", "setting", "seed", "status")
+_RATES = ("success", "failure")
+_COUNTED = ("finished", "diverged")
+
+
+def summarise(runs: pd.DataFrame, *, metrics: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+    """One row per task and setting, in the order in which they first appear.
+
+    Columns: ``task, method, setting, seeds, finished, diverged, unfinished``; where the runs have the columns
+    ``success`` and ``failure``, each with ``_rate, _low, _high`` (Wilson); for each metric ``_mean, _low, _high``
+    (bootstrap). ``seeds`` counts all runs of the setting.
+
+    Arguments:
+        runs: One row per run, with the columns ``task, method, setting, seed, status``.
+        metrics: Numeric columns of ``runs``.
+        level: The confidence of the intervals.
+
+    Raises:
+        BadData: ``runs`` lacks one of its five columns.
+        UnknownName: A metric that is no column of ``runs``.
+        BadValue: A metric that is not numeric, or a level that is not between 0 and 1.
+
+    Example:
+        >>> runs = pd.DataFrame({"task": "ring8", "method": "alpha", "setting": "alpha_d=0.3", "seed": [1, 2, 3],
+        ...                      "status": ["finished", "finished", "diverged"], "success": [True, True, False]})
+        >>> summarise(runs, metrics=[])[["seeds", "diverged", "success_rate"]].round(2).to_dict("records")
+        [{'seeds': 3, 'diverged': 1, 'success_rate': 0.67}]
+    """
+    _check(runs, metrics)
+    groups = runs.groupby(list(_KEYS), sort=False, observed=True, dropna=False)
+    rows = [_row(group, metrics, level) for _, group in groups]
+    columns = _columns(runs, metrics)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.drop(columns=[name for name in columns if name.endswith("_missing") and not table[name].any()])
+
+
+def compare(runs: pd.DataFrame, a: str, b: str, metric: str, *, task: str | None = None, level: float = 0.95) -> Paired:
+    """Compare two settings (a - b) over their shared seeds, by any numeric column or by ``success``.
+
+    Arguments:
+        runs: One row per run, as for :func:`summarise`.
+        a: The label of a setting.
+        b: The label of another one.
+        metric: A column of ``runs``.
+        task: Which task, where the labels occur in several.
+        level: The confidence of the interval.
+
+    Raises:
+        BadData: ``runs`` lacks a column, or a setting has a seed twice.
+        UnknownName: No such setting or column.
+        BadValue: The settings share no seed, the task is ambiguous, or the column is not numeric.
+
+    Example:
+        >>> runs = pd.DataFrame({"task": "ring8", "method": "alpha", "setting": ["a", "a", "b", "b"],
+        ...                      "seed": [1, 2, 1, 2], "status": "finished", "modes": [8, 7, 5, 6]})
+        >>> compare(runs, "a", "b", "modes").difference.estimate
+        2.0
+    """
+    _check(runs, [metric])
+    for label in (a, b):
+        if label not in set(runs["setting"]):
+            raise UnknownName("setting", label, map(str, runs["setting"].unique()))
+    chosen = runs[runs["setting"].isin([a, b])]
+    if task is not None:
+        chosen = chosen[chosen["task"] == task]
+    elif chosen["task"].nunique() > 1:
+        tasks = ", ".join(map(str, chosen["task"].unique()))
+        raise BadValue(f"The settings '{a}' and '{b}' were run on several tasks ({tasks}): say which.")
+    return paired(_by_seed(chosen, a, metric), _by_seed(chosen, b, metric), level=level)
+
+
+def _row(group: pd.DataFrame, metrics: Sequence[str], level: float) -> dict[str, Any]:
+    counted = group[group["status"].isin(_COUNTED)]
+    row: dict[str, Any] = {
+        "task": group["task"].iloc[0],
+        "method": group["method"].iloc[0],
+        "setting": group["setting"].iloc[0],
+        "seeds": len(group),
+        "finished": int((group["status"] == "finished").sum()),
+        "diverged": int((group["status"] == "diverged").sum()),
+        "unfinished": len(group) - len(counted),
+    }
+    for name in _RATES:
+        if name in group:
+            row |= _named(name, "rate", _rate(_values(counted, name), level))
+    for name in metrics:
+        row |= _named(name, "mean", bootstrap_mean(_values(counted, name), level=level))
+    return row
+
+
+def _rate(values: Floats, level: float) -> Interval:
+    known = values[np.isfinite(values)]
+    share = wilson(int(known.sum()), len(known), level=level)
+    return Interval(share.estimate, share.low, share.high, level, len(known), len(values) - len(known))
+
+
+def _named(name: str, kind: str, found: Interval) -> dict[str, float]:
+    return {
+        f"{name}_{kind}": found.estimate,
+        f"{name}_low": found.low,
+        f"{name}_high": found.high,
+        f"{name}_missing": found.missing,
+    }
+
+
+def _columns(runs: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+    names = ["task", "method", "setting", "seeds", "finished", "diverged", "unfinished"]
+    quantities = [(name, "rate") for name in _RATES if name in runs] + [(name, "mean") for name in metrics]
+    for name, kind in quantities:
+        names += [f"{name}_{kind}", f"{name}_low", f"{name}_high", f"{name}_missing"]
+    return names
+
+
+def _values(runs: pd.DataFrame, name: str) -> Floats:  # [n]
+    """A column as numbers, nan where there is none; a diverged run's success is 0 whatever the column says."""
+    values = _numbers(runs[name], name)
+    if name == "success":
+        values[(runs["status"] == "diverged").to_numpy()] = 0.0
+    return values
+
+
+def _numbers(column: pd.Series[Any], name: str) -> Floats:
+    try:
+        # By hand: a column that mixes truth values with missing ones has the type object.
+        return np.array([np.nan if pd.isna(value) else float(value) for value in column], dtype=np.float64)
+    except (TypeError, ValueError):
+        raise BadValue(f"The column '{name}' is not numeric: it cannot be averaged.") from None
+
+
+def _by_seed(runs: pd.DataFrame, label: str, metric: str) -> dict[int, float]:
+    of_label = runs[(runs["setting"] == label) & runs["status"].isin(_COUNTED)]
+    if of_label["seed"].duplicated().any():
+        twice = of_label["seed"][of_label["seed"].duplicated()].iloc[0]
+        raise BadData(f"The setting '{label}' has the seed {twice} more than once; compare one task and study.")
+    seeds = [int(seed) for seed in of_label["seed"]]
+    return dict(zip(seeds, _values(of_label, metric).tolist(), strict=True))
+
+
+def _check(runs: pd.DataFrame, metrics: Sequence[str]) -> None:
+    lacking = [name for name in _NEEDED if name not in runs]
+    if lacking:
+        raise BadData(f"The table of runs lacks the column {', '.join(lacking)}; give the runs of a study.")
+    for name in metrics:
+        if name not in runs:
+            raise UnknownName("column", name, map(str, runs.columns))
