@@ -17,7 +17,7 @@ from gantlet.reports.read import StudyData, read_study
 
 @pytest.fixture(scope="module")
 def study(make_study: Callable[..., Path]) -> StudyData:
-    return read_study(make_study(seeds=9, drawn=True))
+    return read_study(make_study(seeds=9, evaluations=10, drawn=True))
 
 
 def opened(picture: Picture) -> Image.Image:
@@ -41,9 +41,9 @@ def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
 def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(study: StudyData) -> None:
     steps = [int(picture.caption.split()[1].replace(",", "")) for picture in galleries(study, 10**7)[0].strip]
     assert len(steps) == 8
-    assert (steps[0], steps[-1]) == (1_000, 20_000)
+    assert (steps[0], steps[-1]) == (2_000, 20_000)
     gaps = [after - before for before, after in pairwise(steps)]
-    assert max(gaps) - min(gaps) <= 1_000
+    assert max(gaps) - min(gaps) <= 2_000
 
 
 def test_when_the_allowance_is_spent_every_setting_still_has_its_first_picture(study: StudyData) -> None:
@@ -94,7 +94,7 @@ def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
     assert shrink(tmp_path / "missing.png", "a", 100) is None
 
 
-@pytest.mark.parametrize("side", [7_000, 9_500, 14_000])
+@pytest.mark.parametrize("side", [7_000, 14_000])
 def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side: int) -> None:
     Image.new("1", (side, side)).save(tmp_path / "a.png")
     assert shrink(tmp_path / "a.png", "a", 100) is None

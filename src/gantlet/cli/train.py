@@ -37,6 +37,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     route: Annotated[str, typer.Option(help="loop or stacked; chosen when empty.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="A remark for the report.")] = "",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and train nothing.")] = False,
     quiet: _Quiet = False,
     json: _Json = False,
@@ -55,6 +56,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         route=route or None,  # pyright: ignore[reportArgumentType] - checked above
         width=width or None,
         note=note,
+        tensorboard=tensorboard,
     )
     if task.endswith(".toml"):
         request, options = _from_file(Path(task), [methods] if methods else [], grid or [], options)
@@ -154,7 +156,7 @@ def _from_file(path: Path, more: list[str], grid: list[str], options: Options) -
         presets=_words(content.get("preset", "")),
     )
     _check_route(str(content.get("route", "")))
-    chosen = {name: content[name] for name in ("device", "workers", "route", "width", "note") if name in content}
+    chosen = {name: content[name] for name in ("device", "workers", "route", "width", "note", "tensorboard") if name in content}
     if "out" in content and options.out is None:
         chosen["out"] = Path(content["out"])
     return request, replace(options, **chosen)

@@ -43,6 +43,7 @@ class PointsMetric:
         BadData: Fewer than 2(k + 1) test samples, so that their halves cannot be compared.
 
     Example:
+        >>> import torch
         >>> test = torch.randn(400, 2, generator=torch.Generator().manual_seed(1))
         >>> result = PointsMetric(test)(Outcome(fake=test.flip(0)[None] + torch.tensor([3.0, 0.0])))
         >>> {name: round(value, 2) for name, (value,) in result.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gantlet.data.base import Dataset
@@ -16,6 +17,7 @@ from gantlet.training.history import Rows
 
 from .album import Album
 from .build import blueprint
+from .events import write_events
 from .judge import as_history, judge
 from .plan import FleetPlan, Plan
 from .spec import Resolved
@@ -53,6 +55,7 @@ class Job:
         notify: Called with a :class:`Pulse` now and then.
         stopping: Asked after every step; True saves and stops.
         album: Draws pictures at evaluations.
+        events: The folder of TensorBoard event files, None for none.
     """
 
     plan: Plan
@@ -65,6 +68,7 @@ class Job:
     album: Album
     notify: Callable[[Pulse], None] = lambda pulse: None
     stopping: Callable[[], bool] = lambda: False
+    events: Path | None = None
     seconds: float = 0.0
     fresh: list[Rows] = field(default_factory=list[Rows])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -154,6 +158,8 @@ def _save(job: Job, fleet: Fleet, begin: int) -> int:
         job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, runs)
     tensors, rest = checkpoint.snapshot(fleet)
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | {"seconds": job.seconds, "last": job.last})
+    if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
+        write_events(job.events, rows, {slot: job.fleet.slots[slot] for slot in job.slots})
     return fleet.step
 
 

@@ -49,6 +49,15 @@ class Store:
             FolderInUse: The folder holds something already.
             StoreError: It cannot be written.
         """
+        self.check_free()
+        self.write_json("study.json", {"format": _FORMAT, **record})
+
+    def check_free(self) -> None:
+        """Make sure that a new study can be written here.
+
+        Raises:
+            FolderInUse: The folder holds something already.
+        """
         if self.folder.is_file():
             raise FolderInUse(f"{self.folder} is a file; --out wants a folder.")
         if self.folder.exists() and any(self.folder.iterdir()):
@@ -56,7 +65,6 @@ class Store:
             what = "a study" if study else "other files"
             hint = f"Continue it with: gantlet resume {self.folder}" if study else "Choose another --out."
             raise FolderInUse(f"The folder {self.folder} already holds {what}; nothing was written. {hint}")
-        self.write_json("study.json", {"format": _FORMAT, **record})
 
     def record(self) -> dict[str, Any]:
         """What ``study.json`` holds.

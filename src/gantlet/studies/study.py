@@ -13,6 +13,7 @@ import torch
 from gantlet.errors import BadValue
 from gantlet.training.stack import Route
 
+from .events import check_tensorboard
 from .executors import Outcome, Watcher, in_this_process, in_workers
 from .parts import find_task
 from .plan import Limits, Plan, make_plan
@@ -54,6 +55,7 @@ class Options:
         route: ``loop`` or ``stacked``; None to choose.
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
+        tensorboard: Whether event files are written too.
         command: The command to record; None for this process's own.
     """
 
@@ -63,6 +65,7 @@ class Options:
     route: Route | None = None
     width: int | None = None
     note: str = ""
+    tensorboard: bool = False
     command: str | None = None
 
 
@@ -120,6 +123,10 @@ def prepare(request: Request, options: Options) -> Prepared:
         UsageError: Whatever is wrong.
     """
     settings = expand(request)
+    if options.tensorboard:
+        check_tensorboard()
+    if options.out is not None:
+        Store(options.out).check_free()
     device = choose_device(options.device)
     workshop = Workshop()
     datasets = [workshop.dataset(resolved) for resolved in settings]
@@ -250,6 +257,7 @@ def _record(prepared: Prepared) -> dict[str, Any]:
         "created": now(),
         "task": {"name": task.name, "summary": task.summary, "paper": task.paper, "headline": task.headline},
         "note": prepared.options.note,
+        "tensorboard": prepared.options.tensorboard,
         "members": len(prepared.plan.members),
         "settings": recorded.pop("settings"),
         "plan": recorded,

@@ -147,6 +147,7 @@ def _job(
         album=album_of(store, plan, task, dataset),
         notify=notify,
         stopping=stopping,
+        events=store.folder / "tensorboard" if record["tensorboard"] else None,
     )
 
 
