@@ -69,6 +69,9 @@ def test_values_parse_into_the_declared_type(name: str, came: object, value: obj
         ("count", "0", "expected 1 ≤ count ≤ 10"),
         ("count", "11", "expected 1 ≤ count ≤ 10"),
         ("count", True, "is not a number"),
+        ("seed", "9223372036854775808", "too large"),  # 2^63
+        ("seed", "1e300", "too large"),
+        ("seed", "1" * 5000, "not a whole number"),
         ("rate", False, "is not a number"),
         ("flag", "maybe", "flag=maybe is not a truth value: give true or false."),
         ("flag", 2, "not a truth value"),

@@ -2,8 +2,8 @@
 
 One line here is all that a new objective, penalty, network, data set, metric, method or task needs: the command line,
 ``gantlet list``, the contract tests and the report all read this table. Nothing is imported before it is asked for.
-Third parties add names through entry points (group ``gantlet.<family>``), and anything importable can be named
-directly as ``package.module:Name``.
+Third parties add names through entry points (groups ``gantlet.objectives``, ``gantlet.penalties``, …), and anything
+importable can be named directly as ``package.module:Name``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from .errors import BadValue, UnknownName
 
-__all__ = ["FAMILIES", "find", "is_path", "load_path", "names", "remember"]
+__all__ = ["FAMILIES", "find", "is_path", "load_path", "names", "plural", "remember"]
 
 FAMILIES: dict[str, dict[str, str]] = {
     "objective": {
@@ -48,6 +48,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "mnist": "gantlet.data.idx:IdxImages",
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
+    },
+    "metric": {
+        "mixture": "gantlet.metrics.mixture:MixtureMetric",
+        "classifier": "gantlet.metrics.images:ClassifierMetric",
+        "two-sample": "gantlet.metrics.points:PointsMetric",
     },
     "method": {
         "vanilla": "gantlet.methods.vanilla:VANILLA",
@@ -84,9 +89,19 @@ def find(family: str, name: str) -> Any:
     table = _table(family)
     if name in table:
         return load_path(table[name])
-    if is_path(name):
+    if is_path(name) or name in _REMEMBERED:
         return load_path(name)
     raise UnknownName(family, name, table)
+
+
+def plural(family: str) -> str:
+    """A family's name for many, as ``gantlet list`` and the groups of entry points have it.
+
+    Example:
+        >>> plural("method"), plural("penalty"), plural("data")
+        ('methods', 'penalties', 'data')
+    """
+    return family if family == "data" else f"{family[:-1]}ies" if family.endswith("y") else f"{family}s"
 
 
 def is_path(name: str) -> bool:
@@ -118,8 +133,10 @@ def load_path(path: str) -> Any:
     module_name, _, attribute = path.rpartition(":")
     try:
         module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
-    except (ImportError, OSError, SyntaxError) as error:
-        raise BadValue(f"'{path}' cannot be imported: {error}. Give package.module:Name or file.py:Name.") from error
+    except Exception as error:  # whatever a user's module does when it is imported
+        usual = isinstance(error, (ImportError, OSError, SyntaxError))
+        what = str(error) if usual else f"{type(error).__name__}: {error}"
+        raise BadValue(f"'{path}' cannot be imported: {what}. Give package.module:Name or file.py:Name.") from error
     if not hasattr(module, attribute):
         raise BadValue(f"The module '{module_name}' has no '{attribute}'.")
     return getattr(module, attribute)
@@ -155,5 +172,5 @@ def _import_file(path: Path) -> Any:
 def _table(family: str) -> dict[str, str]:
     if family not in FAMILIES:
         raise UnknownName("family", family, FAMILIES)
-    installed = {entry.name: entry.value for entry in entry_points(group=f"gantlet.{family}s")}
+    installed = {entry.name: entry.value for entry in entry_points(group=f"gantlet.{plural(family)}")}
     return FAMILIES[family] | {name: path for name, path in installed.items() if name not in FAMILIES[family]}

@@ -8,6 +8,7 @@ frozen dataclass whose fields are declared with :func:`setting`. The command lin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["Scalar", "Setting", "setting", "settings_of"]
 Scalar = bool | int | float | str
 """What a setting may hold."""
 
+_DIGITS = re.compile(r"[+-]?[0-9]{1,100}")
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -66,6 +68,8 @@ class Setting:
             return text
         if isinstance(value, bool):
             raise BadValue(f"{self.name}={value} is not a number.")
+        if self.kind is int and _DIGITS.fullmatch(text):  # not through float, which has gaps beyond 2^53
+            return self._small(int(text), value)
         try:
             number = float(text)
         except ValueError:
@@ -76,7 +80,12 @@ class Setting:
             return number
         if math.isinf(number) or number != int(number):
             raise BadValue(f"{self.name}={value} is not a whole number.")
-        return int(number)
+        return self._small(int(number), value)
+
+    def _small(self, number: int, came: object) -> int:
+        if abs(number) >= 1 << 63:
+            raise BadValue(f"{self.name}={came} is too large: whole numbers end at 2^63.")
+        return number
 
     def _check_range(self, number: float, came: object) -> None:
         if math.isinf(number) and not self.infinite:

@@ -167,7 +167,7 @@ def test_nothing_but_nan_is_the_worst_and_not_the_best() -> None:
 
 def test_a_mode_belongs_to_the_generator_that_made_most_of_it() -> None:
     far = torch.tensor([50.0, 50.0])  # nearest to some mode, but good for none
-    first, second, third = UNEVEN.centres
+    first, second, _ = UNEVEN.centres
     fake = torch.stack([first, first, first, second, second, far, far, far])[None]
     owners = torch.tensor([[0, 2, 2, 1, 0, 1, 1, 1]])
     result = MixtureMetric(UNEVEN)(Outcome(fake=fake, owners=owners))
@@ -175,7 +175,6 @@ def test_a_mode_belongs_to_the_generator_that_made_most_of_it() -> None:
     assert result["modes_by_generator"] == [[1, 0, 1]]
     assert result["modes"] == [2]
     assert "modes_by_generator" not in MixtureMetric(UNEVEN)(Outcome(fake=fake))
-    del third
 
 
 def test_owned_modes_add_up_to_the_covered_ones() -> None:
@@ -187,7 +186,7 @@ def test_owned_modes_add_up_to_the_covered_ones() -> None:
 
 
 def test_wrong_samples_are_refused_with_both_dimensions() -> None:
-    with pytest.raises(BadValue, match="3 numbers came.*2 dimensions"):
+    with pytest.raises(BadValue, match=r"3 numbers came.*2 dimensions"):
         MixtureMetric(RING)(Outcome(fake=torch.zeros(1, 5, 3)))
     with pytest.raises(BadValue, match="samples=0"):
         MixtureMetric(RING, samples=0)

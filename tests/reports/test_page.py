@@ -148,7 +148,7 @@ def test_the_page_says_what_was_asked_on_what_and_by_whom(ring_page: Page) -> No
         "A shortened budget: 51 epochs of 400.",
         "3 February 2026",
         "KL divergence of the modes' shares from the true ones, in nats",
-        "training points: 50000, sigma: 0.01",
+        "data · training points 50000 data · sigma 0.01",
         "a processor",
         "2.13.0",
         "60 members",

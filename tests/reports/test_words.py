@@ -33,6 +33,7 @@ def test_a_shown_rate_is_off_by_at_most_a_twentieth_of_a_point(estimate: float, 
         ((0.01321, 0.01279, 0.01363), ("0.01321", "[0.01279, 0.01363]")),
         ((-0.0004, -0.3, 0.3), ("0.00", "[-0.30, 0.30]")),  # never a negative zero
         ((8.0, 8.0, 8.0), ("8", "[8, 8]")),
+        ((1.9e-17, 0.0, 7.4e-17), ("0", "[0, 0]")),  # equal numbers, subtracted
         ((2.5e7, 2.4e7, 2.6e7), ("2.5e+07", "[2.4e+07, 2.6e+07]")),
         ((math.nan, math.nan, math.nan), (MISSING, "")),
         ((3.25, math.nan, math.nan), ("3.25", "")),

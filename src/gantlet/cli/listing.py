@@ -23,10 +23,7 @@ def list_command(
 
     from gantlet import catalogue
 
-    plural = {
-        entry if entry == "data" else f"{entry[:-1]}ies" if entry.endswith("y") else f"{entry}s": entry
-        for entry in catalogue.FAMILIES
-    }
+    plural = {catalogue.plural(entry): entry for entry in catalogue.FAMILIES}
     console = Console()
     if family == "keys":
         _print_keys(console, name)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import tomllib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +16,7 @@ from gantlet.errors import BadGrid, BadValue
 if TYPE_CHECKING:
     from gantlet.studies.executors import Watcher
     from gantlet.studies.spec import Request
-    from gantlet.studies.study import Options, Prepared, Study
+    from gantlet.studies.study import Options, Study
 
 __all__ = ["replay_command", "resume_command", "run_command"]
 
@@ -46,6 +48,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
 
     Examples: gantlet run ring8 vanilla,alpha alpha_d=0.3,1.0 --seeds 20
     """
+    from gantlet.studies.record import plan_to_record
     from gantlet.studies.study import Options, prepare, start
 
     _check_route(route)
@@ -74,7 +77,9 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
 
         show_plan(prepared, json=json)
         return
-    _finish(_watched(prepared, _voice(quiet=quiet, json=json), start), _voice(quiet=quiet, json=json))
+    assert options.out is not None
+    voice, plan = _voice(quiet=quiet, json=json), plan_to_record(prepared.plan)
+    _finish(_watched(options.out, plan, voice, partial(start, prepared)), voice)
 
 
 def resume_command(
@@ -84,9 +89,9 @@ def resume_command(
     from gantlet.studies.store import Store
     from gantlet.studies.study import resume
 
-    record = Store(folder).record()
+    plan = Store(folder).record()["plan"]
     voice = _voice(quiet=quiet, json=json)
-    _finish(_watched_folder(folder, record, voice, lambda watcher: resume(folder, watcher)), voice)
+    _finish(_watched(folder, plan, voice, partial(resume, folder)), voice)
 
 
 def replay_command(
@@ -156,7 +161,11 @@ def _from_file(path: Path, more: list[str], grid: list[str], options: Options) -
         presets=_words(content.get("preset", "")),
     )
     _check_route(str(content.get("route", "")))
-    chosen = {name: content[name] for name in ("device", "workers", "route", "width", "note", "tensorboard") if name in content}
+    chosen = {
+        name: content[name]
+        for name in ("device", "workers", "route", "width", "note", "tensorboard")
+        if name in content
+    }
     if "out" in content and options.out is None:
         chosen["out"] = Path(content["out"])
     return request, replace(options, **chosen)
@@ -176,25 +185,20 @@ def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
     return "json" if json else "quiet" if quiet else "table"
 
 
-def _watched(prepared: Prepared, voice: Literal["table", "quiet", "json"], go: Any) -> Study:
-    from gantlet.studies.record import plan_to_record
-
-    record = {"plan": plan_to_record(prepared.plan)}
-    folder = prepared.options.out
-    assert folder is not None
-    return _watched_folder(folder, record, voice, lambda watcher: go(prepared, watcher))
-
-
-def _watched_folder(folder: Path, record: dict[str, Any], voice: Any, go: Any) -> Study:
+def _watched(
+    folder: Path,
+    plan: dict[str, Any],
+    voice: Literal["table", "quiet", "json"],
+    go: Callable[[Watcher], Study],
+) -> Study:
     """Run under a progress display; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
 
     stopper = _Stopper()
     before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Display(folder, record["plan"], voice, stopping=stopper.asked) as display:
-            watcher: Watcher = display.watcher()
-            study = go(watcher)
+        with Display(folder, plan, voice, stopping=stopper.asked) as display:
+            study = go(display.watcher())
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

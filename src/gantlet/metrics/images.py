@@ -134,7 +134,9 @@ class ClassifierMetric:
         }
 
     def _distance(self, features: Tensor) -> Tensor:  # [N, 84] -> []
-        return frechet(*moments(features), *(value.to(features.device) for value in self._reference))
+        # On the CPU, where small eigenvalue problems are quick and every build of torch can solve them.
+        mean, covariance = moments(features)
+        return frechet(mean.cpu(), covariance.cpu(), *self._reference)
 
     @cached_property
     def _shares(self) -> Tensor:  # [C]
@@ -143,7 +145,8 @@ class ClassifierMetric:
 
     @cached_property
     def _reference(self) -> Moments:
-        return moments(self.classifier.features(self.test))
+        mean, covariance = moments(self.classifier.features(self.test))
+        return Moments(mean.cpu(), covariance.cpu())
 
     @cached_property
     def _floor(self) -> dict[str, Any]:
@@ -158,7 +161,7 @@ class ClassifierMetric:
             distance = frechet(*moments(halves[0]), *moments(halves[1]))
             between = f"{len(halves[0])} test images and the other {len(halves[1])}"
         return {
-            "classifier_is": float(_score(probabilities)),
+            "classifier_is_of_test_images": float(_score(probabilities)),
             "classifier_fd": float(distance),
             "between": between,
         }

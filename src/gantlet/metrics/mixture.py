@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.special import xlogy
 
@@ -126,7 +127,7 @@ class MixtureMetric:
         modes = (close.sum(1) > 0).sum(1)  # [S]
         result: dict[str, list[Any]] = {
             "modes": modes.tolist(),
-            "high_quality": (close.sum((1, 2)) / outcome.fake.shape[1]).tolist(),
+            "high_quality": (close.sum((1, 2)).double() / outcome.fake.shape[1]).tolist(),
             **self._divergences(counts.nearest),
             "success": (modes == close.shape[2]).tolist(),
             "failure": (modes == 0).tolist(),
@@ -141,8 +142,8 @@ class MixtureMetric:
         added = torch.ones(modes + 1, dtype=torch.float64, device=counts.device)
         added[-1] = 0
         fake = (counts + added) / (counts.sum(1, keepdim=True) + modes)
-        real = torch.cat([self.mixture.weights.double(), torch.zeros(1, dtype=torch.float64)]).to(fake)
-        real = (real / real.sum()).expand_as(fake)
+        weights = self.mixture.weights.to(fake)
+        real = F.pad(weights / weights.sum(), (0, 1)).expand_as(fake)
         middle = (real + fake) / 2
         divergences = {
             "kl": _kl(real, fake),

@@ -20,7 +20,7 @@ class Cell:
 
     Attributes:
         text: What it says.
-        small: The small print under it.
+        small: The small print under it, line by line.
         order: What sorting goes by; empty where nothing is known.
         kind: How it is set: ``number`` to the right, ``wide`` with line breaks, ``user``, ``bad`` in colour.
         rank: The setting whose swatch stands before the text.
@@ -61,7 +61,7 @@ def estimate_cell(estimate: float, low: float, high: float, *, rate: bool = Fals
     """
     text, interval = with_interval(estimate, low, high, rate=rate)
     small = [interval] * bool(interval) + [f"{missing} missing"] * bool(missing)
-    return Cell(text, ", ".join(small), order=_order(estimate), kind="number")
+    return Cell(text, "\n".join(small), order=_order(estimate), kind="number")
 
 
 def value_cell(value: Any) -> Cell:

@@ -142,8 +142,13 @@ def _swatch(rank: int) -> _Swatch:
 
 def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
     spec = study.spec
+    cards = {
+        f"{name} · {part}" if part else name: value
+        for name, card in spec.facts.items()
+        for part, value in (card.items() if isinstance(card, dict) else [("", card)])
+    }
     made = {"gantlet": spec.gantlet, **spec.versions, "git commit": spec.git, "created": spec.created}
-    return {"Data and metrics": spec.facts, "Versions": made, "Machine": spec.machine}
+    return {"Data and metrics": cards, "Versions": made, "Machine": spec.machine}
 
 
 def _render(articles: Sequence[_Article]) -> str:

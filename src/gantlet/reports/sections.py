@@ -145,10 +145,11 @@ def _difference_cell(pair: Paired | None, *, rate: bool) -> Cell:
     gap = pair.difference
     estimate, low, high = (size * part for part in (gap.estimate, gap.low, gap.high))
     half = (high - low) / 2
-    sign = "+" if estimate > 0 else ""
-    interval = f"[{number(low, half)}, {number(high, half)}], " if math.isfinite(half) else ""
+    shown = number(estimate, half)
+    sign = "+" if estimate > 0 and shown != "0" else ""
+    interval = f"[{number(low, half)}, {number(high, half)}]\n" if math.isfinite(half) else ""
     small = f"{interval}p {_probability(pair.p_value)}"
-    return Cell(f"{sign}{number(estimate, half)}{unit}", small, kind=_NUMBER, strong=low > 0 or high < 0)
+    return Cell(f"{sign}{shown}{unit}", small, kind=_NUMBER, strong=low > 0 or high < 0)
 
 
 def _probability(p_value: float) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -52,15 +53,15 @@ def estimates(frame: pd.DataFrame) -> dict[str, bool]:
     """The quantities of a summary that have an interval, in order: name, and whether it is a rate.
 
     Example:
-        >>> frame = pd.DataFrame(columns=["seeds", "success_rate", "success_low", "success_high", "kl_mean"])
-        >>> estimates(frame)
-        {'success': True, 'kl': False}
+        >>> estimates(pd.DataFrame(columns=["dropout_rate", "success_rate", "success_low", "success_high"]))
+        {'success': True}
     """
+    columns = [str(column) for column in frame.columns]
     found: dict[str, bool] = {}
-    for column in map(str, frame.columns):
-        for end in (_RATE, _MEAN):
-            if column.endswith(end):
-                found[column.removesuffix(end)] = end == _RATE
+    for column in columns:
+        name, cut, end = column.rpartition("_")
+        if f"_{end}" in (_RATE, _MEAN) and cut and {f"{name}_low", f"{name}_high"} <= {*columns}:
+            found[name] = f"_{end}" == _RATE
     return found
 
 
@@ -86,7 +87,7 @@ def render(frame: pd.DataFrame, format: Format, *, width: int | None = None) -> 
     Arguments:
         frame: What :func:`summary_table` gave.
         format: ``table`` (for a terminal of ``width`` characters), ``csv``, ``json`` or ``markdown``.
-        width: The terminal's width; 100 where nothing is known.
+        width: The terminal's width; by default what the terminal says, or 100.
 
     Raises:
         BadValue: Another format.
@@ -105,7 +106,7 @@ def render(frame: pd.DataFrame, format: Format, *, width: int | None = None) -> 
     if format == "markdown":
         return _markdown(readable(frame))
     if format == "table":
-        return _tables(readable(frame), _WIDTH if width is None else width)
+        return _tables(readable(frame), width or shutil.get_terminal_size((_WIDTH, 0)).columns)
     raise BadValue(f"format={format} is not one of {', '.join(FORMATS)}.")
 
 
@@ -143,7 +144,7 @@ def _tables(frame: pd.DataFrame, width: int) -> str:
 
 def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
     sizes = {str(name): max(len(text) for text in [str(name), *frame[name]]) + 3 for name in frame}
-    first = "setting" if "setting" in sizes else str(frame.columns[0])
+    first = next((name for name in ("run", "setting") if name in sizes), str(frame.columns[0]))
     parts: list[list[str]] = [[]]
     for name, size in sizes.items():
         if name == first:

@@ -20,6 +20,7 @@ MISSING = "–"
 """Stands where there is no number."""
 
 _MOST = 6  # decimals
+_NOISE = 1e-12  # what is left of a difference of equal numbers
 
 
 def with_interval(estimate: float, low: float, high: float, *, rate: bool = False) -> tuple[str, str]:
@@ -61,7 +62,9 @@ def number(value: float, half: float = math.nan) -> str:
     if not math.isfinite(value):
         return str(value) if math.isinf(value) else MISSING
     size = max(abs(value), half if math.isfinite(half) else 0.0)
-    if size and not 1e-4 <= size < 1e6:
+    if size < _NOISE:
+        return "0"
+    if not 1e-4 <= size < 1e6:
         return f"{value:.4g}"
     if half > 0:
         return f"{value:z.{min(_MOST, max(0, 1 - math.floor(math.log10(half))))}f}"

@@ -70,7 +70,8 @@ class GAN:
             raise BadData("fit was given values that are not finite. Remove or fill them first.")
         resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
         dataset = Dataset(samples, samples)
-        execution = Execution(route="loop", device=choose_device(self.device))
+        route = "stacked" if int(resolved.values["generators"]) > 1 else "loop"
+        execution = Execution(route=route, device=choose_device(self.device))
         fleet = Fleet(blueprint([(resolved, self.seed)], dataset, execution), dataset)
         while fleet.step < fleet.blueprint.sizes.steps and any(fleet.alive):
             fleet.advance()

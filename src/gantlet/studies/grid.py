@@ -11,6 +11,7 @@ Example:
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ __all__ = ["Axis", "axes_from_mapping", "check_axes", "parse_axis", "parse_seeds
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
-_MOST = 10_000
+_MOST, _MOST_SEEDS = 10_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,21 @@ def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         BadGrid: Not whole numbers, none at all, negative ones, or one that comes twice.
     """
-    if isinstance(text, Sequence) and not isinstance(text, str):
-        seeds = [int(seed) for seed in text]
-    else:
-        words = str(text).split(",")
-        try:
-            numbers = [int(word) for word in words if word.strip()]
-        except ValueError:
-            raise BadGrid(f"--seeds {text} is not a number N, nor a list such as 1,4,9.") from None
-        seeds = list(range(1, numbers[0] + 1)) if len(words) == 1 and numbers else numbers
+    single = isinstance(text, (str, int)) and "," not in str(text)
+    words = str(text).split(",") if isinstance(text, (str, int)) else [str(seed) for seed in text]
+    try:
+        seeds = [int(word) for word in words if word.strip()]
+    except ValueError:
+        raise BadGrid(f"--seeds {text} is not a number N, nor a list such as 1,4,9.") from None
+    if single and seeds and seeds[0] > _MOST_SEEDS:
+        raise BadGrid(f"--seeds {text} names more than {_MOST_SEEDS} seeds, which are the most.")
+    seeds = list(range(1, seeds[0] + 1)) if single and seeds else seeds
     if not seeds:
         raise BadGrid(f"--seeds {text} names no seed. Give a number N ≥ 1, or a list such as 1,4,9.")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise BadGrid(f"--seeds {text} holds a negative seed, or one seed twice.")
+    if max(seeds) >= 1 << 63:
+        raise BadGrid(f"--seeds {text} holds a seed of 2^63 or more.")
     return tuple(seeds)
 
 
@@ -108,13 +111,17 @@ def _values(word: str, text: str) -> list[str]:
     match = _RANGE.fullmatch(word)
     if match is None:
         return [word] if word else []
-    start, stop, step = (Decimal(number) for number in match.groups())
-    if step == 0 or (stop - start) / step < 0:
+    beyond = f"'{text}' names more than {_MOST} values, or values beyond 1.8e308."
+    try:
+        start, stop, step = (Decimal(number) for number in match.groups())
+        steps = (stop - start) / step if step else Decimal(-1)
+    except ArithmeticError:  # exponents beyond a million
+        raise BadGrid(beyond) from None
+    if steps < 0:
         raise BadGrid(f"'{text}' never gets from {start} to {stop} in steps of {step}.")
-    count = int((stop - start) / step) + 1
-    if count > _MOST:
-        raise BadGrid(f"'{text}' names {count} values; {_MOST} are the most.")
-    return [_plain(start + step * index) for index in range(count)]
+    if steps >= _MOST or not math.isfinite(float(start)) or not math.isfinite(float(stop)):
+        raise BadGrid(beyond)
+    return [_plain(start + step * index) for index in range(int(steps) + 1)]
 
 
 def _plain(number: Decimal) -> str:

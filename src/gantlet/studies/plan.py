@@ -159,7 +159,8 @@ def _cut(
     for start in range(0, len(group), width):
         runs = [member.run for member in group[start : start + width]]
         pads = width - len(runs) if route == "stacked" else 0
-        own: Route = "loop" if limits.route is None and len(runs) + pads == 1 else route
+        alone = (len(runs) + pads) * sheet.sizes.generators == 1
+        own: Route = "loop" if limits.route is None and alone else route
         fleets.append(FleetPlan(f"{first + len(fleets):04d}", (*runs, *runs[:1] * pads), pads, own, notes))
     return fleets
 
@@ -178,7 +179,7 @@ def _route(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tu
         raise BadValue(f"--route stacked is not possible ({refused}). Use --route loop.")
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
-    return limits.route or ("stacked" if count > 1 else "loop"), ()
+    return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 
 def _widest(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[int, tuple[str, ...]]:

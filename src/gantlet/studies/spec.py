@@ -105,7 +105,7 @@ def _expand_method(
         axes = [axis for place, axis in enumerate(request.axes) if place in mine]
         fixed = {name: (given[name],) for name in given}
         for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
-            user = dict(implied) | _assign(axes, point)
+            user = dict(implied) | _assign(axes, point, keys)
             found.append(_resolve(parts, keys, user, request, _label(method.name, axes, point)))
     return found, used, known
 
@@ -131,7 +131,10 @@ def _resolve(
             values[name], sources[name] = keys[name].setting.parse(value), source
     if sources["epochs"] == "user" and sources["steps"] != "user":
         values["steps"], sources["steps"] = 0, "epochs"
-    values["network"] = values["network"] or parts.network
+    elif sources["epochs"] == sources["steps"] == "user" and values["steps"]:
+        raise BadGrid(f"steps={values['steps']} and epochs={values['epochs']:g} both say how long to train. Keep one.")
+    if not values["network"]:
+        values["network"], sources["network"] = parts.network, "task"
     return Resolved(task.name, method.name, label, str(values["network"]), values, sources)
 
 
@@ -153,15 +156,16 @@ def _real(key: str, keys: Mapping[str, Key]) -> tuple[str, ...]:
     return (key,) if key in keys else ALIASES.get(key, (key,))
 
 
-def _assign(axes: Sequence[Axis], point: Sequence[str]) -> dict[str, Scalar]:
+def _assign(axes: Sequence[Axis], point: Sequence[str], keys: Mapping[str, Key]) -> dict[str, Scalar]:
     given: dict[str, Scalar] = {}
     for axis, value in zip(axes, point, strict=True):
         for key in axis.keys:
-            given |= dict.fromkeys(ALIASES.get(key, (key,)), value)
+            given |= dict.fromkeys(_real(key, keys), value)
     return given
 
 
 def _label(method: str, axes: Sequence[Axis], point: Sequence[str]) -> str:
+    method = method.rpartition(":")[2]  # of file.py:Name, the name
     varied = [f"{'+'.join(axis.keys)}={value}" for axis, value in zip(axes, point, strict=True) if len(axis.values) > 1]
     return " ".join([method, *varied])
 
@@ -171,9 +175,9 @@ def _refuse_axis(axis: Axis, known: Mapping[str, Key]) -> None:
         if key in known or key in ALIASES:
             continue
         close = sorted(name for name in known if name.endswith(f"_{key}"))
-        if close:
+        if len(close) > 1:
             raise BadGrid(f"The key '{key}' is ambiguous: it could be {' or '.join(close)}.")
-        raise UnknownName("key", key, [*known, *ALIASES])
+        raise UnknownName("key", key, close or [*known, *ALIASES])
     raise BadGrid(f"The key '{'+'.join(axis.keys)}' belongs to none of the named methods on this task.")
 
 

@@ -28,6 +28,7 @@ __all__ = ["Store"]
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _FORMAT = 1
+_PARTS = ("settings", "plan", "execution")  # without which nothing can be read or resumed
 
 
 class Store:
@@ -79,8 +80,13 @@ class Store:
             record = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read: {error}.") from error
+        if not isinstance(record, dict):
+            raise StoreError(f"{path} is not what a study writes.")
         if record.get("format") != _FORMAT:
             raise StoreError(f"{path} has format {record.get('format')}; this gantlet reads format {_FORMAT}.")
+        missing = [part for part in _PARTS if part not in record]
+        if missing:
+            raise StoreError(f"{path} is not what a study writes: it lacks {missing[0]}.")
         return record
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -212,8 +213,18 @@ def runs_table(store: Store) -> pd.DataFrame:
                         "cause": failure.strip().splitlines()[-1] if failure else None,
                     }
                 )
-    frame = pd.DataFrame(rows).sort_values("run", ignore_index=True)
-    return frame.convert_dtypes(convert_string=False, convert_floating=False)
+    return _typed(rows).sort_values("run", ignore_index=True)
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a table; whole numbers and truth values stay such in columns that not every row has."""
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        kinds = {type(value) for value in values if value is not None}
+        dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
+        columns[name] = pd.array(values, dtype=dtype) if dtype else values
+    return pd.DataFrame(columns)
 
 
 def write_views(store: Store) -> None:

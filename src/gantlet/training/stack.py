@@ -22,6 +22,7 @@ from torch.func import functional_call, vmap
 
 from gantlet.objectives.base import Verdict
 
+from .linear import stack_linears
 from .randomness import seed_of
 
 __all__ = ["Route", "Stack", "refuses_vmap"]
@@ -71,6 +72,8 @@ class Stack:
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
         self._templates = {mode: copy.deepcopy(modules[0]).to(device, dtype).train(mode) for mode in (True, False)}
+        if route == "stacked":
+            stack_linears(self._templates[True])
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
 
     def at(self, name: str, step: int) -> None:

@@ -1,0 +1,85 @@
+"""Who is measured: gantlet, the plain loop, or the bare products, in one process with a number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from gantlet.training import fleet as engine
+
+from .arithmetic import Products
+from .plain import PlainLoop
+from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
+
+__all__ = ["Contender", "beside", "together"]
+
+Kind = Literal["gantlet", "plain", "products"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What one process runs.
+
+    Attributes:
+        workload: Its name.
+        members: Trained at once; the plain loop has one.
+        threads: Of torch.
+        first_seed: Members have consecutive seeds from here on.
+        age: Steps done before anything is measured.
+        keep_memory: Whether the allocator is told to keep freed memory, as gantlet does by default.
+    """
+
+    kind: Kind
+    workload: str
+    members: int = 1
+    threads: int = 1
+    first_seed: int = 1
+    age: int = 3
+    reuse_fake: bool = True
+    keep_memory: bool = True
+
+    def make(self) -> Callable[[], None]:
+        """Build it; a call is one step of all members."""
+        torch.set_num_threads(self.threads)
+        workload = WORKLOADS[self.workload]
+        if not self.keep_memory:
+            engine.keep_freed_memory = _keep_nothing
+        advance = self._advance(workload)
+        for _ in range(self.age):
+            advance()
+        return advance
+
+    def _advance(self, workload: Workload) -> Callable[[], None]:
+        if self.kind == "gantlet":
+            return fleet(workload, self.members, first_seed=self.first_seed, reuse_fake=self.reuse_fake).advance
+        if self.kind == "products":
+            return Products(workload, self.members, reuse_fake=self.reuse_fake).advance
+        return PlainLoop(workload, dataset(resolved(workload)).train, seed=self.first_seed).advance
+
+
+def beside(kind: Kind, workload: Workload, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
+    """The workload's members shared out over processes of one thread each, as ``gantlet run`` does on a CPU.
+
+    Example:
+        >>> from .workloads import RING
+        >>> [contender.members for contender in beside("gantlet", RING, 3)]
+        [3, 3, 2]
+    """
+    processes = min(processes, workload.members)
+    cuts = [-(-workload.members * place // processes) for place in range(processes + 1)]
+    return [
+        Contender(kind, workload.name, cuts[p + 1] - cuts[p], first_seed=1 + cuts[p], reuse_fake=reuse_fake)
+        for p in range(processes)
+    ]
+
+
+def together(kind: Kind, workload: Workload, threads: int, *, members: int = 0) -> list[Contender]:
+    """All members in one process of many threads; ``members`` 0 for as many as the workload has."""
+    return [Contender(kind, workload.name, members or workload.members, threads)]
+
+
+def _keep_nothing() -> bool:
+    return False

@@ -1,0 +1,235 @@
+"""Who trains: this process or workers, with the same numbers; and what happens when a fleet breaks."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import console
+from gantlet.errors import StoreError
+from gantlet.studies import executors
+from gantlet.studies.executors import Outcome, Watcher, in_workers
+from gantlet.studies.runner import Pulse
+from gantlet.studies.store import Store
+from gantlet.studies.study import Study, resume, start
+
+BREAKS = """
+import torch
+from gantlet.objectives.vanilla import Vanilla
+
+class Breaks(Vanilla):
+    calls = 0
+    def generator(self, *, real=None, fake):
+        Breaks.calls += 1
+        if Breaks.calls == 4:
+            raise ValueError("no fourth step")
+        return super().generator(fake=fake)
+"""
+TRIPS = """
+import torch
+from gantlet.objectives.vanilla import Vanilla
+
+class Trips(Vanilla):
+    calls = 0
+    def generator(self, *, real=None, fake):
+        Trips.calls += 1
+        loss = super().generator(fake=fake)
+        slot = torch.arange(len(loss)).reshape(-1, 1)
+        return loss + torch.where((slot == 1) & (Trips.calls == 4), torch.inf, 0.0)
+"""
+
+
+def own(folder: Path, content: str) -> str:
+    """A file with one class; its path for the command line."""
+    name = content.partition("class ")[2].partition("(")[0]
+    path = folder / f"{name.lower()}_{folder.name.replace('-', '_')}.py"
+    path.write_text(content)
+    return f"{path}:{name}"
+
+
+# Here
+
+
+def test_a_fleet_that_breaks_fails_alone_and_resume_trains_it(folder: Path, tmp_path: Path) -> None:
+    ended: list[Outcome] = []
+    prepared = console.prepared(folder, f"{own(tmp_path, BREAKS)},vanilla", seeds="2")
+    start(prepared, Watcher(ended=ended.append))
+    assert [(outcome.fleet, outcome.kind) for outcome in ended] == [("0000", "failed"), ("0001", "finished")]
+    runs = Study(folder).runs
+    assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
+    assert runs["cause"].tolist()[:2] == ["ValueError: no fourth step"] * 2
+    assert "Traceback" in (Store(folder).failure("0000") or "")
+    resume(folder)  # the class counts on: its fourth call is over
+    assert Study(folder).runs["status"].tolist() == ["finished"] * 4
+    assert Store(folder).failure("0000") is None
+
+
+def test_a_member_that_diverges_leaves_alone(folder: Path, tmp_path: Path) -> None:
+    store = console.study(folder, own(tmp_path, TRIPS), seeds="3")
+    rows = console.results(store)
+    assert [row["status"] for row in rows.values()] == ["finished", "diverged", "finished"]
+    assert (rows[1]["diverged_step"], rows[1]["generator_steps"]) == (3, 3)
+    assert rows[1]["cause"] == "the generator's loss was not finite"
+    assert (rows[0]["diverged_step"], rows[0]["cause"], rows[0]["generator_steps"]) == (None, None, 6)
+    runs = pd.read_parquet(folder / "runs.parquet")
+    assert runs["diverged_step"].tolist() == [pd.NA, 3, pd.NA]
+    measured = store.history().query("run == 1 and name == 'modes'")
+    assert measured["step"].tolist() == [3]
+
+
+def test_a_rate_beyond_all_measure_makes_every_member_diverge_and_the_study_ends(folder: Path) -> None:
+    store = console.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2", steps="6")
+    rows = console.results(store)
+    assert {row["status"] for row in rows.values()} == {"diverged"}
+    assert all(row["diverged_step"] < 6 and "was not finite" in row["cause"] for row in rows.values())
+    assert all(row["modes"] is not None for row in rows.values())  # judged by the last good state
+
+
+def test_an_error_of_gantlets_own_is_recorded_as_its_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr("gantlet.training.checkpoint.write", refuse)
+    store = console.study(folder, "vanilla")
+    assert store.failure("0000") == "The disk is full."
+
+
+# Workers
+
+
+@pytest.mark.slow
+def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: Path) -> None:
+    heard: list[Pulse] = []
+    ended: list[Outcome] = []
+    prepared = console.prepared(folder, "vanilla,alpha", seeds="4", workers=2, width=2)
+    assert (prepared.workers, len(prepared.plan.fleets)) == (2, 4)
+    start(prepared, Watcher(pulse=heard.append, ended=ended.append))
+    alone = console.study(tmp_path / "alone", "vanilla,alpha", seeds="4", width=2)
+    assert console.difference(Store(folder), alone) is None
+    assert {outcome.kind for outcome in ended} == {"finished"}
+    assert {pulse.fleet for pulse in heard} == {"0000", "0001", "0002", "0003"}
+    assert all(pulse.best is None or isinstance(pulse.best, tuple) for pulse in heard)
+    assert [path.name for path in folder.glob(".*")] == []  # no worker's log stays
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tmp_path: Path) -> None:
+    dies = own(tmp_path, BREAKS.replace('raise ValueError("no fourth step")', "import os; os._exit(7)"))
+    start(console.prepared(folder, f"{dies},vanilla", seeds="2", workers=2))
+    runs = Study(folder).runs
+    assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
+    assert "the worker process ended with status 7" in runs["cause"][0]
+
+
+@pytest.mark.slow
+def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_path: Path) -> None:
+    heard: list[Pulse] = []
+    watcher = Watcher(pulse=heard.append, stopping=lambda: bool(heard))
+    start(console.prepared(folder, "vanilla,alpha", "steps=400", "evaluations=100", seeds="2", workers=2), watcher)
+    store = Store(folder)
+    assert not (store.finished("0000") and store.finished("0001"))
+    resume(folder)
+    alone = console.study(tmp_path / "alone", "vanilla,alpha", "steps=400", "evaluations=100", seeds="2")
+    assert console.difference(store, alone) is None
+
+
+class Stillborn:
+    """A worker whose process a signal ended before it could listen."""
+
+    def __init__(self, status: int) -> None:
+        self.busy = "0000"
+        self.process = subprocess.Popen([sys.executable, "-c", f"import os; os.kill(os.getpid(), {-status})"])
+
+    def last_words(self) -> str:
+        return "it said nothing"
+
+
+@pytest.mark.parametrize(("asked", "kind"), [(True, "stopped"), (False, "failed")])
+def test_a_worker_that_a_stop_ended_early_is_no_failure(folder: Path, asked: bool, kind: str) -> None:
+    store = Store(folder)
+    store.create({"settings": [], "plan": {}, "execution": {}})
+    worker: Any = Stillborn(-signal.SIGTERM)
+    ended: list[Outcome] = []
+    executors._handle(worker, None, store, Watcher(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
+    assert [outcome.kind for outcome in ended] == [kind]
+    assert (store.failure("0000") is None) == asked
+    assert worker.busy == ""
+
+
+def test_pulses_of_workers_arrive_whole(folder: Path) -> None:
+    heard: list[Pulse] = []
+    sent = {"fleet": "0000", "step": 3, "steps": 6, "members": 2, "rate": 1.5, "out": 0, "best": [8, 1], "worst": None}
+    worker: Any = Stillborn(-signal.SIGKILL)
+    message = json.loads(json.dumps({"pulse": sent}))
+    executors._handle(worker, message, Store(folder), Watcher(pulse=heard.append))  # pyright: ignore[reportPrivateUsage]
+    assert heard == [Pulse("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
+    worker.process.wait()
+
+
+# A worker by itself
+
+
+def serve(folder: Path, fleets: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gantlet.studies.worker", str(folder)],
+        input=fleets,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+@pytest.mark.slow
+def test_a_worker_trains_what_it_reads_and_answers_in_json_lines(folder: Path) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gantlet.studies.study.in_this_process", stop)
+        start(console.prepared(folder, "vanilla,alpha", seeds="2"))
+    done = serve(folder, "0001\n")
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert said[-1] == {"fleet": "0001", "outcome": "finished", "error": None}
+    assert said[0]["pulse"]["fleet"] == "0001"
+    assert Study(folder).runs["status"].tolist() == ["stopped"] * 2 + ["finished"] * 2
+
+
+def test_messages_come_in_order_and_the_end_of_a_pipe_is_one() -> None:
+    messages: queue.Queue[Any] = queue.Queue()
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as pipe:
+        pipe.write('{"a": 1}\n{"b": 2}\n')
+    with os.fdopen(reading) as pipe:
+        executors._listen(3, pipe, messages)  # pyright: ignore[reportPrivateUsage]
+    assert [messages.get_nowait() for _ in range(3)] == [(3, {"a": 1}), (3, {"b": 2}), (3, None)]
+
+
+def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = console.study(folder, "vanilla")
+    started: list[int] = []
+
+    class Counted:
+        busy = ""
+
+        def __init__(self, place: int, *_: Any) -> None:
+            started.append(place)
+
+        def give(self, fleet: str) -> None:
+            pass
+
+        def dismiss(self) -> None:
+            pass
+
+    monkeypatch.setattr(executors, "_Worker", Counted)
+    in_workers(store, ["0000"], Watcher(), workers=4)
+    assert started == [0]

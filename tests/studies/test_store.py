@@ -1,0 +1,267 @@
+"""The study folder: files appear whole or not at all, chunks belong to checkpoints, readers merge."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import console
+from gantlet.errors import FolderInUse, StoreError
+from gantlet.studies.plan import FleetPlan
+from gantlet.studies.store import Store
+from gantlet.studies.study import Study, resume, runs_table, write_views
+from gantlet.training.history import Rows
+
+
+@pytest.fixture
+def store(folder: Path) -> Store:
+    """An empty study."""
+    made = Store(folder)
+    made.create({"hello": "world", "settings": [], "plan": {}, "execution": {}})
+    return made
+
+
+def rows(*entries: tuple[int, int, str, float]) -> Rows:
+    return Rows(*(list(column) for column in zip(*entries, strict=True)))  # pyright: ignore[reportArgumentType]
+
+
+# Making and reading
+
+
+def test_a_study_is_made_and_read(store: Store) -> None:
+    assert store.record()["hello"] == "world"
+    assert [path.name for path in store.folder.iterdir()] == ["study.json"]
+
+
+def test_an_empty_folder_may_be_given(tmp_path: Path) -> None:
+    Store(tmp_path).create({"settings": [], "plan": {}, "execution": {}})
+    assert Store(tmp_path).record()["format"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("study.json", "already holds a study; nothing was written. Continue it with: gantlet resume"), ("a.txt", "other files")],
+)
+def test_a_folder_with_content_is_refused(folder: Path, name: str, words: str) -> None:
+    folder.mkdir()
+    (folder / name).write_text("mine")
+    with pytest.raises(FolderInUse, match=words):
+        Store(folder).create({})
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {name: "mine"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FolderInUse, match="is a file"):
+        Store(tmp_path / "file").create({})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "is not a study folder: it has no study.json"),
+        ("", "cannot be read"),
+        ('{"format": 1', "cannot be read"),
+        ('{"format": 99}', "has format 99; this gantlet reads format 1"),
+        ("[1]", "is not what a study writes"),
+        ('{"format": 1}', "is not what a study writes: it lacks settings"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_a_damaged_study_says_so(folder: Path, content: str | None, words: str) -> None:
+    folder.mkdir()
+    if content is not None:
+        (folder / "study.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(StoreError, match=words):
+        Store(folder).record()
+
+
+def test_a_damaged_result_says_so(store: Store) -> None:
+    store.write_results("0000", [])
+    (store.fleet("0000") / "results.json").write_text('{"runs": [')
+    with pytest.raises(StoreError, match=r"results.json cannot be read"):
+        store.results("0000")
+
+
+# Whole or not at all
+
+
+def fail_at(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(where, full)
+
+
+@pytest.mark.parametrize("where", ["pathlib.Path.write_text", "os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    store.write_json("a.json", {"value": 1})
+    before = console.tree(store.folder)
+    with monkeypatch.context() as patch:
+        fail_at(patch, where)
+        with pytest.raises(StoreError, match=r"a.json could not be written: No space left on device.*gantlet resume"):
+            store.write_json("a.json", {"value": 2})
+    assert console.tree(store.folder) == before
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        fail_at(patch, "pandas.DataFrame.to_parquet")
+        with pytest.raises(StoreError, match="No space left"):
+            store.write_frame("runs.parquet", pd.DataFrame({"run": [1]}))
+    assert [path.name for path in store.folder.iterdir()] == ["study.json"]
+
+
+def test_a_full_device_is_a_store_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        fail_at(monkeypatch, "pathlib.Path.write_text")
+    else:
+        monkeypatch.setattr("gantlet.studies.store._write_text", lambda path, text: full.write_text(text))
+    with pytest.raises(StoreError, match="No space left on device"):
+        store.write_json("a.json", {"value": 2})
+
+
+def test_readers_never_meet_half_a_file(store: Store) -> None:
+    content = {"values": list(range(20_000))}
+    store.write_json("a.json", content)
+
+    def read(_: int) -> bool:
+        return json.loads((store.folder / "a.json").read_text())["values"][-1] == 19_999
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(read, range(40))
+        for _ in range(20):
+            store.write_json("a.json", content)
+        assert all(answers)
+    assert sorted(path.name for path in store.folder.iterdir()) == ["a.json", "study.json"]
+
+
+# Chunks
+
+
+def test_history_is_merged_by_run_name_and_step_without_pads(store: Store) -> None:
+    store.write_chunk("0001", 0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
+    store.write_chunk("0001", 2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
+    store.write_chunk("0000", 0, 3, rows((0, 3, "a", 6.0)), {0: 1})
+    assert store.history().to_numpy().tolist() == [
+        [1, 3, "a", 6.0],
+        [3, 1, "b", 2.0],
+        [7, 3, "a", 5.0],
+        [7, 1, "b", 1.0],
+        [7, 3, "b", 4.0],
+    ]
+
+
+def test_a_study_without_history_has_an_empty_table(store: Store) -> None:
+    assert list(store.history().columns) == ["run", "step", "name", "value"]
+    assert len(store.history()) == 0
+
+
+@pytest.mark.parametrize(("step", "kept"), [(-1, []), (0, []), (9, []), (10, [10]), (15, [10]), (20, [10, 20])])
+def test_chunks_beyond_the_checkpoint_are_dropped(store: Store, step: int, kept: list[int]) -> None:
+    for begin, end in ((0, 10), (10, 20)):
+        store.write_chunk("0000", begin, end, rows((0, end, "a", 1.0)), {0: 0})
+    store.drop_chunks_after("0000", step)
+    assert store.history()["step"].tolist() == kept
+
+
+def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
+    store.write_chunk("0000", 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    store.write_results("0000", [{"run": 0}])
+    store.restart_fleet("0000")
+    assert not store.finished("0000")
+    assert len(store.history()) == 0
+
+
+def test_failures_and_splits_are_kept(store: Store) -> None:
+    assert (store.failure("0000"), store.split("0000")) == (None, None)
+    store.write_failure("0000", "it broke")
+    part = FleetPlan("0000a", (1, 2), 0, "stacked", ("note",))
+    store.write_split("0000", [part], "out of memory")
+    assert store.failure("0000") == "it broke"
+    assert store.split("0000") == [
+        {"id": "0000a", "slots": [1, 2], "pads": 0, "route": "stacked", "notes": ["note"]}
+    ]
+
+
+# Views
+
+
+def test_the_views_are_the_merged_fleets(finished: Store) -> None:
+    runs = pd.read_parquet(finished.folder / "runs.parquet")
+    assert runs["run"].tolist() == list(range(8))
+    assert runs["status"].unique().tolist() == ["finished"]
+    assert runs["setting"].tolist() == [
+        f"{method} lr={lr}" for method in ("vanilla", "alpha") for lr in ("0.001", "0.002") for _ in range(2)
+    ]
+    assert runs["seed"].tolist() == [1, 2] * 4
+    history = pd.read_parquet(finished.folder / "history.parquet")
+    assert history.equals(finished.history())
+    assert set(history["run"]) == set(range(8))
+    assert {"loss_d", "loss_g", "gradient_d", "gradient_g", "modes", "kl"} <= set(history["name"])
+    losses = history[(history["run"] == 5) & (history["name"] == "loss_g")]
+    assert losses["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert history[(history["run"] == 5) & (history["name"] == "modes")]["step"].tolist() == [3, 6]
+
+
+def test_the_table_of_runs_has_every_column(finished: Store) -> None:
+    runs = pd.read_parquet(finished.folder / "runs.parquet")
+    first = ["run", "task", "method", "setting", "seed", "status", "diverged_step", "cause", "route", "width"]
+    first += ["seconds", "generator_steps", "discriminator_steps", "images_seen", "weights"]
+    assert list(runs.columns[: len(first)]) == first
+    record = finished.record()
+    keys = {name for setting in record["settings"] for name in setting["values"]}
+    assert keys <= set(runs.columns)
+    assert set(record["metrics"]) - {"modes_by_generator"} <= set(runs.columns)
+    row = runs.iloc[5]
+    expected = {"method": "alpha", "seed": 2, "route": "stacked", "width": 4, "weights": "last", "lr_g": 0.001}
+    assert {name: row[name] for name in expected} == expected
+    assert (row["generator_steps"], row["discriminator_steps"], row["images_seen"]) == (6, 6, 6 * 32)
+    assert row["seconds"] > 0
+    assert pd.isna(runs.iloc[0]["alpha_d"])
+    assert row["alpha_d"] == 0.5
+
+
+def test_unfinished_members_have_rows_too(folder: Path) -> None:
+    store = console.study(folder, "vanilla,alpha", seeds="2")
+    (store.fleet("0001") / "results.json").unlink()
+    table = runs_table(store)
+    assert table["status"].tolist() == ["finished", "finished", "stopped", "stopped"]
+    store.write_failure("0001", "Traceback\n  line\nValueError: it broke\n")
+    table = runs_table(store)
+    assert table["status"].tolist()[2:] == ["failed", "failed"]
+    assert table["cause"].tolist()[2:] == ["ValueError: it broke"] * 2
+    assert table["setting"].tolist()[2:] == ["alpha", "alpha"]
+
+
+def test_views_are_rewritten_whole(folder: Path) -> None:
+    store = console.study(folder, "vanilla", seeds="2")
+    before = {name: (folder / name).read_bytes() for name in ("runs.parquet", "history.parquet")}
+    for name in before:
+        (folder / name).unlink()
+    write_views(store)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+# Several at once
+
+
+def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: Path) -> None:
+    """Each fleet writes its own folder: fleets trained elsewhere and brought together are a study."""
+    whole = console.study(folder, "vanilla,alpha", seeds="2")
+    other = Store(tmp_path / "other")
+    other.create({name: value for name, value in whole.record().items() if name != "format"})
+    (other.folder / "fleets").mkdir()
+    (whole.fleet("0001")).rename(other.fleet("0001"))
+    assert runs_table(whole)["status"].tolist() == ["finished"] * 2 + ["stopped"] * 2
+    (other.fleet("0001")).rename(whole.fleet("0001"))
+    assert resume(folder).runs["status"].tolist() == ["finished"] * 4
+    assert repr(Study(folder)) == f"Study({str(folder)!r}, 4 finished)"
