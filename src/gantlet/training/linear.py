@@ -33,7 +33,7 @@ class _Products(torch.autograd.Function):
         return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         x, weight, bias = inputs
         ctx.save_for_backward(x, weight)
         ctx.with_bias = bias is not None
@@ -65,9 +65,8 @@ class _Linear(torch.autograd.Function):
         raise AssertionError("a stacked linear layer ran outside vmap")
 
     @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], x: Tensor, weight: Tensor, bias: Tensor | None
-    ) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        x, weight, bias = args
         if in_dims[1] is None and in_dims[0] is not None:  # several batches of one network: one more leading dimension
             return _Linear.apply(x.movedim(in_dims[0], 0), weight, bias), 0
         size = info.batch_size
@@ -92,10 +91,10 @@ class _Forward:
     def __init__(self, layer: nn.Linear) -> None:
         self.layer = layer
 
-    def __call__(self, x: Tensor) -> Tensor:
-        if x.dim() < 2 or not torch._C._functorch.is_batchedtensor(self.layer.weight):  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-            return functional.linear(x, self.layer.weight, self.layer.bias)
-        return _Linear.apply(x, self.layer.weight, self.layer.bias)
+    def __call__(self, input: Tensor) -> Tensor:
+        if input.dim() < 2 or not torch._C._functorch.is_batchedtensor(self.layer.weight):  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+            return functional.linear(input, self.layer.weight, self.layer.bias)
+        return _Linear.apply(input, self.layer.weight, self.layer.bias)
 
 
 def _first(tensor: Tensor, dimension: int | None, size: int) -> Tensor:
