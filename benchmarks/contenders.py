@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from .arithmetic import Products
 from .plain import PlainLoop
 from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
 
-__all__ = ["Contender", "beside", "together"]
+__all__ = ["Contender", "beside"]
 
 Kind = Literal["gantlet", "plain", "products"]
 
@@ -60,25 +61,20 @@ class Contender:
         return PlainLoop(workload, dataset(resolved(workload)).train, seed=self.first_seed).advance
 
 
-def beside(kind: Kind, workload: Workload, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
+def beside(workload: Workload, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
     """The workload's members shared out over processes of one thread each, as ``gantlet run`` does on a CPU.
 
     Example:
         >>> from .workloads import RING
-        >>> [contender.members for contender in beside("gantlet", RING, 3)]
+        >>> [contender.members for contender in beside(RING, 3)]
         [3, 3, 2]
     """
     processes = min(processes, workload.members)
     cuts = [-(-workload.members * place // processes) for place in range(processes + 1)]
     return [
-        Contender(kind, workload.name, cuts[p + 1] - cuts[p], first_seed=1 + cuts[p], reuse_fake=reuse_fake)
-        for p in range(processes)
+        Contender("gantlet", workload.name, stop - start, first_seed=1 + start, reuse_fake=reuse_fake)
+        for start, stop in pairwise(cuts)
     ]
-
-
-def together(kind: Kind, workload: Workload, threads: int, *, members: int = 0) -> list[Contender]:
-    """All members in one process of many threads; ``members`` 0 for as many as the workload has."""
-    return [Contender(kind, workload.name, members or workload.members, threads)]
 
 
 def _keep_nothing() -> bool:

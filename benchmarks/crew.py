@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from .contenders import Contender
 from .worker import Done
@@ -118,7 +119,7 @@ def _tell(process: subprocess.Popen[str], order: object) -> None:
     process.stdin.flush()
 
 
-def _answer(process: subprocess.Popen[str]) -> dict[str, float]:
+def _answer(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

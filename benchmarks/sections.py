@@ -63,11 +63,15 @@ def times(value: float) -> str:
     return f"{value:.2f}×"
 
 
-def goal(what: str, value: float, least: float) -> str:
+def goal(what: str, value: float, *, least: float | None = None, most: float | None = None) -> str:
     """Whether a goal is met, in a sentence.
 
     Example:
-        >>> goal("Against the plain loop", 1.8, 2.0)
+        >>> goal("Against the plain loop", 1.8, least=2.0)
         'Against the plain loop: 1.80, goal ≥ 2: missed.'
+        >>> goal("Seconds until it answers", 0.21, most=0.3)
+        'Seconds until it answers: 0.21, goal ≤ 0.3: met.'
     """
-    return f"{what}: {value:.2f}, goal ≥ {least:g}: {'met' if value >= least else 'missed'}."
+    asked = " and ".join(f"{sign} {bound:g}" for sign, bound in (("≥", least), ("≤", most)) if bound is not None)
+    met = (least is None or value >= least) and (most is None or value <= most)
+    return f"{what}: {value:.2f}, goal {asked}: {'met' if met else 'missed'}."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 
 from gantlet.studies.workshop import cores
 
 from .arithmetic import flops
-from .contenders import Contender, beside, together
+from .contenders import Contender, beside
 from .crew import Series, measure
 from .sections import Section, goal, spread, times
 from .workloads import Workload
@@ -26,19 +27,19 @@ def compare(workload: Workload, *, rounds: int, seconds: float, limit: bool = Fa
     side = cores()
     plain = _plain(workload, side)
     wanted: _Sides = {**plain, f"{side} plain loops side by side": [*_loop(workload, 1) * side]}
-    wanted |= _pair(workload, f"{side} processes × 1 thread", beside)
-    wanted |= _pair(workload, f"1 process × {side} threads", together)
+    wanted |= _pair(f"{side} processes × 1 thread", beside(workload, side))
+    wanted |= _pair(f"1 process × {side} threads", [Contender("gantlet", workload.name, workload.members, side)])
     if limit:
-        wanted |= _pair(workload, "without reuse_fake", beside, reuse_fake=False)
+        wanted |= _pair("without reuse_fake", beside(workload, side, reuse_fake=False))
     series = measure(wanted, rounds=rounds, seconds=seconds)
     base = max(plain, key=lambda name: series[name].rate)
     chosen = f"gantlet, {side} processes × 1 thread"
     section = _table(f"{workload.name}: {workload}, {workload.members} members", series, base)
     section.notes.append(f"The plain loop is that of the faster kind, here '{base}'.")
-    section.notes.append(goal("Ratio to the plain loop", series[chosen].rate / series[base].rate, workload.goal))
+    section.notes.append(goal("Ratio to the plain loop", series[chosen].rate / series[base].rate, least=workload.goal))
     if limit:
         share = median(series[chosen].against(series[_limit_of(chosen)]))
-        section.notes.append(goal("Share of the arithmetic limit", share, LIMIT_GOAL))
+        section.notes.append(goal("Share of the arithmetic limit", share, least=LIMIT_GOAL))
     section.numbers["base"] = base
     section.numbers["gflop"] = {"reuse": flops(workload) / 1e9, "again": flops(workload, reuse_fake=False) / 1e9}
     return section
@@ -51,14 +52,14 @@ def lone(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Secti
     numbers: dict[str, dict[str, float]] = {}
     for workload in workloads:
         for threads in dict.fromkeys((1, cores())):
-            mine = together("gantlet", workload, threads, members=1)
+            mine = [Contender("gantlet", workload.name, threads=threads)]
             found = measure({"plain": _loop(workload, threads), "gantlet": mine}, rounds=rounds, seconds=seconds)
             ratio = found["gantlet"].rate / found["plain"].rate
             spent = median(found["gantlet"].efficiencies) / median(found["plain"].efficiencies)
             name = f"{workload.name}, threads: {threads}"
             rates = (spread(found[side].rates, 0) for side in ("plain", "gantlet"))
             rows.append((name, *rates, times(ratio), times(spent)))
-            notes.append(goal(name, ratio, 1.0))
+            notes.append(goal(name, ratio, least=1.0))
             numbers[name] = {"ratio": ratio, "per_cpu_second": spent}
     header = ("one run alone", "plain, steps/s", "gantlet, steps/s", "ratio", "per CPU second")
     return Section("lone: one run, route loop", header, rows, notes, numbers)
@@ -73,15 +74,10 @@ def _plain(workload: Workload, most: int) -> dict[str, Sequence[Contender]]:
     return {f"plain loop, threads: {threads}": _loop(workload, threads) for threads in dict.fromkeys((most, 1))}
 
 
-def _pair(workload: Workload, how: str, layout: object, *, reuse_fake: bool = True) -> _Sides:
-    """gantlet, and next to it the arithmetic alone, laid out in the same way."""
-    side = cores()
-    share = beside if layout is beside else together
-    extra = {} if reuse_fake else {"reuse_fake": False}
-    return {f"{who}, {how}": share(kind, workload, side, **extra) for who, kind in _SIDES}  # pyright: ignore
-
-
-_SIDES = (("gantlet", "gantlet"), ("arithmetic", "products"))
+def _pair(name: str, gantlet: Sequence[Contender]) -> _Sides:
+    """gantlet, and next to it the products alone in the same processes with as many threads."""
+    products = [replace(contender, kind="products") for contender in gantlet]
+    return {f"gantlet, {name}": gantlet, f"arithmetic, {name}": products}
 
 
 def _limit_of(name: str) -> str:

@@ -1,6 +1,7 @@
 """A loss of one's own, from this file to the report: the exponential loss of boosting, beside the original one.
 
-    python examples/your_own_loss.py [STEPS]
+Run: python examples/your_own_loss.py [STEPS]. Or a grid, from the command line:
+
     gantlet run ring8 vanilla,examples/your_own_loss.py:Exponential steepness=0.5,1 lr=1e-3 steps=1500 --seeds 3
 """
 
@@ -32,6 +33,6 @@ if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
     networks = {"g_width": 128, "g_depth": 2, "d_width": 128, "d_depth": 2}
     same = {"lr": 1e-3, "beta1": 0.9, "reuse_fake": True}  # what the task would set for its own methods alone
-    study = gantlet.run("ring8", ["vanilla", Exponential], seeds=3, steps=steps, **networks, **same)
+    study = gantlet.run("ring8", ["vanilla", Exponential], seeds=3, steps=steps, evaluations=4, **networks, **same)
     print(study.summary()[["setting", "modes_mean", "modes_low", "modes_high"]].to_string(index=False))
     print(write_report([study.folder]))

@@ -46,9 +46,10 @@ def test_random_signs_never_give_a_p_value_of_zero() -> None:
 
 
 def test_ties_in_sums_of_decimals_count() -> None:
-    """0.1 + 0.2 - 0.3 is not 0 in floating point, nor its order of summing indifferent."""
+    """Sums that are equal as decimals differ by 1e-16 in floating point, and with the order of summing."""
     assert sign_flip(np.array([0.1, 0.2, -0.3]))[0] == 1.0
-    assert sign_flip(np.array([0.3, 0.1, 0.2]))[0] == 0.25
+    assert sign_flip(np.array([-0.8, -0.4, -0.1, -0.2]))[0] == 2 / 2**4
+    assert sign_flip(np.array([0.8, -0.4, 0.6, 0.3, -0.9]))[0] == enumerated([8.0, -4.0, 6.0, 3.0, -9.0])
 
 
 def test_differences_of_zero_say_nothing() -> None:

@@ -85,13 +85,25 @@ def test_levels_are_shares(level: float) -> None:
 SKEWED = np.random.default_rng(3).exponential(size=25)
 
 
-def test_the_bootstrap_agrees_with_scipys() -> None:
-    theirs = stats.bootstrap((SKEWED,), np.mean, n_resamples=40_000, method="BCa", rng=np.random.default_rng(9))
-    found = bootstrap_mean(SKEWED, resamples=40_000)
+HEAVY = np.random.default_rng(0).lognormal(sigma=1.2, size=12)
+TIED = np.array([0.0] * 9 + [1.0] * 3)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+@pytest.mark.parametrize("values", [SKEWED, HEAVY, TIED], ids=["skewed", "heavy", "tied"])
+def test_the_bootstrap_agrees_with_scipys(values: np.ndarray, level: float) -> None:
+    theirs = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=40_000,
+        confidence_level=level,
+        method="BCa",
+        rng=np.random.default_rng(9),
+    ).confidence_interval
+    found = bootstrap_mean(values, level=level, resamples=40_000)
     width = found.high - found.low
-    assert found.estimate == pytest.approx(SKEWED.mean())
-    assert found.low == pytest.approx(theirs.confidence_interval.low, abs=0.03 * width)
-    assert found.high == pytest.approx(theirs.confidence_interval.high, abs=0.03 * width)
+    assert found.estimate == pytest.approx(values.mean())
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=0.02 * width)
 
 
 def test_the_bootstrap_leans_where_the_values_lean() -> None:

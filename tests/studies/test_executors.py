@@ -87,7 +87,7 @@ def test_a_member_that_diverges_leaves_alone(folder: Path, tmp_path: Path) -> No
 
 
 def test_a_rate_beyond_all_measure_makes_every_member_diverge_and_the_study_ends(folder: Path) -> None:
-    store = console.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2", steps="6")
+    store = console.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2")
     rows = console.results(store)
     assert {row["status"] for row in rows.values()} == {"diverged"}
     assert all(row["diverged_step"] < 6 and "was not finite" in row["cause"] for row in rows.values())
@@ -134,11 +134,11 @@ def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tm
 def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_path: Path) -> None:
     heard: list[Pulse] = []
     watcher = Watcher(pulse=heard.append, stopping=lambda: bool(heard))
-    start(console.prepared(folder, "vanilla,alpha", "steps=400", "evaluations=100", seeds="2", workers=2), watcher)
+    start(console.prepared(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), watcher)
     store = Store(folder)
     assert not (store.finished("0000") and store.finished("0001"))
     resume(folder)
-    alone = console.study(tmp_path / "alone", "vanilla,alpha", "steps=400", "evaluations=100", seeds="2")
+    alone = console.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
     assert console.difference(store, alone) is None
 
 

@@ -75,9 +75,7 @@ def test_other_shapes_of_images_are_refused(tmp_path: Path, shape: tuple[int, ..
 
 
 def test_a_last_picture_shows_fakes_where_they_are(tmp_path: Path) -> None:
-    draw_points(
-        tmp_path / "a.png", fake=cloud((1.0, 1.0)), real=cloud((-1.0, -1.0)), title="t", extent=WINDOW
-    )
+    draw_points(tmp_path / "a.png", fake=cloud((1.0, 1.0)), real=cloud((-1.0, -1.0)), title="t", extent=WINDOW)
     picture = pixels(tmp_path / "a.png")
     assert picture.shape[:2] == (600, 600)
     rows, columns = np.nonzero(dark(picture))
@@ -110,9 +108,7 @@ def test_a_map_of_scores_uses_its_own_range(tmp_path: Path) -> None:
     points = np.zeros((0, 2))
     for name, values in {"a": scores, "b": 1_000 + 5 * scores}.items():
         decision = (AXIS, AXIS, values, "score")
-        draw_points(
-            tmp_path / f"{name}.png", fake=points, real=points, title="", extent=WINDOW, decision=decision
-        )
+        draw_points(tmp_path / f"{name}.png", fake=points, real=points, title="", extent=WINDOW, decision=decision)
     first, second = (pixels(tmp_path / f"{name}.png")[50:550, 70:645] for name in "ab")
     assert np.array_equal(first, second)  # an affine map of a critic's score changes nothing but the scale
     assert len(np.unique(first[250], axis=0)) == 20  # the levels (inside the axes)
@@ -178,9 +174,7 @@ def test_pictures_are_quick(tmp_path: Path) -> None:
 
     def seconds() -> float:
         began = time.process_time()
-        draw_points(
-            tmp_path / "a.png", fake=fake, real=fake[:500], title="", extent=WINDOW, decision=decision
-        )
+        draw_points(tmp_path / "a.png", fake=fake, real=fake[:500], title="", extent=WINDOW, decision=decision)
         return time.process_time() - began
 
     assert min(seconds() for _ in range(4)) < 0.25

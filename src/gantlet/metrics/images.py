@@ -122,7 +122,7 @@ class ClassifierMetric:
         classed = probabilities.isfinite().all(1)
         classes = probabilities.shape[1]
         share = label[classed].bincount(minlength=classes).double().cpu() / len(images)  # [C]
-        sure = label[classed & (confidence >= self.sure_at)].bincount(minlength=classes)
+        sure = label[confidence >= self.sure_at].bincount(minlength=classes)
         finite = bool(classed.all())
         return {
             # The small slack: 0.07 * 100 is 7.000000000000001, and 7 of 100 are a share of 0.07.

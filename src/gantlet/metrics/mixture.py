@@ -189,7 +189,7 @@ class MixtureMetric:
         """The nearest mode of each sample (M where it has none), and whether it is of high quality."""
         points = points.to(torch.promote_types(points.dtype, torch.float32))
         centres = self.mixture.centres.to(points)
-        # By differences: the matrix form ‖x‖² - 2x·c + ‖c‖² cancels at distances of 0.01 around a centre of norm 5.
+        # By differences: torch's choice for many samples, ‖x‖² - 2x·c + ‖c‖², cancels far from the origin.
         distances = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
         distance, mode = distances.min(1)
         return mode.where(distance.isfinite(), len(centres)), distance <= RADIUS * self.mixture.sigma

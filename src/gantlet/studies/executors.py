@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from .workshop import Workshop, threads_set, train_fleet
 __all__ = ["Outcome", "Watcher", "in_this_process", "in_workers", "train_one"]
 
 _POLL = 0.1
+_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def in_workers(store: Store, fleets: Sequence[str], watcher: Watcher, *, workers
                 place, message = messages.get(timeout=_POLL)
             except queue.Empty:
                 continue
-            _handle(crew[place], message, store, watcher)
+            _handle(crew[place], message, store, watcher, asked=asked)
             if waiting and not crew[place].busy and message is not None:
                 crew[place].give(waiting.pop(0))
     finally:
@@ -105,13 +107,20 @@ def in_workers(store: Store, fleets: Sequence[str], watcher: Watcher, *, workers
             worker.dismiss()
 
 
-def _handle(worker: _Worker, message: dict[str, Any] | None, store: Store, watcher: Watcher) -> None:
+def _handle(
+    worker: _Worker, message: dict[str, Any] | None, store: Store, watcher: Watcher, *, asked: bool = False
+) -> None:
     if message is None:  # the pipe closed: the process is gone
-        if worker.busy:
-            error = f"the worker process ended with status {worker.process.wait()}: {worker.last_words()}"
-            store.write_failure(worker.busy, error)
-            watcher.ended(Outcome(worker.busy, "failed", error))
-            worker.busy = ""
+        fleet, worker.busy = worker.busy, ""
+        if not fleet:
+            return
+        status = worker.process.wait()
+        if asked and status in _BY_SIGNAL:  # asked to stop before it could listen for the signal
+            watcher.ended(Outcome(fleet, "stopped"))
+            return
+        error = f"the worker process ended with status {status}: {worker.last_words()}"
+        store.write_failure(fleet, error)
+        watcher.ended(Outcome(fleet, "failed", error))
         return
     if "pulse" in message:
         pulse = message["pulse"]

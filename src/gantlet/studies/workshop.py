@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gantlet.data.base import Dataset
-from gantlet.errors import BadData
+from gantlet.errors import BadData, Refused
 from gantlet.metrics.base import Metric
 from gantlet.tasks.base import Task
 
@@ -48,6 +48,7 @@ class Workshop:
 
         Raises:
             BadData: It cannot be read, or is smaller than a batch.
+            Refused: Endless sampling of what has only its samples.
         """
         key = data_key(resolved)
         if key not in self._datasets:
@@ -58,6 +59,8 @@ class Workshop:
                 f"The training pool of '{resolved.task}' holds {len(dataset.train)} samples, fewer than one batch of "
                 f"{resolved.values['batch_size']}. Lower batch_size or bring more data."
             )
+        if resolved.values["pool"] == "endless" and dataset.endless is None:
+            raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
         return dataset
 
     def metric(self, resolved: Resolved) -> Metric:

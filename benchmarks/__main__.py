@@ -1,0 +1,77 @@
+"""``python -m benchmarks [PART …] [--json FILE] [--rounds N]``: print the benchmarks, all of them or some parts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from gantlet.studies.workshop import cores
+
+from . import rest, scaling, versus
+from .sections import Section
+from .workloads import MIDDLE, NARROW, RING
+
+__all__ = ["PARTS", "main"]
+
+ROUNDS = 7
+
+PARTS: dict[str, Callable[[int], Section]] = {
+    "ring": lambda rounds: versus.compare(RING, rounds=rounds, seconds=0.8, limit=True),
+    "narrow": lambda rounds: versus.compare(NARROW, rounds=rounds, seconds=0.4),
+    "middle": lambda rounds: versus.compare(MIDDLE, rounds=rounds, seconds=0.4),
+    "lone": lambda rounds: versus.lone((RING, NARROW, MIDDLE), rounds=rounds, seconds=0.4),
+    "widths": lambda rounds: scaling.widths((NARROW, MIDDLE), rounds=rounds, seconds=0.3),
+    "lengths": lambda rounds: scaling.lengths(NARROW, rounds=rounds, seconds=0.3),
+    "memory": lambda _rounds: scaling.memory((RING, NARROW, MIDDLE)),
+    "allocator": lambda rounds: scaling.allocator(RING, rounds=rounds, seconds=0.6),
+    "startup": lambda rounds: rest.startup(rounds=rounds),
+    "metrics": lambda _rounds: rest.metrics(rounds=3),
+}
+"""What each word of the command line measures, given how many windows."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure the parts that were named, all if none was, and print each as soon as it is known."""
+    parser = ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"windows of each side, default {ROUNDS}")
+    given = parser.parse_args(arguments)
+    unknown = sorted(set(given.parts) - set(PARTS))
+    if unknown or given.rounds < 1:
+        wrong = f"unknown part {', '.join(unknown)}: choose from {', '.join(PARTS)}" if unknown else "--rounds below 1"
+        parser.error(wrong)
+    machine = _machine()
+    print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
+    _warn_if_busy()
+    found: dict[str, Any] = {"machine": machine}
+    for name in given.parts or PARTS:
+        started = time.monotonic()
+        section = PARTS[name](given.rounds)
+        print(f"\n{section.text()}\n({time.monotonic() - started:.0f} s)", flush=True)
+        found[name] = section.numbers
+        if given.json:
+            given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _machine() -> dict[str, str | int]:
+    return {"cores": cores(), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _warn_if_busy() -> None:
+    busy = psutil.cpu_percent(interval=0.5)
+    if busy > 20:
+        print(f"Other programs use {busy:.0f} % of this machine; ratios per CPU second are steadier then.", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
