@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from gantlet.files import replace_whole
 
 __all__ = ["Card", "digest", "recall", "remember"]
 
@@ -73,9 +74,8 @@ def remember(key: str, net: nn.Module, card: Card, recipe: Mapping[str, Any]) ->
     weights, place = _places(key)
     text = json.dumps({"classifier": asdict(card), "recipe": dict(recipe), "torch": torch.__version__}, indent=1)
     try:
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        _write(weights, lambda path: save_file(net.state_dict(), path))
-        _write(place, lambda path: path.write_text(text, encoding="utf-8"))
+        replace_whole(weights, lambda path: save_file(net.state_dict(), path))
+        replace_whole(place, lambda path: path.write_text(text, encoding="utf-8"))
     except (OSError, SafetensorError):
         return
 
@@ -86,17 +86,3 @@ def _places(key: str) -> tuple[Path, Path]:
     root = named if named.is_absolute() else Path.home() / ".cache"
     folder = root / "gantlet" / "classifiers"
     return folder / f"{key}.safetensors", folder / f"{key}.json"
-
-
-def _write(place: Path, fill: Callable[[Path], Any]) -> None:
-    """Fill a temporary file beside it, sync, rename: readers and parallel writers see the old or the new one."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    fresh = Path(name)
-    try:
-        os.close(handle)
-        fill(fresh)
-        with fresh.open("rb+") as file:
-            os.fsync(file.fileno())
-        fresh.replace(place)
-    finally:
-        fresh.unlink(missing_ok=True)

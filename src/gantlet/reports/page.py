@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import gantlet
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue
+from gantlet.files import write_whole
 
 from . import charts, sections
 from .cells import Table
@@ -88,7 +87,7 @@ def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
     articles = [_article(study, place, len(studies)) for place, study in enumerate(studies)]
     page = _render(articles)
     path = Path(folders[0]) / "report.html" if out is None else Path(out)
-    _write(path, page.encode("utf-8", "xmlcharrefreplace"))
+    write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     return path
 
 
@@ -182,15 +181,3 @@ def _render(articles: Sequence[_Article]) -> str:
 def _shown(value: Any) -> Any:
     """What the template shows of a value: text without control characters, but with its line ends."""
     return "\n".join(map(printable, value.split("\n"))) if type(value) is str else value
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise StoreError(f"The report '{path}' cannot be written: {error.strerror or error}.") from error

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.errors import BadData, BadValue
+from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.settings import Scalar
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
@@ -26,6 +26,8 @@ from .spec import Request, Resolved, expand
 from .study import choose_device
 
 __all__ = ["GAN"]
+
+_ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
 
 
 class GAN:
@@ -49,7 +51,9 @@ class GAN:
         from gantlet.catalogue import remember
 
         self.method = method if isinstance(method, str) else remember(method)
-        self.seed, self.device, self.settings = seed, device, settings
+        self.seed, self.device = seed, device
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+        self.settings: dict[str, Any] = plain
         self._fitted: tuple[Resolved, tuple[int, ...]] | None = None
         self._tensors: dict[str, Tensor] = {}
         self._rest: dict[str, Any] = {}
@@ -61,13 +65,9 @@ class GAN:
             x: Points ``[N, d]``, or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3).
 
         Raises:
-            BadData: The wrong rank, too few samples, or values that are not finite.
+            BadData: The wrong rank, range or type, too few samples, or values that are not finite.
         """
-        samples = torch.as_tensor(np.asarray(x), dtype=torch.float32)
-        if samples.dim() not in (2, 4):
-            raise BadData(f"fit wants points [N, d] or images [N, C, H, W]; this is {list(samples.shape)}.")
-        if not bool(samples.isfinite().all()):
-            raise BadData("fit was given values that are not finite. Remove or fill them first.")
+        samples = _checked(x)
         resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
         dataset = Dataset(samples, samples)
         route = "stacked" if int(resolved.values["generators"]) > 1 else "loop"
@@ -121,6 +121,8 @@ class GAN:
             StoreError: It cannot be read.
         """
         tensors, rest = checkpoint.read(Path(folder))
+        if "gan" not in rest:
+            raise StoreError(f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study.")
         about: Mapping[str, Any] = rest.pop("gan")
         gan = cls(about["method"], seed=about["seed"], **about["settings"])
         gan._tensors, gan._rest = tensors, rest
@@ -150,3 +152,23 @@ class GAN:
         if self._fitted is None:
             raise BadValue("This GAN was not fitted yet: call fit(x) first.")
         return self._fitted
+
+
+def _checked(x: npt.ArrayLike | Tensor) -> Tensor:
+    try:
+        samples = torch.as_tensor(np.asarray(x), dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"fit wants an array of numbers: {error}.") from error
+    came = list(samples.shape)
+    if samples.dim() not in (2, 4):
+        raise BadData(f"fit wants points [N, d] or images [N, C, H, W]; this is {came}.")
+    if not samples.numel():
+        raise BadData(f"fit was given no samples: {came}.")
+    if not bool(samples.isfinite().all()):
+        raise BadData("fit was given values that are not finite. Remove or fill them first.")
+    if samples.dim() == 4 and came[1] not in (1, 3):
+        raise BadData(f"fit was given images with {came[1]} channels; expected 1 or 3, as [N, C, H, W].")
+    low, high = (float(end) for end in samples.aminmax())
+    if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
+        raise BadData(f"fit was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.")
+    return samples

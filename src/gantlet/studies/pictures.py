@@ -17,8 +17,6 @@ Legend: ``N`` fakes, ``N'`` reals, ``X`` and ``Y`` points of a decision map alon
 from __future__ import annotations
 
 import io
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -29,7 +27,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue
+from gantlet.files import write_whole
 
 __all__ = ["Decision", "Extent", "draw_images", "draw_points"]
 
@@ -111,7 +110,7 @@ def draw_points(
     _scatter(axes, fakes, owners)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    _write(path, picture.getvalue())
+    write_whole(path, picture.getvalue())
 
 
 def draw_images(path: Path, images: npt.ArrayLike, columns: int = 5) -> None:
@@ -140,7 +139,7 @@ def draw_images(path: Path, images: npt.ArrayLike, columns: int = 5) -> None:
     grid = _tile(_enlarge(shades), columns)  # [C, height, width]
     picture = io.BytesIO()
     Image.fromarray(grid[0] if len(grid) == 1 else np.moveaxis(grid, 0, -1)).save(picture, format="png")
-    _write(path, picture.getvalue())
+    write_whole(path, picture.getvalue())
 
 
 def _points(points: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:  # [N, 2]
@@ -198,15 +197,3 @@ def _tile(shades: Shades, columns: int) -> Shades:  # [n, C, H, W] -> [C, height
         top, left = _GAP + row * (height + _GAP), _GAP + column * (width + _GAP)
         grid[:, top : top + height, left : left + width] = image
     return grid
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise StoreError(f"The picture '{path}' cannot be written: {error}.") from error

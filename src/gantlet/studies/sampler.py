@@ -6,14 +6,14 @@ Legend: ``N`` samples, ``*x`` sample shape.
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gantlet.errors import BadValue, FolderInUse, StoreError
+from gantlet.errors import BadValue, FolderInUse
+from gantlet.files import write_whole
 from gantlet.training.blueprint import Execution
 
 from .build import blueprint
@@ -89,11 +89,4 @@ def write_samples(
 def _write_array(path: Path, made: Tensor) -> None:
     content = io.BytesIO()
     np.save(content, made.numpy(), allow_pickle=False)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(content.getvalue())
-        fresh.replace(path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise StoreError(f"{path} could not be written: {error.strerror or error}.") from error
+    write_whole(path, content.getvalue())

@@ -10,7 +10,6 @@ dropped on resume.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import FolderInUse, StoreError
+from gantlet.files import write_whole
 from gantlet.training.history import Rows
 
 __all__ = ["Store"]
@@ -181,19 +181,8 @@ class Store:
             raise StoreError(f"{path} cannot be read: {error}.") from error
 
     def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
-        fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write(fresh)
-            with fresh.open("rb") as handle:
-                os.fsync(handle.fileno())
-            fresh.replace(path)
-        except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise StoreError(
-                f"{path} could not be written: {error.strerror or error}. What was there before is untouched; "
-                f"make room or mend the permissions, then use: gantlet resume {self.folder}"
-            ) from error
+        advice = f"Make room or mend the permissions, then use: gantlet resume {self.folder}"
+        write_whole(path, write, advice=advice)
 
 
 def _write_text(path: Path, *, text: str) -> None:

@@ -34,7 +34,7 @@ def _judge(dataset: Dataset) -> ClassifierMetric:
     classifier = train_classifier(
         dataset.train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels
     )
-    return ClassifierMetric(classifier, dataset.test, dataset.test_labels)
+    return ClassifierMetric(classifier, dataset.test, dataset.test_labels, train=dataset.train)
 
 
 DIGITS = Task(

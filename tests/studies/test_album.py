@@ -1,0 +1,96 @@
+"""Pictures of a study: of whom, when, and what they show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import console
+from gantlet.studies import album as module
+from gantlet.studies.album import pictured_runs
+from gantlet.studies.loading import load
+from gantlet.training.feed import fixed_latents
+
+
+@given(st.integers(1, 100), st.integers(1, 100))
+def test_the_first_members_of_each_setting_are_pictured(settings: int, seeds: int) -> None:
+    runs = pictured_runs(settings, seeds)
+    shown = min(settings, 32)
+    each = {setting: sorted(run - setting * seeds for run in runs if run // seeds == setting) for setting in range(shown)}
+    assert sum(map(len, each.values())) == len(runs)
+    assert all(places == list(range(len(places))) and places for places in each.values())
+    assert len(runs) <= max(8, shown)
+    if settings * seeds <= 8:
+        assert len(runs) == settings * seeds
+
+
+@pytest.fixture
+def pictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw again what ``quick`` left out."""
+    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", pictured_runs)
+
+
+@pytest.mark.usefixtures("pictured")
+def test_pictures_of_points_are_drawn_at_every_evaluation_and_at_the_end(folder: Path) -> None:
+    console.study(folder, "vanilla,wgan-gp", "ema=0.5")
+    for run in (0, 1):
+        place = folder / "samples" / str(run)
+        sizes = {}
+        for path in sorted(place.iterdir()):
+            with Image.open(path) as picture:
+                sizes[path.name] = picture.size
+        assert sizes == {"000000003.png": (800, 600), "000000006.png": (800, 600), "final.png": (600, 600)}
+
+
+@pytest.mark.usefixtures("pictured")
+def test_a_pad_is_not_pictured_and_a_resumed_study_has_the_same_pictures(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[str, str]] = []
+
+    def note(path: Path, **_: object) -> None:
+        drawn.append((path.parent.name, path.stem))
+
+    monkeypatch.setattr(module, "draw_points", note)
+    console.study(folder, "vanilla", seeds="5", width=3)
+    times = ("000000003", "000000006", "final")
+    assert sorted(drawn) == [(str(run), time) for run in range(5) for time in times]
+
+
+def test_the_map_is_a_probability_where_a_score_is_a_logit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds: dict[str, set[object]] = {"vanilla": set(), "wgan-gp": set()}
+    methods = iter(kinds)
+
+    def note(path: Path, *, decision: object, **_: object) -> None:
+        if isinstance(decision, tuple):
+            values = np.asarray(decision[2])
+            assert values.shape == (100, 100)
+            kinds[{"0": "vanilla", "1": "wgan-gp"}[path.parent.name]].add(decision[3])
+            if decision[3] == "probability":
+                assert 0 < values.min() <= values.max() < 1
+
+    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", pictured_runs)
+    monkeypatch.setattr(module, "draw_points", note)
+    console.study(folder, "vanilla,wgan-gp")
+    assert kinds == {next(methods): {"probability"}, next(methods): {"score"}}
+
+
+@pytest.mark.usefixtures("pictured")
+def test_pictures_of_images_show_the_first_test_samples(tmp_path: Path) -> None:
+    from gantlet.studies.study import Options, prepare, start
+
+    np.save(tmp_path / "own.npy", np.random.default_rng(1).uniform(-1, 1, size=(60, 1, 64, 64)))
+    words = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=16", "evaluations=1", "latent_dim=3")
+    asked = console.request(f"images:{tmp_path}/own.npy", "vanilla", *words)
+    folder = start(prepare(asked, Options(out=tmp_path / "study", workers=1))).folder
+    with Image.open(folder / "samples" / "0" / "final.png") as picture:
+        grid = np.asarray(picture).astype(float)
+    assert grid.shape == (2 + 5 * 66, 2 + 5 * 66)
+    made = load(folder, run=0)(fixed_latents(25, 3, "normal", name="latent/test")).detach().numpy()
+    expected = (made[7, 0] + 1) * 127.5  # the third of the second row
+    assert np.abs(grid[68 : 68 + 64, 2 + 2 * 66 : 66 + 2 * 66] - expected).max() <= 0.51
