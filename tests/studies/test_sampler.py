@@ -135,6 +135,6 @@ def test_an_array_that_cannot_be_written_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr("pathlib.Path.write_bytes", full)
-        with pytest.raises(StoreError, match=r"x.npy could not be written: No space left on device"):
+        with pytest.raises(StoreError, match=r"x.npy cannot be written: No space left on device"):
             write_samples(finished.folder, 0, out=tmp_path / "x.npy")
     assert list(tmp_path.iterdir()) == []

@@ -106,7 +106,7 @@ def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pyt
     before = console.tree(store.folder)
     with monkeypatch.context() as patch:
         fail_at(patch, where)
-        with pytest.raises(StoreError, match=r"a.json could not be written: No space left on device.*gantlet resume"):
+        with pytest.raises(StoreError, match=r"a.json cannot be written: No space left on device.*gantlet resume"):
             store.write_json("a.json", {"value": 2})
     assert console.tree(store.folder) == before
 
