@@ -7,6 +7,7 @@ Run: python examples/your_own_loss.py [STEPS]. Or a grid, from the command line:
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -31,8 +32,8 @@ class Exponential:
 
 if __name__ == "__main__":
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
-    networks = {"g_width": 128, "g_depth": 2, "d_width": 128, "d_depth": 2}
-    same = {"lr": 1e-3, "beta1": 0.9, "reuse_fake": True}  # what the task would set for its own methods alone
-    study = gantlet.run("ring8", ["vanilla", Exponential], seeds=3, steps=steps, evaluations=4, **networks, **same)
+    same: dict[str, Any] = {"g_width": 128, "g_depth": 2, "d_width": 128, "d_depth": 2, "lr": 1e-3}
+    same |= {"beta1": 0.9, "reuse_fake": True}  # what the task would set for its own methods alone
+    study = gantlet.run("ring8", ["vanilla", Exponential], seeds=3, steps=steps, evaluations=4, **same)
     print(study.summary()[["setting", "modes_mean", "modes_low", "modes_high"]].to_string(index=False))
     print(write_report([study.folder]))

@@ -77,6 +77,21 @@ def test_a_file_is_importable_wherever_it_lies(workplace: Path, folder: str) -> 
     assert catalogue.find("objective", path).kind == "file"
 
 
+def test_a_file_is_imported_once_until_it_changes(workplace: Path) -> None:
+    import os
+
+    (workplace / "losses.py").write_text(LOSS.format(kind="first"))
+    found = catalogue.find("objective", "losses.py:Loss")
+    assert catalogue.find("objective", str(workplace / "losses.py:Loss")) is found
+    (workplace / "losses.py").write_text(LOSS.format(kind="second"))
+    os.utime(workplace / "losses.py", (1, 1))
+    assert catalogue.find("objective", "losses.py:Loss").kind == "second"
+    (workplace / "deep").mkdir()
+    (workplace / "deep" / "losses.py").write_text(LOSS.format(kind="namesake"))
+    assert catalogue.find("objective", "deep/losses.py:Loss").kind == "namesake"
+    assert catalogue.find("objective", "losses.py:Loss").kind == "second"
+
+
 @pytest.mark.parametrize(
     ("content", "path", "words"),
     [

@@ -143,6 +143,7 @@ def load_path(path: str) -> Any:
 
 
 _REMEMBERED: dict[str, Any] = {}
+_IMPORTED: dict[tuple[Path, int], Any] = {}
 
 
 def _import_module(name: str) -> Any:
@@ -158,14 +159,18 @@ def _import_module(name: str) -> Any:
 
 
 def _import_file(path: Path) -> Any:
+    """The module of a file; a file that was not changed is executed once."""
     name = f"gantlet_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None or not path.exists():
         raise ImportError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    version = (path.resolve(), path.stat().st_mtime_ns)
+    if version not in _IMPORTED:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        _IMPORTED[version] = module
+    return _IMPORTED[version]
 
 
 @cache

@@ -16,6 +16,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     console.quicken(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def short_report(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A page of one line instead of the report, which takes seconds; ``real_report`` asks for the real one."""
+
+    def write(folders: list[Path], out: Path | None = None) -> Path:
+        place = out or folders[0] / "report.html"
+        place.write_text("<!doctype html>")
+        return place
+
+    if "real_report" not in request.fixturenames:
+        monkeypatch.setattr("gantlet.reports.page.write_report", write)
+
+
+@pytest.fixture
+def real_report() -> None:
+    """Asks for the real report, see ``short_report``."""
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished study: two methods by two learning rates by two seeds; to be read, not changed."""

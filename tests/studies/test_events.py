@@ -1,32 +1,56 @@
-"""TensorBoard event files hold the history, each point once."""
+"""TensorBoard event files: every point of the history, once."""
+
+from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import console
 from gantlet.errors import MissingExtra
-from gantlet.studies import events
-from gantlet.training.history import Rows
+from gantlet.studies.events import check_tensorboard
+from gantlet.studies.executors import Watcher
+from gantlet.studies.store import Store
+from gantlet.studies.study import prepare, resume, start
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tensorboard's own
 
 
-def read(folder: Path, name: str) -> list[tuple[int, float]]:
-    held = EventAccumulator(str(folder))
-    held.Reload()
-    return [(event.step, event.value) for event in held.Scalars(name)]
+def events(folder: Path) -> list[tuple[int, int, str, float]]:
+    """Every scalar of every run: run, step, name, value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found: list[tuple[int, int, str, float]] = []
+    for place in sorted((folder / "tensorboard").iterdir()):
+        read = EventAccumulator(str(place), size_guidance={"scalars": 0})
+        read.Reload()
+        for name in read.Tags()["scalars"]:
+            found += [(int(place.name), event.step, name, event.value) for event in read.Scalars(name)]
+    return sorted(found)
 
 
-def test_points_of_the_wanted_slots_arrive_once_over_several_writes(tmp_path: Path) -> None:
-    first = Rows([0, 1, 0], [1, 1, 2], ["loss_d", "loss_d", "loss_d"], [0.5, 0.25, 0.75])
-    second = Rows([0, 2], [3, 3], ["loss_d", "loss_d"], [1.5, 9.0])
-    for rows in (first, second):
-        events.write_events(tmp_path, rows, {0: 7, 1: 8})
-    assert read(tmp_path / "7", "loss_d") == [(1, 0.5), (2, 0.75), (3, 1.5)]
-    assert read(tmp_path / "8", "loss_d") == [(1, 0.25)]
-    assert not (tmp_path / "9").exists()
+def test_events_are_the_history_also_after_a_stop(folder: Path) -> None:
+    asked = iter([False] * 5 + [True] * 100)
+    start(
+        console.prepared(folder, "vanilla", seeds="3", width=2, tensorboard=True),
+        Watcher(stopping=lambda: next(asked)),
+    )
+    resume(folder)
+    history = Store(folder).history()
+    expected = sorted(history[["run", "step", "name", "value"]].itertuples(index=False, name=None))
+    assert [entry[:3] for entry in events(folder)] == [entry[:3] for entry in expected]
+    assert [entry[3] for entry in events(folder)] == pytest.approx([entry[3] for entry in expected], rel=1e-6)
 
 
-def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"gantlet\[tensorboard\]"):
-        events.check_tensorboard()
+def test_without_being_asked_there_are_none(finished: Store) -> None:
+    assert not (finished.folder / "tensorboard").exists()
+
+
+def test_a_missing_package_is_named_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.studies.events.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'gantlet\[tensorboard\]'"):
+        check_tensorboard()
+    prepared = console.prepared(folder, "vanilla")
+    with pytest.raises(MissingExtra):
+        prepare(prepared.request, console.Options(out=folder, tensorboard=True))
+    assert not folder.exists()

@@ -122,7 +122,7 @@ def test_points_of_other_dimensions_are_given_as_numbers(tmp_path: Path) -> None
     words = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=32")
     asked = console.request(f"points:{tmp_path}/deep.npy", "vanilla", *words)
     folder = start(prepare(asked, Options(out=tmp_path / "study", workers=1))).folder
-    with pytest.raises(BadValue, match=r"points with 3 coordinates cannot be drawn. Give FILE.npy"):
+    with pytest.raises(BadValue, match=r"Points with 3 coordinates cannot be drawn. Give --out FILE.npy"):
         write_samples(folder, 0, out=None)
     assert np.load(write_samples(folder, 0, out=tmp_path / "x.npy", count=6)).shape == (6, 3)
 

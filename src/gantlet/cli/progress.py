@@ -14,6 +14,7 @@ import typer
 
 from gantlet.studies.executors import Outcome, Watcher
 from gantlet.studies.runner import Pulse
+from gantlet.studies.store import Store
 
 __all__ = ["Display"]
 
@@ -39,6 +40,7 @@ class Display:
         stopping: Callable[[], bool],
     ) -> None:
         self._folder, self._voice, self._stopping = folder, voice, stopping
+        self._notes = list(dict.fromkeys(note for fleet in plan["fleets"] for note in fleet["notes"]))
         self._members = {fleet["id"]: len(fleet["slots"]) - fleet["pads"] for fleet in plan["fleets"]}
         self._pulses: dict[str, Pulse] = {}
         self._ended: dict[str, Outcome] = {}
@@ -46,6 +48,8 @@ class Display:
         self._live: Any = None
 
     def __enter__(self) -> Display:
+        for note in self._notes if self._voice == "table" else ():
+            typer.echo(f"note: {note}")
         if self._voice == "table" and sys.stdout.isatty():
             from rich.live import Live
 
@@ -75,6 +79,10 @@ class Display:
 
     def _end(self, outcome: Outcome) -> None:
         self._ended[outcome.fleet] = outcome
+        sizes = _cut_into(Store(self._folder), outcome.fleet)
+        if sizes and self._voice == "table":
+            widths = " and ".join(map(str, sizes))
+            typer.echo(f"note: fleet {outcome.fleet} ran out of memory and was cut into fleets of {widths} members")
         if self._voice == "json":
             typer.echo(json.dumps({"fleet": outcome.fleet, "outcome": outcome.kind, "error": outcome.error}))
         elif self._live is not None:
@@ -132,6 +140,12 @@ class Display:
         table.caption = f"{len(self._ended)} fleets done, {max(0, waiting)} waiting"
         table.caption_justify = "left"
         return table
+
+
+def _cut_into(store: Store, fleet: str) -> list[int]:
+    """The members of each fleet that a fleet without room was cut into."""
+    parts = store.split(fleet) or []
+    return [size for part in parts for size in _cut_into(store, part["id"]) or [len(part["slots"]) - part["pads"]]]
 
 
 def _of(entry: tuple[float, int] | None) -> str:

@@ -50,7 +50,7 @@ def write_samples(
     """Write samples and return where: ``*.png`` is one picture, ``*.npy`` an array, anything else a folder of PNGs.
 
     Raises:
-        BadValue: Single PNGs of points.
+        BadValue: Single PNGs of points, or a picture of points that are not in the plane.
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
     """
@@ -64,6 +64,8 @@ def write_samples(
     if target.suffix == ".npy":
         _write_array(target, made)
     elif target.suffix == ".png" and task.pictures == "points":
+        if made.shape[1:] != (2,):
+            raise BadValue(f"Points with {made[0].numel()} coordinates cannot be drawn. Give --out FILE.npy.")
         dataset = Workshop().dataset(found.resolved)
         extent = album_of(store, found.plan, task, dataset).extent
         draw_points(

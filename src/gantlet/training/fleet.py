@@ -158,7 +158,7 @@ class Fleet:
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
-        norm = _gradient_norm(optimiser.parameters, self.members)
+        norm = optimiser.norm()
         finite_loss, finite_norm = loss.detach().isfinite(), norm.isfinite()
         good = self._alive & finite_loss & finite_norm
         if not bool((good == self._alive).all()):
@@ -244,13 +244,3 @@ class Fleet:
         assert isinstance(self.blueprint.objective, Stateful)
         made = self.blueprint.objective.init(self.members)
         return {name: value.to(execution.device, execution.dtype) for name, value in made.items()}
-
-
-def _gradient_norm(parameters: Mapping[str, Tensor], members: int) -> Tensor:  # -> [S]
-    total = torch.zeros((), dtype=torch.float32)
-    for parameter in parameters.values():
-        if parameter.grad is None:
-            continue
-        square = torch.linalg.vector_norm(parameter.grad.reshape(members, -1), dim=1).square()
-        total = square if total.dim() == 0 else total + square
-    return total.sqrt()

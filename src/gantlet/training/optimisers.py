@@ -7,7 +7,8 @@ state stay as they were, bit for bit. A zero gradient would not do that: Adam's 
 
 A vectorised kernel rounds the last few numbers of a tensor otherwise than the rest, so a member's share of a tensor must
 be a whole number of vectors, or its numbers would depend on its slot. Parameters of other sizes (last layers' biases)
-therefore live side by side in one *bank* per member, padded to whole vectors; that also spares many small kernels.
+therefore live side by side in one *bank* per member, padded to whole vectors. Small ones do too: one kernel then does the
+work of many, which is most of a narrow network's step.
 
 Legend: ``N`` networks of a stack, ``S`` members, ``P`` numbers of a bank's row.
 """
@@ -27,6 +28,7 @@ __all__ = ["OptimiserSpec", "StackOptimiser"]
 _STEP = "step"
 _VECTOR = 16  # float32 numbers of the widest vector register
 _BANK = "bank"
+_SMALL = 4096  # numbers per network below which a parameter is cheaper to copy than to step on its own
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ class OptimiserSpec:
         return torch.optim.SGD(groups, foreach=True)
 
 
-def _odd(parameter: Tensor) -> bool:
-    return parameter[0].numel() % _VECTOR != 0
+def _banked(parameter: Tensor) -> bool:
+    return parameter[0].numel() % _VECTOR != 0 or parameter[0].numel() < _SMALL
 
 
 @dataclass
@@ -98,27 +100,35 @@ class StackOptimiser:
         self._active = [True] * members
         self._left: dict[str, Tensor] = {}
         self._places: dict[str, tuple[int, int]] = {}
-        self._slabs = {name: p.detach() for name, p in self.parameters.items() if not _odd(p)}
-        self._move_into_bank({name: p for name, p in self.parameters.items() if _odd(p)})
+        self._gradients: dict[str, Tensor] = {}
+        self._slabs = {name: p.detach() for name, p in self.parameters.items() if not _banked(p)}
+        self._move_into_bank({name: p for name, p in self.parameters.items() if _banked(p)})
         self._build({})
 
     def zero_grad(self) -> None:
         """Forget the gradients of the stack."""
+        self._gradients = {}
         for parameter in self.parameters.values():
             parameter.grad = None
 
+    def norm(self) -> Tensor:
+        """Each member's gradient norm over the whole stack, ``[S]``; the gradients are now in hand for :meth:`step`."""
+        self._gradients = self._collect()
+        held = [gradient.reshape(self.members, -1) for gradient in self._gradients.values()]
+        norms = [torch.linalg.vector_norm(gradient, dim=1) for gradient in held]
+        return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
+
     def step(self) -> None:
         """Move every member that is still active along its gradient."""
-        gradients = {name: self.parameters[name].grad for name in self._slabs if name != _BANK}
-        gradients |= self._gradient_of_bank()
+        gradients = self._gradients or self._collect()
         for run in self._runs:
             for name, view in run.views.items():
-                gradient = gradients[name]
-                view.grad = None if gradient is None else gradient[run.start : run.stop]
+                view.grad = gradients[name][run.start : run.stop] if name in gradients else None
         self._torch.step()
         for run in self._runs:
             for view in run.views.values():
                 view.grad = None
+        self._gradients = {}
 
     def leave(self, members: Sequence[int]) -> None:
         """Take members out: nothing of theirs moves from now on."""
@@ -141,27 +151,32 @@ class StackOptimiser:
         self._active = list(active)
         self._build({name: value.clone() for name, value in state.items()})
 
-    def _move_into_bank(self, odd: Mapping[str, Tensor]) -> None:
-        if not odd:
+    def _move_into_bank(self, banked: Mapping[str, Tensor]) -> None:
+        if not banked:
             return
         begin = 0
-        for name, parameter in odd.items():
+        for name, parameter in banked.items():
             self._places[name] = (begin, begin + parameter[0].numel())
             begin += parameter[0].numel()
-        first = next(iter(odd.values()))
+        first = next(iter(banked.values()))
         bank = first.new_zeros(first.shape[0], -(-begin // _VECTOR) * _VECTOR)  # [N, P]
-        for name, parameter in odd.items():
+        for name, parameter in banked.items():
             start, stop = self._places[name]
             bank[:, start:stop] = parameter.detach().reshape(len(bank), -1)
             parameter.data = bank[:, start:stop].view(parameter.shape)
-        self._slabs[_BANK], self._bank_gradient = bank, torch.zeros_like(bank)
+        self._slabs[_BANK], self._padding = bank, torch.zeros_like(bank[:, begin:])
 
-    def _gradient_of_bank(self) -> dict[str, Tensor]:
-        for name, (start, stop) in self._places.items():
-            gradient = self.parameters[name].grad
-            place = self._bank_gradient[:, start:stop]
-            place.zero_() if gradient is None else place.copy_(gradient.reshape(place.shape))
-        return {_BANK: self._bank_gradient} if self._places else {}
+    def _collect(self) -> dict[str, Tensor]:
+        """The gradient of each slab, ``[N, ...]``; that of the bank is put together."""
+        found = {name: self.parameters[name].grad for name in self._slabs if name != _BANK}
+        if self._places:
+            parts = [self._part_of_bank(name, start, stop) for name, (start, stop) in self._places.items()]
+            found[_BANK] = torch.cat([*parts, self._padding], 1)
+        return {name: gradient for name, gradient in found.items() if gradient is not None}
+
+    def _part_of_bank(self, name: str, start: int, stop: int) -> Tensor:  # [N, stop - start]
+        gradient, bank = self.parameters[name].grad, self._slabs[_BANK]
+        return bank.new_zeros(len(bank), stop - start) if gradient is None else gradient.reshape(len(bank), -1)
 
     def _gather(self, gathered: dict[str, Tensor], name: str, value: object, run: _Run) -> None:
         if not isinstance(value, Tensor):

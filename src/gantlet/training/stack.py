@@ -1,8 +1,8 @@
 """Stacks: N networks of one architecture as one tensor per parameter.
 
 S discriminators are a stack of S; S teams of K generators are a stack of S·K. On the route ``stacked`` the module runs
-under ``vmap(functional_call)``, so that N small matrix products become one batched product; on the route ``loop`` the
-networks run one after another, from the same stacked storage.
+under ``vmap(functional_call)`` (a plain chain of linear layers: without it, see ``dense``), so that N small matrix products
+become one batched product; on the route ``loop`` the networks run one after another, from the same stacked storage.
 
 Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
 over once the update it belongs to is known to be good.
@@ -22,7 +22,7 @@ from torch.func import functional_call, vmap
 
 from gantlet.objectives.base import Verdict
 
-from .linear import stack_linears
+from .dense import dense_stack
 from .randomness import seed_of
 
 __all__ = ["Route", "Stack", "refuses_vmap"]
@@ -72,8 +72,7 @@ class Stack:
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
         self._templates = {mode: copy.deepcopy(modules[0]).to(device, dtype).train(mode) for mode in (True, False)}
-        if route == "stacked":
-            stack_linears(self._templates[True])
+        self._dense = dense_stack(modules[0]) if route == "stacked" and not self.buffers else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
 
     def at(self, name: str, step: int) -> None:
@@ -159,6 +158,8 @@ class Stack:
         return call
 
     def _run(self, x: Tensor, parameters: _Tensors, buffers: _Tensors, train: bool) -> dict[str, Tensor]:
+        if self._dense is not None:
+            return {"out": self._dense(parameters, x)}
         one = self._one(train)
         if self.route == "stacked":
             return vmap(one)(parameters, buffers, x)

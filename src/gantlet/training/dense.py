@@ -1,0 +1,113 @@
+r"""Fully connected stacks without vmap: N networks as one chain of batched products.
+
+.. math::
+    Y_n = W_n X_n + b_n 1^\top, \qquad X_n \in \mathbb{R}^{i \times B}
+
+Features stand before the batch. Then autograd's own rules give every gradient in the layout of its parameter,
+:math:`\bar W_n = \bar Y_n X_n^\top`, where torch's rule for a linear layer under ``vmap`` hands back transposed ones, which
+must be copied before an optimiser may see them, multiplies and adds in two passes, and spends most of a narrow network's
+step in Python (docs/performance.md).
+
+What qualifies is a tree of ``nn.Sequential`` made of ``nn.Linear``, elementwise layers, and the reshaping layers at its
+ends; any other module runs under ``vmap``.
+
+Legend: ``N`` networks, ``B`` batch, ``i`` inputs, ``o`` outputs, ``*in`` and ``*out`` shapes of one sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.networks.layers import Score
+
+__all__ = ["DenseStack", "dense_stack"]
+
+_ELEMENTWISE = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.Tanh,
+    nn.Sigmoid,
+    nn.ELU,
+    nn.SELU,
+    nn.CELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.Softplus,
+    nn.Softsign,
+    nn.Hardtanh,
+    nn.ReLU6,
+    nn.Identity,
+)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A linear layer, by the names of its parameters."""
+
+    weight: str
+    bias: str | None
+
+
+@dataclass(frozen=True)
+class DenseStack:
+    """A chain of products and elementwise layers; see the module."""
+
+    chain: tuple[_Product | nn.Module, ...]
+
+    def __call__(self, parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:  # [N, B, *in] -> [N, B, *out]
+        """Run all networks."""
+        features_first = False
+        for link in self.chain:
+            if isinstance(link, _Product):
+                columns = x if features_first else x.mT  # [N, i, B]
+                weight = parameters[link.weight]  # [N, o, i]
+                if link.bias is None:
+                    x = torch.bmm(weight, columns)
+                else:
+                    x = torch.baddbmm(parameters[link.bias].unsqueeze(2), weight, columns)
+                features_first = True
+            elif type(link) in _ELEMENTWISE:
+                x = link(x)
+            else:
+                x = x.mT if features_first else x
+                features_first = False
+                x = x.flatten(2) if isinstance(link, nn.Flatten) else link(x)
+        return x.mT if features_first else x
+
+
+def dense_stack(module: nn.Module) -> DenseStack | None:
+    """The chain of a module, or None where it does not qualify.
+
+    Example:
+        >>> dense_stack(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))) is None
+        True
+    """
+    chain: list[_Product | nn.Module] = []
+    for name, layer in _leaves(module, ""):
+        if type(layer) is nn.Linear:
+            chain.append(_Product(f"{name}weight", f"{name}bias" if "bias" in dict(layer.named_parameters()) else None))
+        elif _keeps_samples_apart(layer):
+            chain.append(layer)
+        else:
+            return None
+    return DenseStack(tuple(chain)) if any(isinstance(link, _Product) for link in chain) else None
+
+
+def _keeps_samples_apart(layer: nn.Module) -> bool:
+    """Whether a layer acts on numbers, or reshapes what follows the batch, in the same way with one more axis ahead."""
+    whole = type(layer) is nn.Flatten and (layer.start_dim, layer.end_dim) == (1, -1)
+    opened = type(layer) is nn.Unflatten and layer.dim == -1
+    return type(layer) in _ELEMENTWISE or type(layer) is Score or whole or opened
+
+
+def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
+    if type(module) is not nn.Sequential:
+        yield prefix, module
+        return
+    for name, child in module.named_children():
+        yield from _leaves(child, f"{prefix}{name}.")

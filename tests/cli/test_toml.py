@@ -1,0 +1,93 @@
+"""``gantlet run study.toml``: everything on the command line can stand in a file, and nothing is ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import console
+from console import TINY, gantlet
+from gantlet.studies.store import Store
+
+HEAD = 'task = "ring8"\nmethods = ["vanilla", "alpha"]\n'
+SETTINGS = "[settings]\n" + "\n".join(f"{name} = {value}" for name, _, value in (w.partition("=") for w in TINY)) + "\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "study.toml"
+
+
+def test_a_file_says_what_the_words_say(file: Path, folder: Path, tmp_path: Path) -> None:
+    file.write_text(
+        f'{HEAD}seeds = [3, 1]\nout = "{folder}"\nworkers = 1\nwidth = 2\nnote = "from a file"\npreset = "seed"\n'
+        f'{SETTINGS}lr = [1e-3, 2e-3]\n"alpha_d+alpha_g" = 0.7\n'
+    )
+    done = gantlet("run", file)
+    assert (done.status, done.err) == (0, "")
+    words = ("lr=0.001,0.002", "alpha_d+alpha_g=0.7", "--seeds", "3,1", "--workers", "1", "--width", "2")
+    other = tmp_path / "typed"
+    typed = gantlet("run", "ring8", "vanilla,alpha", *TINY, *words, "--preset", "seed", "--out", other)
+    assert typed.status == 0
+    assert console.difference(Store(folder), Store(other)) is None
+    assert Store(folder).record()["note"] == "from a file"
+
+
+def test_what_a_file_leaves_open_the_command_line_may_say(file: Path, folder: Path) -> None:
+    file.write_text(f'task = "ring8"\nmethods = "vanilla"\n{SETTINGS}')
+    words = ("--seeds", "4,", "--width", "1", "--note", "typed", "--workers", "1", "--preset", "seed")
+    assert gantlet("run", file, "--out", folder, *words).status == 0
+    assert pd.read_parquet(folder / "runs.parquet")["seed"].tolist() == [4]
+    assert Store(folder).record()["note"] == "typed"
+    assert Store(folder).record()["settings"][0]["sources"]["latent"] == "preset seed"
+
+
+def test_another_folder_may_be_named_for_the_same_file(file: Path, folder: Path, tmp_path: Path) -> None:
+    file.write_text(f'task = "ring8"\nmethods = "vanilla"\nout = "{tmp_path}/said"\ntensorboard = false\n{SETTINGS}')
+    assert gantlet("run", file, "--out", folder).status == 0
+    assert folder.exists()
+    assert not (tmp_path / "said").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "reason"),
+    [
+        (None, (), "cannot be read as TOML"),
+        ("task = ", (), "cannot be read as TOML"),
+        ('task = "ring8"\n', (), "must hold task and methods"),
+        (HEAD + "sedes = 3\n", (), "it holds sedes"),
+        (HEAD, ("alpha",), "already names methods and settings; put 'alpha' into the file"),
+        (HEAD, ("alpha", "lr=1"), "put 'alpha lr=1' into the file"),
+        (HEAD + "seeds = 3\n", ("--seeds", "5"), "already says seeds"),
+        (HEAD + "workers = 3\nnote = 'a'\n", ("--workers", "2", "--note", "b"), "already says note, workers"),
+        (HEAD + 'preset = "seed"\n', ("--preset", "other"), "already says preset"),
+        (HEAD + 'route = "fast"\n', (), "--route fast is not loop or stacked"),
+        (HEAD + 'seeds = ["a"]\n', (), "is not a number N"),
+        (HEAD + "seeds = 1.5\n", (), "seeds in "),
+        (HEAD + 'workers = "two"\n', (), "workers in "),
+        (HEAD + "workers = true\n", (), "workers in "),
+        (HEAD + "settings = 3\n", (), "settings in "),
+        (HEAD + "out = 3\n", (), "out in "),
+        ('task = "ring8"\nmethods = 3\n', (), "methods in "),
+        ('task = "ring8"\nmethods = [3]\n', (), "no method called '3'"),
+        (HEAD + "width = -1\n", (), "--width -1 is not at least 1"),
+        (HEAD + "[settings]\nlr_g = {a = 1}\n", (), "is not a number"),
+        (HEAD + "[settings]\nlr_g = [[1], [2]]\n", (), "is not a number"),
+        (HEAD + "[settings]\nlr_g = 2020-01-01\n", (), "is not a number"),
+        (HEAD + "[settings]\nlr_g = []\n", (), "the grid is empty"),
+        (HEAD + "[settings]\nlr_g = nan\n", (), "nan is never a setting"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line(
+    file: Path, tmp_path: Path, content: str | None, words: tuple[str, ...], reason: str
+) -> None:
+    if content is not None:
+        file.write_text(content)
+    done = gantlet("run", file, *words, "--out", tmp_path / "out")
+    assert done.status == 2
+    assert len(done.lines) == 1
+    assert done.err.startswith("gantlet: ")
+    assert reason in done.err
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,273 @@
+"""The pages are true: tables are those of the code, commands mean something, and the Python in them runs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.machinery
+import importlib.util
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+import gantlet
+from gantlet import catalogue
+from gantlet.studies.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
+from gantlet.studies.spec import Request, expand
+from gantlet.studies.study import Options, Study, prepare, start
+from test_project import FENCE, PAGES, ROOT, commands, relative, unknown_words
+
+DOCS = ROOT / "docs"
+TINY = {
+    "steps": "2",
+    "evaluations": "1",
+    "samples": "32",
+    "train_size": "256",
+    "test_size": "32",
+    "batch_size": "16",
+}
+WIDTHS = {"g_width": "8", "d_width": "8"}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, language)]
+
+
+# Tables
+
+
+@pytest.fixture(scope="module")
+def settings_table() -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader("settings_table", str(ROOT / "scripts" / "settings-table"))
+    spec = importlib.util.spec_from_loader("settings_table", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_code(settings_table: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    assert settings_table.main(["--check"]) == 0, f"{capsys.readouterr().out} Run scripts/settings-table."
+
+
+def test_a_stale_table_is_found_and_written_afresh(settings_table: ModuleType, tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text("before\n<!-- generated: constraints -->\nold\n<!-- end -->\nafter\n")
+    assert settings_table.main([str(tmp_path), "--check"]) == 1
+    assert "old" in page.read_text()
+    assert settings_table.main([str(tmp_path)]) == 0
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "| `weight-clipping` | `clip` | `0.01` | 0 < clip | varies |" in text
+    assert settings_table.main([str(tmp_path), "--check"]) == 0
+
+
+def test_the_examples_of_the_script_hold(settings_table: ModuleType) -> None:
+    outcome = doctest.testmod(settings_table)
+    assert (outcome.attempted > 0, outcome.failed) == (True, 0)
+
+
+def test_counts_of_parameters_are_those_of_the_papers(settings_table: ModuleType) -> None:
+    assert "| `mlp` | 483,202 | 121,401 | no |" in settings_table.generated("task ring8")
+    assert "| `stackelberg-mixture` | 82 | 133,121 | no |" in settings_table.generated("task mixture8")
+
+
+@pytest.mark.parametrize(("page", "family"), [("methods.md", "method"), ("tasks.md", "task")], ids=["methods", "tasks"])
+def test_every_name_has_its_section(page: str, family: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    headings = set(re.findall(r"^## (\S+)$", text, re.MULTILINE))
+    assert headings >= set(catalogue.FAMILIES[family])
+    assert set(re.findall(rf"<!-- generated: {family} (\S+) -->", text)) == set(catalogue.FAMILIES[family])
+
+
+def test_every_setting_is_on_the_page_of_settings() -> None:
+    from gantlet.studies.spec import keys_of
+
+    cells = re.split(r" \| |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
+    shown = {cell.strip("| `") for cell in cells}
+    pairs = [(task, method) for task in catalogue.FAMILIES["task"] for method in catalogue.FAMILIES["method"]]
+    assert {key for task, method in pairs for key in keys_of(task, method)} <= shown
+
+
+# Commands
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """The files that a page shows: blocks that begin with ``# file: NAME``, and ``# study.toml``."""
+    texts = [*blocks(page, "python"), *blocks(page, "toml")]
+    named = [(re.match(r"# (?:file: )?([\w.]+\.(?:py|toml))\n", text), text) for text in texts]
+    return {match[1]: text for match, text in named if match}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with all files that the pages show, the package of own.md installed, and the examples."""
+    for page in PAGES:
+        for name, text in files_of(page).items():
+            (tmp_path / name).write_text(text, encoding="utf-8")
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    package = next(text for text in blocks(DOCS / "own.md", "toml") if "entry-points" in text)
+    points = tomllib.loads(package)["project"]["entry-points"]
+    lines = [f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in names.items()) for group, names in points.items()]
+    (tmp_path / "boosted_gans-1.0.dist-info").mkdir()
+    (tmp_path / "boosted_gans-1.0.dist-info" / "METADATA").write_text("Name: boosted-gans\nVersion: 1.0\n")
+    (tmp_path / "boosted_gans-1.0.dist-info" / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalogue._table.cache_clear()
+    yield tmp_path
+    catalogue._table.cache_clear()
+
+
+def parsed(words: list[str]) -> dict[str, Any]:
+    """A command line as the program reads it."""
+    cli: Any = typer.main.get_command(importlib.import_module("gantlet.cli").app)
+    name, *rest = words
+    return cli.commands[name].make_context(name, rest).params
+
+
+def request(words: list[str]) -> Request:
+    """What a ``gantlet run`` asks for, from its words or its file."""
+    given = parsed(words)
+    if given["task"].endswith(".toml"):
+        study = tomllib.loads(Path(given["task"]).read_text(encoding="utf-8"))
+        methods, seeds = tuple(study["methods"]), parse_seeds(study["seeds"])
+        return Request(study["task"], methods, tuple(axes_from_mapping(study["settings"])), seeds)
+    axes = tuple(parse_axis(word) for word in given["grid"] or [])
+    presets = tuple(given["preset"].split(",")) if given["preset"] else ()
+    return Request(given["task"], tuple(given["methods"].split(",")), axes, parse_seeds(given["seeds"]), presets)
+
+
+def tiny(asked: Request, *more: str) -> Request:
+    """The same request on a small scale; ``more`` are widths to narrow."""
+    small = TINY | {key: WIDTHS[key] for key in more}
+    kept = [axis for axis in asked.axes if not set(axis.keys) & {*small, "epochs"}]
+    axes = (*kept, *(Axis((key,), (value,)) for key, value in small.items()))
+    return replace(asked, seeds=asked.seeds[:2], axes=axes)
+
+
+SHOWN = [(page, words) for page in PAGES for words in commands(page.read_text(encoding="utf-8"))]
+RUNS = [(page, words) for page, words in SHOWN if words[0] == "run"]
+
+
+def identity(entry: Any) -> str:
+    return relative(entry) if isinstance(entry, Path) else " ".join(entry)[:60]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if FENCE.search(page.read_text(encoding="utf-8"))], ids=relative
+)
+def test_commands_and_options_exist(page: Path) -> None:
+    shown = commands(page.read_text(encoding="utf-8"))
+    assert {" ".join(words): unknown for words in shown if (unknown := unknown_words(words))} == {}
+    for words in shown:
+        if words[0] != "--help" and "--help" not in words:
+            parsed(words)
+
+
+@pytest.mark.parametrize(("page", "words"), RUNS, ids=identity)
+def test_runs_mean_something(page: Path, words: list[str], desk: Path) -> None:
+    assert expand(request(words))
+
+
+def test_the_grammar_of_the_grid_is_as_shown() -> None:
+    text = (DOCS / "studies.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| `([\w+=.:,-]+)` \|", text, re.MULTILINE)
+    values = {word: parse_axis(word).values for word in words if "=" in word}
+    assert values["alpha_d=0.2:1:0.2"] == ("0.2", "0.4", "0.6", "0.8", "1")
+    assert values["alpha_d=0.2:1:0.4,inf"] == ("0.2", "0.6", "1", "inf")
+    assert parse_axis("g-width=64") == parse_axis("g_width=64")
+    for word in values:
+        assert expand(Request("ring8", ("alpha",), (parse_axis(word),)))
+    tied = expand(Request("ring8", ("alpha",), (parse_axis("alpha_d+alpha_g=0.5,1"),)))
+    assert [(each.values["alpha_d"], each.values["alpha_g"]) for each in tied] == [(0.5, 0.5), (1.0, 1.0)]
+
+
+def test_the_sources_of_values_are_as_shown(desk: Path) -> None:
+    (resolved,) = expand(request(["run", "ring8", "wgan-gp", "epochs=12"]))
+    sources = {name: resolved.sources[name] for name in ("epochs", "batch_size", "n_critic", "latent")}
+    assert sources == {"epochs": "user", "batch_size": "task", "n_critic": "method", "latent": "default"}
+    (vanilla,) = expand(request(["run", "ring8", "vanilla", "--preset", "seed"]))
+    assert (vanilla.sources["lr_g"], vanilla.sources["latent"]) == ("task × method", "preset seed")
+
+
+@pytest.mark.parametrize("words", [words for page, words in RUNS if page.name == "own.md"], ids=identity)
+def test_own_parts_are_played(words: list[str], desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
+    more = () if "generator=sines.py:Sines" in words else ("g_width", "d_width")
+    study = start(prepare(tiny(request(words), *more), Options(out=desk / "study")))
+    assert set(study.runs["status"]) == {"finished"}
+
+
+# Pictures
+
+
+def test_pictures_are_there_and_small() -> None:
+    shown: set[Path] = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        names = re.findall(r"<img src=\"([^\"]+)\"", text) + re.findall(r"!\[[^]]*\]\(([^)]+)\)", text)
+        shown |= {(page.parent / name).resolve() for name in names}
+    assert {path for path in shown if not path.exists()} == set()
+    assert shown == set((DOCS / "images").iterdir()), "a picture that no page shows"
+    assert max(path.stat().st_size for path in shown) < 300_000
+
+
+# Python
+
+
+@pytest.fixture
+def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``gantlet.run`` and ``gantlet.GAN`` on a small scale, whatever the pages ask for."""
+    whole, network = gantlet.run, gantlet.GAN
+    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
+
+    def run(task: str, methods: Any, **given: Any) -> Study:
+        given.pop("epochs", None)
+        return whole(task, methods, **given | TINY | WIDTHS | {"seeds": 2})
+
+    def gan(method: Any = "vanilla", **given: Any) -> Any:
+        return network(method, **given | {"steps": 2})
+
+    gan.load = network.load  # type: ignore[attr-defined]
+    monkeypatch.setattr(gantlet, "run", run)
+    monkeypatch.setattr(gantlet, "GAN", gan)
+
+
+def runnable(page: Path) -> str:
+    """The Python of a page that is no file, one block after another."""
+    return "\n".join(text for text in blocks(page, "python") if not text.startswith("# file:"))
+
+
+@pytest.mark.parametrize("page", [page for page in pages_with("python") if runnable(page)], ids=relative)
+def test_the_python_of_a_page_runs(page: Path, desk: Path, small_runs: None) -> None:
+    runs = pd.DataFrame({"task": "ring8", "seed": [1, 2, 1, 2], "status": "finished", "modes": [8.0, 7.0, 5.0, 6.0]})
+    runs["method"] = runs["setting"] = ["vanilla", "vanilla", "least-squares", "least-squares"]
+    names: dict[str, Any] = {"study": type("Study", (), {"runs": runs}), "points": np.zeros((100, 2), "float32")}
+    exec(compile(runnable(page), relative(page), "exec"), names)
+
+
+def test_the_numbers_on_the_page_of_statistics_hold() -> None:
+    from gantlet.statistics import wilson
+
+    text = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    eight, some = wilson(8, 8), wilson(81, 263)
+    assert f"8 of 8 is 100 % [{100 * eight.low:.1f}, {100 * eight.high:.1f}]" in text
+    assert f"Interval(estimate={some.estimate:.3f}, low={some.low:.3f}, high={some.high:.3f}" in text
