@@ -44,8 +44,8 @@ bench: $(dev)
 	python -m benchmarks
 
 lint: $(dev)
-	ruff check . scripts/shape
-	ruff format --check . scripts/shape
+	ruff check . scripts/shape scripts/settings-table
+	ruff format --check . scripts/shape scripts/settings-table
 	pyright
 	scripts/shape --check
 

@@ -12,7 +12,6 @@ from typing import Any
 from torch import Tensor
 
 import gantlet
-from gantlet.reports.page import write_report
 from gantlet.settings import setting
 
 
@@ -36,4 +35,4 @@ if __name__ == "__main__":
     same |= {"beta1": 0.9, "reuse_fake": True}  # what the task would set for its own methods alone
     study = gantlet.run("ring8", ["vanilla", Exponential], seeds=3, steps=steps, evaluations=4, **same)
     print(study.summary()[["setting", "modes_mean", "modes_low", "modes_high"]].to_string(index=False))
-    print(write_report([study.folder]))
+    print(gantlet.report([study.folder]))

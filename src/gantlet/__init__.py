@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import objectives
+    from .reports.page import write_report as report
     from .studies.api import run
     from .studies.estimator import GAN
     from .studies.loading import load
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["GAN", "Study", "__version__", "load", "objectives", "run"]
+__all__ = ["GAN", "Study", "__version__", "load", "objectives", "report", "run"]
 
 _HOMES = {
-    "GAN": "gantlet.studies.estimator",
-    "Study": "gantlet.studies.study",
-    "load": "gantlet.studies.loading",
-    "run": "gantlet.studies.api",
+    "GAN": ("gantlet.studies.estimator", "GAN"),
+    "Study": ("gantlet.studies.study", "Study"),
+    "load": ("gantlet.studies.loading", "load"),
+    "report": ("gantlet.reports.page", "write_report"),
+    "run": ("gantlet.studies.api", "run"),
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, attribute = _HOMES[name]
+        return getattr(importlib.import_module(module), attribute)
     if name in ("objectives", "penalties", "networks", "data", "metrics", "statistics", "errors"):
         return importlib.import_module(f"gantlet.{name}")
     raise AttributeError(f"module 'gantlet' has no attribute '{name}'")

@@ -62,7 +62,9 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         tensorboard=tensorboard,
     )
     if task.endswith(".toml"):
-        request, options = _from_file(Path(task), [methods] if methods else [], grid or [], options)
+        more = " ".join([methods, *(grid or [])]).strip()
+        given = {"seeds": "" if seeds == "1" else seeds, "preset": preset}
+        request, options = _from_file(Path(task), more, given, options)
     else:
         request = _request(task, methods, grid or [], seeds, preset)
     if options.out is None and not dry_run:
@@ -121,58 +123,76 @@ def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) 
     )
 
 
-def _from_file(path: Path, more: list[str], grid: list[str], options: Options) -> tuple[Request, Options]:
-    """A request from TOML; what stands on the command line too is refused, so that neither wins in silence."""
+def _from_file(path: Path, more: str, given: dict[str, str], options: Options) -> tuple[Request, Options]:
+    """A request from TOML; what the command line says too is refused, so that neither wins in silence.
+
+    ``out`` is the exception: the same file may be run again into another folder.
+    """
     from dataclasses import replace
 
     from gantlet.studies.grid import axes_from_mapping, parse_seeds
     from gantlet.studies.spec import Request
+    from gantlet.studies.study import Options
 
-    if more or grid:
-        raise BadGrid(f"{path} already names methods and settings; put '{' '.join(more + grid)}' into the file.")
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
-    known = {
-        "task",
-        "methods",
-        "seeds",
-        "preset",
-        "settings",
-        "out",
-        "device",
-        "workers",
-        "route",
-        "width",
-        "note",
-    }
-    strange = sorted(set(content) - known)
-    if strange or "task" not in content or "methods" not in content:
-        raise BadValue(
-            f"{path} must hold task and methods, and may hold {', '.join(sorted(known - {'task', 'methods'}))}"
-            + (f"; it holds {', '.join(strange)}." if strange else ".")
-        )
+    if more:
+        raise BadGrid(f"{path} already names methods and settings; put '{more}' into the file.")
+    content = _read_toml(path)
+    typed = [name for name in _OPTIONS if getattr(options, name) != getattr(Options(), name)]
+    twice = sorted({*typed, *(name for name, value in given.items() if value)} & set(content))
+    if twice:
+        raise BadGrid(f"{path} already says {', '.join(twice)}. Drop it there, or on the command line.")
     request = Request(
-        task=str(content["task"]),
+        task=content["task"],
         methods=_words(content["methods"]),
         axes=tuple(axes_from_mapping(content.get("settings", {}))),
-        seeds=parse_seeds(content.get("seeds", 1)),
-        presets=_words(content.get("preset", "")),
+        seeds=parse_seeds(content.get("seeds", given["seeds"] or 1)),
+        presets=_words(content.get("preset", given["preset"])),
     )
-    _check_route(str(content.get("route", "")))
-    chosen = {
-        name: content[name]
-        for name in ("device", "workers", "route", "width", "note", "tensorboard")
-        if name in content
-    }
+    _check_route(content.get("route", ""))
+    chosen = {name: content[name] for name in _OPTIONS if content.get(name)}
     if "out" in content and options.out is None:
         chosen["out"] = Path(content["out"])
     return request, replace(options, **chosen)
 
 
-def _words(text: str | list[str]) -> tuple[str, ...]:
-    words = text.split(",") if isinstance(text, str) else text
+_OPTIONS = ("device", "workers", "route", "width", "note", "tensorboard")
+_KINDS: dict[str, tuple[type, ...]] = {
+    "task": (str,),
+    "methods": (str, list),
+    "seeds": (int, str, list),
+    "preset": (str, list),
+    "settings": (dict,),
+    "out": (str,),
+    "device": (str,),
+    "workers": (int,),
+    "route": (str,),
+    "width": (int,),
+    "note": (str,),
+    "tensorboard": (bool,),
+}
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    """What a study file holds, each entry of its type."""
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
+    strange = sorted(set(content) - set(_KINDS))
+    if strange or "task" not in content or "methods" not in content:
+        raise BadValue(
+            f"{path} must hold task and methods, and may hold {', '.join(sorted(set(_KINDS) - {'task', 'methods'}))}"
+            + (f"; it holds {', '.join(strange)}." if strange else ".")
+        )
+    for name, value in content.items():
+        if type(value) not in _KINDS[name]:
+            wanted = " or ".join(kind.__name__ for kind in _KINDS[name])
+            raise BadValue(f"{name} in {path} is of the type {type(value).__name__}; expected {wanted}.")
+    return content
+
+
+def _words(text: str | list[Any]) -> tuple[str, ...]:
+    words = text.split(",") if isinstance(text, str) else map(str, text)
     return tuple(word.strip() for word in words if word.strip())
 
 

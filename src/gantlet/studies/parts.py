@@ -89,7 +89,7 @@ def find_task(name: str) -> tuple[Task, dict[str, Scalar]]:
     task = catalogue.find("task", name)
     if not isinstance(task, Task):
         raise BadValue(f"'{name}' is not a gantlet Task but a {type(task).__name__}.")
-    return task, {}
+    return replace(task, name=name), {}  # the name by which it can be found again
 
 
 def find_method(name: str) -> Method:
@@ -103,7 +103,7 @@ def find_method(name: str) -> Method:
     """
     found = catalogue.find("method", name)
     if isinstance(found, Method):
-        return found
+        return replace(found, name=name)  # the name by which it can be found again
     if not (hasattr(found, "discriminator") and hasattr(found, "generator")):
         raise BadValue(f"'{name}' is neither a gantlet Method nor an objective with discriminator() and generator().")
     summary = (found.__doc__ or "an objective of your own").strip().splitlines()[0]
