@@ -21,7 +21,7 @@ from .base import Dataset
 from .files import named_path
 from .pool import split, to_unit_range, with_facts
 
-__all__ = ["Images", "Points", "read_array"]
+__all__ = ["Images", "Points"]
 
 _ROUNDING = 1e-4  # how far beyond its range a floating-point image may lie, as resizing leaves it
 

@@ -32,7 +32,7 @@ from .distances import Moments, fixed_order, frechet, inception_score, moments
 
 __all__ = ["ClassifierMetric"]
 
-SPLITS = 10
+_SPLITS = 10
 """Parts of the inception score, as in the field."""
 
 
@@ -87,7 +87,7 @@ class ClassifierMetric:
             Column("class_entropy", f"entropy of the fakes' classes, in nats (at most ln {classes})", "higher"),
             Column("class_tvd", "total variation distance of the fakes' classes from the test labels'", "lower"),
             Column(
-                "classifier_is", f"inception score by the classifier, {SPLITS} splits; not the standard IS", "higher"
+                "classifier_is", f"inception score by the classifier, {_SPLITS} splits; not the standard IS", "higher"
             ),
             Column("classifier_fd", "Fréchet distance of the classifier's features to test images'; not FID", "lower"),
         )
@@ -102,7 +102,7 @@ class ClassifierMetric:
             "features": "84, before the last layer",
             "samples": self.samples,
             "reference": f"{len(self.test)} test images",
-            "splits": SPLITS,
+            "splits": _SPLITS,
             "coverage_at": self.coverage_at,
             "sure_at": self.sure_at,
             "real_against_real": self._floor,
@@ -169,4 +169,4 @@ class ClassifierMetric:
 
 def _score(probabilities: Tensor) -> Tensor:  # [N, C] -> []
     shuffled = probabilities[fixed_order(len(probabilities)).to(probabilities.device)]
-    return inception_score(shuffled, splits=min(SPLITS, len(shuffled)))
+    return inception_score(shuffled, splits=min(_SPLITS, len(shuffled)))

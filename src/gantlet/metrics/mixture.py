@@ -37,9 +37,9 @@ from .decision import classification_error
 if TYPE_CHECKING:
     from gantlet.data.gaussians import Mixture
 
-__all__ = ["MixtureMetric"]
+__all__ = ["Counts", "MixtureMetric"]
 
-RADIUS = 3.0
+_RADIUS = 3.0
 """Standard deviations within which a sample is of high quality."""
 
 _CHUNK = 1 << 22
@@ -109,7 +109,7 @@ class MixtureMetric:
             "modes": len(self.mixture.centres),
             "sigma": float(self.mixture.sigma),
             "samples": self.samples,
-            "high_quality_radius": f"{RADIUS:g} sigma of the nearest centre",
+            "high_quality_radius": f"{_RADIUS:g} sigma of the nearest centre",
             "high_quality_of_a_perfect_model": self._perfect,
             "distribution": "all samples by nearest centre, one added to each count; natural logarithm",
         }
@@ -117,7 +117,7 @@ class MixtureMetric:
     @property
     def _perfect(self) -> float:
         # ‖x - c‖²/σ² is χ² with d degrees of freedom; in the plane this is 1 - exp(-r²/2).
-        half = torch.tensor([self.mixture.centres.shape[1] / 2, RADIUS**2 / 2], dtype=torch.float64)
+        half = torch.tensor([self.mixture.centres.shape[1] / 2, _RADIUS**2 / 2], dtype=torch.float64)
         return float(torch.special.gammainc(half[0], half[1]))
 
     def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
@@ -192,7 +192,7 @@ class MixtureMetric:
         # By differences: torch's choice for many samples, ‖x‖² - 2x·c + ‖c‖², cancels far from the origin.
         distances = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
         distance, mode = distances.min(1)
-        return mode.where(distance.isfinite(), len(centres)), distance <= RADIUS * self.mixture.sigma
+        return mode.where(distance.isfinite(), len(centres)), distance <= _RADIUS * self.mixture.sigma
 
 
 def _owned(close: Tensor) -> Tensor:  # [S, K, M] -> [S, K]

@@ -39,7 +39,7 @@ __all__ = [
     "thin",
 ]
 
-Floats: TypeAlias = npt.NDArray[np.float64]
+_Floats: TypeAlias = npt.NDArray[np.float64]
 
 AXES = {
     "generator_steps": "generator steps",
@@ -59,13 +59,13 @@ class Curve:
     """One setting's course, four arrays ``[T]``; ``rank`` is the setting's place in the study."""
 
     rank: int
-    steps: Floats
-    centre: Floats
-    low: Floats
-    high: Floats
+    steps: _Floats
+    centre: _Floats
+    low: _Floats
+    high: _Floats
 
 
-Band: TypeAlias = Callable[[Floats], tuple[Floats, Floats, Floats]]
+Band: TypeAlias = Callable[[_Floats], tuple[_Floats, _Floats, _Floats]]
 """Turns the members' values ``[R, T]`` into centre, low and high ``[T]``."""
 
 
@@ -90,7 +90,7 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
     return curves
 
 
-def bootstrap_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -> 3 × [T]
+def bootstrap_band(values: _Floats) -> tuple[_Floats, _Floats, _Floats]:  # [R, T] -> 3 × [T]
     """The mean over members and its 95 % bootstrap band, step by step; a lone member is a line without width.
 
     Example:
@@ -108,7 +108,7 @@ def bootstrap_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -
     return centre, low, high
 
 
-def rate_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] of 0 and 1 -> 3 × [T]
+def rate_band(values: _Floats) -> tuple[_Floats, _Floats, _Floats]:  # [R, T] of 0 and 1 -> 3 × [T]
     """The share of members at 1 and its 95 % Wilson interval, step by step.
 
     Example:
@@ -123,7 +123,7 @@ def rate_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] of 0 a
     return centre, low, high
 
 
-def spread_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -> 3 × [T]
+def spread_band(values: _Floats) -> tuple[_Floats, _Floats, _Floats]:  # [R, T] -> 3 × [T]
     """The mean over members and the band that holds the central 80 % of them.
 
     Example:
@@ -137,7 +137,7 @@ def spread_band(values: Floats) -> tuple[Floats, Floats, Floats]:  # [R, T] -> 3
     return centre, low, high
 
 
-def thin(steps: Floats, values: Floats, points: int) -> tuple[Floats, Floats]:
+def thin(steps: _Floats, values: _Floats, points: int) -> tuple[_Floats, _Floats]:
     """Means over windows of steps, so that at most ``points`` are left; steps ``[T]``, values ``[R, T]``.
 
     A window's place is the mean of its steps; a member that left within a window counts by what it has there.
@@ -184,11 +184,11 @@ def costs_of(study: StudyData) -> dict[str, dict[int, float]]:
     return found
 
 
-def _banded(steps: Floats, values: Floats, band: Band) -> tuple[Floats, Floats, Floats, Floats]:
+def _banded(steps: _Floats, values: _Floats, band: Band) -> tuple[_Floats, _Floats, _Floats, _Floats]:
     return steps, *band(values)
 
 
-def _with_exits(members: pd.DataFrame, name: str, steps: Floats, values: Floats) -> Floats:
+def _with_exits(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
     if name not in members or "diverged_step" not in members:
         return values
     out = (members["status"] == "diverged").to_numpy()  # [R]
@@ -198,7 +198,7 @@ def _with_exits(members: pd.DataFrame, name: str, steps: Floats, values: Floats)
     return np.where(after, last[:, None], values)
 
 
-def _percentiles(values: Floats, bounds: tuple[float, float]) -> tuple[Floats, Floats]:  # [b, T] -> 2 × [T]
+def _percentiles(values: _Floats, bounds: tuple[float, float]) -> tuple[_Floats, _Floats]:  # [b, T] -> 2 × [T]
     complete = np.isfinite(values).all(0)
     result = np.full((2, values.shape[1]), np.nan)
     if complete.any():

@@ -19,7 +19,7 @@ from PIL import Image
 
 from .read import StudyData
 
-__all__ = ["Gallery", "Picture", "galleries"]
+__all__ = ["Gallery", "Picture", "galleries", "shrink"]
 
 _MEMBERS = 4  # of each setting
 _FRAMES = 8  # of a strip

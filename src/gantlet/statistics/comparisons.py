@@ -35,7 +35,7 @@ __all__ = ["Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
 TestKind = Literal["mcnemar", "sign-flip", "sign-flip, random"]
 """How a p value was found; the first two are exact."""
 
-EXACT = 15
+_EXACT = 15
 """Up to so many differences every choice of signs is enumerated."""
 
 _FLIPS = 99_999  # random choices of signs
@@ -150,7 +150,7 @@ def sign_flip(differences: Floats, *, seed: int = 0) -> tuple[float, bool]:
     moved = differences[differences != 0]  # a sign changes nothing in the others
     # The observed choice itself must count, whatever the order of summing.
     least = abs(moved.sum()) - 1e-12 * np.abs(moved).sum()
-    exact = len(moved) <= EXACT
+    exact = len(moved) <= _EXACT
     blocks = _all_signs(len(moved)) if exact else _random_signs(len(moved), seed)
     far, total = (0, 0) if exact else (1, 1)
     for signs in blocks:

@@ -34,7 +34,7 @@ from scipy.special import ndtr, ndtri
 
 from gantlet.errors import BadValue
 
-__all__ = ["Interval", "bootstrap_mean", "wilson"]
+__all__ = ["Floats", "Interval", "bootstrap_mean", "wilson"]
 
 Floats: TypeAlias = NDArray[np.float64]
 """Numbers of any shape."""

@@ -122,7 +122,9 @@ class GAN:
         """
         tensors, rest = checkpoint.read(Path(folder))
         if "gan" not in rest:
-            raise StoreError(f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study.")
+            raise StoreError(
+                f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."
+            )
         about: Mapping[str, Any] = rest.pop("gan")
         gan = cls(about["method"], seed=about["seed"], **about["settings"])
         gan._tensors, gan._rest = tensors, rest

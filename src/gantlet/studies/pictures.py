@@ -44,7 +44,7 @@ _SMALL = 64  # images below this many pixels are enlarged
 _GAP = 2  # pixels between images
 _WHITE = 255
 
-Shades = npt.NDArray[np.uint8]
+_Shades = npt.NDArray[np.uint8]
 
 
 class Decision(NamedTuple):
@@ -93,7 +93,7 @@ def draw_points(
         >>> points = np.random.default_rng(1).normal(size=(50, 2))
         >>> with TemporaryDirectory() as folder:
         ...     draw_points(Path(folder, "a.png"), fake=points, real=points, title="a", extent=(-2, 2, -2, 2))
-        ...     os.listdir(folder)
+        ...     [path.name for path in Path(folder).iterdir()]
         ['a.png']
     """
     fakes, reals = _points(fake, "fake"), _points(real, "real")
@@ -129,7 +129,7 @@ def draw_images(path: Path, images: npt.ArrayLike, columns: int = 5) -> None:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     draw_images(Path(folder, "a.png"), np.zeros((4, 1, 64, 64)), columns=2)
-        ...     os.listdir(folder)
+        ...     [path.name for path in Path(folder).iterdir()]
         ['a.png']
     """
     values = np.asarray(images, dtype=np.float64)  # [n, C, H, W]
@@ -181,12 +181,12 @@ def _fill(figure: Figure, axes: Axes, decision: Decision) -> None:
     figure.colorbar(filled, ax=axes, label=label, ticks=levels[::5], format="%.3g", pad=0.03)
 
 
-def _enlarge(shades: Shades) -> Shades:  # [n, C, H, W] -> the same, each side times one whole factor
+def _enlarge(shades: _Shades) -> _Shades:  # [n, C, H, W] -> the same, each side times one whole factor
     factor = -(-_SMALL // max(shades.shape[-2:]))
     return shades.repeat(factor, axis=-2).repeat(factor, axis=-1)
 
 
-def _tile(shades: Shades, columns: int) -> Shades:  # [n, C, H, W] -> [C, height, width]
+def _tile(shades: _Shades, columns: int) -> _Shades:  # [n, C, H, W] -> [C, height, width]
     count, channels, height, width = shades.shape
     columns = min(columns, count)
     rows = -(-count // columns)

@@ -1,0 +1,300 @@
+"""Whatever is wrong with a request: one sentence, exit status 2, and nothing written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import console
+from console import TINY, Done, gantlet
+from gantlet.studies.store import Store
+
+IDX = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte")
+
+
+def refused(done: Done, *, status: int = 2) -> str:
+    """The one sentence of a refusal."""
+    assert done.status == status, done
+    assert len(done.lines) == 1, done.err
+    assert done.err.startswith("gantlet: ")
+    assert done.out == ""
+    return done.err
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, in which nothing may appear."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("rign8 vanilla", "There is no task called 'rign8'. Did you mean 'ring8'"),
+        ("ring8 vanila", "There is no method called 'vanila'. Did you mean 'vanilla'"),
+        ("ring8 vanilla lr_x=1", "There is no key called 'lr_x'. Did you mean"),
+        ("ring8 vanilla width=3", "The key 'width' is ambiguous: it could be d_width or g_width."),
+        ("ring8 vanilla alpha=3", "belongs to none of the named methods"),
+        ("ring8 vanilla lr_g=fast", "lr_g=fast is not a number."),
+        ("ring8 vanilla lr_g=-1", "lr_g=-1 is out of range: expected 0 < lr_g."),
+        ("ring8 vanilla lr_g=nan", "nan is never a setting"),
+        ("ring8 vanilla lr_g=inf", "is not finite"),
+        ("ring8 vanilla steps=2.5", "steps=2.5 is not a whole number."),
+        ("ring8 vanilla reuse_fake=maybe", "is not a truth value"),
+        ("ring8 vanilla optimiser=lion", "is not one of adam, rmsprop, sgd"),
+        ("ring8 vanilla lr_g=", "gives no value, so the grid is empty."),
+        ("ring8 vanilla lr_g=1:2:0", "never gets from 1 to 2"),
+        ("ring8 vanilla lr_g=1,1", "lists a value twice"),
+        ("ring8 vanilla lr=1 lr_g=2", "sets lr_g twice"),
+        ("ring8 vanilla steps=5 epochs=2", "both say how long to train"),
+        ("ring8 vanilla lr_g", "'lr_g' is not KEY=VALUE"),
+        ("ring8", "No method was named"),
+        ("ring8 lr_g=1", "stands where the methods belong"),
+        ("ring8 vanilla,vanilla", "A method is named twice"),
+        ("ring8 vanilla --seeds 0", "names no seed"),
+        ("ring8 vanilla --seeds a", "is not a number N"),
+        ("ring8 vanilla --seeds 3,3", "one seed twice"),
+        ("ring8 vanilla --preset sede", "Did you mean 'seed'"),
+        ("ring8 vanilla --route fast", "--route fast is not loop or stacked."),
+        ("ring8 vanilla --device tpu", "--device tpu is not auto, cpu, cuda or cuda:i."),
+        ("ring8 vanilla --device cuda:99", "Use --device cpu."),
+        ("ring8 vanilla batch_size=50001", "fewer than one batch of 50001"),
+        ("ring8 wgan-gp n_critic=2 reuse_fake=true", "needs exactly one discriminator update per step"),
+        ("ring8 vanilla generator=nowhere:G", "cannot be imported"),
+        ("ring8 vanilla generator=torch.nn:Identity latent_dim=5", "expected samples, a tensor of shape"),
+        ("ring8 vanilla network=mpl", "There is no network called 'mpl'. Did you mean 'mlp'"),
+        ("digits wgan-gp network=dcgan28", "a per-sample gradient has no meaning"),
+        ("ring8:x.npy vanilla", "brings its own data"),
+        ("points vanilla", "data_path"),
+        ("absent.toml", "cannot be read as TOML"),
+    ],
+)
+@pytest.mark.parametrize("dry", [False, True], ids=["run", "dry"])
+def test_a_wrong_request_is_refused(workplace: Path, words: str, reason: str, dry: bool) -> None:
+    done = gantlet("run", *words.split(), *(["--dry-run"] if dry else []))
+    assert reason in refused(done)
+    assert list(workplace.iterdir()) == []
+
+
+# Data files
+
+
+def save(path: Path, **changes: Any) -> Path:
+    np.save(path, np.random.default_rng(1).normal(size=changes.pop("size", (200, 2))), **changes)
+    return path
+
+
+def npy_truncated(folder: Path) -> str:
+    path = save(folder / "x.npy")
+    path.write_bytes(path.read_bytes()[:-100])
+    return f"points:{path}"
+
+
+def npy_corrupt(folder: Path) -> str:
+    path = save(folder / "x.npy")
+    path.write_bytes(b"garbage" + path.read_bytes())
+    return f"points:{path}"
+
+
+def npy_nan(folder: Path) -> str:
+    values = np.zeros((200, 2))
+    values[7, 1] = np.nan
+    np.save(folder / "x.npy", values)
+    return f"points:{folder}/x.npy"
+
+
+def csv_words(folder: Path) -> str:
+    (folder / "x.csv").write_text("1,2\n3,four\n")
+    return f"points:{folder}/x.csv"
+
+
+def idx(folder: Path, *, images: int = 100, labels: int = 100, size: int = 28) -> None:
+    """The four files, with random pixels."""
+    pixels = np.random.default_rng(1).integers(0, 256, size=(images, size, size), dtype=np.uint8)
+    for name in IDX:
+        if "images" in name:
+            content = struct.pack(">HBB3I", 0, 8, 3, images, size, size) + pixels.tobytes()
+        else:
+            content = struct.pack(">HBBI", 0, 8, 1, labels) + bytes(place % 10 for place in range(labels))
+        (folder / name).write_bytes(content)
+
+
+def idx_missing(folder: Path) -> str:
+    idx(folder)
+    (folder / IDX[1]).unlink()
+    return f"mnist:{folder}"
+
+
+def idx_truncated(folder: Path) -> str:
+    idx(folder)
+    (folder / IDX[0]).write_bytes((folder / IDX[0]).read_bytes()[:-5])
+    return f"mnist:{folder}"
+
+
+def idx_corrupt(folder: Path) -> str:
+    idx(folder)
+    (folder / IDX[0]).write_bytes(b"\x01\x02\x03\x04" * 100)
+    return f"mnist:{folder}"
+
+
+def idx_disagreeing(folder: Path) -> str:
+    idx(folder, labels=99)
+    return f"mnist:{folder}"
+
+
+CASES: dict[str, tuple[Callable[[Path], str], str]] = {
+    "npy missing": (lambda folder: f"points:{folder}/absent.npy", "absent.npy"),
+    "npy truncated": (npy_truncated, "is truncated"),
+    "npy corrupt": (npy_corrupt, "is no .npy array"),
+    "npy with nan": (npy_nan, "1 values that are not finite; the first is nan at [7, 1]"),
+    "npy too few": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 2))}", "fewer than one batch of 64"),
+    "npy too few to split": (lambda folder: f"points:{save(folder / 'x.npy', size=(2, 2))}", "x.npy"),
+    "npy of images as points": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 8, 8))}", "use the task"),
+    "npy of points as images": (lambda folder: f"images:{save(folder / 'x.npy')}", "For points use the task 'points'"),
+    "an ending of its own": (lambda folder: f"points:{save(folder / 'x.npy').rename(folder / 'x.dat')}", "'.dat'"),
+    "csv with words": (csv_words, "line 2, column 2: 'four' is no number"),
+    "idx missing": (idx_missing, IDX[1]),
+    "idx truncated": (idx_truncated, "truncated"),
+    "idx corrupt": (idx_corrupt, IDX[0]),
+    "idx labels disagree": (idx_disagreeing, "99"),
+    "idx without a folder": (lambda folder: f"mnist:{folder}/absent", "does not exist"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_wrong_data_are_refused(workplace: Path, tmp_path: Path, case: str) -> None:
+    make, reason = CASES[case]
+    (tmp_path / "data").mkdir()
+    done = gantlet("run", make(tmp_path / "data"), "vanilla")
+    assert reason in refused(done)
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_missing_package_is_named_with_its_extra(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("gantlet.data.digits.resources.files", absent)
+    assert "pip install 'gantlet[digits]'" in refused(gantlet("run", "digits", "vanilla"))
+    assert list(workplace.iterdir()) == []
+
+
+def test_endless_sampling_of_a_file_is_refused(workplace: Path, tmp_path: Path) -> None:
+    path = save(tmp_path / "x.npy")
+    assert "pool=endless needs a data set" in refused(gantlet("run", f"points:{path}", "vanilla", "pool=endless"))
+    assert list(workplace.iterdir()) == []
+
+
+# Folders
+
+
+@pytest.mark.parametrize("content", ["study", "other"])
+def test_a_used_folder_is_refused_and_left_alone(finished: Store, tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "used"
+    if content == "study":
+        shutil.copytree(finished.folder, folder)
+    else:
+        folder.mkdir()
+        (folder / "mine.txt").write_text("mine")
+    before = console.tree(folder)
+    sentence = refused(gantlet("run", "ring8", "vanilla", *TINY, "--out", folder))
+    hint = f"Continue it with: gantlet resume {folder}" if content == "study" else "Choose another --out."
+    assert sentence.endswith(f"nothing was written. {hint}\n")
+    assert console.tree(folder) == before
+
+
+@pytest.mark.parametrize("command", ["resume", "replay", "show", "report", "sample"])
+def test_a_folder_without_a_study_is_an_error(tmp_path: Path, command: str) -> None:
+    words = [command, tmp_path, *(["0"] if command in ("replay", "sample") else [])]
+    assert str(tmp_path) in refused(gantlet(*words), status=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["resume", "replay", "show", "report", "sample"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 7}'])
+@pytest.mark.usefixtures("real_report")
+def test_a_damaged_study_is_an_error(tmp_path: Path, command: str, content: str) -> None:
+    (tmp_path / "study.json").write_text(content)
+    words = [command, tmp_path, *(["0"] if command in ("replay", "sample") else [])]
+    assert "study.json" in refused(gantlet(*words), status=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert "could not be written" in refused(
+        gantlet("run", "ring8", "vanilla", *TINY, "--workers", "1", "--out", tmp_path / "file" / "out", "-q"), status=1
+    )
+
+
+def test_a_message_of_several_lines_becomes_one(workplace: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("raise ImportError('one\\ntwo')\n")
+    assert "one two" in refused(gantlet("run", "ring8", f"{tmp_path}/own.py:Own"))
+
+
+# A full disk
+
+
+def fill(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
+    """The disk is full once ``after`` checkpoints were written."""
+    import safetensors.torch
+
+    save_file = safetensors.torch.save_file
+    written = 0
+
+    def save(tensors: Any, path: Path) -> None:
+        nonlocal written
+        written += 1
+        if written > after:
+            path.write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save_file(tensors, path)
+
+    monkeypatch.setattr("safetensors.torch.save_file", save)
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_full_disk_keeps_the_last_good_checkpoint_and_resume_goes_on(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    words = ("run", "ring8", "vanilla,alpha", *TINY, "--workers", "1", "--seeds", "2", "--quiet")
+    with monkeypatch.context() as patch:
+        fill(patch, after=after)
+        done = gantlet(*words, "--out", folder)
+    assert done.status == 3
+    assert len(done.lines) == 1
+    assert done.err.startswith("gantlet: 4 of 4 members failed; run 0: The checkpoint could not be written to ")
+    assert "No space left on device" in done.err
+    store = Store(folder)
+    assert not list((folder / "fleets").rglob("checkpoint.new"))
+    if after:
+        assert console.checkpoint_of(store, "0000")[1]["step"] == 3
+    assert gantlet("resume", folder, "--quiet").status == 0
+    assert gantlet(*words, "--out", tmp_path / "whole").status == 0
+    assert console.difference(store, Store(tmp_path / "whole")) is None
+
+
+def test_a_disk_that_is_full_for_everything_ends_the_study_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        fill(patch, after=1)
+        patch.setattr("pandas.DataFrame.to_parquet", full)
+        done = gantlet("run", "ring8", "vanilla", *TINY, "--workers", "1", "--quiet", "--out", folder)
+    assert "No space left on device" in refused(done, status=1)
+    assert gantlet("resume", folder, "--quiet").status == 0
+    assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["finished"]
