@@ -67,4 +67,4 @@ def main() -> None:
 
 
 def _say(error: Exception) -> None:
-    typer.echo(f"gantlet: {error}", err=True)
+    typer.echo(f"gantlet: {' '.join(str(error).split())}", err=True)

@@ -86,8 +86,8 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
         (fresh / _NAMES[1]).write_text(json.dumps(rest), encoding="utf-8")
         for name in _NAMES:
             _sync(fresh / name)
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
+        if folder.exists():  # else the old one, if any, is the last good one
+            shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         fresh.rename(folder)
         shutil.rmtree(old, ignore_errors=True)
@@ -117,8 +117,9 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         rest = json.loads((place / _NAMES[1]).read_text(encoding="utf-8"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise StoreError(f"The checkpoint in {folder} cannot be read: {error}.") from error
-    if rest.get("format") != _FORMAT:
-        raise StoreError(f"The checkpoint in {folder} has format {rest.get('format')}; this gantlet reads {_FORMAT}.")
+    form = rest.get("format") if isinstance(rest, dict) else None
+    if form != _FORMAT:
+        raise StoreError(f"The checkpoint in {folder} has format {form}; this gantlet reads {_FORMAT}.")
     return tensors, rest
 
 

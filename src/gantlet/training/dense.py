@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gantlet.networks.layers import Score
 
@@ -78,6 +79,17 @@ class DenseStack:
                 features_first = False
                 x = x.flatten(2) if isinstance(link, nn.Flatten) else link(x)
         return x.mT if features_first else x
+
+    def alone(self, parameters: Mapping[str, Tensor], x: Tensor) -> Tensor:  # [1, B, *in] -> [1, B, *out]
+        """Run a single network, by the very operations of its modules: the numbers are theirs bit for bit."""
+        x = x.squeeze(0)
+        for link in self.chain:
+            if isinstance(link, _Product):
+                bias = None if link.bias is None else parameters[link.bias].squeeze(0)
+                x = functional.linear(x, parameters[link.weight].squeeze(0), bias)
+            else:
+                x = link(x)
+        return x.unsqueeze(0)
 
 
 def dense_stack(module: nn.Module) -> DenseStack | None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
-from gantlet.objectives.base import Stateful
+from gantlet.objectives.base import Monitored, Stateful
 
 from .blueprint import Blueprint, Player
 from .feed import Feed, Latents
@@ -87,7 +87,8 @@ class Fleet:
             ),
         }
         objective = blueprint.objective
-        self.state = self._initial_state() if isinstance(objective, Stateful) else {}
+        self._stateful, self._monitored = isinstance(objective, Stateful), isinstance(objective, Monitored)
+        self.state = self._initial_state() if self._stateful else {}
         self.average = (
             {name: value.detach().clone() for name, value in self.generators.parameters.items()}
             if blueprint.ema
@@ -133,8 +134,11 @@ class Fleet:
         good = self._move("discriminator", found)
         self.discriminators.commit(None if bool(good.all()) else good)
         self._constrain(good)
-        self.state, seen = next_state(objective, judged, good)
-        self.history.add(monitors(objective, judged) | seen)
+        seen = monitors(objective, judged) if self._monitored else {}
+        if self._stateful:
+            self.state, more = next_state(objective, judged, good)
+            seen |= more
+        self.history.add(seen)
         self.discriminator_steps += 1
 
     def _update_generator(self) -> None:

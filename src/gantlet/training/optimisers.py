@@ -175,8 +175,8 @@ class StackOptimiser:
         return {name: gradient for name, gradient in found.items() if gradient is not None}
 
     def _part_of_bank(self, name: str, start: int, stop: int) -> Tensor:  # [N, stop - start]
-        gradient, bank = self.parameters[name].grad, self._slabs[_BANK]
-        return bank.new_zeros(len(bank), stop - start) if gradient is None else gradient.reshape(len(bank), -1)
+        gradient, size = self.parameters[name].grad, self.members * self.per_member
+        return self._padding.new_zeros(size, stop - start) if gradient is None else gradient.reshape(size, -1)
 
     def _gather(self, gathered: dict[str, Tensor], name: str, value: object, run: _Run) -> None:
         if not isinstance(value, Tensor):

@@ -72,7 +72,8 @@ class Stack:
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
         self._templates = {mode: copy.deepcopy(modules[0]).to(device, dtype).train(mode) for mode in (True, False)}
-        self._dense = dense_stack(modules[0]) if route == "stacked" and not self.buffers else None
+        qualifies = not self.buffers and (route == "stacked" or self.size == 1)
+        self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
 
     def at(self, name: str, step: int) -> None:
@@ -159,7 +160,7 @@ class Stack:
 
     def _run(self, x: Tensor, parameters: _Tensors, buffers: _Tensors, train: bool) -> dict[str, Tensor]:
         if self._dense is not None:
-            return {"out": self._dense(parameters, x)}
+            return {"out": (self._dense.alone if self.route == "loop" else self._dense)(parameters, x)}
         one = self._one(train)
         if self.route == "stacked":
             return vmap(one)(parameters, buffers, x)

@@ -109,16 +109,18 @@ def penalty_losses(  # -> {name: [S, K]}
 
 
 def monitors(objective: Objective, judged: Judged) -> dict[str, Tensor]:  # -> {name: [S, K]}
-    """What an objective wants logged of the discriminator's update."""
-    if not isinstance(objective, Monitored) or judged.real is None:
-        return {}
+    """What an objective that is ``Monitored`` wants logged of the discriminator's update."""
+    assert isinstance(objective, Monitored)
+    assert judged.real is not None
     return objective.monitors(real=judged.real.score.detach(), fake=judged.fake.score.detach())
 
 
 def next_state(objective: Objective, judged: Judged, alive: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The state after the discriminator's update, unchanged for members that are out, and what to log."""
-    if not isinstance(objective, Stateful):
-        return {}, {}
+    """The state of a ``Stateful`` objective after the discriminator's update, and what to log.
+
+    Members that are out keep theirs.
+    """
+    assert isinstance(objective, Stateful)
     arguments = {name: value for name, value in judged.arguments(objective).items() if name in ("real", "fake")}
     moved, seen = objective.update(judged.state, **arguments)
     keep = alive.reshape(-1, 1, 1)

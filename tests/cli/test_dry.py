@@ -1,0 +1,77 @@
+"""``gantlet run --dry-run``: what would run, where each value comes from, and nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console import TINY, gantlet, resolve
+from gantlet.studies.grid import parse_axis
+from gantlet.training.fleet import Fleet
+
+
+def dry(*words: str) -> Any:
+    done = gantlet("run", "ring8", *words, "--workers", "1", "--dry-run")
+    assert (done.status, done.err) == (0, "")
+    return done.out
+
+
+def test_values_are_printed_with_their_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    out = dry("vanilla,alpha", *TINY, "lr_g=0.5", "--seeds", "3", "--preset", "")
+    assert out.startswith("6 members: 2 settings × 3 seeds, in 2 fleets, 1 at a time with 1 threads each on cpu\n")
+    rows = [line.split(maxsplit=2) for line in out.splitlines()]
+    assert ["lr_g", "0.5", "user"] in [[word.strip() for word in row] for row in rows]
+    assert ["beta1", "0.9", "task × method"] in [[word.strip() for word in row] for row in rows]
+    assert ["latent_dim", "2", "task"] in [[word.strip() for word in row] for row in rows]
+    assert ["alpha_d", "0.5", "default"] in [[word.strip() for word in row] for row in rows]
+    assert "minutes of training in all, evaluations apart" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_holds_the_whole_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("vanilla,wgan-gp", *TINY, "lr=0.1,0.2", "--seeds", "5")
+    plan = json.loads(dry(*words, "--width", "3", "--json"))
+    asked = resolve("ring8", "vanilla,wgan-gp", *(w for w in words[1:-2] if parse_axis(w)))
+    assert [setting["values"] for setting in plan["settings"]] == [resolved.values for resolved in asked]
+    assert (plan["members"], plan["workers"], plan["threads"], plan["device"]) == (20, 1, 1, "cpu")
+    assert [(len(fleet["slots"]), fleet["pads"], fleet["route"]) for fleet in plan["fleets"]] == [
+        (3, 0, "stacked"),
+        (3, 0, "stacked"),
+        (3, 0, "stacked"),
+        (3, 2, "stacked"),
+    ] * 2
+    assert {fleet["steps"] for fleet in plan["fleets"]} == {6}
+    assert {fleet["discriminator_steps"] for fleet in plan["fleets"]} == {6, 30}
+    assert all(fleet["mebibytes"] > 0 < fleet["seconds"] for fleet in plan["fleets"])
+    assert plan["seconds"] == pytest.approx(sum(fleet["seconds"] for fleet in plan["fleets"]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_kind_of_fleet_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    build = Fleet.__init__
+
+    def note(fleet: Fleet, sheet: Any, dataset: Any) -> None:
+        made.append(len(sheet.seeds))
+        build(fleet, sheet, dataset)
+
+    monkeypatch.setattr(Fleet, "__init__", note)
+    dry("vanilla", *TINY, "--seeds", "9", "--width", "3")
+    assert made == [3]
+
+
+def test_notes_of_the_plan_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.studies.plan.available_memory", lambda device: 1)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "note: width 1 instead of 2: a member takes about" in dry("vanilla", *TINY, "--seeds", "2")
+
+
+def test_an_infinite_value_is_still_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = json.loads(dry("alpha", *TINY, "alpha_d=inf", "--json"))
+    assert plan["settings"][0]["values"]["alpha_d"] == float("inf")
