@@ -89,7 +89,8 @@ def crews(wanted: Mapping[str, Sequence[Contender]]) -> Generator[dict[str, Crew
         for name, contenders in wanted.items():
             found[name] = Crew(contenders)
             stack.callback(found[name].dismiss)
-            found[name].wait_until_ready()
+        for crew in found.values():
+            crew.wait_until_ready()
         yield found
 
 

@@ -75,10 +75,19 @@ def gantlet(*words: object) -> Done:
     return Done(status, out.getvalue(), err.getvalue())
 
 
+_LAUNCH = """
+import os
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+from gantlet.cli import main
+main()
+"""
+
+
 def launch(*words: object, cwd: Path) -> subprocess.Popen[str]:
-    """Start the command line in a process (and process group) of its own, with one thread."""
+    """Start the command line in a process (and process group) of its own, on one core."""
     return subprocess.Popen(
-        [sys.executable, "-c", "from gantlet.cli import main; main()", *map(str, words)],
+        [sys.executable, "-c", _LAUNCH, *map(str, words)],
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

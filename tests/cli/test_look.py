@@ -48,6 +48,7 @@ def test_another_format_is_refused(finished: Store) -> None:
     assert (done.status, done.err) == (2, "gantlet: --format latex is not one of table, csv, json, markdown.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_report_of_two_studies_stands_where_it_is_wanted(finished: Store, tmp_path: Path) -> None:
     other = console.study(tmp_path / "other", "wgan-gp", seeds="2").folder

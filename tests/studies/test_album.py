@@ -21,7 +21,9 @@ from gantlet.training.feed import fixed_latents
 def test_the_first_members_of_each_setting_are_pictured(settings: int, seeds: int) -> None:
     runs = pictured_runs(settings, seeds)
     shown = min(settings, 32)
-    each = {setting: sorted(run - setting * seeds for run in runs if run // seeds == setting) for setting in range(shown)}
+    each = {
+        setting: sorted(run - setting * seeds for run in runs if run // seeds == setting) for setting in range(shown)
+    }
     assert sum(map(len, each.values())) == len(runs)
     assert all(places == list(range(len(places))) and places for places in each.values())
     assert len(runs) <= max(8, shown)

@@ -33,7 +33,11 @@ def test_what_varies_is_one_number_per_member_and_the_rest_is_shared() -> None:
     assert (objective.saturating, objective.form) == (False, "faithful")
     for player, lr in ((built.generator, 0.1), (built.discriminator, 0.2)):
         assert player.optimiser.name == "adam"
-        assert (player.optimiser.lr, player.optimiser.beta1, player.optimiser.beta2) == ((lr,) * 3, (0.6,) * 3, (0.7,) * 3)
+        assert (player.optimiser.lr, player.optimiser.beta1, player.optimiser.beta2) == (
+            (lr,) * 3,
+            (0.6,) * 3,
+            (0.7,) * 3,
+        )
     assert built.seeds == (5, 5, 5)
 
 
@@ -57,7 +61,9 @@ def test_fixed_fields_reach_the_objective() -> None:
 
 def test_sizes_schedule_and_the_rest() -> None:
     words = ("batch_size=16", "latent_dim=3", "steps=9", "generators=2", "order=g_first", "latent=shared")
-    built = sheet("vanilla", *words, "reuse_fake=false", "prior=uniform", "pool=endless", "ema=0.9", "team_reduction=sum")
+    built = sheet(
+        "vanilla", *words, "reuse_fake=false", "prior=uniform", "pool=endless", "ema=0.9", "team_reduction=sum"
+    )
     assert (built.sizes.batch, built.sizes.latent, built.sizes.steps, built.sizes.generators) == (16, 3, 9, 2)
     assert built.schedule == Schedule(order="g_first", latent="shared")
     assert (built.prior, built.feed, built.ema, built.team_reduction) == ("uniform", "endless", 0.9, "sum")

@@ -83,7 +83,7 @@ def test_few_samples_make_a_smaller_batch_unless_the_user_gave_one() -> None:
     few = POINTS[:10]
     settings = {name: value for name, value in TINY.items() if name != "batch_size"}
     assert gantlet.GAN(**settings).fit(few).sample(3).shape == (3, 2)
-    with pytest.raises(BadData, match="10 samples, fewer than one batch of 32. Lower batch_size"):
+    with pytest.raises(BadData, match=r"10 samples, fewer than one batch of 32. Lower batch_size"):
         gantlet.GAN(**TINY).fit(few)
 
 

@@ -16,7 +16,7 @@ from console import plan_of, resolve
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue
 from gantlet.studies.build import blueprint
-from gantlet.studies.plan import Limits, Plan, bytes_per_member, make_plan
+from gantlet.studies.plan import Limits, Plan, bytes_per_member, longest_first, make_plan
 from gantlet.studies.record import fleet_from_record, plan_from_record, plan_to_record
 from gantlet.training.blueprint import Execution
 
@@ -237,3 +237,11 @@ def test_a_plan_looks_at_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_fleets_are_numbered_in_order() -> None:
     assert [fleet.id for fleet in grid().fleets] == [f"{place:04d}" for place in range(len(grid().fleets))]
+
+
+def test_workers_take_the_longest_fleets_first() -> None:
+    methods = ("vanilla", "wgan-gp", "alpha")
+    resolved = [one for method in methods for one in resolve("ring8", method, *SMALL, "steps=10")]
+    plan = make_plan(resolved, (1, 2), [POINTS] * 3, Limits())
+    order = [plan.slots(fleet)[0][0].method for fleet in longest_first(plan, plan.fleets)]
+    assert order == ["wgan-gp", "vanilla", "alpha"]  # five penalised updates a step; equal ones keep their order

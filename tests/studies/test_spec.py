@@ -21,9 +21,7 @@ LEVELS = ("default", "method", "task", "task × method", "preset first", "preset
 def ladder(monkeypatch: pytest.MonkeyPatch, key: str, level: int, values: tuple[Any, ...]) -> tuple[Any, str]:
     """The value and source of a key that every level up to ``level`` sets, each to its own value."""
     said: list[dict[str, Any]] = [{key: value} if place <= level else {} for place, value in enumerate(values)]
-    task = replace(
-        RING8, defaults=said[2], rows={"vanilla": said[3]}, presets={"first": said[4], "second": said[5]}
-    )
+    task = replace(RING8, defaults=said[2], rows={"vanilla": said[3]}, presets={"first": said[4], "second": said[5]})
     method = replace(VANILLA, defaults=said[1])
     monkeypatch.setattr("gantlet.studies.spec.find_task", lambda name: (task, {}))
     monkeypatch.setattr("gantlet.studies.spec.find_method", lambda name: method)
@@ -180,7 +178,7 @@ def test_a_wrong_request_is_refused(
 
 
 def test_a_preset_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(UnknownName, match="preset of 'ring8' with 'alpha' called 'sede'. Did you mean 'seed'"):
+    with pytest.raises(UnknownName, match=r"preset of 'ring8' with 'alpha' called 'sede'. Did you mean 'seed'"):
         resolve("ring8", "alpha", preset="sede")
 
 

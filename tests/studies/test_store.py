@@ -47,7 +47,10 @@ def test_an_empty_folder_may_be_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("study.json", "already holds a study; nothing was written. Continue it with: gantlet resume"), ("a.txt", "other files")],
+    [
+        ("study.json", "already holds a study; nothing was written. Continue it with: gantlet resume"),
+        ("a.txt", "other files"),
+    ],
 )
 def test_a_folder_with_content_is_refused(folder: Path, name: str, words: str) -> None:
     folder.mkdir()
@@ -187,9 +190,7 @@ def test_failures_and_splits_are_kept(store: Store) -> None:
     part = FleetPlan("0000a", (1, 2), 0, "stacked", ("note",))
     store.write_split("0000", [part], "out of memory")
     assert store.failure("0000") == "it broke"
-    assert store.split("0000") == [
-        {"id": "0000a", "slots": [1, 2], "pads": 0, "route": "stacked", "notes": ["note"]}
-    ]
+    assert store.split("0000") == [{"id": "0000a", "slots": [1, 2], "pads": 0, "route": "stacked", "notes": ["note"]}]
 
 
 # Views

@@ -12,11 +12,11 @@ import torch
 
 import console
 from gantlet.errors import BadData, Refused
+from gantlet.studies.plan import FleetPlan
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study, resume
 from gantlet.studies.workshop import Workshop, album_of, cores, data_key, headline_of, leaves, threads_set
-from gantlet.studies.plan import FleetPlan
 from gantlet.tasks.gaussians import GRID25, RING8
 from gantlet.training.fleet import Fleet
 
@@ -52,9 +52,14 @@ def test_endless_sampling_of_a_mere_pool_is_refused(tmp_path: Path) -> None:
 
 def test_threads_are_put_back() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(ZeroDivisionError), threads_set(before + 1):
-        assert torch.get_num_threads() == before + 1
-        _ = 1 / 0
+
+    def fail() -> None:
+        with threads_set(before + 1):
+            assert torch.get_num_threads() == before + 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.get_num_threads() == before
     assert 1 <= cores() <= (os.cpu_count() or 1)
 

@@ -195,7 +195,9 @@ def test_a_death_at_any_moment_leaves_a_good_checkpoint(
 
             for name in names:
                 owner, _, attribute = name.rpartition(".")
-                patch.setattr(name, watch(getattr({"os": os, "shutil": shutil, "pathlib.Path": Path}[owner], attribute)))
+                patch.setattr(
+                    name, watch(getattr({"os": os, "shutil": shutil, "pathlib.Path": Path}[owner], attribute))
+                )
             try:
                 written(folder, 2)
             except Death:

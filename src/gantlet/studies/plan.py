@@ -22,9 +22,10 @@ from gantlet.training.memory import available_memory
 from gantlet.training.stack import Route, refuses_vmap
 
 from .build import blueprint, parts_of
+from .parts import find_method
 from .spec import Resolved
 
-__all__ = ["FleetPlan", "Limits", "Member", "Plan", "bytes_per_member", "make_plan"]
+__all__ = ["FleetPlan", "Limits", "Member", "Plan", "bytes_per_member", "longest_first", "make_plan"]
 
 _WIDEST = {"cpu": 64, "cuda": 256}
 """Beyond this a wider fleet gains nothing (docs/performance.md)."""
@@ -89,6 +90,19 @@ class Plan:
         """The (setting, seed) of each slot of a fleet."""
         by_run = {member.run: member for member in self.members}
         return [(self.settings[by_run[run].setting], by_run[run].seed) for run in fleet.slots]
+
+
+def longest_first(plan: Plan, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
+    """Fleets in the order in which workers should take them, so that none is left with the longest at the end."""
+
+    def cost(fleet: FleetPlan) -> float:
+        values: dict[str, Any] = plan.slots(fleet)[0][0].values
+        method = find_method(plan.slots(fleet)[0][0].method)
+        batches = values["steps"] * values["n_critic"] if values["steps"] else values["epochs"]
+        # a penalty differentiates twice: about three more passes through the discriminator
+        return batches * len(fleet.slots) * values["batch_size"] * (1 + 3 * len(method.penalties))
+
+    return sorted(fleets, key=cost, reverse=True)
 
 
 def make_plan(settings: Sequence[Resolved], seeds: Sequence[int], datasets: Sequence[Dataset], limits: Limits) -> Plan:

@@ -17,7 +17,7 @@ from gantlet.training.stack import Route
 from .events import check_tensorboard
 from .executors import Outcome, Watcher, in_this_process, in_workers
 from .parts import find_task
-from .plan import Limits, Plan, make_plan
+from .plan import Limits, Plan, longest_first, make_plan
 from .record import (
     command_line,
     facts_of_machine,
@@ -236,9 +236,8 @@ def write_views(store: Store) -> None:
 def _carry_on(store: Store, watcher: Watcher, workshop: Workshop | None) -> Study:
     record = store.record()
     plan = plan_from_record(record)
-    unfinished = [
-        fleet.id for fleet in plan.fleets if not all(store.finished(leaf.id) for leaf in leaves(store, fleet))
-    ]
+    fleets = [fleet for fleet in plan.fleets if not all(store.finished(leaf.id) for leaf in leaves(store, fleet))]
+    unfinished = [fleet.id for fleet in longest_first(plan, fleets)]
 
     def ended(outcome: Outcome) -> None:
         write_views(store)

@@ -1,0 +1,78 @@
+"""Every method on points and on images: a member trained alone equals the same member trained among others."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import arena
+from gantlet import catalogue
+from gantlet.errors import Refused
+from gantlet.settings import Scalar
+from gantlet.studies.build import blueprint
+from gantlet.studies.grid import axes_from_mapping
+from gantlet.studies.spec import Request, Resolved, expand
+from gantlet.studies.workshop import Workshop
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+
+SMALL: dict[str, Scalar] = {
+    "g_width": 6,
+    "d_width": 6,
+    "g_depth": 1,
+    "d_depth": 1,
+    "width": 2,
+    "d_hidden": 8,
+    "g_hidden": 4,
+    "train_size": 256,
+    "test_size": 64,
+    "batch_size": 8,
+    "latent_dim": 4,
+    "dtype": "float64",
+}
+"""Small sizes, of which each pair takes the keys that it has."""
+
+SEEDS = (3, 8)
+PLAYERS = ("generator", "discriminator")
+WORKSHOP = Workshop()
+
+
+def grid(task: str, method: str) -> list[Resolved]:
+    """Two settings that differ in the learning rate."""
+    (plain,) = expand(Request(task, (method,)))
+    steps = 2 if plain.values["critic_schedule"] == "wgan" else 20  # the authors' schedule: 100 updates a step
+    small = {name: value for name, value in SMALL.items() if name in plain.values}
+    rate = float(plain.values["lr_g"])
+    axes = axes_from_mapping({**small, "steps": steps, "lr_g": [rate, 3 * rate]})
+    return expand(Request(task, (method,), tuple(axes), SEEDS))
+
+
+def playable(task: str, method: str) -> bool:
+    """Whether a network of the task has what the method requires."""
+    needed = catalogue.find("method", method).requires
+    return any(needed <= family.provides for family in catalogue.find("task", task).networks.values())
+
+
+PAIRS = [(method, task) for method in catalogue.names("method") for task in ("ring8", "digits")]
+
+
+@pytest.mark.parametrize(("method", "task"), PAIRS)
+def test_solo_equals_stacked(method: str, task: str) -> None:
+    if not playable(task, method):  # EBGAN's auto-encoder on points, say
+        with pytest.raises(Refused, match="Name a network of your own"):
+            grid(task, method)
+        return
+    settings = grid(task, method)
+    dataset = WORKSHOP.dataset(settings[0])
+    members = [(resolved, seed) for resolved in settings for seed in SEEDS]
+    together = arena.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
+    assert not together.exits
+    for slot, member in enumerate(members):
+        start = Fleet(blueprint([member], dataset, Execution(route="loop")), dataset)
+        before = {player: arena.parameters(start, player, 0).clone() for player in PLAYERS}
+        alone = arena.train(start)
+        for player in PLAYERS:
+            mine, theirs = arena.parameters(alone, player, 0), arena.parameters(together, player, slot)
+            assert mine.dtype == torch.float64
+            assert arena.difference(theirs, mine) <= 1e-9
+            assert arena.difference(before[player], mine) > 1e-5, "nothing was trained, so equality says nothing"

@@ -1,0 +1,158 @@
+"""Tasks: complete, with the budgets of the experiments, and a metric that judges by the column they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import console
+from gantlet import catalogue
+from gantlet.data.base import Dataset, Source
+from gantlet.errors import BadData
+from gantlet.settings import settings_of
+from gantlet.studies.build import steps_of
+from gantlet.studies.parts import offered_networks
+from gantlet.studies.spec import Request, expand, keys_of
+from gantlet.tasks.base import CLASSIFIERS, Task, rows_for
+
+TASKS = catalogue.names("task")
+GAUSSIANS = ("ring8", "grid25", "mixture8")
+
+
+def experiment(name: str) -> Task:
+    found = catalogue.find("task", name)
+    assert isinstance(found, Task)
+    return found
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_complete(name: str) -> None:
+    task = experiment(name)
+    assert task.name == name
+    assert task.summary
+    assert task.paper
+    assert isinstance(task.source, Source)
+    assert any("no_batch_statistics" in family.provides for family in task.networks.values())
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_defaults_rows_and_presets_are_keys_with_admissible_values(name: str) -> None:
+    task = experiment(name)
+    assert set(task.rows) <= set(catalogue.names("method"))
+    for method, settings in {"vanilla": task.defaults, **task.rows}.items():
+        keys = keys_of(name, method)
+        for key, value in settings.items():
+            assert keys[key].setting.parse(value) == value
+    for preset, settings in task.presets.items():
+        (resolved,) = expand(Request(name, ("vanilla",), presets=(preset,)))
+        assert {key: resolved.values[key] for key in settings} == dict(settings)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if experiment(name).rows])
+@pytest.mark.parametrize("method", CLASSIFIERS)
+def test_the_classifying_methods_are_trained_alike(name: str, method: str) -> None:
+    training = ("lr_g", "lr_d", "beta1", "beta2", "batch_size", "epochs", "steps", "order", "reuse_fake", "n_critic")
+    (mine,), (vanilla,) = (expand(Request(name, (each,))) for each in (method, "vanilla"))
+    assert {key: mine.values[key] for key in training} == {key: vanilla.values[key] for key in training}
+
+
+BUDGETS: dict[str, dict[str, Any]] = {
+    "ring8": {"train_size": 50000, "test_size": 25000, "batch_size": 128, "epochs": 400.0, "latent_dim": 2},
+    "grid25": {"train_size": 50000, "test_size": 25000, "batch_size": 128, "epochs": 400.0, "latent_dim": 2},
+    "mixture8": {"train_size": 8000, "batch_size": 64, "epochs": 200.0, "latent_dim": 2, "order": "g_first"},
+}
+NETWORKS = {
+    "ring8": {"g_width": 400, "g_depth": 4, "d_width": 200, "d_depth": 4},
+    "grid25": {"g_width": 400, "g_depth": 4, "d_width": 200, "d_depth": 4},
+    "mixture8": {"g_hidden": 16, "g_depth": 1, "d_hidden": 512},
+}
+OPTIMISERS = {
+    "ring8": {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999},
+    "grid25": {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999},
+    "mixture8": {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999},
+}
+
+
+@pytest.mark.parametrize("name", GAUSSIANS)
+def test_the_budgets_are_those_of_the_experiments(name: str) -> None:
+    (resolved,) = expand(Request(name, ("vanilla",)))
+    said = BUDGETS[name] | NETWORKS[name] | OPTIMISERS[name]
+    assert {key: resolved.values[key] for key in said} == said
+
+
+@pytest.mark.parametrize(("name", "steps"), [("ring8", 400 * 390), ("mixture8", 200 * 125)])
+def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
+    (resolved,) = expand(Request(name, ("vanilla",)))
+    assert steps_of(resolved.values, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_network_fits_the_samples(name: str) -> None:
+    shape = {"digits": (1, 28, 28), "mnist": (1, 28, 28), "images": (1, 28, 28)}.get(name, (2,))
+    task = experiment(name)
+    for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
+        z, x = torch.randn(4, 8), torch.randn(4, *shape)
+        assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
+        judged = family.discriminator(shape=shape)(x)
+        assert getattr(judged, "score", judged).shape == (4,)
+
+
+# Judging
+
+
+def small(name: str) -> Dataset:
+    words = ("train_size=400", "test_size=200") if name in GAUSSIANS else ()
+    from gantlet.studies.workshop import Workshop
+
+    return Workshop().dataset(console.resolve(name, "vanilla", *words)[0])
+
+
+def judged(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:
+    from gantlet.metrics.base import Outcome
+
+    metric = task.judge(dataset)
+    assert task.headline in {column.name for column in metric.columns}
+    return metric(Outcome(fake=fake))
+
+
+@pytest.mark.parametrize("name", GAUSSIANS)
+def test_the_test_set_itself_is_judged_perfect_and_noise_is_not(name: str) -> None:
+    task, dataset = experiment(name), small(name)
+    noise = 100 + torch.randn(1, 200, 2, generator=torch.Generator().manual_seed(1))
+    result = judged(task, dataset, torch.cat([dataset.test[None], noise]))
+    assert dataset.mixture is not None
+    assert result[task.headline] == [len(dataset.mixture.centres), 0]
+    assert (result["success"], result["failure"]) == ([True, False], [False, True])
+
+
+def test_own_points_are_judged_by_a_distance(tmp_path: Any) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(500, 2)))
+    dataset = small(f"points:{tmp_path}/x.npy")
+    near, far = (dataset.train[None, :200] + shift for shift in (0.0, 5.0))
+    task = experiment("points")
+    close, away = (judged(task, dataset, fake)[task.headline][0] for fake in (near, far))
+    assert 0 <= close < 1 < away
+
+
+def test_digits_need_labels() -> None:
+    with pytest.raises(BadData, match="need labels beside the images"):
+        experiment("digits").judge(Dataset(torch.zeros(30, 1, 28, 28), torch.zeros(10, 1, 28, 28)))
+
+
+def test_digits_always_have_one_shape() -> None:
+    dataset = small("digits")
+    assert (dataset.shape, len(dataset.train), len(dataset.test)) == ((1, 28, 28), 4000, 1000)
+
+
+def test_tasks_of_ones_own_read_the_file_that_is_named() -> None:
+    for name in ("points", "images", "mnist"):
+        assert "data_path" in settings_of(experiment(name).source)
+
+
+def test_one_row_serves_several_methods() -> None:
+    row = {"lr_g": 1.0}
+    assert rows_for(row, ("a", "b")) == {"a": row, "b": row}
