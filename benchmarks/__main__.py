@@ -22,7 +22,7 @@ from .workloads import MIDDLE, NARROW, RING
 
 __all__ = ["PARTS", "main"]
 
-ROUNDS = 7
+ROUNDS = 5
 
 PARTS: dict[str, Callable[[int], Section]] = {
     "ring": lambda rounds: versus.compare(RING, rounds=rounds, seconds=0.8, limit=True),

@@ -37,6 +37,10 @@ def compare(workload: Workload, *, rounds: int, seconds: float, limit: bool = Fa
     section = _table(f"{workload.name}: {workload}, {workload.members} members", series, base)
     section.notes.append(f"The plain loop is that of the faster kind, here '{base}'.")
     section.notes.append(goal("Ratio to the plain loop", series[chosen].rate / series[base].rate, least=workload.goal))
+    free = side * _per_cpu_second(series[chosen], series[base])
+    section.notes.append(
+        f"From the ratio per CPU second, {side} cores with nothing else to do would give {times(free)}."
+    )
     if limit:
         share = median(series[chosen].against(series[_limit_of(chosen)]))
         section.notes.append(goal("Share of the arithmetic limit", share, least=LIMIT_GOAL))
@@ -55,7 +59,7 @@ def lone(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Secti
             mine = [Contender("gantlet", workload.name, threads=threads)]
             found = measure({"plain": _loop(workload, threads), "gantlet": mine}, rounds=rounds, seconds=seconds)
             ratio = found["gantlet"].rate / found["plain"].rate
-            spent = median(found["gantlet"].efficiencies) / median(found["plain"].efficiencies)
+            spent = _per_cpu_second(found["gantlet"], found["plain"])
             name = f"{workload.name}, threads: {threads}"
             rates = (spread(found[side].rates, 0) for side in ("plain", "gantlet"))
             rows.append((name, *rates, times(ratio), times(spent)))
@@ -80,6 +84,10 @@ def _pair(name: str, gantlet: Sequence[Contender]) -> _Sides:
     return {f"gantlet, {name}": gantlet, f"arithmetic, {name}": products}
 
 
+def _per_cpu_second(mine: Series, base: Series) -> float:
+    return median(mine.efficiencies) / median(base.efficiencies)
+
+
 def _limit_of(name: str) -> str:
     return name.replace("gantlet", "arithmetic")
 
@@ -91,7 +99,7 @@ def _table(title: str, series: dict[str, Series], base: str) -> Section:
         limit = series.get(_limit_of(name)) if name.startswith("gantlet") else None
         share = found.against(limit) if limit else []
         ratio = found.rate / series[base].rate
-        spent = median(found.efficiencies) / median(series[base].efficiencies)
+        spent = _per_cpu_second(found, series[base])
         part = spread(share) if share else ""
         rows.append((name, spread(found.rates, 0), times(ratio), times(spent), part))
         numbers[name] = {"rates": found.rates, "efficiencies": found.efficiencies, "ratio": ratio, "share": share}

@@ -66,6 +66,22 @@ def test_each_kind_of_fleet_is_timed_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert made == [3]
 
 
+@pytest.mark.parametrize(("method", "steps"), [("vanilla", 7), ("wgan-gp", 2), ("wgan", 2)])
+def test_a_few_updates_are_timed_however_many_a_step_has(
+    monkeypatch: pytest.MonkeyPatch, method: str, steps: int
+) -> None:
+    advance, done = Fleet.advance, 0
+
+    def count(fleet: Fleet) -> None:
+        nonlocal done
+        done += 1
+        advance(fleet)
+
+    monkeypatch.setattr(Fleet, "advance", count)
+    dry(method, *TINY)
+    assert done == steps  # 2 + 5 updates, in whole steps: WGAN's first steps have 100 each
+
+
 def test_notes_of_the_plan_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantlet.studies.plan.available_memory", lambda device: 1)
     monkeypatch.setenv("COLUMNS", "200")

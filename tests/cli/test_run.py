@@ -218,6 +218,43 @@ def test_a_second_signal_insists(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (done.status, "Traceback" in done.err) == (130, False)
 
 
+@pytest.mark.usefixtures("real_report")
+def test_a_stopped_study_can_be_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Fleet.advance
+
+    def advance_and_signal(fleet: Fleet) -> None:
+        advance(fleet)
+        if fleet.step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "advance", advance_and_signal)
+        run(folder, "vanilla,alpha")
+    shown = gantlet("show", folder, "--format", "csv")
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.out.splitlines()[0].startswith("task,method,setting,seeds,finished,diverged,unfinished")
+    assert [line.split(",")[3:7] for line in shown.out.splitlines()[1:]] == [["1", "0", "0", "1"]] * 2
+    assert gantlet("report", folder).status == 0
+    assert gantlet("sample", folder, 0, "--out", folder / "x.npy").status == 0  # as it stands at its checkpoint
+    assert gantlet("sample", folder, 1, "--out", folder / "y.npy").err == (
+        f"gantlet: Run 1 has no checkpoint yet. Train it with: gantlet resume {folder}\n"
+    )
+    assert "is not finished, so there is nothing to compare" in gantlet("replay", folder, 0).err
+
+
+def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None:
+    run(folder, "vanilla,alpha")
+    for fleet in ("0000", "0001"):
+        (Store(folder).fleet(fleet) / "results.json").unlink()
+    tensors = Store(folder).checkpoint("0000") / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-20])
+    done = gantlet("resume", folder, "--quiet")
+    assert done.status == 3
+    assert len(done.lines) == 1
+    assert done.err.startswith("gantlet: 1 of 2 members failed; run 0: The checkpoint in ")
+    assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["failed", "finished"]
+
+
 def test_resume_of_a_finished_study_trains_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha", "--seeds", "2")
     before = console.tree(folder / "fleets")

@@ -67,7 +67,8 @@ def test_solo_equals_stacked(method: str, task: str) -> None:
     members = [(resolved, seed) for resolved in settings for seed in SEEDS]
     together = arena.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
     assert not together.exits
-    for slot, member in enumerate(members):
+    for slot in (0, 3):  # another setting and another seed
+        member = members[slot]
         start = Fleet(blueprint([member], dataset, Execution(route="loop")), dataset)
         before = {player: arena.parameters(start, player, 0).clone() for player in PLAYERS}
         alone = arena.train(start)

@@ -71,6 +71,13 @@ def test_each_generator_of_a_team_can_be_asked() -> None:
             gan.sample(1, generator=wrong)
 
 
+def test_no_samples_may_be_asked_for_but_no_fewer() -> None:
+    gan = fitted()
+    assert gan.sample(0).shape == (0, 2)
+    with pytest.raises(BadValue, match=r"sample wants n ≥ 0; -1 came"):
+        gan.sample(-1)
+
+
 def test_images_are_fitted_in_their_shape() -> None:
     images = np.random.default_rng(1).uniform(-1, 1, size=(32, 3, 6, 5))
     gan = gantlet.GAN("vanilla", g_width=8, d_width=8, steps=2, batch_size=16, latent_dim=4).fit(images)

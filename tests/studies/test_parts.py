@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,13 @@ def test_a_method_that_finds_no_network_is_refused_with_what_it_needs() -> None:
 def test_a_network_of_the_catalogue_may_be_named_on_any_task() -> None:
     assert choose_network(RING8, VANILLA, {"network": "stackelberg-mixture"})[0] == "stackelberg-mixture"
     assert choose_network(DIGITS, VANILLA, {"network": "dcgan28-plain"})[1] == DCGAN28(d_norm="none", g_norm="batch")
+
+
+def test_a_family_of_ones_own_may_be_named_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text("from gantlet.networks.mlp import MLP\nclass Own(MLP):\n    pass\n")
+    name, family = choose_network(RING8, VANILLA, {"network": f"{tmp_path}/nets.py:Own"})
+    assert (name, type(family).__name__) == (f"{tmp_path}/nets.py:Own", "Own")
+    assert "g_width" in Parts(RING8, VANILLA, name, family).keys()  # noqa: SIM118 - keys() is a method of Parts
 
 
 def test_own_players_replace_those_of_the_family() -> None:

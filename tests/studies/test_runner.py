@@ -117,6 +117,29 @@ def test_a_death_between_two_files_changes_nothing(
     assert console.difference(Store(folder), whole) is None
 
 
+def test_a_chunk_without_its_checkpoint_is_forgotten_even_where_the_next_one_ends_elsewhere(
+    folder: Path, whole: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = checkpoint.write
+
+    def die(place: Path, tensors: Any, rest: Any) -> None:
+        if rest["step"] == 5:
+            raise Killed
+        write(place, tensors, rest)
+
+    prepared = console.prepared(folder, "vanilla", *WORDS, seeds="2", note="x")
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write", die)
+        with pytest.raises(Killed):
+            start(prepared, stop_after(5))
+    chunks = [path.name for path in sorted((folder / "fleets" / "0000").glob("history-*"))]
+    assert chunks == ["history-000000000-000000003.parquet", "history-000000003-000000005.parquet"]
+    resume(folder)
+    assert console.difference(Store(folder), whole) is None
+    chunks = [path.name for path in sorted((folder / "fleets" / "0000").glob("history-*"))]
+    assert chunks == ["history-000000000-000000003.parquet", "history-000000003-000000006.parquet"]
+
+
 def test_a_finished_study_is_not_touched_by_resume(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = console.study(folder, "vanilla,alpha", seeds="2")
     before = console.tree(folder / "fleets")

@@ -207,6 +207,18 @@ def test_an_objective_of_ones_own_is_a_method_with_the_tasks_budget(tmp_path: Pa
     assert Workshop().dataset(replace(found, values={**found.values, "train_size": 200})).shape == (2,)
 
 
+def test_methods_of_ones_own_with_one_name_have_labels_of_their_own(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(
+            "from gantlet.objectives.vanilla import Vanilla\nclass Own(Vanilla):\n    pass\n"
+        )
+    one, other = (f"{tmp_path}/{name}.py:Own" for name in "ab")
+    assert [found.label for found in resolve("ring8", f"{one},{other},vanilla")] == [one, other, "vanilla"]
+    assert [found.label for found in resolve("ring8", f"{one},vanilla", "lr=1,2")] == [
+        *("Own lr=1", "Own lr=2", "vanilla lr=1", "vanilla lr=2")
+    ]
+
+
 def test_keys_cover_every_network_that_a_method_can_play() -> None:
     assert {"g_width", "g_hidden", "data_seed", "alpha_d"} <= keys_of("mixture8", "alpha").keys()
     plain = keys_of("digits", "wgan-gp")

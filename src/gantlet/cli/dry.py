@@ -18,7 +18,7 @@ from gantlet.training.fleet import Fleet
 
 __all__ = ["show_plan"]
 
-_WARM, _TIMED = 2, 5
+_WARM, _TIMED = 2, 5  # discriminator updates, in whole steps
 
 
 def show_plan(prepared: Prepared, *, json: bool) -> None:
@@ -53,8 +53,10 @@ def _estimate(prepared: Prepared, planned: FleetPlan) -> dict[str, Any]:
     sheet = blueprint(slots, dataset, Execution(route=planned.route, device=prepared.device))
     fleet = Fleet(sheet, dataset)
     updates, started = 0, time.perf_counter()
-    for step in range(_WARM + _TIMED):
-        if step == _WARM:
+    each = sheet.schedule.updates(0)
+    warm, timed = -(-_WARM // each), -(-_TIMED // each)
+    for step in range(warm + timed):
+        if step == warm:
             updates, started = fleet.discriminator_steps, time.perf_counter()
         fleet.advance()
     spent = time.perf_counter() - started

@@ -83,8 +83,10 @@ class GAN:
         """``n`` samples ``[n, *x]``; of one generator of a team if ``generator`` names it.
 
         Raises:
-            BadValue: Nothing was fitted yet, or there is no such generator.
+            BadValue: Nothing was fitted yet, there is no such generator, or ``n`` is below 0.
         """
+        if n < 0:
+            raise BadValue(f"sample wants n ≥ 0; {n} came.")
         net, sheet = self._network()
         z, owners = latents(sheet, n, seed)
         team = sheet.sizes.generators

@@ -90,6 +90,8 @@ def expand(request: Request) -> list[Resolved]:
 def _expand_method(
     task: Task, method: Method, request: Request, implied: Mapping[str, Scalar]
 ) -> tuple[list[Resolved], set[int], dict[str, Key]]:
+    short = method.name.rpartition(":")[2]  # of file.py:Name, the name
+    called = short if [name.rpartition(":")[2] for name in request.methods].count(short) == 1 else method.name
     early = [axis for axis in request.axes if axis.keys[0] in _EARLY and len(axis.keys) == 1]
     found: list[Resolved] = []
     used: set[int] = set()
@@ -106,7 +108,7 @@ def _expand_method(
         fixed = {name: (given[name],) for name in given}
         for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
             user = dict(implied) | _assign(axes, point, keys)
-            found.append(_resolve(parts, keys, user, request, _label(method.name, axes, point)))
+            found.append(_resolve(parts, keys, user, request, _label(called, axes, point)))
     return found, used, known
 
 
@@ -165,7 +167,6 @@ def _assign(axes: Sequence[Axis], point: Sequence[str], keys: Mapping[str, Key])
 
 
 def _label(method: str, axes: Sequence[Axis], point: Sequence[str]) -> str:
-    method = method.rpartition(":")[2]  # of file.py:Name, the name
     varied = [f"{'+'.join(axis.keys)}={value}" for axis, value in zip(axes, point, strict=True) if len(axis.values) > 1]
     return " ".join([method, *varied])
 
