@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import torch
@@ -132,7 +133,7 @@ class Fleet:
         found = {"loss_d": losses(objective, "discriminator", judged)}
         found |= self._penalties("discriminator", self.judging.judge, judged, update)
         good = self._move("discriminator", found)
-        self.discriminators.commit(None if bool(good.all()) else good)
+        self.discriminators.commit(good if self.exits else None)
         self._constrain(good)
         seen = monitors(objective, judged) if self._monitored else {}
         if self._stateful:
@@ -152,21 +153,23 @@ class Fleet:
         found = {"loss_g": losses(objective, "generator", judged)}
         found |= self._penalties("generator", judge, judged, self.step)
         good = self._move("generator", found)
-        self.generators.commit(None if bool(good.all()) else good.repeat_interleave(self._team))
+        self.generators.commit(good.repeat_interleave(self._team) if self.exits else None)
         self._average(good)
 
     def _move(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who moved
         """Differentiate, check, and move everyone whose loss and gradient are finite."""
-        team = torch.stack(list(found.values())).sum(0)  # [S, K]
-        loss = team.sum(-1) if self.blueprint.team_reduction == "sum" else team.mean(-1)  # [S]
+        team = reduce(torch.add, found.values())  # [S, K]
+        if self._team == 1:
+            loss = team.squeeze(-1)  # [S]
+        else:
+            loss = team.sum(-1) if self.blueprint.team_reduction == "sum" else team.mean(-1)
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
         norm = optimiser.norm()
-        finite_loss, finite_norm = loss.detach().isfinite(), norm.isfinite()
-        good = self._alive & finite_loss & finite_norm
+        good = self._alive & (loss.detach() + norm).isfinite()
         if not bool((good == self._alive).all()):
-            self._leave(player, good, finite_loss)
+            self._leave(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
         optimiser.step()
         optimiser.zero_grad()
@@ -202,7 +205,7 @@ class Fleet:
         constraint = self.blueprint.constraint
         if constraint is None:
             return
-        everyone = bool(good.all())
+        everyone = not self.exits
         with torch.no_grad():
             for parameter in self.discriminators.parameters.values():
                 projected = constraint.project(parameter)
@@ -214,7 +217,7 @@ class Fleet:
         if self.average is None:
             return
         moved = good.repeat_interleave(self._team)
-        everyone = bool(good.all())
+        everyone = not self.exits
         with torch.no_grad():
             for name, parameter in self.generators.parameters.items():
                 mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)

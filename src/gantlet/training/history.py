@@ -41,19 +41,19 @@ class History:
     def add(self, values: Mapping[str, Tensor]) -> None:
         """Take in quantities of this step, ``[S]`` or ``[S, K]`` (their mean over the team)."""
         for name, value in values.items():
-            mean = value.detach() if value.dim() == 1 else value.detach().flatten(1).mean(1)
             if name in self._sums:
-                self._sums[name] += mean
+                self._sums[name] += value.detach()
                 self._counts[name] += 1
             else:
-                self._sums[name], self._counts[name] = mean.to(torch.float64), 1
+                self._sums[name], self._counts[name] = value.detach().to(torch.float64, copy=True), 1
 
     def close_window(self, step: int, alive: Sequence[bool]) -> None:
         """At a window's last step, turn the sums into points of the members that are still in."""
         if step % self.window:
             return
         for name, total in self._sums.items():
-            self._done.append((step, name, (total / self._counts[name]).tolist(), list(alive)))
+            mean = total.reshape(self._slots, -1).mean(1) / self._counts[name]
+            self._done.append((step, name, mean.tolist(), list(alive)))
         self._sums, self._counts = {}, {}
 
     def take(self) -> Rows:

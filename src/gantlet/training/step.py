@@ -47,8 +47,7 @@ class Judging:
         """Judge real ``[S, 1, B, *x]`` and fake ``[S, K, B, *x]`` in the discriminator's own update."""
         if self.batch_statistics or real.shape[2] != fake.shape[2]:
             return self.judge(real, advance=True), self.judge(fake, advance=True)
-        both = self.judge(torch.cat([real, fake], 1), advance=True)
-        return _part(both, slice(0, 1)), _part(both, slice(1, None))
+        return _split(self.judge(torch.cat([real, fake], 1), advance=True))
 
     def frozen(self) -> Judge:
         """A judging function that moves nothing and gives the discriminator no gradient."""
@@ -133,8 +132,13 @@ def _verdict(out: Mapping[str, Tensor]) -> Verdict:
     return Verdict(out["score"], code=out.get("code"), generator_logits=out.get("generator_logits"))
 
 
-def _part(verdict: Verdict, which: slice) -> Verdict:
-    def take(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value[:, which]
+def _split(both: Verdict) -> tuple[Verdict, Verdict]:
+    """The first batch and the rest; by one split, whose gradient is one concatenation."""
+    sizes = [1, both.score.shape[1] - 1]
 
-    return Verdict(verdict.score[:, which], code=take(verdict.code), generator_logits=take(verdict.generator_logits))
+    def cut(value: Tensor | None) -> tuple[Any, ...]:
+        return (None, None) if value is None else value.split(sizes, 1)
+
+    parts = zip(cut(both.score), cut(both.code), cut(both.generator_logits), strict=True)
+    real, fake = (Verdict(score, code=code, generator_logits=logits) for score, code, logits in parts)
+    return real, fake
