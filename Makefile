@@ -35,10 +35,10 @@ demo: $(digits)
 	scripts/demo
 
 test: $(dev)
-	python -m pytest
+	python -m pytest -n 2
 
 fast: $(dev)
-	python -m pytest -m 'not slow'
+	python -m pytest -n 2 -m 'not slow'
 
 bench: $(dev)
 	python -m benchmarks

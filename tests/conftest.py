@@ -1,4 +1,4 @@
-"""What every test meets: --device, --dtype, two threads, a cache of its own, no window, no leaked state."""
+"""What every test meets: --device, --dtype, one thread (workers run side by side), a cache of its own, no window, no leaked state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Read once, when torch and Matplotlib are first imported, in this process and in those that tests start.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
 import pytest

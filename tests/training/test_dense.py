@@ -129,3 +129,23 @@ def test_one_network_alone_is_its_module_bit_for_bit() -> None:
     module(x[0].detach()).square().sum().backward()
     for name, parameter in module.named_parameters():
         assert torch.equal(held[name].grad[0], parameter.grad)
+
+
+def test_a_layer_that_comes_twice_acts_twice() -> None:
+    torch.manual_seed(0)
+    act = nn.ReLU()
+    module = nn.Sequential(nn.Linear(3, 8), act, nn.Linear(8, 8), act, nn.Linear(8, 2)).double()
+    chain, x = dense_stack(module), inputs(1, B, 3)
+    assert chain is not None
+    held = {name: p.detach()[None] for name, p in module.named_parameters()}
+    torch.testing.assert_close(chain(held, x)[0], module(x[0]), rtol=1e-12, atol=1e-12)
+    assert torch.equal(chain.alone(held, x)[0], module(x[0]))
+
+
+def test_hooks_and_tied_weights_run_under_vmap() -> None:
+    tied = nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 3))
+    tied[2].weight = tied[0].weight
+    hooked = nn.Sequential(nn.Linear(3, 3))
+    hooked[0].register_forward_hook(lambda module, args, out: 2 * out)
+    assert dense_stack(tied) is None
+    assert dense_stack(hooked) is None

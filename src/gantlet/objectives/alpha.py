@@ -29,6 +29,7 @@ Legend: ``B`` batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -79,15 +80,15 @@ class Alpha:
 
     def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [..., B], [..., B] -> [...]
         """The α_D-loss of telling real from fake, without a factor 1/2."""
-        on_real = self._loss(real, alpha=self.alpha_d, label=1)
-        on_fake = self._loss(fake, alpha=self.alpha_d, label=0)
+        on_real = self._loss(real, alpha=self._u_d, label=1)
+        on_fake = self._loss(fake, alpha=self._u_d, label=0)
         return on_real.mean(-1) + on_fake.mean(-1)
 
     def generator(self, *, real: Tensor | None = None, fake: Tensor) -> Tensor:  # [..., B] -> [...]
         """The generator's α_G-loss."""
         if self.saturating:
-            return -self._loss(fake, alpha=self.alpha_g, label=0).mean(-1)
-        return self._loss(fake, alpha=self.alpha_g, label=1).mean(-1)
+            return -self._loss(fake, alpha=self._u_g, label=0).mean(-1)
+        return self._loss(fake, alpha=self._u_g, label=1).mean(-1)
 
     def optimal_score(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> [atoms]
         """The optimal logit α_D (log p - log q); ±inf for α_D = ∞, where ties are left undecided.
@@ -124,16 +125,39 @@ class Alpha:
         return dirac_pair(discriminator_slope=2 ** -(1 + u_d), generator_slope=-(2 ** -(1 + u_g)))
 
     # [..., B] -> [..., B]
-    def _loss(self, score: Tensor, *, alpha: float | Tensor, label: Literal[0, 1]) -> Tensor:
-        parts = _faithful if self.form == "faithful" else _stable
-        log_s, log_loss = parts(score, label)
+    def _loss(self, score: Tensor, *, alpha: _Exponent, label: Literal[0, 1]) -> Tensor:
+        log_right, log_loss = _stable if self.form == "stable" else _faithful
+        if alpha.every:
+            return log_loss(score, label)
+        loss = -_exp_minus_1(alpha.safe * log_right(score, label)) / alpha.safe
+        return torch.where(alpha.limit, log_loss(score, label), loss) if alpha.some else loss
+
+    @cached_property
+    def _u_d(self) -> _Exponent:
+        return _Exponent.of(self.alpha_d)
+
+    @cached_property
+    def _u_g(self) -> _Exponent:
+        return _Exponent.of(self.alpha_g)
+
+
+@dataclass(frozen=True)
+class _Exponent:
+    """u = 1 - 1/α, and where it is 0: the limits of some members or of every one are looked up once, not each step."""
+
+    safe: float | Tensor
+    limit: Tensor
+    some: bool
+    every: bool
+
+    @classmethod
+    def of(cls, alpha: float | Tensor) -> _Exponent:
+        """From α itself."""
         u = 1 - 1 / alpha
-        if not isinstance(u, Tensor):
-            u = torch.full((), u, dtype=score.dtype, device=score.device)
+        limit = torch.as_tensor(u == 0)
         # Dividing by 1 in place of 0 keeps the branch that is not taken, and its gradient, finite.
-        limit = u == 0
-        safe = torch.where(limit, 1.0, u)
-        return torch.where(limit, log_loss, -_exp_minus_1(safe * log_s) / safe)
+        safe = torch.where(limit, 1.0, u) if isinstance(u, Tensor) else u or 1.0
+        return cls(safe, limit, bool(limit.any()), bool(limit.all()))
 
 
 def _exp_minus_1(x: Tensor) -> Tensor:
@@ -142,17 +166,27 @@ def _exp_minus_1(x: Tensor) -> Tensor:
     return torch.where(near, torch.expm1(torch.where(near, x, 0.0)), x.exp() - 1)
 
 
-def _stable(score: Tensor, label: Literal[0, 1]) -> tuple[Tensor, Tensor]:
-    log_s = logsigmoid(score if label == 1 else -score)
-    return log_s, -log_s
+def _log_right_stable(score: Tensor, label: Literal[0, 1]) -> Tensor:
+    return logsigmoid(score if label == 1 else -score)
 
 
-def _faithful(score: Tensor, label: Literal[0, 1]) -> tuple[Tensor, Tensor]:
+def _log_loss_stable(score: Tensor, label: Literal[0, 1]) -> Tensor:
+    return -_log_right_stable(score, label)
+
+
+def _log_right_faithful(score: Tensor, label: Literal[0, 1]) -> Tensor:
+    kept = torch.sigmoid(score).clamp(1e-7, 1 - 1e-7)
+    return (kept if label == 1 else 1 - kept).log()
+
+
+def _log_loss_faithful(score: Tensor, label: Literal[0, 1]) -> Tensor:
     s = torch.sigmoid(score)
-    kept = s.clamp(1e-7, 1 - 1e-7)
-    right = kept if label == 1 else 1 - kept
     # binary_cross_entropy (its log is floored at -100) aborts on nan; one diverged member must not stop all.
     broken = s.isnan()
     target = torch.full_like(s, label)
     log_loss = binary_cross_entropy(torch.where(broken, 0.5, s), target, reduction="none")
-    return right.log(), torch.where(broken, s, log_loss)
+    return torch.where(broken, s, log_loss)
+
+
+_stable = (_log_right_stable, _log_loss_stable)
+_faithful = (_log_right_faithful, _log_loss_faithful)

@@ -93,21 +93,33 @@ class DenseStack:
 
 
 def dense_stack(module: nn.Module) -> DenseStack | None:
-    """The chain of a module, or None where it does not qualify.
+    """The chain of a module, or None where it does not qualify; neither does one with hooks or with tied weights.
 
     Example:
         >>> dense_stack(nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))) is None
         True
     """
+    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):  # pyright: ignore[reportPrivateUsage]
+        return None
     chain: list[_Product | nn.Module] = []
     for name, layer in _leaves(module, ""):
         if type(layer) is nn.Linear:
             chain.append(_Product(f"{name}weight", f"{name}bias" if "bias" in dict(layer.named_parameters()) else None))
         elif _keeps_samples_apart(layer):
-            chain.append(layer)
+            # Nothing looks again at what a product gave, so that a rectifier may overwrite it.
+            chain.append(_overwriting(layer) if chain and isinstance(chain[-1], _Product) else layer)
         else:
             return None
-    return DenseStack(tuple(chain)) if any(isinstance(link, _Product) for link in chain) else None
+    used = {name for link in chain if isinstance(link, _Product) for name in (link.weight, link.bias) if name}
+    return DenseStack(tuple(chain)) if used and used == dict(module.named_parameters()).keys() else None
+
+
+def _overwriting(layer: nn.Module) -> nn.Module:
+    if type(layer) is nn.ReLU:
+        return nn.ReLU(inplace=True)
+    if type(layer) is nn.LeakyReLU and layer.negative_slope >= 0:
+        return nn.LeakyReLU(layer.negative_slope, inplace=True)
+    return layer
 
 
 def _keeps_samples_apart(layer: nn.Module) -> bool:
@@ -121,5 +133,5 @@ def _leaves(module: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]:
     if type(module) is not nn.Sequential:
         yield prefix, module
         return
-    for name, child in module.named_children():
-        yield from _leaves(child, f"{prefix}{name}.")
+    for name, child in module._modules.items():  # pyright: ignore[reportPrivateUsage]
+        yield from _leaves(child, f"{prefix}{name}.")  # named_children would leave out a layer that comes twice
