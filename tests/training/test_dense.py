@@ -122,7 +122,10 @@ def test_a_stack_of_either_kind_gives_the_same_numbers() -> None:
 
 def test_one_network_alone_is_its_module_bit_for_bit() -> None:
     module, x = network(), inputs(1, B, 2, 3)
-    chain, held = dense_stack(module), {name: p.detach()[None].requires_grad_() for name, p in module.named_parameters()}
+    chain, held = (
+        dense_stack(module),
+        {name: p.detach()[None].requires_grad_() for name, p in module.named_parameters()},
+    )
     assert chain is not None
     assert torch.equal(chain.alone(held, x)[0], module(x[0]))
     chain.alone(held, x).square().sum().backward()
