@@ -86,6 +86,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
         (fresh / _NAMES[1]).write_text(json.dumps(rest), encoding="utf-8")
         for name in _NAMES:
             _sync(fresh / name)
+        _sync(fresh)
         if folder.exists():  # else the old one, if any, is the last good one
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)

@@ -1,8 +1,8 @@
 """The allocator: keep freed memory instead of returning it to the system at every step.
 
 A training step allocates and frees the same tensors over and over. glibc gives blocks above 128 KiB back to the kernel
-at once, so every step pays for fresh, zeroed pages: on the ring fleet that was a third of the time of a step
-(docs/performance.md). Raising two thresholds of ``mallopt`` keeps the pages. It changes no number.
+at once, so every step pays for fresh, zeroed pages: on the ring fleet that was about a tenth of a step, and more where
+other programs ask for pages too (docs/performance.md). Raising two thresholds of ``mallopt`` keeps the pages. It changes no number.
 """
 
 from __future__ import annotations
