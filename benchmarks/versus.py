@@ -37,10 +37,11 @@ def compare(workload: Workload, *, rounds: int, seconds: float, limit: bool = Fa
     section = _table(f"{workload.name}: {workload}, {workload.members} members", series, base)
     section.notes.append(f"The plain loop is that of the faster kind, here '{base}'.")
     section.notes.append(goal("Ratio to the plain loop", series[chosen].rate / series[base].rate, least=workload.goal))
-    free = side * _per_cpu_second(series[chosen], series[base])
-    section.notes.append(
-        f"From the ratio per CPU second, {side} cores with nothing else to do would give {times(free)}."
-    )
+    if base == "plain loop, threads: 1":  # a loop that uses several cores itself says nothing of what they would give
+        free = side * _per_cpu_second(series[chosen], series[base])
+        section.notes.append(
+            f"From the ratio per CPU second, {side} cores with nothing else to do would give {times(free)}."
+        )
     if limit:
         share = median(series[chosen].against(series[_limit_of(chosen)]))
         section.notes.append(goal("Share of the arithmetic limit", share, least=LIMIT_GOAL))
