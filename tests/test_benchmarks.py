@@ -283,7 +283,6 @@ def test_a_comparison_is_a_ratio_of_medians_and_a_share_by_rounds(
     assert section.numbers["base"].startswith("plain loop, threads")
     assert section.notes[1:] == [
         "Ratio to the plain loop: 2.40, goal ≥ 2: met.",
-        "From the ratio per CPU second, 2 cores with nothing else to do would give 2.40×.",
         "Share of the arithmetic limit: 0.75, goal ≥ 0.65: met.",
     ]
     assert {name for name in sides if "side by side" in name} == {"2 plain loops side by side"}
