@@ -129,12 +129,6 @@ def test_fresh_latents_are_keyed_by_player_update_and_seed() -> None:
     assert len(first[0].unique()) == 60, "generators of a team share their latents"
 
 
-def test_a_team_may_share_its_latents() -> None:
-    shared = Latents(draws(1), shape=(3, 4, 5), share=True).at("generator", 0)
-    assert shared.shape == (1, 3, 4, 5)
-    assert shared[0, 0].equal(shared[0, 1])
-
-
 @pytest.mark.parametrize(("prior", "mean", "deviation"), [("normal", 0.0, 1.0), ("uniform", 0.0, 3**-0.5)])
 def test_latents_follow_their_prior(prior: Any, mean: float, deviation: float) -> None:
     drawn = Latents(draws(1), shape=(1, 4000, 5), prior=prior).at("generator", 0)

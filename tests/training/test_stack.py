@@ -161,14 +161,6 @@ def test_buffers_of_members_that_are_not_good_stay(route: Route) -> None:
     assert made.buffers["1.num_batches_tracked"].tolist() == [1, 0, 1]
 
 
-def test_dropped_buffers_are_forgotten(route: Route) -> None:
-    made = stack(modules(normed), route)
-    made(batch(3, 6, 3), advance=True)
-    made.drop()
-    made.commit()
-    assert not running(made).any()
-
-
 def test_batches_are_judged_apart_and_statistics_move_to_their_mean(route: Route) -> None:
     members, x = modules(normed), batch(3, 2, 6, 3)
     made = stack(members, route)

@@ -91,7 +91,6 @@ class Latents:
     Arguments:
         prior: ``normal`` or ``uniform`` on [-1, 1].
         pool: The size of a fixed training pool of latents, or None for fresh ones.
-        share: Whether the K generators of a team get one and the same batch.
     """
 
     def __init__(
@@ -101,10 +100,9 @@ class Latents:
         shape: tuple[int, int, int],
         prior: Literal["normal", "uniform"] = "normal",
         pool: int | None = None,
-        share: bool = False,
     ) -> None:
         self._generators, self._batch, self._latent = shape  # K, B, latent
-        self._draws, self._share = draws, share
+        self._draws = draws
         self._prior: Literal["normal", "uniform"] = prior
         self._pool, self._order = torch.empty(0), None
         if pool is not None:
@@ -117,10 +115,8 @@ class Latents:
         if self._order is not None:
             drawn = self._pool[self._order.at(update)].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
-        rows = 1 if self._share else self._generators
-        drawn = self._draws.draw(name, update, (rows, self._batch, self._latent), self._prior)
-        drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
-        return drawn.expand(-1, self._generators, -1, -1)
+        drawn = self._draws.draw(name, update, (self._generators, self._batch, self._latent), self._prior)
+        return drawn * 2 - 1 if self._prior == "uniform" else drawn
 
 
 def fixed_latents(count: int, latent: int, prior: Literal["normal", "uniform"], *, name: str) -> Tensor:

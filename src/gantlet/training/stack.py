@@ -142,10 +142,6 @@ class Stack:
             self.buffers[name] = moved if good is None else torch.where(_align(good, held), moved, held)
         self._pending = None
 
-    def drop(self) -> None:
-        """Forget moved buffers."""
-        self._pending = None
-
     def _working_buffers(self) -> _Tensors:
         source = self.buffers if self._pending is None else self._pending
         return {name: buffer.clone() for name, buffer in source.items()}
