@@ -1,4 +1,4 @@
-"""Objectives that gantlet does not have yet, in their smallest form: they prove that the protocols have room.
+"""Objectives in their smallest form, one for each thing that an objective may need: they prove that the protocols have room.
 
 ``CoulombLike`` needs samples (of two batch sizes), ``EnergyLike`` needs whole verdicts of an auto-encoder,
 ``BalanceLike`` has a state. Training tests use them as stand-ins: ``from contracts.doubles import EnergyLike``.

@@ -60,7 +60,10 @@ class _Spot:
     numeric: tuple[str, ...]
 
     def changes(self, node: ast.AST) -> Iterator[tuple[str, Change]]:
-        if isinstance(node, ast.FunctionDef) and any(entry.arg == "real" for entry in node.args.kwonlyargs):
+        # A symmetric pair of losses stays the same when exchanged; its witness does not.
+        told_apart = not getattr(self.original, "symmetric", False) or getattr(node, "name", "") == "witness"
+        exchangeable = isinstance(node, ast.FunctionDef) and any(entry.arg == "real" for entry in node.args.kwonlyargs)
+        if exchangeable and told_apart:
             yield "real and fake exchanged", _exchange
         if isinstance(node, ast.Return):
             yield "a constant returned", lambda n: _value(n, "({}) * 0 - 100")

@@ -1,4 +1,4 @@
-"""The stand-ins for later methods give known answers through the protocols as they are."""
+"""The stand-ins for whatever an objective may need give known answers through the protocols as they are."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from contracts.cases import MEMBERS, PENALTIES, Case
+from contracts.penalty_cases import PENALTIES, PENALTY_MEMBERS, PROMISES, PenaltyCase
 from contracts.penalty_checks import PENALTY_CHECKS
+from contracts.penalty_restated import RESTATED_PENALTIES
 from gantlet.catalogue import FAMILIES, find
 from gantlet.penalties.base import Constraint
 from gantlet.settings import settings_of
@@ -16,18 +17,34 @@ from gantlet.settings import settings_of
 
 @pytest.mark.parametrize("check", PENALTY_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("case", PENALTIES, ids=str)
-def test_penalty(case: Case, check: Callable[[Case], None]) -> None:
+def test_penalty(case: PenaltyCase, check: Callable[[PenaltyCase], None]) -> None:
     check(case)
 
 
-def test_every_penalty_is_in_the_table() -> None:
-    assert {case.name for case in PENALTIES} == set(FAMILIES["penalty"]), "contracts/cases.py needs a case of it"
+def test_every_penalty_is_in_the_tables() -> None:
+    known = set(FAMILIES["penalty"])
+    assert {case.name for case in PENALTIES} == known, "contracts/penalty_cases.py needs a case of it"
+    assert set(PROMISES) == known, "contracts/penalty_cases.py needs what it promises"
+    assert set(RESTATED_PENALTIES) == known, "contracts/penalty_restated.py needs its formula"
 
 
 @pytest.mark.parametrize("name", FAMILIES["penalty"])
 def test_every_varying_setting_is_tried_per_member(name: str) -> None:
     settings = settings_of(find("penalty", name))
-    assert set(MEMBERS[name]) == {key for key, entry in settings.items() if entry.varies}
+    assert set(PENALTY_MEMBERS[name]) == {key for key, entry in settings.items() if entry.varies}
+
+
+@pytest.mark.parametrize("name", FAMILIES["penalty"])
+def test_every_choice_and_switch_is_tried(name: str) -> None:
+    cases = [case.values for case in PENALTIES if case.name == name]
+    for key, entry in settings_of(find("penalty", name)).items():
+        wanted = set(entry.choices) if entry.choices else {False, True} if entry.kind is bool else set()
+        assert wanted <= {values[key] for values in cases}, f"no case has every value of {key}"
+
+
+def test_labels_tell_penalties_apart() -> None:
+    labels = [promise.label for promise in PROMISES.values()]
+    assert len(set(labels)) == len(labels)
 
 
 @pytest.mark.parametrize("name", FAMILIES["constraint"])

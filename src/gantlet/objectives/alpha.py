@@ -61,6 +61,7 @@ class Alpha:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    logistic: ClassVar[bool] = True
 
     alpha_d: float | Tensor = setting(0.5, "the discriminator's α", above=0.0, varies=True, infinite=True)
     alpha_g: float | Tensor = setting(1.0, "the generator's α", above=0.0, varies=True, infinite=True)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Monitored", "Need", "Objective", "Stateful", "Theory", "Verdict"]
+__all__ = ["Monitored", "Need", "Objective", "Stateful", "Theory", "Verdict", "Witnessed"]
 
 Need = Literal["real", "samples", "verdicts", "state"]
 """What an objective is given beyond scores.
@@ -52,6 +52,7 @@ class Objective(Protocol):
 
     ``boundary`` is the score at which the discriminator is undecided between real and fake (a tensor where it varies by
     member), None where a score has no such meaning (a critic). Losses are ``[..., B] -> [...]``; the team combines them.
+    Where scores are logits of being real, ``logistic = True`` has pictures show them as probabilities.
 
     An objective of your own needs only the two losses: ``needs`` is empty and ``boundary`` None where it has none.
     """
@@ -92,8 +93,23 @@ class Stateful(Protocol):
 class Monitored(Protocol):
     """An objective with quantities worth watching."""
 
-    def monitors(self, *, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-        """Named quantities ``[..., B] -> [...]``, such as the Wasserstein estimate."""
+    def monitors(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Named quantities ``[..., B] -> [...]``, such as the Wasserstein estimate.
+
+        It is given the very keywords of :meth:`Objective.discriminator`, in the discriminator's update.
+        """
+        ...
+
+
+@runtime_checkable
+class Witnessed(Protocol):
+    """An objective whose critic is not the score but a function made of it and of both batches (kernel distances).
+
+    Penalties then act on the witness: what the critic says of ``at``, given the verdicts of real and fake samples.
+    """
+
+    def witness(self, *, at: Verdict, real: Verdict, fake: Verdict) -> Tensor:
+        """The critic's value at each judged sample, ``[S, J, B]``."""
         ...
 
 

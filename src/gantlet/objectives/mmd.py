@@ -1,0 +1,102 @@
+r"""Maximum mean discrepancy (MMD): both players pull at a kernel distance between features of real and fake samples.
+
+.. math::
+    L_D = -\mathrm{MMD}^2, \qquad L_G = \mathrm{MMD}^2, \\
+    k(a, b) = \sum_{σ ∈ \{1, 2, 4, 8, 16\}} e^{-‖a - b‖² / 2σ²} \quad \text{(gaussian)}, \qquad
+    k(a, b) = \sum_{α ∈ \{0.2, 0.5, 1, 2, 5\}} \Bigl(1 + \frac{‖a - b‖²}{2α}\Bigr)^{-α} \quad
+    \text{(rational quadratic)}
+
+with the unbiased estimate of :mod:`~gantlet.objectives.pairs`. Features are the discriminator's code, or its score
+as the one feature. Kernels do not bound the discriminator: a gradient penalty on the witness, or a constraint, must.
+
+References:
+    | MMD GAN: towards deeper understanding of moment matching network (Li et al., 2017),
+      https://arxiv.org/abs/1705.08584
+    | Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
+
+Legend: ``B`` real, ``B'`` fake and ``A`` judged samples, ``d`` features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gantlet.settings import setting
+
+from .base import Verdict
+from .pairs import features, squared_distances, unbiased_terms, witness_values
+
+__all__ = ["MMD"]
+
+_SIGMAS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_ALPHAS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True)
+class MMD:
+    """The MMD objective, for batches of any two sizes from 2 samples on.
+
+    Example:
+        Two points at 0 against two far off: k is 5 at distance 0 and almost 0 between them, so MMD² = 5 + 5.
+
+        >>> real, fake = Verdict(torch.zeros(2)), Verdict(torch.full((2,), 1e3))
+        >>> MMD().generator(real=real, fake=fake)
+        tensor(10.)
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "verdicts"})
+    symmetric: ClassVar[bool] = True
+
+    kernel: Literal["gaussian", "rational-quadratic"] = setting(
+        "gaussian", "mixture of kernels on the features", choices=("gaussian", "rational-quadratic")
+    )
+    linear: bool = setting(False, "add the linear kernel, which keeps the gradient of far-off fakes alive")
+
+    @property
+    def boundary(self) -> None:
+        """None: the witness judges, not the score."""
+        return None
+
+    def discriminator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+        """Minus the unbiased MMD².
+
+        Raises:
+            Refused: A batch of one sample.
+        """
+        on_real, on_fake = unbiased_terms(self._kernel, real=features(real), fake=features(fake))
+        return -on_real.mean(-1) - on_fake.mean(-1)
+
+    def generator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+        """The unbiased MMD²; below 0 by chance where both laws are near.
+
+        Raises:
+            Refused: A batch of one sample.
+        """
+        on_real, on_fake = unbiased_terms(self._kernel, real=features(real), fake=features(fake))
+        return on_real.mean(-1) + on_fake.mean(-1)
+
+    def witness(self, *, at: Verdict, real: Verdict, fake: Verdict) -> Tensor:  # [..., A, d], ... -> [..., A]
+        """The critic of the method: how much nearer a sample's features are to real than to fake ones."""
+        return witness_values(self._kernel, at=features(at), real=features(real), fake=features(fake))
+
+    def monitors(self, *, real: Verdict, fake: Verdict) -> dict[str, Tensor]:  # -> [...]
+        """``mmd2``: the unbiased MMD² under the present features."""
+        return {"mmd2": self.generator(real=real, fake=fake)}
+
+    def _kernel(self, left: Tensor, right: Tensor) -> Tensor:  # [..., A, d], [..., B, d] -> [..., A, B]
+        """The kernel of every pair of features."""
+        squared = squared_distances(left, right)
+        mixture = _gaussian(squared) if self.kernel == "gaussian" else _rational_quadratic(squared)
+        return mixture + left @ right.mT if self.linear else mixture
+
+
+def _gaussian(squared: Tensor) -> Tensor:
+    return torch.stack([torch.exp(squared / (-2 * sigma**2)) for sigma in _SIGMAS]).sum(0)
+
+
+def _rational_quadratic(squared: Tensor) -> Tensor:
+    return torch.stack([(1 + squared / (2 * alpha)) ** -alpha for alpha in _ALPHAS]).sum(0)
