@@ -1,4 +1,4 @@
-"""The gradient penalty on a real network, and the norm that it uses."""
+"""The gradient penalty on a real network."""
 
 from __future__ import annotations
 
@@ -7,28 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.objectives.base import Verdict
-from gantlet.penalties.gradient import GradientPenalty, sample_norm
-
-
-def test_the_norm_of_known_gradients() -> None:
-    """3-4-5 spread over two axes, zero, and a tiny one."""
-    gradient = torch.zeros(1, 1, 3, 2, 2)
-    gradient[0, 0, 0] = torch.tensor([[3.0, 0.0], [0.0, -4.0]])
-    gradient[0, 0, 2, 1, 1] = 1e-15
-    assert sample_norm(gradient)[0, 0].tolist() == [5.0, 0.0, pytest.approx(1e-15)]
-
-
-def test_the_norms_derivatives_at_zero_and_beside_it() -> None:
-    gradient = torch.tensor([0.0, 0.0, 0.6, 0.8]).reshape(1, 1, 2, 2).requires_grad_()
-    (first,) = torch.autograd.grad(sample_norm(gradient).sum(), gradient, create_graph=True)
-    assert first.flatten().tolist() == pytest.approx([0.0, 0.0, 0.6, 0.8])
-    (second,) = torch.autograd.grad((first * torch.tensor([1.0, 1.0])).sum(), gradient)
-    # The Hessian of |g| is (1 - ĝ ĝᵀ)/|g|; at zero it is taken as 0.
-    assert second.flatten().tolist() == pytest.approx([0.0, 0.0, 1 - 0.6 * 1.4, 1 - 0.8 * 1.4], abs=1e-6)
-
-
-def test_nan_is_not_taken_for_zero() -> None:
-    assert sample_norm(torch.full((1, 1, 1, 2), torch.nan)).isnan().all()
+from gantlet.penalties.gradient import GradientPenalty
 
 
 def test_each_samples_slope_is_its_own() -> None:

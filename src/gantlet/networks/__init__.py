@@ -3,17 +3,50 @@
 The protocol is in :mod:`gantlet.networks.base`.
 """
 
+from .autoencoders import AutoEncoder, DenseAutoEncoder
+from .began import BEGAN
+from .bogonet import BogoNet
 from .dcgan import DCGAN28
+from .dcgan4 import DCGAN4
+from .dcgan64 import DCGAN
+from .dragan_mnist import DRAGANMNIST
+from .ebgan import EBGAN
+from .heads import embedded, with_generator_head
+from .lsgan import LSGAN
 from .mlp import MLP, BranchMixture, FullyConnected, StackelbergMixture
+from .notebook import NotebookConv, NotebookCritic
 from .own import OwnNetworks
 from .probe import has_batch_statistics
+from .r3gan import R3GAN
+from .resnet import ResNet
+from .stacked_mnist import StackedMNIST
+from .stackelberg import StackelbergCIFAR, StackelbergFashion, StackelbergMNIST
 
 __all__ = [
+    "BEGAN",
+    "DCGAN",
+    "DCGAN4",
     "DCGAN28",
+    "DRAGANMNIST",
+    "EBGAN",
+    "LSGAN",
     "MLP",
+    "R3GAN",
+    "AutoEncoder",
+    "BogoNet",
     "BranchMixture",
+    "DenseAutoEncoder",
     "FullyConnected",
+    "NotebookConv",
+    "NotebookCritic",
     "OwnNetworks",
+    "ResNet",
+    "StackedMNIST",
+    "StackelbergCIFAR",
+    "StackelbergFashion",
+    "StackelbergMNIST",
     "StackelbergMixture",
+    "embedded",
     "has_batch_statistics",
+    "with_generator_head",
 ]

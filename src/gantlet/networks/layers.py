@@ -1,21 +1,45 @@
 """Building blocks that several families share.
 
-Legend: ``B`` batch, ``*x`` sample shape.
+Legend: ``B`` batch, ``K`` generators, ``d`` features, ``*x`` sample shape.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
 
-__all__ = ["Output", "Score", "dense", "dense_discriminator", "dense_generator"]
+from gantlet.errors import Refused
+from gantlet.objectives.base import Verdict
+
+__all__ = [
+    "Heads",
+    "Initialiser",
+    "Norm",
+    "Output",
+    "Score",
+    "dense",
+    "dense_discriminator",
+    "dense_generator",
+    "heads",
+    "initialised",
+    "normal",
+    "normalisation",
+    "square_image",
+]
 
 Output = Literal["linear", "tanh"]
 """How a generator ends: any number, or within (-1, 1)."""
+
+Norm = Literal["batch", "none", "layer"]
+"""Which statistics normalise an image's channels: the batch's, none, or those of the sample's whole layer."""
+
+Initialiser = Callable[[Tensor], object]
+"""Draws a weight in place, from torch's global random state."""
 
 
 class Score(nn.Module):
@@ -57,3 +81,90 @@ def dense_discriminator(
     """Flattened samples through hidden layers of the given widths, leaky rectifiers between, to one score."""
     sizes = [math.prod(shape), *hidden, 1]
     return nn.Sequential(nn.Flatten(), *dense(sizes, lambda: nn.LeakyReLU(slope)), Score())
+
+
+class Heads(nn.Module):
+    """Two linear heads on the same features: the score, and one logit for each generator of a team.
+
+    Example:
+        >>> import torch
+        >>> verdict = Heads(5, generators=3)(torch.zeros(2, 5))
+        >>> verdict.score.shape, verdict.generator_logits.shape
+        (torch.Size([2]), torch.Size([2, 3]))
+    """
+
+    def __init__(self, features: int, *, generators: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(features, 1)
+        self.generator = nn.Linear(features, generators)
+
+    def forward(self, x: Tensor) -> Verdict:  # [B, d] -> score [B], generator_logits [B, K]
+        """Both heads' verdict."""
+        return Verdict(self.score(x).squeeze(-1), generator_logits=self.generator(x))
+
+
+def heads(features: int, *, generators: int) -> list[nn.Module]:
+    """How a discriminator of a team ends: in :class:`Heads`, or in the score alone where nobody is to be told apart.
+
+    Example:
+        >>> [type(layer).__name__ for layer in heads(5, generators=1)]
+        ['Linear', 'Score']
+    """
+    return [nn.Linear(features, 1), Score()] if generators == 1 else [Heads(features, generators=generators)]
+
+
+def normalisation(kind: Norm, channels: int) -> list[nn.Module]:
+    """The layers that normalise ``[B, channels, height, width]``, each with a gain and a bias per channel.
+
+    Example:
+        >>> [type(layer).__name__ for layer in normalisation("layer", 8)], normalisation("none", 8)
+        (['GroupNorm'], [])
+    """
+    if kind == "none":
+        return []
+    return [nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(1, channels)]
+
+
+def normal(deviation: float) -> Initialiser:
+    """Draws from N(0, deviation²)."""
+    return partial(nn.init.normal_, std=deviation)
+
+
+def initialised(layers: Iterable[nn.Module], weights: Initialiser) -> list[nn.Module]:
+    """The layers, with the weights of all linear maps and (transposed) convolutions drawn anew and their biases 0.
+
+    Normalisations keep their gains of 1 and biases of 0.
+
+    Example:
+        >>> layers = initialised([nn.Linear(2, 1)], nn.init.ones_)
+        >>> [parameter.tolist() for parameter in layers[0].parameters()]
+        [[[1.0, 1.0]], [0.0]]
+    """
+    drawn = list(layers)
+    for part in (part for layer in drawn for part in layer.modules()):
+        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            weights(part.weight)
+            if part.bias is not None:  # pyright: ignore[reportUnnecessaryComparison] - None when built with bias=False
+                nn.init.zeros_(part.bias)
+    return drawn
+
+
+def square_image(
+    network: str, shape: tuple[int, ...], *, fits: Callable[[int], bool], sides: str
+) -> tuple[int, int]:  # -> channels, side in pixels
+    """Colour channels and side of the square images that a family is made for; ``sides`` says in words which fit.
+
+    Raises:
+        Refused: Samples that are no square images, or whose side does not fit.
+
+    Example:
+        >>> square_image("dcgan4", (3, 32, 32), fits=lambda side: side % 16 == 0, sides="divisible by 16")
+        (3, 32)
+    """
+    if len(shape) != 3 or min(shape) < 1 or shape[1] != shape[2] or not fits(shape[1]):
+        came = "×".join(str(size) for size in shape)
+        raise Refused(
+            f"The network '{network}' is made for square images with sides {sides}, but a sample has the shape {came}: "
+            f"resize the images, or choose a network for that shape, such as 'mlp'."
+        )
+    return shape[0], shape[1]

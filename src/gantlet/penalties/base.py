@@ -11,15 +11,25 @@ Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``*x`` sample sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from gantlet.objectives.base import Verdict
 
-__all__ = ["Constraint", "Draw", "Judge", "Penalty"]
+__all__ = ["Constraint", "Draw", "Judge", "Penalty", "PenaltyNeed"]
+
+PenaltyNeed = Literal["verdicts", "parameters", "state"]
+"""What a penalty is given beyond the judge, the samples and its noise.
+
+- ``verdicts``: keywords ``real_verdict`` (None in the generator's update unless the objective asks for it) and
+  ``fake_verdict``, as the player's own update judged them (LeCam, pulling-away).
+- ``parameters``: keyword ``parameters``, the player's own by name: ``[S, ...]``, or ``[S·K, ...]`` for a team.
+- ``state``: keyword ``state``; the penalty then is also :class:`~gantlet.objectives.base.Stateful`, its ``update`` is
+  given ``real`` and ``fake`` scores after each update of the discriminator.
+"""
 
 Judge = Callable[[Tensor], Verdict]
 """Judges samples ``[S, J, B, *x]`` (J batches, each on its own) and returns a verdict with score ``[S, J, B]``."""
@@ -40,17 +50,33 @@ class Penalty(Protocol):
     Class attributes:
         player: Whose loss it joins.
         requires: What it asks of the discriminator: ``no_batch_statistics`` where it needs per-sample gradients.
+        needs: What it is given beyond samples and noise, see :data:`PenaltyNeed`.
+        label: The name under which its value is logged.
+
+    ``every`` is a setting of each penalty: it is applied at every n-th update of its player only, with n times its weight,
+    so that its mean over updates stays (lazy regularisation; Karras et al., 2020).
     """
 
     player: ClassVar[Literal["generator", "discriminator"]]
     requires: ClassVar[frozenset[str]]
+    needs: ClassVar[frozenset[str]]
+    label: ClassVar[str]
+
+    @property
+    def every(self) -> int:
+        """At which updates it is applied: those whose number (from 0) it divides."""
+        ...
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
         """The random tensors it wants each step."""
         ...
 
-    def __call__(self, judge: Judge, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
-        """The weighted penalty, real ``[S, 1, B, *x]`` and fake ``[S, K, B, *x]`` -> ``[S, K]``."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The weighted penalty (not yet times ``every``).
+
+        It is called as ``penalty(judge, real=…, fake=…, noise=…)`` with real ``[S, 1, B, *x]``, fake ``[S, K, B, *x]``
+        and the drawn noise by name, plus the keywords it ``needs``, and returns ``[S, K]``.
+        """
         ...
 
 

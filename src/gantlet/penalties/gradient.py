@@ -19,14 +19,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor
 
 from gantlet.settings import setting
 
 from .base import Draw, Judge
+from .slope import between, sample_norm, slope
 
-__all__ = ["GradientPenalty", "sample_norm"]
+__all__ = ["GradientPenalty"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class GradientPenalty:
     ``weight`` and ``target`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``).
 
     Example:
+        >>> import torch
         >>> from gantlet.objectives.base import Verdict
         >>> critic = lambda x: Verdict(3 * x.squeeze(-1))  # slope 3: (3 - 1)² · 10
         >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
@@ -45,9 +46,12 @@ class GradientPenalty:
 
     player: ClassVar[Literal["generator", "discriminator"]] = "discriminator"
     requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
+    needs: ClassVar[frozenset[str]] = frozenset()
+    label: ClassVar[str] = "gradient_penalty"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
     target: float | Tensor = setting(1.0, "the slope that costs nothing", low=0.0, varies=True)
+    every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
         """``mix``: where between its real and its fake sample each point lies, ``[K, B]``."""
@@ -62,23 +66,5 @@ class GradientPenalty:
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        mix = noise["mix"]
-        mix = mix.reshape(*mix.shape, *[1] * (fake.ndim - mix.ndim))
-        between = (mix * real.detach() + (1 - mix) * fake.detach()).requires_grad_()
-        # Outside vmap: the members' scores are independent, so the sum's gradient holds every member's own.
-        (slope,) = torch.autograd.grad(judge(between).score.sum(), between, create_graph=True)
-        norm = sample_norm(slope)  # [S, K, B]
+        norm = sample_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).square()).mean(-1)
-
-
-def sample_norm(gradient: Tensor) -> Tensor:  # [S, K, B, *x] -> [S, K, B]
-    """The Euclidean norm of each sample's gradient; at zero its own gradient is zero, not nan.
-
-    Example:
-        >>> sample_norm(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]))
-        tensor([[[5., 0.]]])
-    """
-    squared = gradient.flatten(3).square().sum(-1)
-    # == 0 rather than > 0: a nan must stay one.
-    flat = squared == 0
-    return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())

@@ -1,0 +1,77 @@
+r"""The pulling-away term: the codes of a batch of fakes shall point in different directions.
+
+.. math::
+    w \frac{1}{N (N - 1)} \sum_{i \neq j} \left(\frac{s_i^\top s_j}{\lVert s_i \rVert \lVert s_j \rVert}\right)^2
+
+s_i is the encoder's output for the i-th fake sample, flattened. The term is 0 if all codes are orthogonal and w if all
+are parallel; it joins the generator's loss only. A batch of one sample has no pairs, and costs nothing.
+
+Reference:
+    | Energy-based generative adversarial network (Zhao et al., 2017), https://arxiv.org/abs/1609.03126
+
+Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``d`` size of a code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from gantlet.errors import Refused
+from gantlet.objectives.base import Verdict
+from gantlet.settings import setting
+
+from .base import Draw, Judge
+from .slope import sample_norm
+
+__all__ = ["PullingAway"]
+
+_EPS = 1e-8  # the direction of a code of zeros is zero
+
+
+@dataclass(frozen=True)
+class PullingAway:
+    """Codes of fake samples shall point in different directions.
+
+    The term is that of each generator's batch apart.
+    ``weight`` is a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
+
+    Example:
+        >>> import torch
+        >>> code = torch.tensor([[[[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]]])  # one pair of three is parallel
+        >>> fake = Verdict(torch.zeros(1, 1, 3), code=code)
+        >>> PullingAway(weight=0.6)(lambda x: fake, fake_verdict=fake)
+        tensor([[0.2000]])
+    """
+
+    player: ClassVar[Literal["generator", "discriminator"]] = "generator"
+    requires: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
+    needs: ClassVar[frozenset[str]] = frozenset({"verdicts"})
+    label: ClassVar[str] = "pulling_away"
+
+    weight: float | Tensor = setting(0.1, "the term's weight in the generator's loss", low=0.0, varies=True)
+    every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
+
+    def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
+        """None."""
+        return {}
+
+    def __call__(self, judge: Judge, *, fake_verdict: Verdict, **_: Any) -> Tensor:  # code [S, K, B, d] -> [S, K]
+        """The weighted term.
+
+        Raises:
+            Refused: The discriminator gives no code.
+        """
+        if fake_verdict.code is None:
+            raise Refused(
+                "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one gives scores "
+                "alone: choose a network that provides 'autoencoder'."
+            )
+        code = fake_verdict.code.flatten(3)
+        unit = code / (sample_norm(code).unsqueeze(-1) + _EPS)
+        cosines = (unit @ unit.mT).square()  # [S, K, B, B]
+        others = cosines.sum(-1) - cosines.diagonal(dim1=-2, dim2=-1)
+        # One sample's share of the N (N - 1) pairs, so that the reduction is a mean over the batch.
+        return (self.weight * others / max(code.shape[2] - 1, 1)).mean(-1)

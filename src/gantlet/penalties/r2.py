@@ -1,0 +1,65 @@
+r"""R2: the discriminator shall be flat at the fake samples.
+
+.. math::
+    \tfrac{γ}{2}\, \mathbb{E}_i \lVert \nabla_x D(f_i) \rVert_2^2
+
+The squares are summed over all numbers of a sample and averaged over the batch, as in R1, to which it is often added.
+
+Reference:
+    | Which training methods for GANs do actually converge? (Mescheder et al., 2018), https://arxiv.org/abs/1801.04406
+
+Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from gantlet.settings import setting
+
+from .base import Draw, Judge
+from .slope import slope, squared_norm
+
+__all__ = ["R2"]
+
+
+@dataclass(frozen=True)
+class R2:
+    """Half the squared slope at the fake samples, on the discriminator's raw score.
+
+    ``weight`` is γ, a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
+
+    Example:
+        >>> import torch
+        >>> from gantlet.objectives.base import Verdict
+        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
+        >>> at, other = torch.tensor([[[[1.0], [3.0]]]]), torch.zeros(1, 1, 2, 1)
+        >>> R2()(critic, fake=at, real=other).detach()
+        tensor([[25.]])
+    """
+
+    player: ClassVar[Literal["generator", "discriminator"]] = "discriminator"
+    requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
+    needs: ClassVar[frozenset[str]] = frozenset()
+    label: ClassVar[str] = "r2_penalty"
+
+    weight: float | Tensor = setting(10.0, "γ: half of it stands before the squared slope", low=0.0, varies=True)
+    every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
+
+    def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
+        """None."""
+        return {}
+
+    def __call__(
+        self,
+        judge: Judge,
+        *,
+        real: Tensor,  # [S, 1, B, *x]
+        fake: Tensor,  # [S, K, B, *x]
+        **_: Any,
+    ) -> Tensor:  # [S, K]
+        """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
+        return (self.weight / 2 * squared_norm(slope(judge, fake))).mean(-1)
