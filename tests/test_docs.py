@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import importlib.machinery
 import importlib.util
@@ -21,6 +22,7 @@ import typer
 
 import gantlet
 from gantlet import catalogue
+from gantlet.errors import Refused
 from gantlet.studies.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
 from gantlet.studies.spec import Request, expand
 from gantlet.studies.study import Options, Study, prepare, start
@@ -100,10 +102,15 @@ def test_every_name_has_its_section(page: str, family: str) -> None:
 def test_every_setting_is_on_the_page_of_settings() -> None:
     from gantlet.studies.spec import keys_of
 
-    cells = re.split(r" \| |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
+    cells = re.split(r" \| | / |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
     shown = {cell.strip("| `") for cell in cells}
-    pairs = [(task, method) for task in catalogue.FAMILIES["task"] for method in catalogue.FAMILIES["method"]]
-    assert {key for task, method in pairs for key in keys_of(task, method)} <= shown
+    keys: set[str] = set()
+    for task in catalogue.FAMILIES["task"]:
+        for method in catalogue.FAMILIES["method"]:
+            with contextlib.suppress(Refused):  # auto-encoders on points, say
+                keys |= set(keys_of(task, method))
+    assert "r1_weight" in keys
+    assert keys <= shown
 
 
 # Commands

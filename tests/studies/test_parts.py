@@ -11,6 +11,7 @@ import pytest
 
 from gantlet import catalogue
 from gantlet.errors import BadValue, Refused
+from gantlet.methods.ebgan import EBGAN
 from gantlet.methods.vanilla import VANILLA
 from gantlet.methods.wgan_gp import WGAN_GP
 from gantlet.networks.dcgan import DCGAN28
@@ -37,10 +38,12 @@ def test_one_penalty_has_a_short_prefix_and_several_have_their_names(monkeypatch
     monkeypatch.setitem(catalogue.FAMILIES["penalty"], "other-one", "gantlet.penalties.gradient:GradientPenalty")
     catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
     try:
-        assert prefixes(parts(penalties=("gradient",)), "penalty/gradient") == {"penalty_weight", "penalty_target"}
+        assert prefixes(parts(penalties=("gradient",)), "penalty/gradient") == {
+            *("penalty_weight", "penalty_target", "penalty_every")
+        }
         two = parts(penalties=("gradient", "other-one"))
-        assert prefixes(two, "penalty/gradient") == {"gradient_weight", "gradient_target"}
-        assert prefixes(two, "penalty/other-one") == {"other_one_weight", "other_one_target"}
+        assert prefixes(two, "penalty/gradient") == {"gradient_weight", "gradient_target", "gradient_every"}
+        assert prefixes(two, "penalty/other-one") == {"other_one_weight", "other_one_target", "other_one_every"}
         assert catalogue.find("penalty", "other-one") is penalty
     finally:
         monkeypatch.undo()
@@ -51,7 +54,7 @@ def test_picked_values_carry_the_parts_own_field_names() -> None:
     values: Mapping[str, Any] = {"penalty_weight": 3.0, "penalty_target": 2.0}
     rest = {name: key.setting.default for name, key in parts(penalties=("gradient",)).keys().items()}
     picked = parts(penalties=("gradient",)).pick("penalty/gradient", rest | dict(values))
-    assert picked == {"weight": 3.0, "target": 2.0}
+    assert picked == {"weight": 3.0, "target": 2.0, "every": 1}
 
 
 def test_two_parts_may_not_share_a_key() -> None:
@@ -71,7 +74,10 @@ def test_a_fixed_field_is_no_key() -> None:
 
 def test_a_network_that_a_method_cannot_play_is_not_offered() -> None:
     assert "dcgan28" in offered_networks(DIGITS, VANILLA)
-    assert set(offered_networks(DIGITS, WGAN_GP)) == {"fc-mnist", "dcgan28-plain"}
+    offered = set(offered_networks(DIGITS, WGAN_GP))
+    assert {"fc-mnist", "dcgan28-plain", "wgan-gp-resnet"} <= offered
+    assert not {"dcgan28", "dcgan", "ebgan"} & offered, "batch norm in the discriminator"
+    assert set(offered_networks(DIGITS, EBGAN)) == {"autoencoder", "ebgan", "began"}
 
 
 def test_a_preferred_network_comes_first_where_it_is_offered() -> None:

@@ -18,9 +18,11 @@ from contracts.doubles import BalanceLike
 from gantlet.errors import StoreError
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
-from gantlet.training.blueprint import Blueprint, Execution, Player
+from gantlet.training.anneal import Anneal, Stall
+from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Tuning
 from gantlet.training.fleet import Exit, Fleet
 from gantlet.training.optimisers import OptimiserSpec
+from gantlet.training.schedule import Schedule
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 
@@ -35,6 +37,15 @@ class Trips(Vanilla):
         loss = super().generator(fake=fake)
         hit = (torch.arange(len(loss)).reshape(-1, 1) == 1) & (self.calls == 4)
         return loss + torch.where(hit, torch.inf, 0.0)
+
+
+def optimistic() -> dict[str, Any]:
+    drawn = arena.sheet()
+    rule = arena.adam(3, optimistic=True)
+    return {
+        "generator": Player(drawn.generator.build, rule),
+        "discriminator": Player(drawn.discriminator.build, rule),
+    }
 
 
 def normed(members: int) -> dict[str, Any]:
@@ -61,6 +72,10 @@ SHEETS: dict[str, dict[str, Any]] = {
     "average, team": {"ema": 0.9, "k": 2},
     "batch norm": normed(3),
     "state": {"objective": BalanceLike(gamma=0.5, rate=0.1)},
+    "optimistic": optimistic(),
+    "extragradient": {"schedule": Schedule(extragradient=True), "noise": InstanceNoise(0.1)},
+    "tuned": {"tuning": Tuning(Anneal("step", decay=0.9, every=2), beta2=Anneal("cosine", every=9))},
+    "stalling": {"objective": BalanceLike(gamma=0.5, rate=0.1), "tuning": Tuning(Stall(every=2))},
     "float32": {"execution": Execution(route="stacked", dtype=torch.float32)},
 }
 

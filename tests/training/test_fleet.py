@@ -18,7 +18,8 @@ from gantlet.objectives.vanilla import Vanilla
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.penalties.clipping import WeightClipping
 from gantlet.penalties.gradient import GradientPenalty
-from gantlet.training.blueprint import Blueprint, Execution, Player, per_member
+from gantlet.training.anneal import Anneal, Stall
+from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, Tuning, per_member
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
@@ -87,6 +88,23 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
             "discriminator": Player(lambda: AutoEncoders().discriminator(shape=(2,)), arena.adam(members)),
         },
         "balance": {"objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01))},
+        "packs": {
+            "sizes": Sizes(batch=8, latent=3, steps=20, pack=2),
+            "discriminator": Player(lambda: family.discriminator(shape=(4,)), arena.adam(members)),
+        },
+        "instance noise": {"noise": InstanceNoise(spread(0.3, 0.0, 0.1), Anneal("linear", every=15))},
+        "extragradient": {"schedule": Schedule(extragradient=True), "ema": 0.9},
+        "optimistic": {
+            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, optimistic=True)),
+            "discriminator": Player(lambda: family.discriminator(shape=(2,)), arena.adam(members, optimistic=True)),
+        },
+        "tuned": {
+            "tuning": Tuning(Anneal("step", decay=0.9, every=3), beta2=Anneal("cosine", every=9), beta2_end=0.99),
+        },
+        "stalling": {
+            "objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01)),
+            "tuning": Tuning(Stall(every=2)),
+        },
     }
 
 
@@ -110,6 +128,7 @@ def one_of(sheet: Blueprint, slot: int) -> Blueprint:
         objective=pick(sheet.objective),
         penalties=tuple(pick(penalty) for penalty in sheet.penalties),
         constraint=pick(sheet.constraint),
+        noise=pick(sheet.noise),
         generator=alone(sheet.generator),
         discriminator=alone(sheet.discriminator),
         execution=LOOP,

@@ -14,6 +14,7 @@ import typer
 from gantlet import __version__
 from gantlet.errors import GantletError, UsageError
 
+from .explain import explain_command
 from .listing import list_command
 from .look import report_command, sample_command, show_command
 from .train import replay_command, resume_command, run_command
@@ -50,6 +51,7 @@ app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("list")(list_command)
+app.command("explain")(explain_command)
 
 
 def main() -> None:

@@ -23,4 +23,13 @@ ALPHA = Method(
         "fresh latents by default; preset=seed keeps the experiments' fixed pool of latents",
         "non-saturating generator by default; saturating=true for Tables I and II",
     ),
+    formulas=(
+        "E ℓ_αD(s_r) + E ℓ_αD(1 − s_f), ℓ_α(s) = α/(α − 1) · (1 − s^((α−1)/α))",
+        "E ℓ_αG(s_f), saturating=true: −E ℓ_αG(1 − s_f)",
+    ),
+    optimum="at s = p^αD/(p^αD + q^αD); log 4 − 2 JS(p, q) for α_D = 1",
+    watch=(
+        "loss_d: α_D/(α_D − 1) · 2 (1 − 2^(1/α_D − 1)) when nothing can be told apart",
+        "gradient_g: 0 where s is clamped",
+    ),
 )

@@ -33,6 +33,9 @@ class Method:
         prefers: A network family it takes where a task offers it.
         presets: Named sets of settings, such as ``seed`` for the earlier code where it differs.
         differs: "Differs from the paper in …", one sentence each.
+        formulas: The discriminator's loss and the generator's, in the notation of docs/methods.md.
+        optimum: What the discriminator's loss is worth at its best, and which divergence that makes.
+        watch: Names in the history worth watching, each with what it says.
     """
 
     name: str
@@ -49,3 +52,6 @@ class Method:
     prefers: str | None = None
     presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
     differs: tuple[str, ...] = ()
+    formulas: tuple[str, str] = ("", "")
+    optimum: str = ""
+    watch: tuple[str, ...] = ()

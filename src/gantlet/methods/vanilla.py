@@ -16,6 +16,13 @@ _DIFFERS = (
     "one discriminator update per step, as the paper's experiments, on networks of today",
 )
 
+_FORMULA = "−E log s_r − E log(1 − s_f)"
+_OPTIMUM = "log 4 − 2 JS(p, q), at l = log p/q; 1.386 when nothing can be told apart"
+_WATCH = (
+    "loss_d: near 1.386 the discriminator is undecided, near 0 it has won",
+    "score_real, score_fake: mean logits; far apart and growing, the generator is losing its gradient",
+)
+
 VANILLA = Method(
     name="vanilla",
     summary="cross-entropy game, non-saturating generator",
@@ -25,6 +32,9 @@ VANILLA = Method(
     fixed={"saturating": False},
     defaults=_DEFAULTS,
     differs=_DIFFERS,
+    formulas=(_FORMULA, "−E log s_f"),
+    optimum=_OPTIMUM,
+    watch=_WATCH,
 )
 
 VANILLA_SATURATING = Method(
@@ -36,4 +46,7 @@ VANILLA_SATURATING = Method(
     fixed={"saturating": True},
     defaults=_DEFAULTS,
     differs=_DIFFERS,
+    formulas=(_FORMULA, "E log(1 − s_f)"),
+    optimum=_OPTIMUM,
+    watch=_WATCH,
 )

@@ -28,4 +28,8 @@ WGAN = Method(
         "weights are clipped after each critic update, as in the paper's algorithm; the authors' code clips before",
         "the 100-critic-update schedule is the authors' code's (25 first steps, every 500th), not the paper's text",
     ),
+    presets={"seed": {"lr_trick": True, "critic_schedule": "constant"}},
+    formulas=("E l_f − E l_r, then every weight of the critic is clipped to [−clip, clip]", "−E l_f"),
+    optimum="−K · W₁(p, q) over critics of slope at most K, which the box bounds but does not name",
+    watch=("wasserstein_estimate: E l_r − E l_f, should fall as samples improve", "gradient_d: tiny in a tight box"),
 )

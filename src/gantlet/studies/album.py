@@ -88,9 +88,8 @@ def pictured_runs(settings: int, seeds: int, *, most: int = 8) -> frozenset[int]
 
 def _map(fleet: Fleet, slot: int, extent: float) -> tuple[object, object, object, str]:
     xs, ys, values = (tensor.float().cpu() for tensor in decision(fleet, slot, extent))
-    # METHODS of the field draw a logistic discriminator as a probability, any other as its raw score.
-    logistic = getattr(fleet.blueprint.objective, "boundary", None)
-    probability = not isinstance(logistic, Tensor) and logistic == 0.0
+    # The field draws a logistic discriminator as a probability, any other as its raw score.
+    probability = getattr(fleet.blueprint.objective, "logistic", False)
     return (
         xs.numpy(),
         ys.numpy(),

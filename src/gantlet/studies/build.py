@@ -8,29 +8,37 @@ from functools import partial
 from typing import Any, cast
 
 import torch
+from torch import nn
 
 from gantlet import catalogue
 from gantlet.data.base import Dataset, Source
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
+from gantlet.networks.heads import embedded
 from gantlet.networks.probe import has_batch_statistics
+from gantlet.networks.spectral import spectrally_normalised
+from gantlet.objectives.base import Stateful
 from gantlet.settings import Scalar, settings_of
-from gantlet.training.blueprint import Blueprint, Execution, Player, Sizes, per_member
+from gantlet.training.anneal import Anneal, Stall
+from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, Tuning, per_member
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
+from gantlet.training.view import packed_shape
 
-from .parts import Parts, choose_network, find_method, find_task, with_own
+from .parts import Parts, choose_network, find_method, find_task, with_own, with_penalties
 from .spec import Resolved
 
-__all__ = ["blueprint", "family_of", "parts_of", "schedule_of", "source_of", "steps_of"]
+__all__ = ["blueprint", "family_of", "parts_of", "schedule_of", "source_of", "steps_of", "tuning_of"]
 
-_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+_AHEAD = "extra-"
+_OPTIMISTIC = "optimistic-"
 
 
 def parts_of(resolved: Resolved) -> Parts:
     """The task, method and network family of a resolved setting."""
     task, _ = find_task(resolved.task)
-    method = find_method(resolved.method)
+    method = with_penalties(find_method(resolved.method), resolved.values)
     network, family = choose_network(task, method, resolved.values)
     return Parts(task, method, network, family)
 
@@ -52,8 +60,23 @@ def schedule_of(values: Mapping[str, Any]) -> Schedule:
         order=values["order"],
         latent=values["latent"],
         reuse_fake=values["reuse_fake"],
-        n_critic=values["n_critic"],
-        critic_schedule=values["critic_schedule"],
+        n_critic=1 if values["lr_trick"] else values["n_critic"],
+        critic_schedule="constant" if values["lr_trick"] else values["critic_schedule"],
+        extragradient=values["optimiser"].startswith(_AHEAD),
+    )
+
+
+def tuning_of(values: Mapping[str, Any], steps: int) -> Tuning:
+    """What changes over training."""
+    every, burn_in = values["lr_every"] or steps, values["burn_in"] or steps
+    decay, floor = values["lr_decay"], values["lr_floor"]
+    on_stall = values["lr_schedule"] == "on-stall"
+    kind = "constant" if on_stall else values["lr_schedule"]
+    return Tuning(
+        lr=Stall(decay, every, floor) if on_stall else Anneal(kind, decay, every, floor),
+        penalty=Anneal(values["penalty_schedule"], 0.5, burn_in, values["penalty_floor"]),
+        beta2=Anneal(values["beta2_schedule"], 1.0, burn_in, 0.0),
+        beta2_end=values["beta2_end"],
     )
 
 
@@ -77,31 +100,41 @@ def blueprint(
     values = cast(dict[str, Any], first.values)
     parts = parts_of(first)
     family = family_of(parts, first, dataset.shape)
-    execution = replace(execution, dtype=_DTYPES[values["dtype"]])
+    execution = replace(execution, dtype=_DTYPES[values["dtype"]], mixed=values["dtype"] == "bfloat16")
     sizes = Sizes(
         batch=values["batch_size"],
         latent=values["latent_dim"],
         steps=steps or steps_of(values, len(dataset.train)),
         generators=values["generators"],
+        pack=values["pack"],
     )
+    _check(values, execution)
     settings = [resolved for resolved, _ in members]
+    shape = packed_shape(dataset.shape, sizes.pack)
     build_g = partial(family.generator, latent=sizes.latent, shape=dataset.shape)
-    build_d = partial(family.discriminator, shape=dataset.shape, generators=sizes.generators)
+    build_d = partial(_discriminator, family, shape, values)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        mixing = has_batch_statistics(build_d(), dataset.shape)
+        mixing = has_batch_statistics(build_d(), shape)
     if mixing and "no_batch_statistics" in parts.requirements():
         raise Refused(
             f"The method '{first.method}' needs per-sample gradients, but in this discriminator one sample's score "
             f"depends on the others of its batch (batch norm or the like). Use one without batch statistics."
         )
     make = partial(_make, settings=settings, execution=execution, parts=parts)
+    objective = make("objective", parts.method.objective, fixed=parts.method.fixed)
+    stateful = isinstance(cast(object, objective), Stateful)
+    if values["lr_schedule"] == "on-stall" and not stateful:
+        raise Refused(
+            f"lr_schedule=on-stall watches a measure of convergence, which the method '{first.method}' does not have "
+            f"(began has one). Use lr_schedule=step or cosine."
+        )
     return Blueprint(
         seeds=tuple(seed for _, seed in members),
         sizes=sizes,
         generator=Player(build_g, _optimiser(settings, "lr_g")),
         discriminator=Player(build_d, _optimiser(settings, "lr_d"), batch_statistics=mixing),
-        objective=make("objective", parts.method.objective, fixed=parts.method.fixed),
+        objective=objective,
         penalties=tuple(make("penalty", name) for name in parts.method.penalties),
         constraint=make("constraint", parts.method.constraint) if parts.method.constraint else None,
         schedule=schedule_of(values),
@@ -109,8 +142,41 @@ def blueprint(
         feed=values["pool"],
         ema=values["ema"],
         team_reduction=values["team_reduction"],
+        tuning=tuning_of(values, sizes.steps),
+        noise=_noise(settings, execution),
         execution=execution,
     )
+
+
+def _discriminator(family: Family, shape: tuple[int, ...], values: Mapping[str, Any]) -> nn.Module:
+    """A fresh discriminator, with the head and the normalisation that the settings ask for."""
+    module = family.discriminator(shape=shape, generators=values["generators"])
+    if values["features"]:
+        module = embedded(module, values["features"])
+    return spectrally_normalised(module) if values["spectral_norm"] else module
+
+
+def _check(values: Mapping[str, Any], execution: Execution) -> None:
+    """Settings that do not go together.
+
+    Raises:
+        Refused: See the sentences.
+    """
+    if values["batch_size"] % values["pack"]:
+        raise Refused(
+            f"pack={values['pack']} samples are judged as one, but batch_size={values['batch_size']} is no multiple of "
+            f"it. Choose a batch_size that {values['pack']} divides."
+        )
+    if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")
+
+
+def _noise(settings: Sequence[Resolved], execution: Execution) -> InstanceNoise | None:
+    scales = [float(resolved.values["instance_noise"]) for resolved in settings]
+    if not any(scales):
+        return None
+    over = int(settings[0].values["instance_noise_steps"])
+    return InstanceNoise(per_member(scales, execution), Anneal("linear", every=over) if over else Anneal())
 
 
 def _make(
@@ -142,8 +208,14 @@ def _optimiser(settings: Sequence[Resolved], lr: str) -> OptimiserSpec:
     def column(name: str) -> tuple[float, ...]:
         return tuple(float(resolved.values[name]) for resolved in settings)
 
-    name = cast(Any, settings[0].values["optimiser"])
-    return OptimiserSpec(name, lr=column(lr), beta1=column("beta1"), beta2=column("beta2"))
+    values, rates = settings[0].values, column(lr)
+    if lr == "lr_d" and values["lr_trick"]:
+        rates = tuple(rate * int(values["n_critic"]) for rate in rates)
+    called = str(values["optimiser"])
+    name = cast(Any, called.removeprefix(_AHEAD).removeprefix(_OPTIMISTIC))
+    return OptimiserSpec(
+        name, lr=rates, beta1=column("beta1"), beta2=column("beta2"), optimistic=called.startswith(_OPTIMISTIC)
+    )
 
 
 def _with_options(thing: object, options: Mapping[str, Scalar]) -> object:

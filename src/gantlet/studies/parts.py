@@ -20,7 +20,16 @@ from gantlet.tasks.base import Task
 
 from .settings import TrainingSettings
 
-__all__ = ["Key", "Parts", "choose_network", "find_method", "find_task", "offered_networks", "with_own"]
+__all__ = [
+    "Key",
+    "Parts",
+    "choose_network",
+    "find_method",
+    "find_task",
+    "offered_networks",
+    "with_own",
+    "with_penalties",
+]
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Parts:
         owners: list[tuple[str, str, Any]] = [("objective", "", objective)]
         prefixed = len(self.method.penalties) == 1
         for name in self.method.penalties:
-            prefix = "penalty_" if prefixed else f"{name.replace('-', '_')}_"
+            prefix = "penalty_" if prefixed else f"{name.rpartition(':')[2].replace('-', '_').lower()}_"
             owners.append((f"penalty/{name}", prefix, catalogue.find("penalty", name)))
         if self.method.constraint:
             owners.append(("constraint", "", catalogue.find("constraint", self.method.constraint)))
@@ -108,6 +117,29 @@ def find_method(name: str) -> Method:
         raise BadValue(f"'{name}' is neither a gantlet Method nor an objective with discriminator() and generator().")
     summary = (found.__doc__ or "an objective of your own").strip().splitlines()[0]
     return Method(name=name, summary=summary, paper="your own", url="", objective=name)
+
+
+def with_penalties(method: Method, given: Mapping[str, Scalar]) -> Method:
+    """The method with the penalties and the constraint that the keys ``penalties`` and ``constraint`` name, where given.
+
+    Raises:
+        UnknownName: No such penalty or constraint.
+        BadValue: A penalty named twice.
+    """
+    penalties, constraint = str(given.get("penalties", "")), str(given.get("constraint", ""))
+    changes: dict[str, Any] = {}
+    if penalties:
+        named = () if penalties == "none" else tuple(name.strip() for name in penalties.split("+"))
+        if len(set(named)) < len(named):
+            raise BadValue(f"penalties={penalties} names a penalty twice.")
+        for name in named:
+            catalogue.find("penalty", name)
+        changes["penalties"] = named
+    if constraint:
+        if constraint != "none":
+            catalogue.find("constraint", constraint)
+        changes["constraint"] = None if constraint == "none" else constraint
+    return replace(method, **changes) if changes else method
 
 
 def offered_networks(task: Task, method: Method) -> dict[str, Family]:

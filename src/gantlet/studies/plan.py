@@ -20,9 +20,9 @@ from gantlet.errors import BadValue
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.memory import available_memory
 from gantlet.training.stack import Route, refuses_vmap
+from gantlet.training.view import packed_shape
 
 from .build import blueprint, parts_of
-from .parts import find_method
 from .spec import Resolved
 
 __all__ = ["FleetPlan", "Limits", "Member", "Plan", "bytes_per_member", "longest_first", "make_plan"]
@@ -97,7 +97,7 @@ def longest_first(plan: Plan, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
 
     def cost(fleet: FleetPlan) -> float:
         values: dict[str, Any] = plan.slots(fleet)[0][0].values
-        method = find_method(plan.slots(fleet)[0][0].method)
+        method = parts_of(plan.slots(fleet)[0][0]).method
         batches = values["steps"] * values["n_critic"] if values["steps"] else values["epochs"]
         # a penalty differentiates twice: about three more passes through the discriminator
         return batches * len(fleet.slots) * values["batch_size"] * (1 + 3 * len(method.penalties))
@@ -132,8 +132,8 @@ def bytes_per_member(sheet: Blueprint, dataset: Dataset) -> int:
     copies = 4 + bool(sheet.ema)
     weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
     latents = torch.zeros(2, sheet.sizes.latent)
-    samples = torch.zeros(2, *dataset.shape)
-    batch, team = sheet.sizes.batch, sheet.sizes.generators
+    samples = torch.zeros(2, *packed_shape(dataset.shape, sheet.sizes.pack))
+    batch, team = sheet.sizes.batch, sheet.sizes.generators  # a pack of samples counts as one, which errs upwards
     activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
     # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
     activations *= batch * (2 + 2 * len(sheet.penalties))
@@ -182,7 +182,7 @@ def _cut(
 def _route(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
     examples = (
         (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
-        (sheet.discriminator, torch.zeros(2, *dataset.shape)),
+        (sheet.discriminator, torch.zeros(2, *packed_shape(dataset.shape, sheet.sizes.pack))),
     )
     reasons = {
         name: refuses_vmap(player.build(), example)

@@ -20,13 +20,41 @@ class TrainingSettings:
     lr_d: float = setting(2e-4, "learning rate of the discriminators", above=0, varies=True)
     beta1: float = setting(0.5, "Adam's first decay (momentum of SGD and RMSprop)", low=0, below=1, varies=True)
     beta2: float = setting(0.999, "Adam's second decay (RMSprop's alpha)", low=0, below=1, varies=True)
-    optimiser: str = setting("adam", "torch's optimiser of both players", choices=("adam", "rmsprop", "sgd"))
+    optimiser: str = setting(
+        "adam",
+        "torch's optimiser of both players; optimistic- takes back the update before, extra- looks a step ahead",
+        choices=("adam", "rmsprop", "sgd", "optimistic-adam", "optimistic-sgd", "extra-adam", "extra-sgd"),
+    )
+    lr_schedule: str = setting(
+        "constant",
+        "learning rates: falling by lr_decay in steps, along half a cosine, or when convergence stalls",
+        choices=("constant", "step", "cosine", "on-stall"),
+    )
+    lr_decay: float = setting(0.5, "what a step or a stall multiplies the learning rates by", above=0, below=1)
+    lr_every: int = setting(0, "steps from one decay to the next, or until the cosine's end; 0: all", low=0)
+    lr_floor: float = setting(0.0, "where learning rates end, as a share of their start", low=0)
+    beta2_schedule: str = setting(
+        "constant",
+        "cosine: Adam's second decay goes to beta2_end",
+        choices=("constant", "cosine"),
+    )
+    beta2_end: float = setting(0.99, "where beta2_schedule ends", low=0, below=1)
+    penalty_schedule: str = setting(
+        "constant",
+        "penalty weights: constant, halved at every burn_in, or along half a cosine to penalty_floor",
+        choices=("constant", "step", "cosine"),
+    )
+    penalty_floor: float = setting(0.0, "where penalty weights end, as a share of their start", low=0)
+    burn_in: int = setting(0, "steps until beta2_schedule and penalty_schedule end; 0: all", low=0)
     batch_size: int = setting(64, "samples of a batch", low=1)
     epochs: float = setting(100.0, "passes of the real data through the discriminator", above=0)
     steps: int = setting(0, "generator updates; 0: as many as `epochs` needs", low=0)
     generators: int = setting(1, "generators of a team", low=1)
     team_reduction: str = setting("mean", "how a team's losses are combined", choices=("mean", "sum"))
     n_critic: int = setting(1, "discriminator updates per generator update", low=1)
+    lr_trick: bool = setting(
+        False, "imitate n_critic: one discriminator update per step, at n_critic times its learning rate"
+    )
     critic_schedule: str = setting(
         "constant",
         "wgan: 100 critic updates in the first 25 steps and every 500th",
@@ -41,6 +69,19 @@ class TrainingSettings:
     latent_dim: int = setting(2, "numbers of a latent", low=1)
     prior: str = setting("normal", "distribution of latents: N(0, 1) or U[-1, 1]", choices=("normal", "uniform"))
     reuse_fake: bool = setting(False, "one generator forward serves both players of a step")
+    pack: int = setting(1, "samples that the discriminator judges as one (PacGAN); divides batch_size", low=1)
+    instance_noise: float = setting(
+        0.0, "standard deviation of normal noise on every sample that the discriminator sees", low=0, varies=True
+    )
+    instance_noise_steps: int = setting(0, "steps over which instance noise fades to nothing; 0: it stays", low=0)
+    penalties: str = setting("", "penalties by name, joined by +, instead of the method's; none: without any")
+    constraint: str = setting(
+        "", "the constraint on the discriminator's weights, instead of the method's; none: without"
+    )
+    spectral_norm: bool = setting(False, "spectral normalisation of every layer of the discriminator")
+    features: int = setting(
+        0, "numbers by which the discriminator describes a sample, for kernel methods; 0: a score", low=0
+    )
     ema: float = setting(0.0, "decay of the average of the generators, which is then judged; 0: none", low=0, below=1)
     pool: str = setting(
         "fixed",
@@ -52,4 +93,8 @@ class TrainingSettings:
     discriminator: str = setting("", "your own discriminator, package.module:Name")
     evaluations: int = setting(10, "how often the metrics are measured; the last is at the end", low=1)
     samples: int = setting(0, "fakes per member that the metrics judge; 0: as many as the metric's source", low=0)
-    dtype: str = setting("float32", "floating type of training", choices=("float32", "float64"))
+    dtype: str = setting(
+        "float32",
+        "floating type of training; bfloat16: the networks' products only",
+        choices=("float32", "float64", "bfloat16"),
+    )

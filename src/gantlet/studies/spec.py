@@ -16,12 +16,12 @@ from gantlet.settings import Scalar
 from gantlet.tasks.base import Task
 
 from .grid import Axis, check_axes
-from .parts import Key, Parts, choose_network, find_method, find_task, offered_networks
+from .parts import Key, Parts, choose_network, find_method, find_task, offered_networks, with_penalties
 from .settings import ALIASES
 
 __all__ = ["Request", "Resolved", "expand", "keys_of"]
 
-_EARLY = ("network", "generator", "discriminator")
+_EARLY = ("network", "generator", "discriminator", "penalties", "constraint")
 """Keys that decide which other keys exist."""
 
 
@@ -98,8 +98,9 @@ def _expand_method(
     known: dict[str, Key] = {}
     for choice in product(*(axis.values for axis in early)):
         given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
-        network, family = choose_network(task, method, given)
-        parts = Parts(task, method, network, family)
+        player = with_penalties(method, given)
+        network, family = choose_network(task, player, given)
+        parts = Parts(task, player, network, family)
         keys = parts.keys()
         known |= keys
         mine = {place for place, axis in enumerate(request.axes) if _applies(axis, keys)}

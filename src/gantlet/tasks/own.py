@@ -6,11 +6,11 @@ There are no modes to count, so two-sample distances against a held-out part jud
 from gantlet.data.arrays import Images, Points
 from gantlet.data.base import Dataset
 from gantlet.metrics.points import PointsMetric
-from gantlet.networks.dcgan import DCGAN28
-from gantlet.networks.mlp import MLP, FullyConnected
+from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
+from .offers import SMALL_IMAGES
 
 __all__ = ["IMAGES", "POINTS"]
 
@@ -39,11 +39,7 @@ IMAGES = Task(
     summary="images of your own: images:FILE.npy or .npz",
     paper="your own data",
     source=Images(),
-    networks={
-        "fc-mnist": FullyConnected(),
-        "dcgan28": DCGAN28(),
-        "dcgan28-plain": DCGAN28(d_norm="none", g_norm="batch"),
-    },
+    networks=SMALL_IMAGES,
     judge=_judge,
     pictures="images",
     headline="sliced_wasserstein",

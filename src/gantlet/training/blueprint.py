@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from gantlet.objectives.base import Objective
 from gantlet.penalties.base import Constraint, Penalty
 
+from .anneal import Anneal, Stall
 from .optimisers import OptimiserSpec
 from .schedule import Schedule
 from .stack import Route
 
-__all__ = ["Blueprint", "Execution", "Player", "Sizes", "per_member"]
+__all__ = ["Blueprint", "Execution", "InstanceNoise", "Player", "Sizes", "Tuning", "per_member"]
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,57 @@ class Player:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run."""
+    """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run.
+
+    ``pack`` samples are judged as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
+    ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
+    """
 
     batch: int
     latent: int
     steps: int
     generators: int = 1
+    pack: int = 1
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How the arithmetic is carried out; recorded before step 0 and read back by resume and replay."""
+    """How the arithmetic is carried out; recorded before step 0 and read back by resume and replay.
+
+    ``mixed`` computes both networks' products in bfloat16, with parameters, losses and optimisers in ``dtype``.
+    """
 
     route: Route = "stacked"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
+    mixed: bool = False
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What changes over training: factors of both learning rates and of the penalties' weights, and Adam's second decay.
+
+    ``beta2`` runs from the optimisers' own value to ``beta2_end``, as its factor falls from 1 to 0.
+    """
+
+    lr: Anneal | Stall = field(default_factory=Anneal)
+    penalty: Anneal = field(default_factory=Anneal)
+    beta2: Anneal = field(default_factory=Anneal)
+    beta2_end: float = 0.999
+
+
+@dataclass(frozen=True)
+class InstanceNoise:
+    """Normal noise on every sample that a discriminator sees, real or fake (Sønderby et al., 2017; Arjovsky & Bottou, 2017).
+
+    ``scale`` is its standard deviation, a number or ``[S, 1, 1]``; ``anneal`` its factor by step.
+
+    References:
+        | https://arxiv.org/abs/1610.04490, https://arxiv.org/abs/1701.04862
+    """
+
+    scale: float | Tensor
+    anneal: Anneal = field(default_factory=Anneal)
 
 
 @dataclass(frozen=True)
@@ -69,6 +106,8 @@ class Blueprint:
         feed: ``fixed`` pool with epochs, or ``endless`` sampling.
         ema: Decay of the exponential moving average of the generators, 0 for none.
         team_reduction: ``mean`` or ``sum`` of the losses over a team's generators.
+        tuning: What changes over training.
+        noise: Instance noise, None for none.
     """
 
     seeds: tuple[int, ...]
@@ -83,6 +122,8 @@ class Blueprint:
     feed: Literal["fixed", "endless"] = "fixed"
     ema: float = 0.0
     team_reduction: Literal["mean", "sum"] = "mean"
+    tuning: Tuning = field(default_factory=Tuning)
+    noise: InstanceNoise | None = None
     execution: Execution = field(default_factory=Execution)
 
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
-from gantlet.objectives.base import Monitored, Stateful
+from gantlet.penalties.base import Judge
 
+from . import states
+from .anneal import Stall
 from .blueprint import Blueprint, Player
 from .feed import Feed, Latents
 from .history import History
@@ -27,7 +28,8 @@ from .memory import keep_freed_memory
 from .optimisers import StackOptimiser
 from .randomness import Draws, seed_of
 from .stack import Stack
-from .step import Judged, Judging, losses, monitors, needs_of, next_state, penalty_losses
+from .step import Judged, Judging, PenaltyContext, losses, monitors, needs_of, penalty_losses, witness
+from .view import View
 
 __all__ = ["Exit", "Fleet"]
 
@@ -69,6 +71,7 @@ class Fleet:
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
         self._draws = Draws(blueprint.seeds, device=execution.device, dtype=execution.dtype)
+        self._view = View(self._draws, sizes.pack, blueprint.noise)
         self.feed = Feed(dataset, self._draws, batch=sizes.batch, kind=blueprint.feed)
         self._latents = Latents(
             self._draws,
@@ -87,9 +90,7 @@ class Fleet:
                 self.discriminators.parameters, blueprint.discriminator.optimiser, members=self.members
             ),
         }
-        objective = blueprint.objective
-        self._stateful, self._monitored = isinstance(objective, Stateful), isinstance(objective, Monitored)
-        self.state = self._initial_state() if self._stateful else {}
+        self.state = states.initial(blueprint)
         self.average = (
             {name: value.detach().clone() for name, value in self.generators.parameters.items()}
             if blueprint.ema
@@ -103,15 +104,25 @@ class Fleet:
     def advance(self) -> None:
         """Do one step: one generator update and the discriminator updates that belong to it."""
         schedule = self.blueprint.schedule
-        self._fake = self._generate("generator", self.step, advance=True) if schedule.reuse_fake else None
-        if schedule.order == "g_first":
-            self._update_generator()
-        for _ in range(schedule.updates(self.step)):
-            self._update_discriminator()
-        if schedule.order == "d_first":
-            self._update_generator()
-        self._fake = None
+        self._tune()
+        # Distances are measured at a window's last step: a copy of all weights at every step would cost too much.
+        measured = (self.step + 1) % self.history.window == 0
+        held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()} if measured else {}
+        if schedule.extragradient:
+            self._extragradient_step()
+        else:
+            self._fake = self._generate("generator", self.step, advance=True) if schedule.reuse_fake else None
+            if schedule.order == "g_first":
+                self._update_generator()
+            for _ in range(schedule.updates(self.step)):
+                self._update_discriminator()
+            if schedule.order == "d_first":
+                self._update_generator()
+            self._fake = None
         self.step += 1
+        self.history.add(
+            {f"moved_{player[0]}": self.optimisers[player].distance(copy) for player, copy in held.items()}
+        )
         self.history.close_window(self.step, self.alive)
 
     @property
@@ -124,40 +135,57 @@ class Fleet:
         self._alive = torch.tensor(self.alive, device=self.blueprint.execution.device)
 
     def _update_discriminator(self) -> None:
+        judged, good = self._differentiate_discriminator()
+        self._move("discriminator")
+        self._after_discriminator(judged, good)
+
+    def _update_generator(self) -> None:
+        good = self._differentiate_generator(self.step)
+        self._move("generator")
+        self._after_generator(good)
+
+    def _extragradient_step(self) -> None:
+        """Look ahead with one batch; then move from where both stood, along the gradients found there with the next."""
+        held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()}
+        for place in range(2):
+            judged, good_d = self._differentiate_discriminator()
+            good_g = self._differentiate_generator(2 * self.step + place)
+            if place:
+                for player, optimiser in self.optimisers.items():
+                    optimiser.restore(held[player])
+            for player in self.optimisers:
+                self._move(player)
+            self._after_discriminator(judged, good_d & good_g)
+            self._after_generator(good_d & good_g, average=place == 1)
+
+    def _differentiate_discriminator(self) -> tuple[Judged, Tensor]:
+        """The gradients of the discriminators' update; what was judged, and ``[S]`` who may move."""
         objective, update = self.blueprint.objective, self.discriminator_steps
         self.discriminators.at("discriminator", update)
-        real = self.feed.real(update)  # [S, 1, B, *x]
-        fake = self._fakes_for_discriminator(update)  # [S, K, B, *x]
+        real = self._seen(self.feed.real(update), "d/real", update)  # [S, 1, B, *x]
+        fake = self._seen(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
         real_verdict, fake_verdict = self.judging.judge_both(real=real, fake=fake)
         judged = Judged(real_verdict, fake_verdict, real, fake, self.state)
         found = {"loss_d": losses(objective, "discriminator", judged)}
         found |= self._penalties("discriminator", self.judging.judge, judged, update)
-        good = self._move("discriminator", found)
-        self.discriminators.commit(good if self.exits else None)
-        self._constrain(good)
-        seen = monitors(objective, judged) if self._monitored else {}
-        if self._stateful:
-            self.state, more = next_state(objective, judged, good)
-            seen |= more
-        self.history.add(seen)
-        self.discriminator_steps += 1
+        return judged, self._differentiate("discriminator", found)
 
-    def _update_generator(self) -> None:
+    def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
-        fake = self._fake if self._fake is not None else self._generate("generator", self.step, advance=True)
+        made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
+        fake = self._seen(made, "g/fake", update)
         judge = self.judging.frozen()
-        real = self.feed.real(max(0, self.discriminator_steps - 1)) if self._wants_real() else fake.detach()
+        last = max(0, self.discriminator_steps - 1)
+        real = self._seen(self.feed.real(last), "g/real", update) if self._wants_real() else fake.detach()
         with torch.no_grad():
             real_verdict = judge(real) if "real" in needs_of(objective) else None
         judged = Judged(real_verdict, judge(fake), real, fake, self.state)
         found = {"loss_g": losses(objective, "generator", judged)}
-        found |= self._penalties("generator", judge, judged, self.step)
-        good = self._move("generator", found)
-        self.generators.commit(good.repeat_interleave(self._team) if self.exits else None)
-        self._average(good)
+        found |= self._penalties("generator", judge, judged, update)
+        return self._differentiate("generator", found)
 
-    def _move(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who moved
-        """Differentiate, check, and move everyone whose loss and gradient are finite."""
+    def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
+        """Put a player's gradients in place, and take out everyone whose loss or gradient is not finite."""
         team = reduce(torch.add, found.values())  # [S, K]
         if self._team == 1:
             loss = team.squeeze(-1)  # [S]
@@ -171,9 +199,39 @@ class Fleet:
         if not bool((good == self._alive).all()):
             self._leave(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
-        optimiser.step()
-        optimiser.zero_grad()
         return good
+
+    def _move(self, player: str) -> None:
+        self.optimisers[player].step()
+        self.optimisers[player].zero_grad()
+
+    def _after_discriminator(self, judged: Judged, good: Tensor) -> None:
+        self.discriminators.commit(good if self.exits else None)
+        self._constrain(good)
+        self.history.add(monitors(self.blueprint.objective, judged))
+        if self.state:
+            self.state, seen = states.advanced(self.blueprint, self.state, judged, good, self.discriminator_steps)
+            self.history.add(seen)
+        self.discriminator_steps += 1
+
+    def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
+        self.generators.commit(good.repeat_interleave(self._team) if self.exits else None)
+        if average:
+            self._average(good)
+
+    def _tune(self) -> None:
+        """Learning rates and Adam's second decay as this step has them."""
+        tuning = self.blueprint.tuning
+        if isinstance(tuning.lr, Stall):
+            factors = self.state["stall/factor"].flatten().tolist()
+        else:
+            factors = [tuning.lr.factor(self.step)] * self.members
+        share = tuning.beta2.factor(self.step)  # 1: the start, 0: the end
+        for optimiser in self.optimisers.values():
+            optimiser.tune(factors, beta2=None if tuning.beta2.kind == "constant" else (share, tuning.beta2_end))
+
+    def _seen(self, x: Tensor, name: str, update: int) -> Tensor:
+        return self._view(x, name=name, update=update, step=self.step)
 
     def _leave(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
         leaving = [slot for slot, out in enumerate((self._alive & ~good).tolist()) if out]
@@ -184,9 +242,14 @@ class Fleet:
             optimiser.leave(leaving)
         self._alive = good
 
-    def _penalties(self, player: str, judge: Any, judged: Judged, update: int) -> dict[str, Tensor]:
-        noise = (self._draws, update, self._team)
-        return penalty_losses(self.blueprint.penalties, player, judge, judged, noise)
+    def _penalties(self, player: str, judge: Judge, judged: Judged, update: int) -> dict[str, Tensor]:
+        penalties = self.blueprint.penalties
+        if not penalties:
+            return {}
+        parameters = (self.generators if player == "generator" else self.discriminators).parameters
+        factor = self.blueprint.tuning.penalty.factor(self.step)
+        given = PenaltyContext(player, update, self._team, self._draws, parameters, factor)
+        return penalty_losses(penalties, witness(self.blueprint.objective, judge, judged), judged, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:
         if self._fake is not None:
@@ -244,10 +307,11 @@ class Fleet:
                     torch.manual_seed(seed_of(seed, place, f"init/{name}"))
                     modules.append(player.build())
         seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
-        return Stack(modules, route=execution.route, seeds=seeds, device=execution.device, dtype=execution.dtype)
-
-    def _initial_state(self) -> dict[str, Tensor]:
-        execution = self.blueprint.execution
-        assert isinstance(self.blueprint.objective, Stateful)
-        made = self.blueprint.objective.init(self.members)
-        return {name: value.to(execution.device, execution.dtype) for name, value in made.items()}
+        return Stack(
+            modules,
+            route=execution.route,
+            seeds=seeds,
+            device=execution.device,
+            dtype=execution.dtype,
+            mixed=execution.mixed,
+        )

@@ -10,6 +10,10 @@ be a whole number of vectors, or its numbers would depend on its slot. Parameter
 therefore live side by side in one *bank* per member, padded to whole vectors. Small ones do too: one kernel then does the
 work of many, which is most of a narrow network's step.
 
+An optimistic optimiser moves by twice its update and takes the one before back, :math:`w \\leftarrow w + 2 u_t - u_{t-1}`,
+whatever rule makes the updates :math:`u_t` (Daskalakis et al., 2018, Training GANs with optimism,
+https://arxiv.org/abs/1711.00141): bilinear games, around which plain gradients turn for ever, then converge.
+
 Legend: ``N`` networks of a stack, ``S`` members, ``P`` numbers of a bank's row.
 """
 
@@ -29,6 +33,7 @@ __all__ = ["OptimiserSpec", "StackOptimiser"]
 _STEP = "step"
 _VECTOR = 16  # float32 numbers of the widest vector register
 _BANK = "bank"
+_BEFORE = "update_before"
 _SMALL = 4096  # numbers per network below which a parameter is cheaper to copy than to step on its own
 
 
@@ -43,6 +48,7 @@ class OptimiserSpec:
         beta2: Adam's second moment decay (RMSprop: its alpha) per member.
         eps: The number inside or beside the root.
         fused: Whether Adam runs torch's fused kernel.
+        optimistic: Whether each update is doubled and the one before taken back.
     """
 
     name: Literal["adam", "rmsprop", "sgd"]
@@ -51,6 +57,7 @@ class OptimiserSpec:
     beta2: tuple[float, ...]
     eps: float = 1e-8
     fused: bool = True
+    optimistic: bool = False
 
     def group(self, member: int) -> dict[str, Any]:
         """The options of one member's parameter group."""
@@ -144,8 +151,10 @@ class StackOptimiser:
         self._adam: list[_AdamRun] = []
         self._places: dict[str, tuple[int, int]] = {}
         self._gradients: dict[str, Tensor] = {}
+        self._tuning: list[tuple[float, tuple[float, float] | None]] = [(1.0, None)] * members
         self._slabs = {name: p.detach() for name, p in self.parameters.items() if not _banked(p)}
         self._move_into_bank({name: p for name, p in self.parameters.items() if _banked(p)})
+        self._before = {name: torch.zeros_like(slab) for name, slab in self._slabs.items()} if spec.optimistic else {}
         self._build({})
 
     def zero_grad(self) -> None:
@@ -161,8 +170,52 @@ class StackOptimiser:
         norms = [torch.linalg.vector_norm(gradient, dim=1) for gradient in held]
         return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms), dim=0)
 
+    def tune(self, lr: Sequence[float], beta2: tuple[float, float] | None = None) -> None:
+        """Scale each member's learning rate by its factor from now on.
+
+        ``beta2 = (share, end)`` sets Adam's second decay to ``end + share · (its own - end)``.
+        """
+        tuning = [(factor, beta2) for factor in lr]
+        if tuning == self._tuning:
+            return
+        self._tuning = tuning
+        if any(len({tuning[member] for member in self._members(run)}) > 1 for run in self._runs):  # equals part
+            self._build(self.state())
+            return
+        for run, group in zip(
+            self._runs, self._torch.param_groups, strict=False
+        ):  # without runs torch has an empty one
+            group.update(self._options(self._members(run)[0]))
+
+    def copy(self) -> dict[str, Tensor]:
+        """The parameters as they are now."""
+        return {name: slab.clone() for name, slab in self._slabs.items()}
+
+    def restore(self, held: Mapping[str, Tensor]) -> None:
+        """Put the parameters back to where :meth:`copy` found them."""
+        for name, slab in self._slabs.items():
+            slab.copy_(held[name])
+
+    def distance(self, held: Mapping[str, Tensor]) -> Tensor:
+        """How far each member's parameters are from where :meth:`copy` found them, ``[S]``."""
+        gaps = [(slab - held[name]).reshape(self.members, -1) for name, slab in self._slabs.items()]
+        return torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(gap, dim=1) for gap in gaps]), dim=0)
+
     def step(self) -> None:
         """Move every member that is still active along its gradient."""
+        if not self.spec.optimistic:
+            self._move()
+            return
+        held = self.copy()
+        self._move()
+        for run in self._runs:
+            rows = slice(run.start, run.stop)
+            for name, slab in self._slabs.items():
+                update = slab[rows] - held[name][rows]
+                slab[rows] += update - self._before[name][rows]
+                self._before[name][rows] = update
+
+    def _move(self) -> None:
         gradients, self._gradients = self._gradients or self._collect(), {}
         complete = len(gradients) == len(self._slabs)
         if self._adam and complete:
@@ -194,11 +247,12 @@ class StackOptimiser:
             for name, view in run.views.items():
                 for key, value in self._torch.state[view].items():
                     self._gather(gathered, f"{name}/{key}", value, run)
-        return gathered
+        return gathered | {f"{name}/{_BEFORE}": update for name, update in self._before.items()}
 
     def load(self, state: Mapping[str, Tensor], active: Sequence[bool]) -> None:
         """Continue from :meth:`state`."""
         self._active = list(active)
+        self._before = {name: state[f"{name}/{_BEFORE}"].clone() for name in self._before}
         self._build({name: value.clone() for name, value in state.items()})
 
     def _move_into_bank(self, banked: Mapping[str, Tensor]) -> None:
@@ -240,12 +294,13 @@ class StackOptimiser:
         gathered[name][run.start : run.stop] = value.detach()
 
     def _build(self, state: Mapping[str, Tensor]) -> None:
+        state = {name: value for name, value in state.items() if not name.endswith(f"/{_BEFORE}")}
         self._left, self._adam = dict(state), []
         self._runs = self._cut()
         groups: list[dict[str, Any]] = []
         for run in self._runs:
             run.views = {name: slab[run.start : run.stop] for name, slab in self._slabs.items()}
-            groups.append({"params": list(run.views.values()), **self.spec.group(run.start // self.per_member)})
+            groups.append({"params": list(run.views.values()), **self._options(self._members(run)[0])})
         if not groups:  # everyone has left; torch refuses an optimiser without parameters
             groups = [{"params": [torch.zeros(1)], "lr": 0.0}]
         self._torch = self.spec.build(groups)
@@ -261,9 +316,21 @@ class StackOptimiser:
             part = value[run.start] if key == _STEP else value[run.start : run.stop]
             self._torch.state[view][key] = part.clone()
 
+    def _members(self, run: _Run) -> range:
+        return range(run.start // self.per_member, run.stop // self.per_member)
+
+    def _options(self, member: int) -> dict[str, Any]:
+        """A member's options as they are now."""
+        (factor, beta2), options = self._tuning[member], self.spec.group(member)
+        options["lr"] *= factor
+        if beta2 is not None and "betas" in options:
+            share, end = beta2
+            options["betas"] = (options["betas"][0], end + share * (options["betas"][1] - end))
+        return options
+
     def _cut(self) -> list[_Run]:
         """The runs of neighbouring active members with equal settings."""
-        options = [self.spec.group(m) if self._active[m] else None for m in range(self.members)]
+        options = [self._options(m) if self._active[m] else None for m in range(self.members)]
         edges = [0, *(m for m in range(1, self.members) if options[m] != options[m - 1]), self.members]
         return [
             _Run(start * self.per_member, stop * self.per_member)

@@ -17,6 +17,7 @@ from torch import Tensor
 from .feed import POOL_SEED, fixed_latents
 from .fleet import Fleet
 from .randomness import keyed_generator
+from .view import packed
 
 __all__ = ["LatentDraw", "decision", "draw_latents", "sample", "scores"]
 
@@ -60,19 +61,33 @@ def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
 
 
 def scores(fleet: Fleet, x: Tensor, slots: Sequence[int]) -> Tensor:
-    """The discriminators' scores, ``[N, *x]`` (the same for all) or ``[S, N, *x]`` -> ``[S, N]``."""
-    execution = fleet.blueprint.execution
+    """The discriminators' scores, ``[N, *x]`` (the same for all) or ``[S, N, *x]`` -> ``[S, N]``.
+
+    A discriminator of packs judges neighbours together, the last ones with the first; each then has its pack's score.
+    """
+    execution, pack = fleet.blueprint.execution, fleet.blueprint.sizes.pack
     x = x.to(execution.device, execution.dtype)
     shared = x.dim() == len(fleet.feed.shape) + 1
-    return _forward(fleet, "discriminator", slots, x, fleet.discriminators.parameters, shared=shared)
+    parameters, count = fleet.discriminators.parameters, x.shape[0 if shared else 1]
+    if pack == 1:
+        return _forward(fleet, "discriminator", slots, x, parameters, shared=shared)
+    batch = x.unsqueeze(0) if shared else x  # [1 or S, N, *x]
+    round_up = torch.arange(-(-count // pack) * pack, device=x.device) % count
+    packs = packed(batch[:, round_up].unsqueeze(1), pack).squeeze(1)
+    said = _forward(fleet, "discriminator", slots, packs[0] if shared else packs, parameters, shared=shared)
+    return said.repeat_interleave(pack, 1)[:, :count]
 
 
 def decision(fleet: Fleet, slot: int, extent: float, *, points: int = 100) -> tuple[Tensor, Tensor, Tensor]:
-    """One discriminator on a grid over [-extent, extent]²: ``xs`` ``[points]``, ``ys`` ``[points]``, scores ``[points, points]``."""
+    """One discriminator on a grid over [-extent, extent]²: ``xs`` ``[points]``, ``ys`` ``[points]``, scores ``[points, points]``.
+
+    A discriminator of packs is shown each point several times over.
+    """
     axis = torch.linspace(-extent, extent, points)
     ys, xs = torch.meshgrid(axis, axis, indexing="ij")
-    grid = torch.stack([xs.flatten(), ys.flatten()], 1)
-    return axis, axis, scores(fleet, grid, [slot])[0].reshape(points, points)
+    pack = fleet.blueprint.sizes.pack
+    grid = torch.stack([xs.flatten(), ys.flatten()], 1).repeat_interleave(pack, 0)
+    return axis, axis, scores(fleet, grid, [slot])[0, ::pack].reshape(points, points)
 
 
 @torch.no_grad()

@@ -26,9 +26,13 @@ class Schedule:
         n_critic: Discriminator updates per step.
         critic_schedule: ``constant``, or ``wgan``: 100 discriminator updates while fewer than 25 steps are done, and
             at every step whose number is a multiple of 500 (the WGAN authors' code), else ``n_critic``.
+        extragradient: Both players move together, twice per step: a look ahead with one batch, and from where they
+            stood, along the gradients found there with the next batch (Gidel et al., 2019,
+            https://arxiv.org/abs/1802.10551). ``order`` then has no meaning.
 
     Raises:
-        Refused: ``reuse_fake`` or ``shared`` latents with more than one discriminator update per step.
+        Refused: ``reuse_fake`` or ``shared`` latents with more than one discriminator update per step; an
+            ``extragradient`` game in which one player moves more often.
     """
 
     order: Literal["d_first", "g_first"] = "d_first"
@@ -36,6 +40,7 @@ class Schedule:
     reuse_fake: bool = False
     n_critic: int = 1
     critic_schedule: Literal["constant", "wgan"] = "constant"
+    extragradient: bool = False
 
     def __post_init__(self) -> None:
         several = self.n_critic > 1 or self.critic_schedule != "constant"
@@ -44,6 +49,12 @@ class Schedule:
             raise Refused(
                 f"{asked} shares one batch of latents between both players, so it needs exactly one discriminator "
                 f"update per step, but n_critic={self.n_critic} and critic_schedule={self.critic_schedule}."
+            )
+        if self.extragradient and (several or self.reuse_fake):
+            raise Refused(
+                f"An extragradient optimiser moves both players together, each with its own latents, but n_critic="
+                f"{self.n_critic}, critic_schedule={self.critic_schedule} and reuse_fake={str(self.reuse_fake).lower()}: "
+                f"set n_critic=1 critic_schedule=constant reuse_fake=false, or use an optimistic optimiser."
             )
 
     def updates(self, step: int) -> int:
@@ -54,6 +65,8 @@ class Schedule:
             >>> [wgan.updates(t) for t in (0, 24, 25, 499, 500, 501)]
             [100, 100, 5, 5, 100, 5]
         """
+        if self.extragradient:
+            return 2
         if self.critic_schedule == "wgan" and (step < 25 or step % 500 == 0):
             return 100
         return self.n_critic
@@ -67,7 +80,7 @@ class Schedule:
             True
         """
         if self.critic_schedule == "constant":
-            return steps * self.n_critic
+            return steps * (2 if self.extragradient else self.n_critic)
         bursts = min(steps, 25) + len(range(500, steps, 500))
         return steps * self.n_critic + bursts * (100 - self.n_critic)
 

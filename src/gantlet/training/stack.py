@@ -2,7 +2,8 @@
 
 S discriminators are a stack of S; S teams of K generators are a stack of S·K. On the route ``stacked`` the module runs
 under ``vmap(functional_call)`` (a plain chain of linear layers: without it, see ``dense``), so that N small matrix products
-become one batched product; on the route ``loop`` the networks run one after another, from the same stacked storage.
+become one batched product; wide convolutions on a CPU, which gain nothing from that, run in turn and in a form of their
+own, see ``convolutional``. On the route ``loop`` the networks run one after another, from the same stacked storage.
 
 Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
 over once the update it belongs to is known to be good.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -22,6 +24,7 @@ from torch.func import functional_call, vmap
 
 from gantlet.objectives.base import Verdict
 
+from .convolutional import in_turn
 from .dense import dense_stack
 from .randomness import seed_of
 
@@ -40,6 +43,7 @@ class Stack:
         seeds: One per network; they key dropout masks and the like on the route ``loop``.
         device: Where the stack lives.
         dtype: Its floating type.
+        mixed: Whether training computes products in bfloat16; results are cast back to ``dtype``.
 
     Attributes:
         parameters: Leaves ``[N, ...]`` by name.
@@ -54,7 +58,12 @@ class Stack:
         seeds: Sequence[int],
         device: torch.device,
         dtype: torch.dtype,
+        mixed: bool = False,
     ) -> None:
+        self._lower: Callable[[], AbstractContextManager[Any]] = nullcontext
+        self._dtype = dtype
+        if mixed:
+            self._lower = lambda: torch.autocast(device.type, torch.bfloat16)
         self.size = len(modules)
         self.route: Route = route
         self.seeds = tuple(seeds)
@@ -71,7 +80,13 @@ class Stack:
         for name, _ in modules[0].named_buffers():
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
-        self._templates = {mode: copy.deepcopy(modules[0]).to(device, dtype).train(mode) for mode in (True, False)}
+        self._in_turn = in_turn(modules[0]) if route == "stacked" and device.type == "cpu" and not mixed else None
+        forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
+        self._templates = {
+            (place == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
+            for place, form in enumerate(forms)
+            for mode in (True, False)
+        }
         qualifies = not self.buffers and (route == "stacked" or self.size == 1)
         self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
@@ -96,7 +111,9 @@ class Stack:
             advance: Whether moved buffers are kept for :meth:`commit`.
         """
         held = self._working_buffers() if train and self.buffers else dict(self.buffers)
-        out = self._run(x, dict(parameters or self.parameters), held, train)
+        with self._lower():
+            out = self._run(x, dict(parameters or self.parameters), held, train)
+        out = {name: value.to(self._dtype) for name, value in out.items()}
         if advance and train and self.buffers:
             self._pending = held
         return out
@@ -111,15 +128,17 @@ class Stack:
         batches = x.shape[1]
         held = {name: _repeat(buffer, batches) for name, buffer in self._working_buffers().items()}
         used = dict(parameters or self.parameters)
-        if self.route == "stacked":
-            inner = vmap(self._one(True), in_dims=(None, 0, 0))
-            out = vmap(inner)(used, held, x)
-        else:
-            columns = [
-                self._run(x[:, j], used, {name: buffer[:, j] for name, buffer in held.items()}, True)
-                for j in range(batches)
-            ]
-            out = {name: torch.stack([column[name] for column in columns], 1) for name in columns[0]}
+        with self._lower():
+            if self._vmapped(x.shape[2]):
+                inner = vmap(self._one(True), in_dims=(None, 0, 0))
+                out = vmap(inner)(used, held, x)
+            else:
+                columns = [
+                    self._run(x[:, j], used, {name: buffer[:, j] for name, buffer in held.items()}, True)
+                    for j in range(batches)
+                ]
+                out = {name: torch.stack([column[name] for column in columns], 1) for name in columns[0]}
+        out = {name: value.to(self._dtype) for name, value in out.items()}
         if advance:
             self._pending = {name: _mean_over_batches(buffer) for name, buffer in held.items()}
         return out
@@ -146,8 +165,11 @@ class Stack:
         source = self.buffers if self._pending is None else self._pending
         return {name: buffer.clone() for name, buffer in source.items()}
 
-    def _one(self, train: bool) -> Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]]:
-        template = self._templates[train]
+    def _vmapped(self, batch: int) -> bool:
+        return self.route == "stacked" and not (self._in_turn is not None and self._in_turn.pays(batch))
+
+    def _one(self, train: bool, *, in_turn: bool = False) -> Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]]:
+        template = self._templates[in_turn, train]
 
         def call(parameters: _Tensors, buffers: _Tensors, x: Tensor) -> dict[str, Tensor]:
             return _named(functional_call(template, {**parameters, **buffers}, (x,)))
@@ -157,9 +179,9 @@ class Stack:
     def _run(self, x: Tensor, parameters: _Tensors, buffers: _Tensors, train: bool) -> dict[str, Tensor]:
         if self._dense is not None:
             return {"out": (self._dense.alone if self.route == "loop" else self._dense)(parameters, x)}
-        one = self._one(train)
-        if self.route == "stacked":
-            return vmap(one)(parameters, buffers, x)
+        if self._vmapped(x.shape[1]):
+            return vmap(self._one(train))(parameters, buffers, x)
+        one = self._one(train, in_turn=self.route == "stacked")
         if self.size == 1:  # views: no gradient is scattered into a stack of one
             alone = {name: value.squeeze(0) for name, value in parameters.items()}
             calls = [self._seeded(one, 0, alone, {n: b.squeeze(0) for n, b in buffers.items()}, x.squeeze(0))]

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gantlet.objectives.base import Monitored, Objective, Stateful, Verdict
+from gantlet.objectives.base import Monitored, Objective, Verdict, Witnessed
 from gantlet.penalties.base import Judge, Penalty
 
 from .randomness import Draws
 from .stack import Stack
 
-__all__ = ["Judged", "Judging", "losses", "monitors", "needs_of", "next_state", "penalty_losses"]
+__all__ = ["Judged", "Judging", "PenaltyContext", "losses", "monitors", "needs_of", "penalty_losses", "witness"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,23 @@ class Judged:
         return chosen
 
 
-def needs_of(objective: Objective) -> frozenset[str]:
-    """What an objective is given beyond scores; nothing for a user's that does not say."""
+@dataclass(frozen=True)
+class PenaltyContext:
+    """Whose update it is, its number, and what penalties are given in it.
+
+    ``parameters`` are the player's, ``factor`` what the schedule makes of the penalties' weights.
+    """
+
+    player: str
+    update: int
+    generators: int
+    draws: Draws
+    parameters: Mapping[str, Tensor]
+    factor: float = 1.0
+
+
+def needs_of(objective: Objective | Penalty) -> frozenset[str]:
+    """What an objective or a penalty is given beyond the usual; nothing for a user's that does not say."""
     return frozenset(getattr(objective, "needs", ()))
 
 
@@ -88,42 +103,55 @@ def losses(objective: Objective, player: str, judged: Judged) -> Tensor:  # -> [
     return objective.discriminator(**arguments) if player == "discriminator" else objective.generator(**arguments)
 
 
-def penalty_losses(  # -> {name: [S, K]}
-    penalties: tuple[Penalty, ...], player: str, judge: Judge, judged: Judged, noise: tuple[Draws, int, int]
-) -> dict[str, Tensor]:
-    """The penalties of a player; ``noise`` is (draws, number of the update, generators)."""
-    draws, update, generators = noise
+def penalty_losses(
+    penalties: tuple[Penalty, ...], judge: Judge, judged: Judged, given: PenaltyContext
+) -> dict[str, Tensor]:  # -> {label: [S, K]}
+    """The penalties of a player that are due, as they join its loss."""
     found: dict[str, Tensor] = {}
     for place, penalty in enumerate(penalties):
-        if penalty.player != player:
+        every = getattr(penalty, "every", 1)  # a user's may have none
+        if penalty.player != given.player or given.update % every:
             continue
         batch, shape = judged.fake_samples.shape[2], tuple(judged.fake_samples.shape[3:])
-        wanted = penalty.draws(generators=generators, batch=batch, shape=shape)
+        wanted = penalty.draws(generators=given.generators, batch=batch, shape=shape)
         drawn = {
-            name: draws.draw(f"penalty/{place}/{name}", update, draw.shape, draw.kind) for name, draw in wanted.items()
+            name: given.draws.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
+            for name, draw in wanted.items()
         }
-        name = "penalty" if len(penalties) == 1 else f"penalty_{place}"
-        found[name] = penalty(judge, real=judged.real_samples, fake=judged.fake_samples, noise=drawn)
+        extra: dict[str, Any] = {}
+        needs = needs_of(penalty)
+        if "verdicts" in needs:
+            extra |= {"real_verdict": judged.real, "fake_verdict": judged.fake}
+        if "parameters" in needs:
+            extra["parameters"] = given.parameters
+        if "state" in needs:
+            prefix = f"{penalty.label}/"
+            held = {name: value for name, value in judged.state.items() if name.startswith(prefix)}
+            extra["state"] = {name.removeprefix(prefix): value for name, value in held.items()}
+        value = penalty(judge, real=judged.real_samples, fake=judged.fake_samples, noise=drawn, **extra)
+        scale = every * given.factor
+        found[penalty.label] = value if scale == 1 else value * scale
     return found
 
 
-def monitors(objective: Objective, judged: Judged) -> dict[str, Tensor]:  # -> {name: [S, K]}
-    """What an objective that is ``Monitored`` wants logged of the discriminator's update."""
-    assert isinstance(objective, Monitored)
+def witness(objective: Objective, judge: Judge, judged: Judged) -> Judge:
+    """The critic on which penalties act: the score, unless the objective makes one of both batches' verdicts."""
+    if not isinstance(objective, Witnessed) or judged.real is None:
+        return judge
+    real, fake = judged.real, judged.fake
+    return lambda x: Verdict(objective.witness(at=judge(x), real=real, fake=fake))
+
+
+def monitors(objective: Objective, judged: Judged) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
+    """What is logged of the discriminator's update: mean scores, and what a ``Monitored`` objective adds."""
     assert judged.real is not None
-    return objective.monitors(real=judged.real.score.detach(), fake=judged.fake.score.detach())
-
-
-def next_state(objective: Objective, judged: Judged, alive: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The state of a ``Stateful`` objective after the discriminator's update, and what to log.
-
-    Members that are out keep theirs.
-    """
-    assert isinstance(objective, Stateful)
-    arguments = {name: value for name, value in judged.arguments(objective).items() if name in ("real", "fake")}
-    moved, seen = objective.update(judged.state, **arguments)
-    keep = alive.reshape(-1, 1, 1)
-    return {name: torch.where(keep, value.detach(), judged.state[name]) for name, value in moved.items()}, seen
+    found = {
+        name: v.score.detach().mean((1, 2)) for name, v in (("score_real", judged.real), ("score_fake", judged.fake))
+    }
+    if isinstance(objective, Monitored):
+        with torch.no_grad():
+            found |= objective.monitors(**judged.arguments(objective))
+    return found
 
 
 def _verdict(out: Mapping[str, Tensor]) -> Verdict:

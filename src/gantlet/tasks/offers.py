@@ -1,0 +1,34 @@
+"""The networks that tasks of small images offer, at widths that a laptop trains; ``width=`` and the like widen them."""
+
+from gantlet.networks.autoencoders import DenseAutoEncoder
+from gantlet.networks.base import Family
+from gantlet.networks.began import BEGAN
+from gantlet.networks.bogonet import BogoNet
+from gantlet.networks.dcgan import DCGAN28
+from gantlet.networks.dcgan64 import DCGAN
+from gantlet.networks.dragan_mnist import DRAGANMNIST
+from gantlet.networks.ebgan import EBGAN
+from gantlet.networks.mlp import FullyConnected
+from gantlet.networks.notebook import NotebookConv, NotebookCritic
+from gantlet.networks.resnet import ResNet
+
+__all__ = ["SMALL_IMAGES"]
+
+SMALL_IMAGES: dict[str, Family] = {
+    "fc-mnist": FullyConnected(),
+    "dcgan28": DCGAN28(),
+    "dcgan28-plain": DCGAN28(d_norm="none", g_norm="batch"),
+    "dcgan": DCGAN(width=16),
+    "wgan-gp-resnet": ResNet(width=8),
+    "autoencoder": DenseAutoEncoder(output="tanh"),
+    "ebgan": EBGAN(width=16),
+    "began": BEGAN(width=8),
+    "dragan-mnist": DRAGANMNIST(),
+    "notebook-conv": NotebookConv(),
+    "notebook-critic": NotebookCritic(),
+    "bogonet": BogoNet(),
+}
+"""The first is the default. All but ``dcgan28`` and the notebooks' play any sides that their scales divide.
+
+The residual networks of R3GAN take a second per step of a laptop; ``network=r3gan`` names them.
+"""

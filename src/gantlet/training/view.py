@@ -1,0 +1,61 @@
+"""What a discriminator sees of samples: instance noise on each, and several side by side as one (PacGAN).
+
+Legend: ``S`` members, ``J`` batches, ``B`` batch, ``m`` samples of a pack, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .blueprint import InstanceNoise
+from .randomness import Draws
+
+__all__ = ["View", "packed", "packed_shape"]
+
+
+@dataclass(frozen=True)
+class View:
+    """The way from samples to a discriminator's input."""
+
+    draws: Draws
+    pack: int = 1
+    noise: InstanceNoise | None = None
+
+    def __call__(
+        self, x: Tensor, *, name: str, update: int, step: int
+    ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
+        """Samples as the discriminator sees them; ``name`` and ``update`` key the noise, ``step`` says how far it has faded."""
+        if self.noise is not None:
+            scale = self.noise.scale
+            if isinstance(scale, Tensor):
+                scale = scale.reshape(-1, *[1] * (x.dim() - 1))
+            fresh = self.draws.draw(f"instance/{name}", update, tuple(x.shape[1:]), "normal")
+            x = x + scale * self.noise.anneal.factor(step) * fresh
+        return packed(x, self.pack)
+
+
+def packed(x: Tensor, pack: int) -> Tensor:
+    """Neighbours of a batch side by side along their first axis, ``[S, J, B, *x] -> [S, J, B/m, m·x₀, …]``.
+
+    Example:
+        >>> import torch
+        >>> packed(torch.arange(8.0).reshape(1, 1, 4, 2), 2)
+        tensor([[[[0., 1., 2., 3.],
+                  [4., 5., 6., 7.]]]])
+    """
+    if pack == 1:
+        return x
+    members, batches, size, first, *rest = x.shape
+    return x.reshape(members, batches, size // pack, pack * first, *rest)
+
+
+def packed_shape(shape: tuple[int, ...], pack: int) -> tuple[int, ...]:
+    """The shape of what is judged, from a sample's.
+
+    Example:
+        >>> packed_shape((3, 28, 28), 2)
+        (6, 28, 28)
+    """
+    return (pack * shape[0], *shape[1:])

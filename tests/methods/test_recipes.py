@@ -1,0 +1,164 @@
+"""Recipes in training: what each paper promises of its own quantities, and that every method learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from console import resolve
+from gantlet import catalogue
+from gantlet.errors import Refused
+from gantlet.metrics.two_sample import Pairwise, energy_distance
+from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
+from gantlet.studies.build import blueprint
+from gantlet.studies.workshop import Workshop
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+from gantlet.training.sampling import draw_latents, sample
+
+WORKSHOP = Workshop()
+
+
+def fleet(task: str, method: str, *words: str, seeds: Sequence[int] = (1,), route: Any = "stacked") -> Fleet:
+    (resolved,) = resolve(task, method, *words)
+    dataset = WORKSHOP.dataset(resolved)
+    return Fleet(blueprint([(resolved, seed) for seed in seeds], dataset, Execution(route=route)), dataset)
+
+
+def history(trained: Fleet, name: str) -> list[float]:
+    """A quantity of the first member, by step."""
+    rows = trained.history.take()
+    return [v for slot, n, v in zip(rows.slot, rows.name, rows.value, strict=True) if (slot, n) == (0, name)]
+
+
+def test_wgan_s_parameters_are_in_the_box_after_every_step_gains_of_batch_norm_included() -> None:
+    words = ("network=dcgan28", "width=2", "batch_size=8", "critic_schedule=constant", "n_critic=2", "steps=4")
+    trained = fleet("digits", "wgan", *words, "clip=0.01", seeds=(1, 2))
+    names = set(trained.discriminators.parameters)
+    gains = [name for name in names if trained.discriminators.parameters[name].dim() == 2 and "weight" in name]
+    assert gains, "no batch norm in this discriminator"
+    assert any((trained.discriminators.parameters[name].abs() > 0.01).any() for name in gains), "they start at 1"
+    for _ in range(4):
+        trained.advance()
+        for name, parameter in trained.discriminators.parameters.items():
+            assert parameter.abs().max() <= 0.01 + 1e-9, name
+
+
+def test_wgan_s_schedule_counted_step_by_step() -> None:
+    """100 critic updates while fewer than 25 steps are done and at every multiple of 500, else 5."""
+    small = ("g_width=4", "d_width=4", "g_depth=1", "d_depth=1", "batch_size=4", "train_size=64", "steps=600")
+    trained = fleet("ring8", "wgan", *small)
+    for step, expected in ((0, 100), (24, 100), (25, 5), (499, 5), (500, 100), (501, 5)):
+        trained.step = step
+        before = trained.discriminator_steps
+        trained.advance()
+        assert trained.discriminator_steps - before == expected, f"at step {step}"
+
+
+def test_began_keeps_k_in_its_interval_and_m_falls_on_digits() -> None:
+    words = ("network=autoencoder", "d_width=64", "g_width=64", "code=16", "lr=1e-3", "rate=0.05", "steps=150")
+    trained = fleet("digits", "began", *words)
+    ks: list[float] = []
+    for _ in range(150):
+        trained.advance()
+        ks.append(float(trained.state["k"]))
+    assert all(0 <= k <= 1 for k in ks)
+    assert max(ks) > 0.1, "k never left 0"
+    measures = history(trained, "convergence")
+    assert sum(measures[-20:]) < 0.5 * sum(measures[:20])
+
+
+def spectral_norms(trained: Fleet, member: int) -> list[float]:
+    """The largest singular value of every normalised weight, as the next update will use it."""
+    module = trained.blueprint.discriminator.build().train()
+    stack = trained.discriminators
+    held = {**stack.parameters, **stack.buffers}
+    module.load_state_dict({name: held[name].detach()[member] for name in module.state_dict()})
+    found: list[float] = []
+    for layer in module.modules():
+        if isinstance(layer, SpectralLinear | SpectralConv2d):
+            found.append(float(torch.linalg.svdvals(layer.normalised().detach().double().flatten(1))[0]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("ring8", ("g_width=16", "d_width=32", "batch_size=16")),
+        ("digits", ("network=dcgan28-plain", "width=4", "batch_size=8")),
+    ],
+)
+def test_every_layer_of_sngan_has_spectral_norm_1_in_training(task: str, words: tuple[str, ...]) -> None:
+    trained = fleet(task, "sngan", *words, "n_critic=1", "steps=40", seeds=(1, 2))
+    for _ in range(40):
+        trained.advance()
+    for member in (0, 1):
+        norms = spectral_norms(trained, member)
+        assert len(norms) >= 3
+        assert norms == [pytest.approx(1, abs=0.01)] * len(norms)
+
+
+def test_ebgan_raises_the_energy_of_fakes_to_the_margin_and_lowers_that_of_data() -> None:
+    """A discriminator alone, against a generator that does not move."""
+    words = ("network=autoencoder", "d_width=64", "g_width=32", "code=16", "margin=12", "steps=120")
+    trained = fleet("digits", "ebgan", *words, "lr_g=1e-12")
+    for _ in range(120):
+        trained.advance()
+    rows = trained.history.take()
+    last = {n: v for n, v, s in zip(rows.name, rows.value, rows.step, strict=True) if s == 120}
+    first = {n: v for n, v, s in zip(rows.name, rows.value, rows.step, strict=True) if s == 1}
+    assert last["energy_real"] < 0.7 * first["energy_real"]
+    assert last["energy_fake"] > 11
+    assert last["hinge"] < 1
+
+
+def test_coulomb_s_discriminator_learns_the_potential() -> None:
+    words = ("g_width=16", "d_width=64", "d_depth=2", "lr_d=1e-3", "lr_g=1e-12", "train_size=2000", "steps=300")
+    trained = fleet("ring8", "coulomb", *words)
+    for _ in range(300):
+        trained.advance()
+    losses = history(trained, "loss_d")
+    assert sum(losses[-20:]) < 0.2 * sum(losses[:20])
+
+
+# Every method learns
+
+SMALL = {"g_width": 64, "g_depth": 2, "d_width": 64, "d_depth": 2, "width": 4, "train_size": 4000}
+
+
+def distance(trained: Fleet, real: Tensor) -> Tensor:
+    """The energy distance of each member's samples from the data, ``[S]``."""
+    fake = sample(trained, draw_latents(trained, 400), range(trained.members))
+    pairs = [Pairwise.of(real=real.flatten(1), fake=each.flatten(1)) for each in fake]
+    return torch.tensor([energy_distance(pair) for pair in pairs])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["ring8", "digits"])
+@pytest.mark.parametrize("method", catalogue.names("method"))
+def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
+    """On networks that are small, for a short time: nobody diverges, and samples come nearer to the data."""
+    try:
+        (resolved,) = resolve(task, method)
+    except Refused:
+        assert task == "ring8"
+        assert "autoencoder" in catalogue.find("method", method).requires
+        return
+    steps = {"wgan-gp-resnet": 25}.get(method, 150) if task == "digits" else 400
+    small = [f"{key}={value}" for key, value in SMALL.items() if key in resolved.values and task == "ring8"]
+    small += ["width=4"] if task == "digits" and "width" in resolved.values else []
+    schedule = ["critic_schedule=constant"]
+    trained = fleet(task, method, *small, *schedule, f"steps={steps}", seeds=(1, 2))
+    real = trained.feed.real(10)[0, 0]
+    while len(real) < 400:
+        real = torch.cat([real, trained.feed.real(len(real))[0, 0]])
+    before = distance(trained, real[:400])
+    for _ in range(steps):
+        trained.advance()
+    assert not trained.exits
+    after = distance(trained, real[:400])
+    assert (after < before).all(), f"{before.tolist()} became {after.tolist()}"
