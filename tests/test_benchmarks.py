@@ -16,21 +16,24 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import arithmetic, contenders, crew, versus, worker, workloads
+from benchmarks import arithmetic, contenders, convolutions, crew, images, versus, worker, workloads
 from benchmarks.arithmetic import Products, flops, passes
 from benchmarks.contenders import Contender, beside
 from benchmarks.crew import Crew, Series
+from benchmarks.images import DCGAN, PAIRS, Images, PlainImages
 from benchmarks.plain import ALPHA_D, ALPHA_G, PlainLoop, alpha_loss
 from benchmarks.sections import Section, goal, spread
 from benchmarks.worker import Done
 from benchmarks.workloads import MIDDLE, NARROW, RING, WORKLOADS, Workload
 
 from gantlet.objectives.alpha import Alpha
+from gantlet.training import convolutional
 from gantlet.training.feed import Latents
 from gantlet.training.fleet import Fleet
 from gantlet.training.randomness import Draws
 
 TINY = Workload("tiny", depth=2, g_width=12, d_width=10, batch=16, members=3, goal=1.0)
+SMALL = Images("small", width=2, batch=8, members=2, goal=1.0)
 
 
 def counted(step: Any) -> int:
@@ -43,7 +46,7 @@ def counted(step: Any) -> int:
 # Both sides train the same
 
 
-def load(plain: PlainLoop, fleet: Fleet, member: int) -> None:
+def load(plain: PlainLoop | PlainImages, fleet: Fleet, member: int) -> None:
     """Give the plain loop the weights of a member."""
     for module, stack in ((plain.generator, fleet.generators), (plain.discriminator, fleet.discriminators)):
         for mine, theirs in zip(module.parameters(), stack.parameters.values(), strict=True):
@@ -78,6 +81,65 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
         assert sums["loss_d", member] == pytest.approx([d for d, _ in plain.losses], rel=1e-5)
         assert sums["loss_g", member] == pytest.approx([g for _, g in plain.losses], rel=1e-5)
         assert plain.losses[0] != plain.losses[-1]
+
+
+@pytest.mark.parametrize("enough", [0, 1 << 30], ids=["in turn", "vmap"])
+def test_convolutional_sides_have_equal_losses_too(enough: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolutional, "_ENOUGH", enough)
+    fleet = images.fleet(SMALL, 2)
+    draws = Draws(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
+    latents = Latents(draws, shape=(1, SMALL.batch, images.LATENT), prior="uniform", pool=None)
+    loops = [PlainImages(SMALL, torch.zeros(SMALL.batch, 1, 28, 28)) for _ in range(2)]
+    for member, plain in enumerate(loops):
+        load(plain, fleet, member)
+    for step in range(4):
+        real, drawn = fleet.feed.real(step), latents.at("generator", step)
+        for member, plain in enumerate(loops):
+            plain.step(real[member, 0], drawn[member, 0])
+        fleet.advance()
+    found = fleet.history.state()[0]
+    for member, plain in enumerate(loops):
+        for name, losses in zip(("loss_d", "loss_g"), zip(*plain.losses, strict=True), strict=True):
+            assert float(found[name][member]) == pytest.approx(sum(losses), rel=1e-5)
+        assert plain.losses[0] != plain.losses[-1]
+
+
+def test_the_plain_images_go_by_in_batches_and_latents_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = PlainImages(SMALL, torch.arange(16.0)[:, None, None, None].expand(16, 1, 28, 28))
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    monkeypatch.setattr(plain, "step", lambda real, latents: seen.append((real, latents)))
+    for _ in range(2):
+        plain.advance()
+    assert sorted(torch.cat([real[:, 0, 0, 0] for real, _ in seen]).tolist()) == list(range(16))
+    drawn = torch.cat([latents for _, latents in seen])
+    assert drawn.shape == (16, images.LATENT)
+    assert -1 <= float(drawn.min()) < -0.99
+    assert 0.99 < float(drawn.max()) <= 1
+
+
+def test_the_convolutional_pair_is_what_the_command_line_resolves() -> None:
+    values = images.resolved(DCGAN).values
+    assert (values["network"], values["width"], values["batch_size"], values["reuse_fake"]) == ("dcgan28", 32, 64, True)
+    assert (values["lr_g"], values["lr_d"], values["beta1"], values["beta2"]) == (2e-4, 2e-4, 0.5, 0.999)
+    assert (values["latent"], values["prior"], values["latent_dim"]) == ("fresh", "uniform", images.LATENT)
+    assert images.fleet(SMALL, 2, first_seed=5).blueprint.seeds == (5, 6)
+
+
+def test_each_kind_of_convolutional_contender_runs_its_own_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PAIRS, "small", SMALL)
+    monkeypatch.setattr(convolutional, "_ENOUGH", 0)
+    monkeypatch.setattr(convolutional.InTurn, "pays", convolutional.InTurn.pays)  # put back afterwards
+    calls: list[int] = []
+    original = torch.nn.functional.batch_norm
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", lambda *a, **k: calls.append(1) or original(*a, **k))
+    threads, found = torch.get_num_threads(), dict[str, int]()
+    for kind, members in (("plain", 1), ("gantlet", 2), ("vmapped", 2)):
+        advance = Contender(kind, "small", members=members, threads=threads, age=1).make()
+        calls.clear()
+        advance()
+        found[kind] = len(calls)
+    # Two in the generator, and one in each of three judgements; vmap has both members in one call.
+    assert found == {"plain": 5, "gantlet": 2 * 5, "vmapped": 5}
 
 
 def test_the_plain_loss_is_that_of_the_objective() -> None:
@@ -287,6 +349,27 @@ def test_a_comparison_is_a_ratio_of_medians_and_a_share_by_rounds(
     ]
     assert {name for name in sides if "side by side" in name} == {"2 plain loops side by side"}
     assert sides["2 plain loops side by side"]["ratio"] == 2.0
+
+
+def test_a_convolutional_fleet_is_compared_with_loops_of_as_many_processes(
+    told: dict[str, list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convolutions, "cores", lambda: 2)
+    told["vmapped"] = [999.0, 2.0, 2.0, 3.0]
+    section = convolutions.compare(DCGAN, rounds=3, seconds=0.0)
+    ratios = {name: side["ratio"] for name, side in section.numbers["sides"].items()}
+    assert ratios == {
+        "plain loop": 1.0,
+        "gantlet": 8 * 6 / 20,
+        "gantlet under vmap": 8 * 2 / 20,
+        "2 plain loops side by side": 2.0,
+        "gantlet, 2 processes": 8 * 6 / 20,  # 4 members in each
+    }
+    assert section.notes == [
+        "Ratio to the plain loop, one process each: 2.40, goal ≥ 1.3: met.",
+        "With 2 processes on either side, the ratio is 1.20×.",
+    ]
+    assert section.title == "dcgan28: width 32, batch 64, 8 members, 1 thread per process"
 
 
 def test_a_lone_run_is_compared_at_equal_threads(told: dict[str, list[float]], monkeypatch: pytest.MonkeyPatch) -> None:

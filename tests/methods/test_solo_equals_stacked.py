@@ -61,7 +61,19 @@ def playable(task: str, method: str) -> bool:
     return any(needed <= family.provides for family in catalogue.find("task", task).networks.values())
 
 
-PAIRS = [(method, task) for method in catalogue.names("method") for task in ("ring8", "digits")]
+QUICK = {"vanilla", "wgan-gp", "dcgan", "ebgan-pt", "began", "coulomb", "sngan", "r3gan", "cramer", "pacgan"}
+"""Methods that are tried on images at every change: together they have every part of the engine."""
+
+
+def slowly(method: str, task: str) -> tuple[pytest.MarkDecorator, ...]:
+    return () if task == "ring8" or method in QUICK else (pytest.mark.slow,)
+
+
+PAIRS = [
+    pytest.param(method, task, marks=slowly(method, task))
+    for method in catalogue.names("method")
+    for task in ("ring8", "digits")
+]
 
 
 @pytest.mark.parametrize(("method", "task"), PAIRS)

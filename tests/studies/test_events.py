@@ -8,10 +8,17 @@ import pytest
 
 import console
 from gantlet.errors import MissingExtra
+from gantlet.studies.build import blueprint
 from gantlet.studies.events import check_tensorboard
 from gantlet.studies.executors import Watcher
+from gantlet.studies.record import plan_from_record
 from gantlet.studies.store import Store
 from gantlet.studies.study import prepare, resume, start
+from gantlet.studies.workshop import Workshop
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+from gantlet.training.sampling import scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tensorboard's own
 
@@ -40,6 +47,29 @@ def test_events_are_the_history_also_after_a_stop(folder: Path) -> None:
     expected = sorted(history[["run", "step", "name", "value"]].itertuples(index=False, name=None))
     assert [entry[:3] for entry in events(folder)] == [entry[:3] for entry in expected]
     assert [entry[3] for entry in events(folder)] == pytest.approx([entry[3] for entry in expected], rel=1e-6)
+
+
+def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path) -> None:
+    """As many as evaluations; their numbers, means and ends are those of the scores."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    start(console.prepared(folder, "vanilla", tensorboard=True))
+    read = EventAccumulator(str(folder / "tensorboard" / "0"), size_guidance={"histograms": 0})
+    read.Reload()
+    assert set(read.Tags()["histograms"]) == {"score_fake", "score_real"}
+    plan = plan_from_record(Store(folder).record())
+    sheet = blueprint(plan.slots(plan.fleets[0]), Workshop().dataset(plan.settings[0]), Execution(route="loop"))
+    dataset = Workshop().dataset(plan.settings[0])
+    fleet = Fleet(sheet, dataset)
+    checkpoint.restore(fleet, *checkpoint.read(Store(folder).checkpoint(plan.fleets[0].id)))
+    said = scores(fleet, dataset.test[:1024], [0])[0].double()
+    last = read.Histograms("score_real")[-1]
+    assert last.step == fleet.step
+    assert last.histogram_value.num == len(said)
+    assert last.histogram_value.sum == pytest.approx(float(said.sum()), rel=1e-4)
+    assert (last.histogram_value.min, last.histogram_value.max) == pytest.approx(
+        (float(said.min()), float(said.max())), rel=1e-4
+    )
 
 
 def test_without_being_asked_there_are_none(finished: Store) -> None:

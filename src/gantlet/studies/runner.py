@@ -17,7 +17,7 @@ from gantlet.training.history import Rows
 
 from .album import Album
 from .build import blueprint
-from .events import write_events
+from .events import Histogram, histograms, write_events
 from .judge import as_history, judge
 from .plan import FleetPlan, Plan
 from .spec import Resolved
@@ -71,6 +71,7 @@ class Job:
     events: Path | None = None
     seconds: float = 0.0
     fresh: list[Rows] = field(default_factory=list[Rows])
+    seen: list[Histogram] = field(default_factory=list[Histogram])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def blueprint(self) -> Blueprint:
@@ -148,6 +149,8 @@ def _evaluate(job: Job, fleet: Fleet) -> None:
     inside = [slot for slot in job.slots if fleet.alive[slot]]
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.album.page(fleet, job)
+    if job.events is not None:
+        job.seen += histograms(fleet, job.dataset.test, inside)
 
 
 def _save(job: Job, fleet: Fleet, begin: int) -> int:
@@ -159,7 +162,8 @@ def _save(job: Job, fleet: Fleet, begin: int) -> int:
     tensors, rest = checkpoint.snapshot(fleet)
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | {"seconds": job.seconds, "last": job.last})
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
-        write_events(job.events, rows, {slot: job.fleet.slots[slot] for slot in job.slots})
+        write_events(job.events, rows, {slot: job.fleet.slots[slot] for slot in job.slots}, job.seen)
+        job.seen = []
     return fleet.step
 
 

@@ -103,14 +103,22 @@ class _Windows:
         return windows.reshape(channels * k * m, -1)
 
     def scatter(self, pixels: Tensor) -> Tensor:  # [C·k·k, B·h·w] -> [B, C, H, W]
-        """The adjoint of :meth:`gather`: images in which windows lie over one another and add up."""
-        (s, t), (p, q), (height, width), (rows, columns) = self.stride, self.padding, self.image, self.count
-        windows = pixels.reshape(-1, *self.kernel, pixels.shape[1] // (rows * columns), rows, columns)
-        frame = pixels.new_zeros(windows.shape[0], windows.shape[3], height + 2 * p, width + 2 * q)  # [C, B, …]
-        for i in range(self.kernel[0]):
-            for j in range(self.kernel[1]):
-                frame[:, :, i : i + s * rows : s, j : j + t * columns : t] += windows[:, i, j]
-        return frame[:, :, p : p + height, q : q + width].transpose(0, 1).contiguous()
+        """The adjoint of :meth:`gather`: images in which windows lie over one another and add up.
+
+        Pixels are sorted by their remainders modulo the stride: then whole planes add up, and few times.
+        """
+        (k, m), (s, t), (p, q) = self.kernel, self.stride, self.padding
+        (height, width), (h, w) = self.image, self.count
+        windows = pixels.reshape(-1, k, m, pixels.shape[1] // (h * w), h, w)
+        down, right = -(-k // s), -(-m // t)
+        planes = pixels.new_zeros(len(windows), s, t, windows.shape[3], h + down - 1, w + right - 1)
+        for i in range(down):
+            for j in range(right):
+                part = windows[:, i * s : (i + 1) * s, j * t : (j + 1) * t]
+                planes[:, : part.shape[1], : part.shape[2], :, i : i + h, j : j + w] += part
+        whole = planes.permute(3, 0, 4, 1, 5, 2).flatten(4).flatten(2, 3)  # [B, C, s·(h + …), t·(w + …)]
+        rest, below = width + q - whole.shape[3], height + p - whole.shape[2]
+        return functional.pad(whole, (-q, rest, -p, below))
 
 
 class _Gather(torch.autograd.Function):
@@ -240,7 +248,7 @@ class InTurn:
 
 
 def in_turn(module: nn.Module) -> InTurn | None:
-    """A copy that computes as above; None where the module does not qualify, or has hooks.
+    """A copy that computes as above; None where the module does not qualify, has hooks, or has tied weights.
 
     Example:
         >>> in_turn(nn.Sequential(nn.Conv2d(16, 32, 4), nn.Softmax(1))) is None
@@ -251,11 +259,7 @@ def in_turn(module: nn.Module) -> InTurn | None:
     """
     parts = list(module.modules())
     kernels = [part.weight.numel() for part in parts if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)]
-    if (
-        not kernels
-        or not all(map(_usual, parts))
-        or len(list(module.named_modules(remove_duplicate=False))) > len(parts)
-    ):
+    if not kernels or not all(map(_usual, parts)) or _shares(module):
         return None
     network = copy.deepcopy(module)
     for part in network.modules():
@@ -270,6 +274,13 @@ def _usual(part: nn.Module) -> bool:
     """Whether a part is known to read its input by shape only, however it lies in memory."""
     hooked = part._forward_hooks or part._forward_pre_hooks  # pyright: ignore[reportPrivateUsage]
     return not hooked and (type(part) in _USUAL or type(part).__module__.startswith("gantlet.networks."))
+
+
+def _shares(module: nn.Module) -> bool:
+    """Whether a layer or a parameter stands in two places."""
+    layers, parameters = module.named_modules, module.named_parameters
+    every = len(list(layers(remove_duplicate=False))), len(list(parameters(remove_duplicate=False)))
+    return every > (len(list(layers())), len(list(parameters())))
 
 
 def _merge(chain: dict[str, nn.Module]) -> None:

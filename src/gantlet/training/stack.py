@@ -172,7 +172,8 @@ class Stack:
         template = self._templates[in_turn, train]
 
         def call(parameters: _Tensors, buffers: _Tensors, x: Tensor) -> dict[str, Tensor]:
-            return _named(functional_call(template, {**parameters, **buffers}, (x,)))
+            # Looking for tied weights takes as long as a small layer, and there are none in networks in turn.
+            return _named(functional_call(template, {**parameters, **buffers}, (x,), tie_weights=not in_turn))
 
         return call
 
