@@ -16,7 +16,8 @@ import torch
 
 from gantlet.studies.workshop import cores
 
-from . import rest, scaling, versus
+from . import convolutions, methods, rest, scaling, versus
+from .images import DCGAN
 from .sections import Section
 from .workloads import MIDDLE, NARROW, RING
 
@@ -28,11 +29,13 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "ring": lambda rounds: versus.compare(RING, rounds=rounds, seconds=0.8, limit=True),
     "narrow": lambda rounds: versus.compare(NARROW, rounds=rounds, seconds=0.4),
     "middle": lambda rounds: versus.compare(MIDDLE, rounds=rounds, seconds=0.4),
+    "dcgan28": lambda rounds: convolutions.compare(DCGAN, rounds=rounds, seconds=1.2),
     "lone": lambda rounds: versus.lone((RING, NARROW, MIDDLE), rounds=rounds, seconds=0.4),
     "widths": lambda rounds: scaling.widths((NARROW, MIDDLE), rounds=rounds, seconds=0.3),
     "lengths": lambda rounds: scaling.lengths(NARROW, rounds=rounds, seconds=0.3),
     "memory": lambda _rounds: scaling.memory((RING, NARROW, MIDDLE)),
     "allocator": lambda rounds: scaling.allocator(RING, rounds=rounds, seconds=0.6),
+    "methods": lambda rounds: methods.costs(rounds=rounds, seconds=0.1),
     "startup": lambda rounds: rest.startup(rounds=rounds),
     "metrics": lambda _rounds: rest.metrics(rounds=3),
 }

@@ -1,4 +1,7 @@
-"""Who is measured: gantlet, the plain loop, or the bare products, in one process with a number of threads."""
+"""Who is measured: gantlet, the plain loop, or the bare products, in one process with a number of threads.
+
+Of convolutional networks also gantlet with everything under ``vmap`` (``vmapped``), and no bare products.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,18 @@ from typing import Literal
 
 import torch
 
+from gantlet.training import convolutional
 from gantlet.training import fleet as engine
 
+from . import images
 from .arithmetic import Products
+from .images import Images, PlainImages
 from .plain import PlainLoop
 from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
 
 __all__ = ["Contender", "beside"]
 
-Kind = Literal["gantlet", "plain", "products"]
+Kind = Literal["gantlet", "plain", "products", "vmapped"]
 
 
 @dataclass(frozen=True)
@@ -45,10 +51,10 @@ class Contender:
     def make(self) -> Callable[[], None]:
         """Build it; a call is one step of all members."""
         torch.set_num_threads(self.threads)
-        workload = WORKLOADS[self.workload]
         if not self.keep_memory:
             engine.keep_freed_memory = _keep_nothing
-        advance = self._advance(workload)
+        pair = images.PAIRS.get(self.workload)
+        advance = self._advance(WORKLOADS[self.workload]) if pair is None else self._advance_images(pair)
         for _ in range(self.age):
             advance()
         return advance
@@ -60,8 +66,16 @@ class Contender:
             return Products(workload, self.members, reuse_fake=self.reuse_fake).advance
         return PlainLoop(workload, dataset(resolved(workload)).train, seed=self.first_seed).advance
 
+    def _advance_images(self, pair: Images) -> Callable[[], None]:
+        if self.kind == "plain":
+            return PlainImages(pair, images.dataset(images.resolved(pair)).train, seed=self.first_seed).advance
+        made = images.fleet(pair, self.members, first_seed=self.first_seed)
+        if self.kind == "vmapped":
+            convolutional.InTurn.pays = _never_pays
+        return made.advance
 
-def beside(workload: Workload, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
+
+def beside(workload: Workload | Images, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
     """The workload's members shared out over processes of one thread each, as ``gantlet run`` does on a CPU.
 
     Example:
@@ -75,6 +89,10 @@ def beside(workload: Workload, processes: int, *, reuse_fake: bool = True) -> li
         Contender("gantlet", workload.name, stop - start, first_seed=1 + start, reuse_fake=reuse_fake)
         for start, stop in pairwise(cuts)
     ]
+
+
+def _never_pays(self: convolutional.InTurn, batch: int) -> bool:
+    return False
 
 
 def _keep_nothing() -> bool:

@@ -12,16 +12,17 @@ if TYPE_CHECKING:
     from . import objectives
     from .reports.page import write_report as report
     from .studies.api import run
-    from .studies.estimator import GAN
+    from .studies.estimator import GAN, StackelbergGAN
     from .studies.loading import load
     from .studies.study import Study
 
 __version__ = "0.1.0"
 
-__all__ = ["GAN", "Study", "__version__", "load", "objectives", "report", "run"]
+__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "load", "objectives", "report", "run"]
 
 _HOMES = {
     "GAN": ("gantlet.studies.estimator", "GAN"),
+    "StackelbergGAN": ("gantlet.studies.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
     "load": ("gantlet.studies.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),

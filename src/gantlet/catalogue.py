@@ -131,6 +131,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "mixture8": "gantlet.tasks.gaussians:MIXTURE8",
         "digits": "gantlet.tasks.digits:DIGITS",
         "mnist": "gantlet.tasks.digits:MNIST",
+        "fashion-mnist": "gantlet.tasks.digits:FASHION_MNIST",
         "points": "gantlet.tasks.own:POINTS",
         "images": "gantlet.tasks.own:IMAGES",
     },

@@ -66,7 +66,7 @@ def test_sizes_schedule_and_the_rest() -> None:
     )
     assert (built.sizes.batch, built.sizes.latent, built.sizes.steps, built.sizes.generators) == (16, 3, 9, 2)
     assert built.schedule == Schedule(order="g_first", latent="shared")
-    assert (built.prior, built.feed, built.ema, built.team_reduction) == ("uniform", "endless", 0.9, "sum")
+    assert (built.prior, built.feed, built.ema, built.team.reduction) == ("uniform", "endless", 0.9, "sum")
     generator = built.generator.build()
     assert generator(torch.zeros(4, 3)).shape == (4, 2)
 

@@ -7,7 +7,7 @@ r"""How a classifier sees generated images: which classes, how surely, and how f
 Both rest on a small classifier of the same kind of images, not on the standard Inception network: they are named for
 what they are, and can be compared only where the classifier's hash is the same.
 
-Legend: ``S`` members, ``N`` fake images, ``N'`` test images, ``C`` classes.
+Legend: ``S`` members, ``N`` fake images, ``N'`` test images, ``C`` classes, ``K`` generators of a team.
 
 Reference:
     | Improved techniques for training GANs (Salimans et al., 2016), https://arxiv.org/abs/1606.03498: the score
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.special import entr
 
@@ -29,6 +30,7 @@ from gantlet.errors import BadData, BadValue
 from .base import Column, Outcome
 from .classifier import Classifier
 from .distances import Moments, fixed_order, frechet, inception_score, moments
+from .teams import balance, best, generators_of, overlap, owned, ownership
 
 __all__ = ["ClassifierMetric"]
 
@@ -41,6 +43,10 @@ class ClassifierMetric:
     """Classes, inception score and Fréchet distance through the eyes of a classifier.
 
     An image that is not finite belongs to no class, and leaves its member without score and distance (nan).
+
+    Of teams alone it also reports how the generators share the classes, see :mod:`gantlet.metrics.teams`: a covered
+    class belongs to the generator that made most of its sure fakes (the first on a tie), so the numbers of
+    ``classes_by_generator`` add up to ``class_coverage``.
 
     Arguments:
         classifier: Who judges.
@@ -90,6 +96,11 @@ class ClassifierMetric:
                 "classifier_is", f"inception score by the classifier, {_SPLITS} splits; not the standard IS", "higher"
             ),
             Column("classifier_fd", "Fréchet distance of the classifier's features to test images'; not FID", "lower"),
+            Column("classes_by_generator", "covered classes that each generator of a team owns; teams only"),
+            Column("class_entropy_by_generator", "entropy of each generator's classes, in nats; teams only"),
+            Column("best_generator_coverage", "class_coverage of the best generator by itself; teams only", "higher"),
+            Column("team_balance", "entropy of who owns the covered classes, over ln K: 1 is even; teams only"),
+            Column("team_overlap", "what two generators' classes have in common, in [0, 1]; teams only"),
         )
 
     @property
@@ -110,28 +121,65 @@ class ClassifierMetric:
 
     def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
         """One value per member and column."""
-        result: dict[str, list[Any]] = {column.name: [] for column in self.columns}
-        for images in outcome.fake:
-            for name, value in self._judge(images).items():
-                result[name].append(value)
+        result: dict[str, list[Any]] = {}
+        for place, images in enumerate(outcome.fake):
+            features, probabilities = self.classifier.read(images)
+            values = self._judge(features, probabilities)
+            if outcome.owners is not None:
+                values |= self._share_out(probabilities, outcome.owners[place], generators_of(outcome))
+            for name, value in values.items():
+                result.setdefault(name, []).append(value)
         return result
 
-    def _judge(self, images: Tensor) -> dict[str, float]:  # [N, 1, 28, 28]
-        features, probabilities = self.classifier.read(images)
-        confidence, label = probabilities.max(1)
-        classed = probabilities.isfinite().all(1)
-        classes = probabilities.shape[1]
-        share = label[classed].bincount(minlength=classes).double().cpu() / len(images)  # [C]
-        sure = label[confidence >= self.sure_at].bincount(minlength=classes)
-        finite = bool(classed.all())
+    @property
+    def modes_are(self) -> str:
+        """What the columns of :meth:`ownership` are."""
+        return "class"
+
+    def ownership(self, outcome: Outcome) -> Tensor:
+        """Sure fakes by generator and class, ``[S, K, C]`` int64."""
+        sure = torch.stack([self._labels(self.classifier.probabilities(images))[1] for images in outcome.fake])
+        owners = torch.zeros_like(sure) if outcome.owners is None else outcome.owners
+        return ownership(owners=owners, labels=sure, generators=generators_of(outcome), modes=len(self._shares))
+
+    def _judge(self, features: Tensor, probabilities: Tensor) -> dict[str, Any]:  # [N, d], [N, C]
+        samples, classes = probabilities.shape
+        every, sure = (labels[labels < classes].bincount(minlength=classes) for labels in self._labels(probabilities))
+        share = every.double().cpu() / samples  # [C]
+        finite = bool(probabilities.isfinite().all())
         return {
-            # The small slack: 0.07 * 100 is 7.000000000000001, and 7 of 100 are a share of 0.07.
-            "class_coverage": int((sure >= self.coverage_at * len(images) - 1e-9).sum()),
+            "class_coverage": int(self._covered(sure, samples).sum()),
             "class_entropy": float(entr(share).sum()),
             "class_tvd": float((share - self._shares).abs().sum() + (1 - share.sum())) / 2,
             "classifier_is": float(_score(probabilities)) if finite else math.nan,
             "classifier_fd": float(self._distance(features)) if finite else math.nan,
         }
+
+    def _share_out(self, probabilities: Tensor, owners: Tensor, generators: int) -> dict[str, Any]:  # [N, C], [N]
+        samples, classes = probabilities.shape
+        every, sure = (
+            ownership(owners=owners[None], labels=labels[None], generators=generators, modes=classes)[0]  # [K, C]
+            for labels in self._labels(probabilities)
+        )
+        made = owners.bincount(minlength=generators).to(every.device).unsqueeze(1)  # [K, 1]
+        owns = owned(sure * self._covered(sure.sum(0), samples))
+        return {
+            "classes_by_generator": owns.tolist(),
+            "class_entropy_by_generator": entr(every / made.double()).sum(1).tolist(),  # nan without a fake
+            "best_generator_coverage": int(best(self._covered(sure, made) & (made > 0))),
+            "team_balance": float(balance(owns)),
+            "team_overlap": float(overlap(every)),
+        }
+
+    def _labels(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:  # [N, C] -> [N], [N]
+        """The class of every fake, and of those that are surely of one; C stands for none."""
+        confidence, label = probabilities.max(1)
+        none = probabilities.shape[1]
+        return label.where(probabilities.isfinite().all(1), none), label.where(confidence >= self.sure_at, none)
+
+    def _covered(self, sure: Tensor, samples: Tensor | int) -> Tensor:
+        # The small slack: 0.07 * 100 is 7.000000000000001, and 7 of 100 are a share of 0.07.
+        return sure >= self.coverage_at * samples - 1e-9
 
     def _distance(self, features: Tensor) -> Tensor:  # [N, 84] -> []
         # On the CPU, where small eigenvalue problems are quick and every build of torch can solve them.

@@ -33,6 +33,7 @@ from gantlet.errors import BadValue
 
 from .base import Column, Outcome
 from .decision import classification_error
+from .teams import balance, best, generators_of, overlap, owned, tally
 
 if TYPE_CHECKING:
     from gantlet.data.gaussians import Mixture
@@ -49,8 +50,8 @@ _CHUNK = 1 << 22
 class Counts(NamedTuple):
     """Samples per mode; the last column, of index M, is of those that belong to no mode."""
 
-    nearest: Tensor  # [S, M + 1]
-    close: Tensor  # [S, K, M + 1], of high quality, by generator
+    nearest: Tensor  # [S, K, M + 1], by generator
+    close: Tensor  # [S, K, M + 1], those of high quality
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,9 @@ class MixtureMetric:
     A sample that is not finite (or so far away that its distance is not) belongs to no mode: it is never of high
     quality, and its mass lies where the mixture has none, so that ``reverse_kl`` is inf.
 
-    ``modes_by_generator`` is reported only of teams: a mode belongs to the generator that made most of its samples of
-    high quality (the first on a tie), so the numbers add up to ``modes``.
+    Of teams alone it also reports how the generators share the work, see :mod:`gantlet.metrics.teams`: a mode belongs
+    to the generator that made most of its samples of high quality (the first on a tie), so the numbers of
+    ``modes_by_generator`` add up to ``modes``.
 
     Arguments:
         mixture: Centres ``[M, d]``, one ``sigma``, weights ``[M]``.
@@ -92,6 +94,9 @@ class MixtureMetric:
         return (
             Column("modes", f"covered modes, of {modes}: at least one sample within 3σ", "higher"),
             Column("modes_by_generator", "covered modes that each generator of a team owns; teams only"),
+            Column("best_generator_modes", "modes that the best generator covers by itself; teams only", "higher"),
+            Column("team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only"),
+            Column("team_overlap", "what two generators' modes have in common, in [0, 1]; teams only"),
             Column("high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"),
             Column("kl", "KL(mixture ‖ samples) over the modes, in nats", "lower"),
             Column("reverse_kl", "KL(samples ‖ mixture) over the modes, in nats", "lower"),
@@ -128,14 +133,23 @@ class MixtureMetric:
         result: dict[str, list[Any]] = {
             "modes": modes.tolist(),
             "high_quality": (close.sum((1, 2)).double() / outcome.fake.shape[1]).tolist(),
-            **self._divergences(counts.nearest),
+            **self._divergences(counts.nearest.sum(1)),
             "success": (modes == close.shape[2]).tolist(),
             "failure": (modes == 0).tolist(),
             "classification_error": classification_error(outcome),
         }
         if outcome.owners is not None:
-            result["modes_by_generator"] = _owned(close).tolist()
+            result |= _shared(counts)
         return result
+
+    @property
+    def modes_are(self) -> str:
+        """What the columns of :meth:`ownership` are."""
+        return "mode"
+
+    def ownership(self, outcome: Outcome) -> Tensor:
+        """Samples of high quality by generator and mode, ``[S, K, M]`` int64."""
+        return self._count(outcome).close[..., :-1]
 
     def _divergences(self, counts: Tensor) -> dict[str, list[float]]:  # [S, M + 1]
         modes = counts.shape[1] - 1
@@ -156,21 +170,16 @@ class MixtureMetric:
     def _count(self, outcome: Outcome) -> Counts:
         fake, owners = self._points(outcome.fake), outcome.owners
         members, samples = fake.shape[:2]
-        teams = 1 if owners is None else int(owners.max()) + 1
-        bins = len(self.mixture.centres) + 1
-        nearest = torch.zeros(members * bins, dtype=torch.int64, device=fake.device)
-        close = torch.zeros(members * teams * bins, dtype=torch.int64, device=fake.device)
+        shape = (members, generators_of(outcome), len(self.mixture.centres) + 1)
+        nearest, close = (torch.zeros(shape, dtype=torch.int64, device=fake.device) for _ in range(2))
         points = fake.reshape(-1, fake.shape[2])
         for part in self._parts(len(points)):
             mode, good = self._assign(points[part])
             member = torch.arange(part.start, part.stop, device=fake.device) // samples  # [P]
-            cell = member * bins + mode
-            nearest.scatter_add_(0, cell, torch.ones_like(cell))
-            if owners is not None:
-                owner = owners.reshape(-1)[part].to(fake.device)
-                cell = (member * teams + owner) * bins + mode
-            close.scatter_add_(0, cell, good.long())
-        return Counts(nearest.view(members, bins), close.view(members, teams, bins))
+            owner = torch.zeros_like(member) if owners is None else owners.reshape(-1)[part].to(fake.device)
+            tally(nearest, member=member, owner=owner, mode=mode)
+            tally(close, member=member, owner=owner, mode=mode, times=good)
+        return Counts(nearest, close)
 
     def _points(self, fake: Tensor) -> Tensor:  # [S, N, *x] -> [S, N, d]
         points, dimensions = fake.detach().flatten(2), self.mixture.centres.shape[1]
@@ -195,9 +204,15 @@ class MixtureMetric:
         return mode.where(distance.isfinite(), len(centres)), distance <= _RADIUS * self.mixture.sigma
 
 
-def _owned(close: Tensor) -> Tensor:  # [S, K, M] -> [S, K]
-    most, owner = close.max(1)  # [S, M]
-    return torch.zeros_like(close[..., 0]).scatter_add_(1, owner, (most > 0).long())
+def _shared(counts: Counts) -> dict[str, list[Any]]:
+    nearest, close = (part[..., :-1] for part in counts)  # [S, K, M]
+    owns = owned(close)
+    return {
+        "modes_by_generator": owns.tolist(),
+        "best_generator_modes": best(close > 0).tolist(),
+        "team_balance": balance(owns).tolist(),
+        "team_overlap": overlap(nearest).tolist(),
+    }
 
 
 def _kl(left: Tensor, right: Tensor) -> Tensor:  # [S, M + 1], [S, M + 1] -> [S]

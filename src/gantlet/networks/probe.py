@@ -16,7 +16,7 @@ from torch.func import functional_call
 
 from gantlet.objectives.base import Verdict
 
-__all__ = ["BATCH", "has_batch_statistics", "random_batch", "try_out"]
+__all__ = ["BATCH", "has_batch_statistics", "random_batch", "tells_generators_apart", "try_out"]
 
 BATCH = 4
 """How many samples a trial has."""
@@ -60,6 +60,17 @@ def has_batch_statistics(module: nn.Module, shape: tuple[int, ...]) -> bool:
     other[0] = 1 - 3 * batch[0]
     pairs = zip(_tensors(try_out(module, batch)), _tensors(try_out(module, other)), strict=True)
     return any(_differ(before[1:], after[1:]) for before, after in pairs)
+
+
+def tells_generators_apart(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether a discriminator's verdict has logits of which generator made a sample.
+
+    Example:
+        >>> tells_generators_apart(nn.Linear(2, 1), (2,))
+        False
+    """
+    verdict = try_out(module, random_batch(shape))
+    return isinstance(verdict, Verdict) and verdict.generator_logits is not None
 
 
 def _tensors(output: Tensor | Verdict) -> list[Tensor]:

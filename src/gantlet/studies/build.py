@@ -14,13 +14,14 @@ from gantlet import catalogue
 from gantlet.data.base import Dataset, Source
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
-from gantlet.networks.heads import embedded
-from gantlet.networks.probe import has_batch_statistics
+from gantlet.networks.capacity import matched
+from gantlet.networks.heads import embedded, with_generator_head
+from gantlet.networks.probe import has_batch_statistics, tells_generators_apart
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.settings import Scalar, settings_of
 from gantlet.training.anneal import Anneal, Stall
-from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, Tuning, per_member
+from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, TeamRules, Tuning, per_member
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
 from gantlet.training.view import packed_shape
@@ -105,14 +106,24 @@ def blueprint(
         batch=values["batch_size"],
         latent=values["latent_dim"],
         steps=steps or steps_of(values, len(dataset.train)),
-        generators=values["generators"],
+        generators=1 if values["match_capacity"] else values["generators"],
         pack=values["pack"],
     )
-    _check(values, execution)
+    rules = TeamRules(
+        kind=values["team"],
+        reduction=values["team_reduction"],
+        share_latents=values["team_latents"] == "shared",
+        which=values["which_generator"] if sizes.generators > 1 else 0.0,
+    )
+    _check(values, execution, sizes, rules)
     settings = [resolved for resolved, _ in members]
     shape = packed_shape(dataset.shape, sizes.pack)
-    build_g = partial(family.generator, latent=sizes.latent, shape=dataset.shape)
-    build_d = partial(_discriminator, family, shape, values)
+    makers, notes = family, ()
+    if values["match_capacity"]:
+        makers, note = matched(family, values["generators"], latent=sizes.latent, shape=dataset.shape)
+        notes = (note,)
+    build_g = partial(makers.generator, latent=sizes.latent, shape=dataset.shape)
+    build_d = partial(_discriminator, family, shape, values, heads=sizes.generators if rules.which else 1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         mixing = has_batch_statistics(build_d(), shape)
@@ -141,27 +152,44 @@ def blueprint(
         prior=values["prior"],
         feed=values["pool"],
         ema=values["ema"],
-        team_reduction=values["team_reduction"],
+        team=rules,
+        notes=notes,
         tuning=tuning_of(values, sizes.steps),
         noise=_noise(settings, execution),
         execution=execution,
     )
 
 
-def _discriminator(family: Family, shape: tuple[int, ...], values: Mapping[str, Any]) -> nn.Module:
-    """A fresh discriminator, with the head and the normalisation that the settings ask for."""
-    module = family.discriminator(shape=shape, generators=values["generators"])
+def _discriminator(family: Family, shape: tuple[int, ...], values: Mapping[str, Any], *, heads: int) -> nn.Module:
+    """A fresh discriminator, with the heads and the normalisation that the settings ask for."""
+    module = family.discriminator(shape=shape, generators=heads)
     if values["features"]:
         module = embedded(module, values["features"])
+    if heads > 1 and not tells_generators_apart(module, shape):
+        module = with_generator_head(module, heads)
     return spectrally_normalised(module) if values["spectral_norm"] else module
 
 
-def _check(values: Mapping[str, Any], execution: Execution) -> None:
+def _check(values: Mapping[str, Any], execution: Execution, sizes: Sizes, rules: TeamRules) -> None:
     """Settings that do not go together.
 
     Raises:
         Refused: See the sentences.
     """
+    if rules.which and rules.kind != "stackelberg":
+        raise Refused(
+            f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} judges its branches "
+            f"as one generator. Use team=stackelberg, or which_generator=0."
+        )
+    if rules.kind == "choose" and sizes.batch % sizes.generators:
+        raise Refused(
+            f"team=choose gives each of {sizes.generators} branches its share of a batch, but batch_size={sizes.batch} is "
+            f"no multiple of {sizes.generators}."
+        )
+    if values["match_capacity"] and values["generators"] == 1:
+        raise Refused(
+            "match_capacity=true puts one generator of a team's size in its place, so it needs generators above 1."
+        )
     if values["batch_size"] % values["pack"]:
         raise Refused(
             f"pack={values['pack']} samples are judged as one, but batch_size={values['batch_size']} is no multiple of "

@@ -25,7 +25,7 @@ from .loading import Team, latents, network
 from .spec import Request, Resolved, expand
 from .study import choose_device
 
-__all__ = ["GAN"]
+__all__ = ["GAN", "StackelbergGAN"]
 
 _ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
 
@@ -89,7 +89,7 @@ class GAN:
             raise BadValue(f"sample wants n ≥ 0; {n} came.")
         net, sheet = self._network()
         z, owners = latents(sheet, n, seed)
-        team = sheet.sizes.generators
+        team = sheet.makers
         if generator is not None:
             if not 0 <= generator < team:
                 raise BadValue(f"generator={generator} does not exist: there are {team}, counted from 0.")
@@ -156,6 +156,56 @@ class GAN:
         if self._fitted is None:
             raise BadValue("This GAN was not fitted yet: call fit(x) first.")
         return self._fitted
+
+
+class StackelbergGAN:
+    """A team of generators against one discriminator, with the habits of scikit-learn.
+
+    Stackelberg GAN (Zhang et al., 2018, https://arxiv.org/abs/1811.08010): the generators minimise the mean of their losses
+    together, and a sample is from one that is picked uniformly.
+
+    Arguments:
+        n_generators: K, at least 1.
+        method: Any method of gantlet, or an objective of your own.
+        seed: The seed of everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: Any key of the command line, one value each; ``which_generator=0.1`` gives the discriminator the head that
+            tells generators apart.
+
+    Example:
+        >>> import torch
+        >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(1)).numpy()
+        >>> team = StackelbergGAN(n_generators=3, steps=5, g_width=8, d_width=8).fit(points)
+        >>> team.sample(4, generator=2).shape, [made.shape for made in team.predict(2)]
+        ((4, 2), [(2, 2), (2, 2), (2, 2)])
+    """
+
+    def __init__(
+        self,
+        n_generators: int = 10,
+        *,
+        method: Any = "vanilla",
+        seed: int = 1,
+        device: str = "auto",
+        **settings: Scalar,
+    ) -> None:
+        if n_generators < 1:
+            raise BadValue(f"StackelbergGAN wants at least one generator; n_generators={n_generators} came.")
+        self.n_generators = n_generators
+        self.gan = GAN(method, seed=seed, device=device, generators=n_generators, **settings)
+
+    def fit(self, x: npt.ArrayLike | Tensor) -> StackelbergGAN:
+        """Train on points ``[N, d]`` or images ``[N, C, H, W]`` in [-1, 1]; see :meth:`GAN.fit`."""
+        self.gan.fit(x)
+        return self
+
+    def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
+        """``n`` samples ``[n, *x]`` of generators picked uniformly, or of the one that ``generator`` names."""
+        return self.gan.sample(n, seed=seed, generator=generator)
+
+    def predict(self, n: int, *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
+        """``n`` samples of each generator, ``K × [n, *x]``, all from the same latents."""
+        return [self.gan.sample(n, seed=seed, generator=place) for place in range(self.n_generators)]
 
 
 def _checked(x: npt.ArrayLike | Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def judge(fleet: Fleet, metric: Metric, dataset: Dataset, slots: Sequence[int], 
     All members are given the same test latents. A member that left is judged by its last good state.
     """
     draw = draw_latents(fleet, count or metric.samples)
-    generators = fleet.blueprint.sizes.generators
+    generators = fleet.blueprint.makers
     rows: list[dict[str, Any]] = []
     for chunk, boundary in _chunks(fleet, slots, len(draw.latents) * dataset.train[0].numel()):
         fake = sample(fleet, draw, chunk)

@@ -24,7 +24,7 @@ from .spec import Resolved
 from .store import Store
 from .workshop import Workshop, leaves
 
-__all__ = ["Found", "Team", "find_member", "latents", "load", "network"]
+__all__ = ["Branches", "Found", "Team", "find_member", "latents", "load", "network"]
 
 
 class Team(nn.Module):
@@ -43,6 +43,18 @@ class Team(nn.Module):
             owners = torch.randint(len(self.generators), (len(z),), device=z.device)
         made = [generator(z) for generator in self.generators]
         return torch.stack(made, 1)[torch.arange(len(z), device=z.device), owners]
+
+
+class Branches(nn.Module):
+    """The K branches of a multi-branch generator: a sample is the mean of what they make of one latent."""
+
+    def __init__(self, branches: list[nn.Module]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, z: Tensor) -> Tensor:  # [N, latent] -> [N, *x]
+        """Samples."""
+        return torch.stack([branch(z) for branch in self.branches]).mean(0)
 
 
 @dataclass(frozen=True)
@@ -114,7 +126,9 @@ def network(sheet: Blueprint, tensors: Mapping[str, Tensor], slot: int, player: 
         state = {name: tensors[_name(tensors, player, name)][index] for name in module.state_dict()}
         module.load_state_dict(state)
         modules.append(module.eval())
-    return modules[0] if count == 1 else Team(modules).eval()
+    if count == 1:
+        return modules[0]
+    return Branches(modules).eval() if sheet.team.kind == "average" else Team(modules).eval()
 
 
 def latents(sheet: Blueprint, count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -125,7 +139,7 @@ def latents(sheet: Blueprint, count: int, seed: int) -> tuple[Tensor, Tensor]:
         drawn.normal_(generator=generator)
     else:
         drawn.uniform_(-1, 1, generator=generator)
-    owners = torch.randint(sheet.sizes.generators, (count,), generator=generator)
+    owners = torch.randint(sheet.makers, (count,), generator=generator)
     return drawn.to(sheet.execution.dtype), owners
 
 

@@ -166,7 +166,7 @@ def _cut(
     sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], dataset, Execution(device=limits.device))
     route, notes = _route(sheet, dataset, len(group), limits)
     widest, said = _widest(sheet, dataset, len(group), limits)
-    notes += said
+    notes += (*sheet.notes, *said)
     count = -(-len(group) // widest)
     width = -(-len(group) // count)
     fleets: list[FleetPlan] = []

@@ -35,7 +35,7 @@ def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: 
     net = load(folder, run=run)
     dataset = Workshop().dataset(found.resolved)
     sheet = blueprint([(found.resolved, found.seed)], dataset, Execution())
-    team = sheet.sizes.generators
+    team = sheet.makers
     z, owners = latents(sheet, count * team if by_generator else count, seed)
     if by_generator:
         owners = torch.arange(team).repeat_interleave(count)

@@ -50,7 +50,21 @@ class TrainingSettings:
     epochs: float = setting(100.0, "passes of the real data through the discriminator", above=0)
     steps: int = setting(0, "generator updates; 0: as many as `epochs` needs", low=0)
     generators: int = setting(1, "generators of a team", low=1)
-    team_reduction: str = setting("mean", "how a team's losses are combined", choices=("mean", "sum"))
+    team: str = setting(
+        "stackelberg",
+        "several generators: each against the discriminator, averaged branches, or branches that share a batch",
+        choices=("stackelberg", "average", "choose"),
+    )
+    team_reduction: str = setting(
+        "mean", "how a team's losses are combined; half-sum: half of the sum", choices=("mean", "sum", "half-sum")
+    )
+    team_latents: str = setting(
+        "own", "whether each generator of a team draws its own latents", choices=("own", "shared")
+    )
+    which_generator: float = setting(
+        0.0, "weight of the cross-entropy of which generator made a sample, in both losses; 0: no such head", low=0
+    )
+    match_capacity: bool = setting(False, "one generator with the parameters of the team in the team's place")
     n_critic: int = setting(1, "discriminator updates per generator update", low=1)
     lr_trick: bool = setting(
         False, "imitate n_critic: one discriminator update per step, at n_critic times its learning rate"

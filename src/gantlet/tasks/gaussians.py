@@ -8,7 +8,7 @@ References:
 from gantlet.data.base import Dataset
 from gantlet.data.gaussians import Grid25, Mixture8, Ring8
 from gantlet.metrics.mixture import MixtureMetric
-from gantlet.networks.mlp import MLP, StackelbergMixture
+from gantlet.networks.mlp import MLP, BranchMixture, StackelbergMixture
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
@@ -66,10 +66,18 @@ MIXTURE8 = Task(
     summary="eight Gaussians on the unit circle with the tiny generators of the Stackelberg figures",
     paper="Zhang et al., Stackelberg GAN (2018): 8,000 points, batch 64, 200 epochs",
     source=Mixture8(),
-    networks={"stackelberg-mixture": StackelbergMixture(), "mlp": MLP()},
+    networks={"stackelberg-mixture": StackelbergMixture(), "branch-mixture": BranchMixture(), "mlp": MLP()},
     judge=_judge,
     pictures="points",
     headline="modes",
     defaults={"batch_size": 64, "epochs": 200.0, "latent_dim": 2},
     rows=rows_for(_STACKELBERG, CLASSIFIERS),
+    presets={
+        # The published script: one batch of latents for all generators and both players, half of the summed losses.
+        "seed": {"latent": "shared", "team_latents": "shared", "team_reduction": "half-sum", "g_hidden": 32},
+        "figure": {"generators": 8, "g_hidden": 16},
+        "wide": {"generators": 1, "g_hidden": 128},
+        "deep": {"generators": 1, "g_hidden": 128, "g_depth": 4},
+        "branches": {"generators": 8, "team": "average", "network": "branch-mixture"},
+    },
 )

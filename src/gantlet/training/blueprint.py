@@ -17,7 +17,7 @@ from .optimisers import OptimiserSpec
 from .schedule import Schedule
 from .stack import Route
 
-__all__ = ["Blueprint", "Execution", "InstanceNoise", "Player", "Sizes", "Tuning", "per_member"]
+__all__ = ["Blueprint", "Execution", "InstanceNoise", "Player", "Sizes", "TeamRules", "Tuning", "per_member"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,25 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class TeamRules:
+    """How the K generators of a team play.
+
+    Attributes:
+        kind: ``stackelberg``: each generator has its own batch, and its own loss against the one discriminator (Zhang et
+            al., 2018, https://arxiv.org/abs/1811.08010). ``average``: the multi-branch baseline, whose sample is the mean
+            of its K branches' outputs at one latent. ``choose``: one batch of which each branch makes its share.
+        reduction: How a team's losses are combined: ``mean``, ``sum``, or ``half-sum``, half of the sum.
+        share_latents: Whether all generators see the same latents (branches that are averaged always do).
+        which: Weight β of the cross-entropy of *which* generator made a sample, in both players' losses; 0 for none.
+    """
+
+    kind: Literal["stackelberg", "average", "choose"] = "stackelberg"
+    reduction: Literal["mean", "sum", "half-sum"] = "mean"
+    share_latents: bool = False
+    which: float = 0.0
+
+
+@dataclass(frozen=True)
 class Tuning:
     """What changes over training: factors of both learning rates and of the penalties' weights, and Adam's second decay.
 
@@ -105,9 +124,10 @@ class Blueprint:
         prior: The distribution of latents.
         feed: ``fixed`` pool with epochs, or ``endless`` sampling.
         ema: Decay of the exponential moving average of the generators, 0 for none.
-        team_reduction: ``mean`` or ``sum`` of the losses over a team's generators.
+        team: How several generators play.
         tuning: What changes over training.
         noise: Instance noise, None for none.
+        notes: What a user should know of how it was made.
     """
 
     seeds: tuple[int, ...]
@@ -121,10 +141,21 @@ class Blueprint:
     prior: Literal["normal", "uniform"] = "normal"
     feed: Literal["fixed", "endless"] = "fixed"
     ema: float = 0.0
-    team_reduction: Literal["mean", "sum"] = "mean"
+    team: TeamRules = field(default_factory=TeamRules)
     tuning: Tuning = field(default_factory=Tuning)
     noise: InstanceNoise | None = None
+    notes: tuple[str, ...] = ()
     execution: Execution = field(default_factory=Execution)
+
+    @property
+    def judged(self) -> int:
+        """Batches of fakes that the discriminator judges apart: one of each generator, or one of all branches."""
+        return self.sizes.generators if self.team.kind == "stackelberg" else 1
+
+    @property
+    def makers(self) -> int:
+        """Generators that a sample can be from; averaged branches make each sample together."""
+        return 1 if self.team.kind == "average" else self.sizes.generators
 
 
 def per_member(values: Sequence[float], execution: Execution) -> Tensor:

@@ -91,6 +91,7 @@ class Latents:
     Arguments:
         prior: ``normal`` or ``uniform`` on [-1, 1].
         pool: The size of a fixed training pool of latents, or None for fresh ones.
+        shared: Whether all generators of a team see the same latents, as they do from a pool.
     """
 
     def __init__(
@@ -100,7 +101,9 @@ class Latents:
         shape: tuple[int, int, int],
         prior: Literal["normal", "uniform"] = "normal",
         pool: int | None = None,
+        shared: bool = False,
     ) -> None:
+        self._shared = shared
         self._generators, self._batch, self._latent = shape  # K, B, latent
         self._draws = draws
         self._prior: Literal["normal", "uniform"] = prior
@@ -115,8 +118,10 @@ class Latents:
         if self._order is not None:
             drawn = self._pool[self._order.at(update)].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
-        drawn = self._draws.draw(name, update, (self._generators, self._batch, self._latent), self._prior)
-        return drawn * 2 - 1 if self._prior == "uniform" else drawn
+        apart = 1 if self._shared else self._generators
+        drawn = self._draws.draw(name, update, (apart, self._batch, self._latent), self._prior)
+        drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
+        return drawn.expand(-1, self._generators, -1, -1)
 
 
 def fixed_latents(count: int, latent: int, prior: Literal["normal", "uniform"], *, name: str) -> Tensor:

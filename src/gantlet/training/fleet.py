@@ -28,7 +28,18 @@ from .memory import keep_freed_memory
 from .optimisers import StackOptimiser
 from .randomness import Draws, seed_of
 from .stack import Stack
-from .step import Judged, Judging, PenaltyContext, losses, monitors, needs_of, penalty_losses, witness
+from .step import (
+    Judged,
+    Judging,
+    PenaltyContext,
+    combined,
+    losses,
+    monitors,
+    needs_of,
+    penalty_losses,
+    which_generator,
+    witness,
+)
 from .view import View
 
 __all__ = ["Exit", "Fleet"]
@@ -75,9 +86,10 @@ class Fleet:
         self.feed = Feed(dataset, self._draws, batch=sizes.batch, kind=blueprint.feed)
         self._latents = Latents(
             self._draws,
-            shape=(sizes.generators, sizes.batch, sizes.latent),
+            shape=(sizes.generators, self._batch_each(), sizes.latent),
             prior=blueprint.prior,
             pool=len(dataset.train) if schedule.latent == "pool" else None,
+            shared=blueprint.team.share_latents or blueprint.team.kind == "average",
         )
         self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
         self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
@@ -167,7 +179,7 @@ class Fleet:
         real_verdict, fake_verdict = self.judging.judge_both(real=real, fake=fake)
         judged = Judged(real_verdict, fake_verdict, real, fake, self.state)
         found = {"loss_d": losses(objective, "discriminator", judged)}
-        found |= self._penalties("discriminator", self.judging.judge, judged, update)
+        found |= self._which(judged) | self._penalties("discriminator", self.judging.judge, judged, update)
         return judged, self._differentiate("discriminator", found)
 
     def _differentiate_generator(self, update: int) -> Tensor:
@@ -181,16 +193,12 @@ class Fleet:
             real_verdict = judge(real) if "real" in needs_of(objective) else None
         judged = Judged(real_verdict, judge(fake), real, fake, self.state)
         found = {"loss_g": losses(objective, "generator", judged)}
-        found |= self._penalties("generator", judge, judged, update)
+        found |= self._which(judged) | self._penalties("generator", judge, judged, update)
         return self._differentiate("generator", found)
 
     def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
         """Put a player's gradients in place, and take out everyone whose loss or gradient is not finite."""
-        team = reduce(torch.add, found.values())  # [S, K]
-        if self._team == 1:
-            loss = team.squeeze(-1)  # [S]
-        else:
-            loss = team.sum(-1) if self.blueprint.team_reduction == "sum" else team.mean(-1)
+        loss = combined(reduce(torch.add, found.values()), self.blueprint.team.reduction)  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
@@ -248,7 +256,7 @@ class Fleet:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         factor = self.blueprint.tuning.penalty.factor(self.step)
-        given = PenaltyContext(player, update, self._team, self._draws, parameters, factor)
+        given = PenaltyContext(player, update, self.blueprint.judged, self._draws, parameters, factor)
         return penalty_losses(penalties, witness(self.blueprint.objective, judge, judged), judged, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:
@@ -262,7 +270,19 @@ class Fleet:
     def _generate(self, player: str, update: int, *, advance: bool = False) -> Tensor:  # -> [S, K, B, *x]
         self.generators.at(player, update)
         latents = self._latents.at(player, update).flatten(0, 1)  # [S·K, B, latent]
-        return self.generators(latents, advance=advance)["out"].unflatten(0, (self.members, self._team))
+        made = self.generators(latents, advance=advance)["out"].unflatten(0, (self.members, self._team))
+        if self.blueprint.team.kind == "average":
+            return made.mean(1, keepdim=True)
+        return made if self.blueprint.team.kind == "stackelberg" else made.flatten(1, 2).unsqueeze(1)
+
+    def _which(self, judged: Judged) -> dict[str, Tensor]:
+        weight = self.blueprint.team.which
+        return {"which_generator": weight * which_generator(judged.fake)} if weight else {}
+
+    def _batch_each(self) -> int:
+        """Samples that each generator makes for one judgement."""
+        sizes = self.blueprint.sizes
+        return sizes.batch // sizes.generators if self.blueprint.team.kind == "choose" else sizes.batch
 
     def _constrain(self, good: Tensor) -> None:
         constraint = self.blueprint.constraint

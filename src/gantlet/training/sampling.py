@@ -38,7 +38,7 @@ def draw_latents(fleet: Fleet, count: int, *, name: str = "latent/test") -> Late
     blueprint = fleet.blueprint
     latents = fixed_latents(count, blueprint.sizes.latent, blueprint.prior, name=name)
     generator = keyed_generator(POOL_SEED, 0, f"{name}/owner")
-    owners = torch.randint(blueprint.sizes.generators, (count,), generator=generator)
+    owners = torch.randint(blueprint.makers, (count,), generator=generator)
     return LatentDraw(latents, owners)
 
 
@@ -48,6 +48,10 @@ def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
     execution = fleet.blueprint.execution
     parameters = fleet.average or fleet.generators.parameters
     latents = draw.latents.to(execution.device, execution.dtype)
+    if fleet.blueprint.team.kind == "average":
+        networks = [slot * generators + branch for slot in slots for branch in range(generators)]
+        branches = _forward(fleet, "generator", networks, latents, parameters)
+        return branches.unflatten(0, (len(slots), generators)).mean(1)
     out: Tensor | None = None
     for owner in range(generators):
         rows = (draw.owners == owner).nonzero().squeeze(1).to(execution.device)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -22,7 +22,18 @@ from gantlet.penalties.base import Judge, Penalty
 from .randomness import Draws
 from .stack import Stack
 
-__all__ = ["Judged", "Judging", "PenaltyContext", "losses", "monitors", "needs_of", "penalty_losses", "witness"]
+__all__ = [
+    "Judged",
+    "Judging",
+    "PenaltyContext",
+    "combined",
+    "losses",
+    "monitors",
+    "needs_of",
+    "penalty_losses",
+    "which_generator",
+    "witness",
+]
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,25 @@ def penalty_losses(
         scale = every * given.factor
         found[penalty.label] = value if scale == 1 else value * scale
     return found
+
+
+def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
+    """A team's losses as one."""
+    if team.shape[-1] == 1:
+        return team.squeeze(-1) / 2 if reduction == "half-sum" else team.squeeze(-1)
+    if reduction == "mean":
+        return team.mean(-1)
+    return team.sum(-1) / 2 if reduction == "half-sum" else team.sum(-1)
+
+
+def which_generator(fake: Verdict) -> Tensor:  # generator_logits [S, K, B, K] -> [S, K]
+    """The cross-entropy of the generator that really made each sample.
+
+    Both players minimise it: generators whose samples can be told apart stay apart (the code of Stackelberg GAN; MGAN).
+    """
+    assert fake.generator_logits is not None
+    chance = fake.generator_logits.log_softmax(-1)
+    return -chance.diagonal(dim1=1, dim2=3).mean(1)  # [S, B, K] -> [S, K]
 
 
 def witness(objective: Objective, judge: Judge, judged: Judged) -> Judge:
