@@ -3,16 +3,17 @@ r"""Teams of generators against one discriminator: gantlet's stack against a Pyt
 The other side is written as usual: a list of K ``nn.Sequential``, one ``torch.optim.Adam`` over the parameters of all of
 them and one over the discriminator's, probabilities and ``BCELoss``. In each batch, with the same latents for everybody,
 the generators move first, all fakes are then made again for the discriminator, and both losses and the mean of D(x) are
-logged as Python floats:
+logged as Python floats (the mean of D(x) from a judgement of its own, after the move):
 
 .. math::
     L_G = \sum_{k=1}^{K} \mathrm{BCE}(D(G_k(z)), 1), \qquad
     L_D = \sum_{k=1}^{K} \tfrac12 \bigl(\mathrm{BCE}(D(x), 1) + \mathrm{BCE}(D(G_k(z)), 0)\bigr)
 
-``gantlet run mixture8 vanilla generators=8 latent=shared team_reduction=sum`` plays this game, but for the ½, to which Adam
-is blind. D(x) is computed once on both sides.
+``gantlet run mixture8 vanilla --preset seed generators=8`` plays this game, but for a ½ on the generators' loss, to which
+Adam is blind. The bare products of a step, as batched products into tensors that stay, say how much could be gained at most.
+All sides are measured in one process, so that the plain loop profits from gantlet's setting of the allocator as well.
 
-Legend: ``K`` generators, ``B`` batch.
+Legend: ``S`` members, ``K`` generators, ``N`` networks of a stack, ``B`` batch, ``i`` inputs and ``o`` outputs of a layer.
 
 Reference:
     | Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010
@@ -39,9 +40,22 @@ from gantlet.studies.workshop import threads_set
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
+from .arithmetic import Pass
 from .sections import Section, goal, spread, times
 
-__all__ = ["GAMES", "PUBLISHED", "SMALL", "Game", "PlainTeam", "compare", "dataset", "fleet", "resolved"]
+__all__ = [
+    "GAMES",
+    "PUBLISHED",
+    "SMALL",
+    "Game",
+    "PlainTeam",
+    "compare",
+    "dataset",
+    "fleet",
+    "passes",
+    "products",
+    "resolved",
+]
 
 LATENT = POINT = 2
 
@@ -74,12 +88,23 @@ class Game:
         return sizes | {"d_width": self.hidden[0], "d_depth": len(self.hidden)}
 
     @property
+    def generator_sizes(self) -> tuple[int, ...]:
+        """From the latent to the point."""
+        return (LATENT, self.g_width, POINT)
+
+    @property
+    def discriminator_sizes(self) -> tuple[int, ...]:
+        """From the point to the score."""
+        return (POINT, *self.hidden, 1)
+
+    @property
     def activation(self) -> nn.Module:
         """What stands in a generator's hidden layer."""
         return nn.ReLU() if self.network == "mlp" else nn.LeakyReLU(0.2)
 
     def __str__(self) -> str:
-        return f"{self.generators} × {LATENT}-{self.g_width}-{POINT} / {'-'.join(map(str, (POINT, *self.hidden, 1)))}"
+        generator, discriminator = ("-".join(map(str, s)) for s in (self.generator_sizes, self.discriminator_sizes))
+        return f"{self.generators} × {generator} / {discriminator}"
 
 
 PUBLISHED = Game("stackelberg-mixture", generators=8, g_width=32, hidden=(512, 256), batch=64, goals={1: 3.0, 16: 4.0})
@@ -89,8 +114,8 @@ GAMES = (PUBLISHED, SMALL)
 
 def resolved(game: Game) -> Resolved:
     """The setting as ``gantlet run mixture8 vanilla network=… generators=… …`` resolves it."""
-    team = {"generators": game.generators, "latent": "shared", "team_reduction": "sum"}
-    keys = {"network": game.network, **game.keys, "batch_size": game.batch, **team}
+    script: dict[str, Scalar] = {"latent": "shared", "team_latents": "shared", "team_reduction": "half-sum"}
+    keys = {"network": game.network, **game.keys, "generators": game.generators, "batch_size": game.batch, **script}
     (setting,) = expand(Request("mixture8", ("vanilla",), tuple(axes_from_mapping(keys))))
     return setting
 
@@ -106,6 +131,33 @@ def fleet(game: Game, members: int) -> Fleet:
     data = dataset(setting)
     slots = [(setting, 1 + place) for place in range(members)]
     return Fleet(blueprint(slots, data, Execution(route="stacked")), data)
+
+
+def passes(game: Game) -> list[tuple[int, Pass]]:
+    """Each pass of a member's step, after the number of networks that it goes through.
+
+    Example:
+        >>> round(sum(networks * part.flops for networks, part in passes(PUBLISHED)) / 1e9, 3)
+        0.728
+    """
+    team, g, d, rows = game.generators, game.generator_sizes, game.discriminator_sizes, game.batch
+    return [
+        (team, Pass("generator", g, rows)),
+        (1, Pass("discriminator", d, team * rows, weights=False, to_inputs=True)),
+        (team, Pass("generator", g, rows, backward=False)),
+        (1, Pass("discriminator", d, (team + 1) * rows)),
+    ]
+
+
+def products(game: Game, members: int) -> Callable[[], None]:
+    """The products of a step of all members, and nothing else; the layout is that of gantlet's stacks."""
+    calls = [call for networks, part in passes(game) for call in _products(part, members * networks)]
+
+    def advance() -> None:
+        for left, right, out in calls:
+            torch.bmm(left, right, out=out)
+
+    return advance
 
 
 class PlainTeam:
@@ -153,7 +205,7 @@ class PlainTeam:
             loss_d = loss_d + (self._loss(on_real, valid) + self._loss(on_fake, made_up)) / 2
         loss_d.backward()
         self.discriminator_optimiser.step()
-        self.logged.append((loss_d.item(), loss_g.item(), on_real.mean().item()))
+        self.logged.append((loss_d.item(), loss_g.item(), self.discriminator(real).mean().item()))
 
     def _endlessly(self) -> Iterator[Tensor]:
         while True:
@@ -165,16 +217,22 @@ def compare(*, rounds: int, seconds: float, games: Sequence[Game] = GAMES) -> Se
     rows: list[tuple[str, ...]] = []
     notes: list[str] = []
     numbers: dict[str, dict[str, float | list[float]]] = {}
-    for game in games:
-        for members, (plain, mine) in _measure(game, rounds=rounds, seconds=seconds).items():
-            name = f"{game}, members: {members}"
-            ratio = median(m.rate / p.rate for p, m in zip(plain, mine, strict=True))
-            spent = median(m.efficiency / p.efficiency for p, m in zip(plain, mine, strict=True))
-            rates = [[window.rate for window in side] for side in (plain, mine)]
-            rows.append((name, *(spread(side, 0) for side in rates), times(ratio), times(spent)))
-            notes.append(goal(name, ratio, least=game.goals[members]))
-            numbers[name] = {"plain": rates[0], "gantlet": rates[1], "ratio": ratio, "per_cpu_second": spent}
-    header = ("team / discriminator", "plain, steps/s", "gantlet, member-steps/s", "ratio", "per CPU second")
+    with threads_set(1):
+        for game in games:
+            plain = PlainTeam(game, dataset(resolved(game)).train)
+            for members, least in game.goals.items():
+                sides = (plain.advance, fleet(game, members).advance, products(game, members))
+                found = _by_turns(sides, members=(1, members, members), rounds=rounds, seconds=seconds)
+                name = f"{game}, members: {members}"
+                rates = [[window.rate for window in side] for side in found]
+                ratio, bare = (median(b / a for a, b in zip(rates[0], side, strict=True)) for side in rates[1:])
+                spent = median(b.efficiency / a.efficiency for a, b in zip(*found[:2], strict=True))
+                rows.append((name, *(spread(side, 0) for side in rates[:2]), times(ratio), times(spent), times(bare)))
+                notes.append(goal(name, ratio, least=least))
+                numbers[name] = dict(zip(("plain", "gantlet", "products"), rates, strict=True))
+                numbers[name] |= {"ratio": ratio, "per_cpu_second": spent}
+    notes.append("The last column is what a step's products alone would give, in float32 on one thread.")
+    header = ("team", "plain, steps/s", "gantlet, member-steps/s", "ratio", "per CPU second", "bare products")
     return Section("teams: all generators in one stack, 1 thread", header, rows, notes, dict(numbers))
 
 
@@ -186,22 +244,18 @@ class _Window:
     efficiency: float
 
 
-def _measure(game: Game, *, rounds: int, seconds: float) -> dict[int, tuple[list[_Window], list[_Window]]]:
-    """By members trained at once: the plain loop's windows, and gantlet's."""
-    with threads_set(1):
-        plain = PlainTeam(game, dataset(resolved(game)).train)
-        fleets = {members: fleet(game, members) for members in game.goals}
-        found: dict[int, tuple[list[_Window], list[_Window]]] = {members: ([], []) for members in fleets}
-        for turn in range(rounds + 1):
-            base = _window(plain.advance, 1, seconds)
-            windows = {members: _window(made.advance, members, seconds) for members, made in fleets.items()}
-            for members, window in windows.items() if turn else ():
-                found[members][0].append(base)
-                found[members][1].append(window)
-    return found
+def _by_turns(
+    sides: Sequence[Callable[[], object]], *, members: Sequence[int], rounds: int, seconds: float
+) -> list[list[_Window]]:
+    """The windows of each side."""
+    turns = [
+        [_window(advance, count, seconds) for advance, count in zip(sides, members, strict=True)]
+        for _ in range(rounds + 1)
+    ]
+    return [list(windows) for windows in zip(*turns[1:], strict=True)]
 
 
-def _window(advance: Callable[[], None], members: int, seconds: float) -> _Window:
+def _window(advance: Callable[[], object], members: int, seconds: float) -> _Window:
     steps, started, cpu = 0, time.perf_counter(), time.process_time()
     while (spent := time.perf_counter() - started) < seconds or steps == 0:
         advance()
@@ -218,3 +272,16 @@ def _discriminator(game: Game) -> nn.Sequential:
     for inputs, outputs in pairwise((POINT, *game.hidden)):
         layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Linear(game.hidden[-1], 1), nn.Sigmoid())
+
+
+def _products(part: Pass, networks: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """A pass as left and right factors and results, in the order of the calls."""
+    values, gradients = ([torch.randn(networks, size, part.rows) for size in part.sizes] for _ in range(2))  # [N, i, B]
+    weights = [torch.randn(networks, o, i) / i**0.5 for i, o in pairwise(part.sizes)]  # [N, o, i]
+    calls = [(weight, values[layer], values[layer + 1]) for layer, weight in enumerate(weights)]
+    for layer, weight in reversed(list(enumerate(weights)) if part.backward else []):
+        if part.weights:
+            calls.append((gradients[layer + 1], values[layer].mT, torch.empty_like(weight)))
+        if layer or part.to_inputs:
+            calls.append((weight.mT, gradients[layer + 1], gradients[layer]))
+    return calls

@@ -1,4 +1,4 @@
-"""``gantlet show``, ``report`` and ``sample``."""
+"""``gantlet show``, ``report``, ``sample`` and ``film``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import console
 from console import gantlet
@@ -84,4 +85,30 @@ def test_wrong_numbers_are_refused(finished: Store, tmp_path: Path, run: int, n:
     done = gantlet("sample", finished.folder, "--n", n, "--out", tmp_path / "x.npy", "--", run)
     assert done.status == status
     assert "Traceback" not in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", lambda settings, seeds: frozenset({0}))
+    folder = console.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder
+    out = tmp_path / "x.webp"
+    done = gantlet("film", folder, 0, "--out", out, "--seconds", "0.05", "--hold", "1")
+    assert (done.status, done.out, done.err) == (0, f"{out}\n", "")
+    with Image.open(out) as film, Image.open(folder / "samples" / "0" / "000000003.png") as third:
+        assert (film.n_frames, film.size) == (5, (800, 650))  # four evaluations and the end
+        film.seek(2)
+        assert np.array_equal(np.asarray(film.convert("RGB")), np.asarray(third.convert("RGB")))
+    again = gantlet("film", folder, 0, "--out", out)
+    assert again.status == 2
+    assert again.err == f"gantlet: {out} exists already; nothing was written. Choose another --out.\n"
+    none = gantlet("film", folder, 1)
+    assert none.status == 2
+    assert none.err == f"gantlet: Run 1 has no pictures in {folder}. Those with pictures are: 0.\n"
+    assert gantlet("film", folder, 0).out == f"{folder / 'samples' / '0' / 'film.gif'}\n"
+
+
+def test_a_study_without_pictures_gives_no_film(finished: Store, tmp_path: Path) -> None:
+    done = gantlet("film", finished.folder, 3, "--out", tmp_path / "x.gif")
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert "No member of this study has any." in done.err
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from console import resolve
 from gantlet import catalogue
+from gantlet.data.base import Dataset
 from gantlet.errors import Refused
+from gantlet.metrics.base import Outcome
 from gantlet.metrics.two_sample import Pairwise, energy_distance
 from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
 from gantlet.studies.build import blueprint
@@ -127,13 +129,24 @@ def test_coulomb_s_discriminator_learns_the_potential() -> None:
 
 # Every method learns
 
-SMALL = {"g_width": 64, "g_depth": 2, "d_width": 64, "d_depth": 2, "width": 4, "train_size": 4000}
+SMALL = {
+    "g_width": 48,
+    "g_depth": 2,
+    "d_width": 48,
+    "d_depth": 2,
+    "width": 4,
+    "train_size": 4000,
+    "test_size": 500,
+    "batch_size": 64,
+}
 
 
-def distance(trained: Fleet, real: Tensor) -> Tensor:
-    """The energy distance of each member's samples from the data, ``[S]``."""
+def measured(trained: Fleet, dataset: Dataset, task: str) -> Tensor:
+    """How far each member's samples are from the data, ``[S]``."""
     fake = sample(trained, draw_latents(trained, 400), range(trained.members))
-    pairs = [Pairwise.of(real=real.flatten(1), fake=each.flatten(1)) for each in fake]
+    if task == "ring8":
+        return torch.tensor(catalogue.find("task", task).judge(dataset)(Outcome(fake=fake))["jsd"])
+    pairs = [Pairwise.of(real=dataset.test[:400].flatten(1), fake=each.flatten(1)) for each in fake]
     return torch.tensor([energy_distance(pair) for pair in pairs])
 
 
@@ -141,24 +154,30 @@ def distance(trained: Fleet, real: Tensor) -> Tensor:
 @pytest.mark.parametrize("task", ["ring8", "digits"])
 @pytest.mark.parametrize("method", catalogue.names("method"))
 def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
-    """On networks that are small, for a short time: nobody diverges, and samples come nearer to the data."""
+    """On networks that are small, for a short time: nobody diverges, and the metric improves.
+
+    On the ring it is the Jensen-Shannon divergence over the modes; samples circle there at first, so the best of some
+    moments counts. On digits it is the energy distance of the pixels.
+    """
     try:
         (resolved,) = resolve(task, method)
     except Refused:
         assert task == "ring8"
         assert "autoencoder" in catalogue.find("method", method).requires
         return
-    steps = {"wgan-gp-resnet": 25}.get(method, 150) if task == "digits" else 400
+    steps = {"wgan-gp-resnet": 20, "began": 60}.get(method, 100) if task == "digits" else {"mmd": 300}.get(method, 1000)
     small = [f"{key}={value}" for key, value in SMALL.items() if key in resolved.values and task == "ring8"]
     small += ["width=4"] if task == "digits" and "width" in resolved.values else []
     schedule = ["critic_schedule=constant"]
     trained = fleet(task, method, *small, *schedule, f"steps={steps}", seeds=(1, 2))
-    real = trained.feed.real(10)[0, 0]
-    while len(real) < 400:
-        real = torch.cat([real, trained.feed.real(len(real))[0, 0]])
-    before = distance(trained, real[:400])
-    for _ in range(steps):
+    dataset = WORKSHOP.dataset(resolved)
+    before = measured(trained, dataset, task)
+    after: list[Tensor] = []
+    for step in range(1, steps + 1):
         trained.advance()
+        if step % (steps // 10) == 0:
+            after.append(measured(trained, dataset, task))
     assert not trained.exits
-    after = distance(trained, real[:400])
-    assert (after < before).all(), f"{before.tolist()} became {after.tolist()}"
+    assert after[-1].isfinite().all()
+    nearest = torch.stack(after).amin(0)
+    assert (nearest < 0.95 * before).all(), f"{before.tolist()} became {nearest.tolist()}"

@@ -32,7 +32,8 @@ def images() -> tuple[Metric, Outcome]:
     judge = Classifier(LeNet().eval(), Card(0.5, 0.5, "abc"), Recipe())
     test = torch.rand(40, 1, 28, 28, generator=generator) * 2 - 1
     metric = ClassifierMetric(judge, test, torch.arange(40).remainder(10))
-    return metric, Outcome(fake=torch.rand(MEMBERS, 30, 1, 28, 28, generator=generator) * 2 - 1)
+    owners = torch.arange(30).remainder(4).expand(MEMBERS, -1)
+    return metric, Outcome(fake=torch.rand(MEMBERS, 30, 1, 28, 28, generator=generator) * 2 - 1, owners=owners)
 
 
 def points() -> tuple[Metric, Outcome]:

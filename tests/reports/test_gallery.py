@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from gantlet.reports.gallery import Picture, galleries, shrink
+from gantlet.reports.page import write_report
 from gantlet.reports.read import StudyData, read_study
 
 
@@ -98,3 +99,40 @@ def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
 def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side: int) -> None:
     Image.new("1", (side, side)).save(tmp_path / "a.png")
     assert shrink(tmp_path / "a.png", "a", 100) is None
+
+
+@pytest.fixture
+def teams(make_study: Callable[..., Path]) -> StudyData:
+    """A study whose second setting is a team, of which three members have ownership drawn."""
+    folder = make_study(seeds=4, evaluations=2, drawn=True)
+    for run in (4, 5, 6):
+        Image.new("RGB", (900, 300), (10 * run, 0, 0)).save(folder / "samples" / str(run) / "ownership.png")
+    return read_study(folder)
+
+
+def test_ownership_stands_beside_the_last_pictures_of_teams_alone(teams: StudyData) -> None:
+    shown = galleries(teams, 10**7)
+    assert [len(gallery.owned) for gallery in shown] == [0, 3, 0]
+    assert [picture.caption for picture in shown[1].owned] == [f"run {run}, seed {run - 3}" for run in (4, 5, 6)]
+    assert (shown[1].owned[2].width, shown[1].owned[2].height) == (640, 213)
+    with opened(shown[1].owned[2]) as image:
+        assert abs(image.convert("RGB").getpixel((9, 9))[0] - 60) <= 3
+    assert [len(gallery.strip) for gallery in shown] == [2, 2, 2]  # it is no step of the strip
+
+
+def test_ownership_gives_way_to_the_first_pictures(teams: StudyData) -> None:
+    full = galleries(teams, 10**7)
+    allowance = sum(len(gallery.last[0].address) for gallery in full)
+    for more, owned in ((0, [0, 0, 0]), (len(full[1].owned[0].address), [0, 1, 0])):
+        scarce = galleries(teams, allowance + more)
+        assert all(gallery.last for gallery in scarce)
+        assert [len(gallery.owned) for gallery in scarce] == owned
+
+
+def test_the_page_shows_ownership_inline_and_only_of_teams(teams: StudyData, tmp_path: Path) -> None:
+    page = write_report([teams.folder], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('<div class="gallery owned">') == 1
+    place = page.index('<div class="gallery owned">')
+    block = page[place : page.index("</div>", place)]
+    assert block.count('src="data:image/') == block.count("<img") == 3
+    assert page.index("alpha alpha_d=0.3</h3>") < place < page.index("wgan-gp</h3>")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gantlet.errors import BadValue, StoreError
-from gantlet.studies.pictures import Decision, draw_images, draw_points
+from gantlet.studies.pictures import Decision, draw_images, draw_ownership, draw_points
 
 WINDOW = (-2.0, 2.0, -2.0, 2.0)
 AXIS = np.linspace(-2, 2, 100)
@@ -139,6 +139,133 @@ def test_more_than_ten_generators_are_told_apart(tmp_path: Path) -> None:
     draw_points(tmp_path / "a.png", fake=fake, real=np.zeros((0, 2)), title="", extent=WINDOW, owners=owners)
     row = pixels(tmp_path / "a.png")[300, :, :3]
     assert len(np.unique(row[row.min(-1) < 200], axis=0)) >= 12
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_legend_stands_below_up_to_twelve_generators(tmp_path: Path, mapped: bool) -> None:
+    decision = (AXIS, AXIS, np.full((100, 100), 0.5), "probability") if mapped else None
+    nothing = np.zeros((0, 2))
+    heights = {}
+    for count in (1, 12, 13):
+        fake, owners = np.zeros((count, 2)), np.arange(count)
+        draw_points(
+            tmp_path / "a.png", fake=fake, real=nothing, title="", extent=WINDOW, owners=owners, decision=decision
+        )
+        heights[count] = len(pixels(tmp_path / "a.png"))
+        if count == 12:
+            below = pixels(tmp_path / "a.png")[600:, :, :3].reshape(-1, 3)
+            strong = below[below.max(-1).astype(int) - below.min(-1) > 120]  # dots of the legend, not its letters
+            assert len(np.unique(strong // 32, axis=0)) >= 9
+    assert heights == {1: 650, 12: 650, 13: 600}
+
+
+def test_ten_generators_have_colours_that_are_far_apart(tmp_path: Path) -> None:
+    places = np.linspace(-1.8, 1.8, 10)
+    fake = np.vstack([np.random.default_rng(1).normal((place, 0.0), 0.01, (300, 2)) for place in places])
+    owners = np.repeat(np.arange(10), 300)
+    draw_points(tmp_path / "a.png", fake=fake, real=np.zeros((0, 2)), title="", extent=WINDOW, owners=owners)
+    row = pixels(tmp_path / "a.png").astype(int)[300, :, :3]
+    colours = [row[round(48 + 534 * (place + 2) / 4)] for place in places]  # the axes are 534 pixels wide
+    assert max(colour.min() for colour in colours) < 160
+    gaps = [np.abs(one - other).sum() for rank, one in enumerate(colours) for other in colours[:rank]]
+    assert min(gaps) > 75
+
+
+def test_no_generator_hides_another(tmp_path: Path) -> None:
+    fake, owners = cloud((0.0, 0.0), 6_000), np.random.default_rng(1).integers(3, size=6_000)
+    draw_points(tmp_path / "a.png", fake=fake, real=np.zeros((0, 2)), title="", extent=WINDOW, owners=owners)
+    spot = pixels(tmp_path / "a.png").astype(int)[280:320, 290:340, :3]
+    wearing = [np.abs(spot - np.array(colour)).sum(-1) < 60 for colour in ((0, 114, 178), (213, 94, 0), (0, 158, 115))]
+    shares = np.array([mask.sum() for mask in wearing]) / sum(mask.sum() for mask in wearing)
+    assert shares.min() > 0.2
+
+
+def test_a_teams_map_is_grey_and_its_reals_lie_under_the_dots(tmp_path: Path) -> None:
+    sure = np.broadcast_to(np.where(AXIS < 0, 0.0, 1.0), (100, 100))
+    fake, nothing = np.array([[5.0, 5.0]]), np.zeros((0, 2))
+    options = {"title": "", "extent": WINDOW, "owners": np.array([0])}
+    draw_points(tmp_path / "a.png", fake=fake, real=nothing, decision=(AXIS, AXIS, sure, "probability"), **options)
+    picture = pixels(tmp_path / "a.png").astype(int)[:, :, :3]
+    assert picture[300, 150].max() - picture[300, 150].min() < 20
+    assert picture[300, 150].mean() + 40 < picture[300, 500].mean()  # judged fake is darker
+    both = cloud((0.0, 0.0), 2_000)
+    draw_points(tmp_path / "b.png", fake=both, real=cloud((0.0, 1.0)), **(options | {"owners": np.zeros(2_000)}))
+    final = pixels(tmp_path / "b.png").astype(int)[:, :, :3]
+    assert final[300, 315].argmax() == 2  # the first generator's blue
+    assert final[300, 315].max() - final[300, 315].min() > 100
+    assert 180 < final[165, 315].min() <= final[165, 315].max() < 255
+
+
+@pytest.mark.parametrize(("generators", "columns"), [(3, 2), (2, 3)])
+def test_images_of_generators_begin_rows_and_stand_apart(tmp_path: Path, generators: int, columns: int) -> None:
+    each = 12 // generators
+    values = np.linspace(-1, 1, 12).reshape(12, 1, 1, 1) * np.ones((1, 3, 64, 64))
+    draw_images(tmp_path / "grid.png", values, columns=columns, generators=generators)
+    grid = pixels(tmp_path / "grid.png")
+    rows = each // columns
+    block = 2 + rows * 66 + 4  # eight white pixels between the images of two generators
+    assert grid.shape == (generators * block - 4, 2 + columns * 66, 3)
+    for index in range(12):
+        owner, place = divmod(index, each)
+        top, left = owner * block + 2 + 66 * (place // columns), 2 + 66 * (place % columns)
+        assert (grid[top : top + 64, left : left + 64] == round((values[index, 0, 0, 0] + 1) * 127.5)).all()
+    assert (grid[block - 6 : block + 2] == 255).all()
+
+
+def test_generators_with_different_numbers_of_images_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match="10 images cannot come from 3 generators"):
+        draw_images(tmp_path / "grid.png", np.zeros((10, 1, 8, 8)), generators=3)
+
+
+def cells(path: Path, rows: int, columns: int) -> np.ndarray:
+    """The shade of every cell of an ownership table, beside its number: ``[rows, columns]``."""
+    picture = pixels(path)[:, :, :3].astype(int)
+    top, left = 45, 115
+    return np.array(
+        [
+            [picture[round(top + 42 * row) + 8, round(left + 42 * column) + 8] for column in range(columns)]
+            for row in range(rows)
+        ]
+    )
+
+
+def test_the_more_a_generator_has_of_a_mode_the_darker_its_cell(tmp_path: Path) -> None:
+    counts = np.array([[0, 50, 100, 0], [200, 10, 0, 0], [3, 400, 30, 0]])
+    draw_ownership(tmp_path / "a.png", counts, title="t")
+    shades = cells(tmp_path / "a.png", 3, 4).mean(-1)
+    order = counts.ravel().argsort(kind="stable")
+    assert (np.diff(shades.ravel()[order]) <= 0).all()
+    assert shades[2, 1] < 120
+    assert shades[0, 0] > 250
+
+
+def test_the_most_of_each_mode_is_framed_in_its_generators_colour(tmp_path: Path) -> None:
+    draw_ownership(tmp_path / "a.png", [[0, 5, 0], [7, 5, 0]], title="t")
+    picture = pixels(tmp_path / "a.png")[:, :, :3].astype(int)
+
+    def framed(row: int, column: int) -> list[int]:
+        cell = picture[45 + 42 * row : 45 + 42 * (row + 1), 115 + 42 * column : 115 + 42 * (column + 1)].reshape(-1, 3)
+        return [
+            int((np.abs(cell - np.array(colour)).sum(-1) < 40).sum() > 60) for colour in ((0, 114, 178), (213, 94, 0))
+        ]
+
+    found = [[framed(row, column) for column in range(3)] for row in range(2)]
+    assert found == [[[0, 0], [1, 0], [0, 0]], [[0, 1], [0, 0], [0, 0]]]  # a tie goes to the first; nothing is nobody's
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1000), (60, 4)])
+def test_ownership_of_any_size_fits_its_picture(tmp_path: Path, shape: tuple[int, int]) -> None:
+    draw_ownership(tmp_path / "a.png", np.ones(shape, dtype=int), title="t", modes_are="class")
+    height, width = pixels(tmp_path / "a.png").shape[:2]
+    expected = 42 * np.minimum(shape, 40)
+    assert height == pytest.approx(expected[0] + 100, abs=1)
+    assert width == pytest.approx(max(320, expected[1] + 135), abs=1)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 4), (2, 2, 2)])
+def test_ownership_of_another_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    with pytest.raises(BadValue, match=r"\[generators, classes\]; this is"):
+        draw_ownership(tmp_path / "a.png", np.zeros(shape), title="t", modes_are="class")
 
 
 def test_points_of_another_shape_and_unknown_maps_are_refused(tmp_path: Path) -> None:

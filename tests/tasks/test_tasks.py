@@ -92,7 +92,9 @@ def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_network_fits_the_samples(name: str) -> None:
-    shape = {"digits": (1, 28, 28), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "images": (1, 28, 28)}.get(name, (2,))
+    shape = {"digits": (1, 28, 28), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "images": (1, 28, 28)}.get(
+        name, (2,)
+    )
     task = experiment(name)
     for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
         z, x = torch.randn(4, 8), torch.randn(4, *shape)

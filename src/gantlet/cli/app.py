@@ -16,7 +16,7 @@ from gantlet.errors import GantletError, UsageError
 
 from .explain import explain_command
 from .listing import list_command
-from .look import report_command, sample_command, show_command
+from .look import film_command, report_command, sample_command, show_command
 from .train import replay_command, resume_command, run_command
 
 __all__ = ["app", "main"]
@@ -50,6 +50,7 @@ app.command("replay")(replay_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
+app.command("film")(film_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 

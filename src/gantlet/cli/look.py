@@ -1,4 +1,4 @@
-"""``gantlet show``, ``report`` and ``sample``."""
+"""``gantlet show``, ``report``, ``sample`` and ``film``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from gantlet.errors import BadValue
 
-__all__ = ["print_summary", "report_command", "sample_command", "show_command"]
+__all__ = ["film_command", "print_summary", "report_command", "sample_command", "show_command"]
 
 
 def show_command(
@@ -57,3 +57,18 @@ def sample_command(
     from gantlet.studies.sampler import write_samples
 
     typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator)))
+
+
+def film_command(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.gif, FILE.webp or FILE.mp4. [default: film.gif beside the pictures]")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long each frame is shown.")] = 0.2,
+    hold: Annotated[float, typer.Option(help="How long the last frame is shown, in seconds.")] = 2.0,
+) -> None:
+    """Join a member's pictures, one of each evaluation, to a film of its training."""
+    from gantlet.studies.film import write_film
+
+    typer.echo(str(write_film(folder, run, out=out, seconds=seconds, hold=hold)))

@@ -1,7 +1,7 @@
 """Which pictures a report shows, and how they become small enough to stand in it.
 
 Of each setting the last pictures of its first members, and for the first of them how it came there, step by
-step. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
+step; of teams also who of them made what. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
 When the page's allowance is spent the rest is left out, later members first; every setting keeps its first
 picture for as long as possible.
 """
@@ -14,7 +14,9 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+import pandas as pd
 from PIL import Image
 
 from .read import StudyData
@@ -23,7 +25,7 @@ __all__ = ["Gallery", "Picture", "galleries", "shrink"]
 
 _MEMBERS = 4  # of each setting
 _FRAMES = 8  # of a strip
-_LAST_SIDE, _FRAME_SIDE = 400, 260  # pixels
+_SIDES = {"last": 400, "owned": 640, "strip": 260}  # pixels; ownership has small print
 _MOST_PIXELS = 40_000_000  # a larger picture is not opened: a report may be made from a stranger's folder
 
 
@@ -39,36 +41,44 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """One setting's pictures: the last ones of several members, and one member's course."""
+    """One setting's pictures: the last ones of several members, one member's course, and who of a team made what."""
 
     rank: int
     label: str
     last: Sequence[Picture]
     strip: Sequence[Picture]
     strip_of: str
+    owned: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True)
 class _Wish:
     rank: int
-    strip: bool
+    kind: Literal["last", "owned", "strip"]
     path: Path
     caption: str
 
 
 def galleries(study: StudyData, allowance: int) -> list[Gallery]:
     """The pictures of every setting that has any, in at most ``allowance`` characters of the page."""
-    kept: dict[tuple[int, bool], list[Picture]] = {}
+    kept: dict[tuple[int, str], list[Picture]] = {}
     for wish in _wishes(study):
-        picture = shrink(wish.path, wish.caption, _FRAME_SIDE if wish.strip else _LAST_SIDE)
+        picture = shrink(wish.path, wish.caption, _SIDES[wish.kind])
         if picture is None or len(picture.address) > allowance:
             continue
         allowance -= len(picture.address)
-        kept.setdefault((wish.rank, wish.strip), []).append(picture)
+        kept.setdefault((wish.rank, wish.kind), []).append(picture)
     return [
-        Gallery(rank, label, kept[rank, False], kept.get((rank, True), []), _of(study, label))
+        Gallery(
+            rank,
+            label,
+            kept[rank, "last"],
+            kept.get((rank, "strip"), []),
+            _of(study, label),
+            owned=kept.get((rank, "owned"), []),
+        )
         for rank, label in enumerate(study.labels)
-        if (rank, False) in kept
+        if (rank, "last") in kept
     ]
 
 
@@ -93,17 +103,20 @@ def _wishes(study: StudyData) -> Iterator[_Wish]:
     """Every picture wanted, the most wanted first."""
     members = [study.members[label] for label in study.labels]
     for turn in range(_MEMBERS):
-        for rank, rows in enumerate(members):
-            if turn < len(rows):
-                row = rows.iloc[turn]
-                caption = f"run {row['run']}, seed {row['seed']}"
-                if row["status"] != "finished":
-                    caption += f", {row['status']}"
-                yield _Wish(rank, False, _folder(study, row["run"]) / "final.png", caption)
+        present = [(rank, rows.iloc[turn]) for rank, rows in enumerate(members) if turn < len(rows)]
+        for rank, row in present:
+            yield _Wish(rank, "last", _folder(study, row["run"]) / "final.png", _caption(row))
+        for rank, row in present:
+            yield _Wish(rank, "owned", _folder(study, row["run"]) / "ownership.png", _caption(row))
     for rank, rows in enumerate(members):
         if len(rows):
             for step, path in _frames(_folder(study, rows.iloc[0]["run"])):
-                yield _Wish(rank, True, path, f"step {step:,}")
+                yield _Wish(rank, "strip", path, f"step {step:,}")
+
+
+def _caption(row: pd.Series[Any]) -> str:
+    lost = "" if row["status"] == "finished" else f", {row['status']}"
+    return f"run {row['run']}, seed {row['seed']}{lost}"
 
 
 def _frames(folder: Path) -> list[tuple[int, Path]]:

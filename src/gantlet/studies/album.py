@@ -1,4 +1,11 @@
-"""Pictures of some members at every evaluation, and at the end: ``samples/<run>/<step>.png`` and ``final.png``."""
+"""Pictures of some members at every evaluation, and at the end: ``samples/<run>/<step>.png`` and ``final.png``.
+
+Images of a team stand in rows by generator, ten to a row, about a hundred in all; a column holds what the generators
+make of one latent. Beside a team's last picture lies ``ownership.png``: who made the samples by which the metrics of the
+end were judged, by generator and mode.
+
+Legend: ``S`` members, ``K`` generators of a team, ``M`` modes, ``*x`` sample shape.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +16,12 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from gantlet.metrics.base import Outcome
+from gantlet.metrics.teams import Owning
 from gantlet.training.fleet import Fleet
-from gantlet.training.sampling import decision, draw_latents, sample
+from gantlet.training.sampling import LatentDraw, decision, draw_latents, sample
 
-from .pictures import draw_images, draw_points
+from .pictures import draw_images, draw_ownership, draw_points
 
 if TYPE_CHECKING:
     from .runner import Job
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Album", "pictured_runs", "samples_of"]
 
 _POINTS, _IMAGES, _COLUMNS = 4000, 25, 5
+_TEAM_COLUMNS, _TEAM_ROWS = 10, 10
 
 
 @dataclass(frozen=True)
@@ -44,9 +54,11 @@ class Album:
             self._draw(fleet, job, slot, final=False)
 
     def final(self, fleet: Fleet, job: Job) -> None:
-        """Draw their last picture: samples alone."""
+        """Draw their last picture, samples alone, and who of a team made what."""
         for slot in self._slots(job):
             self._draw(fleet, job, slot, final=True)
+            if fleet.blueprint.makers > 1 and isinstance(job.metric, Owning):
+                self._draw_ownership(fleet, job, slot, job.metric)
 
     def _slots(self, job: Job) -> list[int]:
         return [] if self.kind == "none" else [s for s in job.slots if job.fleet.slots[s] in self.runs]
@@ -54,7 +66,7 @@ class Album:
     def _draw(self, fleet: Fleet, job: Job, slot: int, *, final: bool) -> None:
         path = self.folder / str(job.fleet.slots[slot]) / ("final.png" if final else f"{fleet.step:09d}.png")
         if self.kind == "images":
-            draw_images(path, samples_of(fleet, slot, _IMAGES).numpy(), columns=_COLUMNS)
+            _draw_images(path, fleet, slot)
             return
         draw = draw_latents(fleet, _POINTS)
         draw_points(
@@ -64,8 +76,28 @@ class Album:
             title=f"step {fleet.step:,}",
             extent=(-self.extent, self.extent, -self.extent, self.extent),
             decision=None if final else _map(fleet, slot, self.extent),
-            owners=draw.owners.numpy() if fleet.blueprint.sizes.generators > 1 else None,
+            owners=draw.owners.numpy() if fleet.blueprint.makers > 1 else None,
         )
+
+    def _draw_ownership(self, fleet: Fleet, job: Job, slot: int, metric: Owning) -> None:
+        count = int(job.plan.slots(job.fleet)[0][0].values["samples"]) or job.metric.samples
+        draw = draw_latents(fleet, count)
+        fake = sample(fleet, draw, [slot]).float()  # [1, N, *x]
+        counts = metric.ownership(Outcome(fake=fake, owners=draw.owners.to(fake.device)[None]))[0]  # [K, M]
+        path = self.folder / str(job.fleet.slots[slot]) / "ownership.png"
+        title = f"good samples, step {fleet.step:,}"
+        draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)
+
+
+def _draw_images(path: Path, fleet: Fleet, slot: int) -> None:
+    generators = fleet.blueprint.makers
+    if generators == 1:
+        draw_images(path, samples_of(fleet, slot, _IMAGES).numpy(), columns=_COLUMNS)
+        return
+    latents = draw_latents(fleet, _TEAM_COLUMNS * max(1, _TEAM_ROWS // generators)).latents
+    owners = torch.arange(generators).repeat_interleave(len(latents))
+    made = sample(fleet, LatentDraw(latents.repeat(generators, 1), owners), [slot])[0]
+    draw_images(path, made.float().cpu().numpy(), columns=_TEAM_COLUMNS, generators=generators)
 
 
 def samples_of(fleet: Fleet, slot: int, count: int) -> Tensor:

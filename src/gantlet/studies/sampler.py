@@ -77,8 +77,8 @@ def write_samples(
             owners=owners.numpy() if len(owners.unique()) > 1 else None,
         )
     elif target.suffix == ".png":
-        columns = count if by_generator else max(1, round(count**0.5))
-        draw_images(target, made.numpy(), columns=columns)
+        columns = min(count, 10) if by_generator else max(1, round(count**0.5))
+        draw_images(target, made.numpy(), columns=columns, generators=int(owners.max()) + 1 if by_generator else 1)
     elif task.pictures == "points":
         raise BadValue(f"--out {target} is a folder for single PNGs, but points are drawn together. Give FILE.png.")
     else:
