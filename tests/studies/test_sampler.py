@@ -81,7 +81,7 @@ def test_images_are_drawn_as_a_grid(images: Path, tmp_path: Path) -> None:
     rows = pixels(write_samples(images, 0, out=tmp_path / "b.png", count=4, by_generator=True))
     high, wide = 2 + 11 * 6, 2 + 11 * 5  # small images grow by a whole factor, with a gap of two pixels
     assert grid.shape == (2 + 3 * high, 2 + 3 * wide)
-    assert rows.shape == (2 + 2 * high, 2 + 4 * wide)  # one row of four for each generator
+    assert rows.shape == (2 + 2 * high + 6, 2 + 4 * wide)  # one row of four for each generator, a wider gap between
 
 
 @pytest.mark.parametrize("by_generator", [False, True])

@@ -6,12 +6,13 @@ over faint reals. A map of probabilities always spans [0, 1], so that two pictur
 spans its own range. A team's dots wear their generators' colours, over faint reals or over a map in greys, which leaves the
 colours to the dots; a legend stands below where there are at most twelve.
 
-A picture of images is exact: the value :math:`v \in [-1, 1]` becomes the shade :math:`\mathrm{round}((v +
-1)\,255 / 2)`, small images are enlarged by a whole factor, and a thin white gap separates a thin white gap separates them, a wider one the generators of a team.
+A picture of images is exact: the value :math:`v \in [-1, 1]` becomes the shade
+:math:`\mathrm{round}((v + 1)\,255 / 2)`, small images are enlarged by a whole factor, and a thin white gap separates them, a
+wider one the generators of a team.
 
 Ownership is a table of counts, generator by mode: the darker, the more; the most of each mode is framed in its
-generator's colour.
- to a temporary file first and then renamed, so that a reader never meets half of one.
+generator's colour. Every file is written to a temporary one first and then renamed, so that a reader never meets half of
+one.
 
 Legend: ``N`` fakes, ``N'`` reals, ``X`` and ``Y`` points of a decision map along each axis, ``n`` images,
 ``C`` channels, ``K`` generators of a team, ``M`` modes or classes.
