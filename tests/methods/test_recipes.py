@@ -18,6 +18,7 @@ from gantlet.metrics.two_sample import Pairwise, energy_distance
 from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
 from gantlet.studies.build import blueprint
 from gantlet.studies.workshop import Workshop
+from gantlet.tasks.base import CLASSIFIERS
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import draw_latents, sample
@@ -130,7 +131,7 @@ def test_coulomb_s_discriminator_learns_the_potential() -> None:
 # Every method learns
 
 STEPS = {
-    "ring8": {"vanilla": 5000, "vanilla-saturating": 5000, "dragan": 5000, "mmd": 300, "cr-gan": 600},
+    "ring8": {"dragan": 5000, "mmd": 300, "cr-gan": 600},
     "digits": {"wgan-gp-resnet": 20, "began": 60},
 }
 """Budgets where others than usual: learning rates of 1e-4 circle longer, and some steps are dear."""
@@ -172,9 +173,14 @@ def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
         assert "autoencoder" in catalogue.find("method", method).requires
         return
     steps = STEPS[task].get(method, 1500 if task == "ring8" else 100)
-    small = [f"{key}={value}" for key, value in SMALL.items() if key in resolved.values and task == "ring8"]
+    wider = ("g_width", "d_width") if method in CLASSIFIERS else ()
+    mine = {key: value for key, value in SMALL.items() if key in resolved.values and key not in wider}
+    small = [f"{key}={value}" for key, value in mine.items() if task == "ring8"]
     small += ["width=4"] if task == "digits" and "width" in resolved.values else []
     schedule = ["critic_schedule=constant"]
+    # The ring's own rate for these is made for its 156,000 steps; this is the README's run.
+    schedule += ["lr=1e-3"] if task == "ring8" and method in CLASSIFIERS else []
+    schedule += ["g_width=128", "d_width=128"] if task == "ring8" and method in CLASSIFIERS else []
     trained = fleet(task, method, *small, *schedule, f"steps={steps}", seeds=(1, 2))
     dataset = WORKSHOP.dataset(resolved)
     before = measured(trained, dataset, task)

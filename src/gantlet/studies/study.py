@@ -217,11 +217,16 @@ def runs_table(store: Store) -> pd.DataFrame:
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a table; whole numbers and truth values stay such in columns that not every row has."""
+    """Rows as a table; whole numbers and truth values stay such in columns that not every row has.
+
+    Where one method's key is a number and another's of that name a word, the column is one of words.
+    """
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
         kinds = {type(value) for value in values if value is not None}
+        if str in kinds and len(kinds) > 1:
+            values = [value if value is None else str(value) for value in values]
         dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
         columns[name] = pd.array(values, dtype=dtype) if dtype else values
     return pd.DataFrame(columns)
