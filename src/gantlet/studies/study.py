@@ -223,7 +223,7 @@ def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
+        values: list[Any] = [row.get(name) for row in rows]
         kinds = {type(value) for value in values if value is not None}
         if str in kinds and len(kinds) > 1:
             values = [value if value is None else str(value) for value in values]
