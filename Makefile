@@ -35,10 +35,10 @@ demo: $(digits)
 	scripts/demo
 
 test: $(dev)
-	python -m pytest -n 2
+	python -m pytest -n 2 --dist worksteal
 
 fast: $(dev)
-	python -m pytest -n 2 -m 'not slow'
+	python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 bench: $(dev)
 	python -m benchmarks

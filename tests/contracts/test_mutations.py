@@ -28,6 +28,8 @@ from gantlet.penalties.pulling_away import PullingAway
 from gantlet.penalties.r1 import R1
 from gantlet.penalties.slope import sample_norm, slope
 
+pytestmark = pytest.mark.slow  # of the tests, not of the code
+
 Checks = tuple[Callable[[Any], None], ...]
 
 OBJECTIVE_MUTANTS = [

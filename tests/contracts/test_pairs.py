@@ -141,6 +141,7 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
         assert torch.allclose(dot(found, way), bend, rtol=1e-4, atol=1e-5), f"curvature {dot(found, way)} is not {bend}"
 
 
+@pytest.mark.slow
 @every_pair
 def test_solo_equals_stacked(objective: str, penalty: str) -> None:
     together = arena.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)

@@ -62,15 +62,15 @@ def playable(task: str, method: str) -> bool:
 
 
 QUICK = {"vanilla", "wgan-gp", "dcgan", "ebgan-pt", "began", "coulomb", "sngan", "r3gan", "cramer", "pacgan"}
-"""Methods that are tried on images at every change: together they have every part of the engine."""
+"""Methods that are tried at every change: together they have every part of the engine."""
 
 
-def slowly(method: str, task: str) -> tuple[pytest.MarkDecorator, ...]:
-    return () if task == "ring8" or method in QUICK else (pytest.mark.slow,)
+def slowly(method: str) -> tuple[pytest.MarkDecorator, ...]:
+    return () if method in QUICK else (pytest.mark.slow,)
 
 
 PAIRS = [
-    pytest.param(method, task, marks=slowly(method, task))
+    pytest.param(method, task, marks=slowly(method))
     for method in catalogue.names("method")
     for task in ("ring8", "digits")
 ]
