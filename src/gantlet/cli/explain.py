@@ -33,7 +33,7 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
     """
     from gantlet import catalogue
     from gantlet.settings import settings_of
-    from gantlet.studies.parts import find_method
+    from gantlet.studies.parts import find_method, penalty_prefixes
 
     method = find_method(name)
     yield method.name, [method.summary, " ".join(word for word in (method.paper, method.url) if word)]
@@ -49,9 +49,7 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
     given = {**method.fixed, **method.options, **method.defaults}
     yield "defaults", [f"{key}={_shown(value)}" for key, value in given.items()] or ["those of the task"]
     owners = [("", catalogue.find("objective", method.objective))]
-    prefix = len(method.penalties) == 1
-    for penalty in method.penalties:
-        owners.append(("penalty_" if prefix else f"{penalty.replace('-', '_')}_", catalogue.find("penalty", penalty)))
+    owners += [(prefix, catalogue.find("penalty", name)) for name, prefix in penalty_prefixes(method).items()]
     if method.constraint:
         owners.append(("", catalogue.find("constraint", method.constraint)))
     keys = [

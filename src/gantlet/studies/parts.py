@@ -27,6 +27,7 @@ __all__ = [
     "find_method",
     "find_task",
     "offered_networks",
+    "penalty_prefixes",
     "with_own",
     "with_penalties",
 ]
@@ -59,9 +60,7 @@ class Parts:
         found = {name: Key("training", name, setting) for name, setting in settings_of(TrainingSettings).items()}
         objective = catalogue.find("objective", self.method.objective)
         owners: list[tuple[str, str, Any]] = [("objective", "", objective)]
-        prefixed = len(self.method.penalties) == 1
-        for name in self.method.penalties:
-            prefix = "penalty_" if prefixed else f"{name.rpartition(':')[2].replace('-', '_').lower()}_"
+        for name, prefix in penalty_prefixes(self.method).items():
             owners.append((f"penalty/{name}", prefix, catalogue.find("penalty", name)))
         if self.method.constraint:
             owners.append(("constraint", "", catalogue.find("constraint", self.method.constraint)))
@@ -117,6 +116,13 @@ def find_method(name: str) -> Method:
         raise BadValue(f"'{name}' is neither a gantlet Method nor an objective with discriminator() and generator().")
     summary = (found.__doc__ or "an objective of your own").strip().splitlines()[0]
     return Method(name=name, summary=summary, paper="your own", url="", objective=name)
+
+
+def penalty_prefixes(method: Method) -> dict[str, str]:
+    """What the keys of each penalty begin with: ``penalty_`` for an only one, else its name."""
+    if len(method.penalties) == 1:
+        return {method.penalties[0]: "penalty_"}
+    return {name: f"{name.rpartition(':')[2].replace('-', '_').lower()}_" for name in method.penalties}
 
 
 def with_penalties(method: Method, given: Mapping[str, Scalar]) -> Method:
