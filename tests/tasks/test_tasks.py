@@ -158,3 +158,9 @@ def test_tasks_of_ones_own_read_the_file_that_is_named() -> None:
 def test_one_row_serves_several_methods() -> None:
     row = {"lr_g": 1.0}
     assert rows_for(row, ("a", "b")) == {"a": row, "b": row}
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "images"])
+def test_began_keeps_its_own_batch_on_every_task_of_images(name: str) -> None:
+    (resolved,) = expand(Request(name, ("began",)))
+    assert (resolved.values["batch_size"], resolved.values["latent_dim"]) == (16, 64)

@@ -19,7 +19,7 @@ from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import SMALL_IMAGES
+from .offers import BEGAN_ROW, SMALL_IMAGES
 
 __all__ = ["DIGITS", "FASHION_MNIST", "MNIST"]
 
@@ -38,8 +38,7 @@ _STACKELBERG: dict[str, Scalar] = {
 
 _ROWS: dict[str, Mapping[str, Scalar]] = {
     **rows_for(_ADAM, CLASSIFIERS),
-    # What these recipes fix about batches and latents, where the task has its own.
-    "began": {"batch_size": 16, "latent_dim": 64},
+    **BEGAN_ROW,
     # Margins are energies: half of what a picture with nothing reconstructed has, about 25 for digits in [-1, 1].
     **rows_for({"margin": 10.0}, ("ebgan", "ebgan-pt")),
 }

@@ -1,5 +1,7 @@
 """The networks that tasks of small images offer, at widths that a laptop trains; ``width=`` and the like widen them."""
 
+from collections.abc import Mapping
+
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.base import Family
 from gantlet.networks.began import BEGAN
@@ -11,8 +13,9 @@ from gantlet.networks.ebgan import EBGAN
 from gantlet.networks.mlp import FullyConnected
 from gantlet.networks.notebook import NotebookConv, NotebookCritic
 from gantlet.networks.resnet import ResNet
+from gantlet.settings import Scalar
 
-__all__ = ["SMALL_IMAGES"]
+__all__ = ["BEGAN_ROW", "SMALL_IMAGES"]
 
 SMALL_IMAGES: dict[str, Family] = {
     "fc-mnist": FullyConnected(),
@@ -32,3 +35,6 @@ SMALL_IMAGES: dict[str, Family] = {
 
 The residual networks of R3GAN take a second per step of a laptop; ``network=r3gan`` names them.
 """
+
+BEGAN_ROW: dict[str, Mapping[str, Scalar]] = {"began": {"batch_size": 16, "latent_dim": 64}}
+"""What BEGAN fixes about batches and latents, where a task of images has its own."""

@@ -10,10 +10,11 @@ from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import SMALL_IMAGES
+from .offers import BEGAN_ROW, SMALL_IMAGES
 
 __all__ = ["IMAGES", "POINTS"]
 
+_ADAM_IMAGES: dict[str, Scalar] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
 _ADAM: dict[str, Scalar] = {"lr_g": 5e-4, "lr_d": 5e-4, "beta1": 0.5, "beta2": 0.999, "reuse_fake": True}
 
 
@@ -44,4 +45,5 @@ IMAGES = Task(
     pictures="images",
     headline="sliced_wasserstein",
     defaults={"batch_size": 64, "steps": 5000, "latent_dim": 64},
+    rows={**rows_for(_ADAM_IMAGES, CLASSIFIERS), **BEGAN_ROW},
 )
