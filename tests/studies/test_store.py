@@ -16,7 +16,7 @@ import console
 from gantlet.errors import FolderInUse, StoreError
 from gantlet.studies.plan import FleetPlan
 from gantlet.studies.store import Store
-from gantlet.studies.study import Study, prepare, resume, runs_table, start, write_views
+from gantlet.studies.study import Study, _typed, resume, runs_table, write_views  # pyright: ignore[reportPrivateUsage]
 from gantlet.training.history import Rows
 
 
@@ -269,11 +269,11 @@ def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: P
     assert repr(Study(folder)) == f"Study({str(folder)!r}, 4 finished)"
 
 
-def test_a_key_that_is_a_number_for_one_method_and_a_word_for_another_makes_a_column_of_words(tmp_path: Path) -> None:
+def test_a_key_that_is_a_number_for_one_method_and_a_word_for_another_makes_a_column_of_words(store: Store) -> None:
     """``kernel`` is the side of a convolution for dcgan, and a kind of kernel for mmd."""
-    words = ("batch_size=8", "latent_dim=4", "steps=1", "features=0", "samples=100", "evaluations=1")
-    request = console.request("digits", "dcgan,mmd", *words)
-    study = start(prepare(request, console.Options(out=tmp_path / "s", workers=1)))
-    assert sorted(study.runs["kernel"].astype(str)) == ["5", "rational-quadratic"]
-    read = pd.read_parquet(tmp_path / "s" / "runs.parquet")
-    assert sorted(read["kernel"]) == ["5", "rational-quadratic"]
+    rows: list[dict[str, Any]] = [{"run": 0, "kernel": 5}, {"run": 1, "kernel": "rational-quadratic"}, {"run": 2}]
+    store.write_frame("runs.parquet", _typed(rows))
+    read = pd.read_parquet(store.folder / "runs.parquet")
+    assert read["kernel"].iloc[:2].tolist() == ["5", "rational-quadratic"]
+    assert pd.isna(read["kernel"].iloc[2])
+    assert read["run"].tolist() == [0, 1, 2]
