@@ -84,6 +84,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
     },
+    "reader": {},
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
         "classifier": "gantlet.metrics.images:ClassifierMetric",

@@ -8,6 +8,7 @@
     │   ├── BadValue             a value of the wrong type, or out of its range
     │   ├── BadGrid              a grid that is empty, contradictory or ambiguous
     │   ├── BadData              a file that is missing, truncated, corrupt, too small or not finite
+    │   │   └── BadPicture       one picture of many that cannot be read
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
     │   └── MissingExtra         an optional dependency that is not installed
@@ -23,6 +24,7 @@ from difflib import get_close_matches
 __all__ = [
     "BadData",
     "BadGrid",
+    "BadPicture",
     "BadValue",
     "FolderInUse",
     "GantletError",
@@ -69,6 +71,10 @@ class BadGrid(UsageError):
 
 class BadData(UsageError):
     """A data file that is missing, truncated, corrupt, too small or not finite."""
+
+
+class BadPicture(BadData):
+    """One picture of many that cannot be read; the message is the bare reason, to be listed beside the picture's name."""
 
 
 class Refused(UsageError):

@@ -104,8 +104,9 @@ def test_the_four_usual_files_become_a_data_set(tmp_path: Path) -> None:
     x, y = write_folder(tmp_path)
     data = IdxImages(data_path=str(tmp_path)).load()
     assert data.train.shape == (6, 1, 4, 3)
-    assert data.train.dtype == torch.float32
-    np.testing.assert_allclose(data.train[:, 0].numpy(), x / 127.5 - 1, atol=1e-6)
+    assert data.train.dtype == torch.uint8
+    np.testing.assert_array_equal(data.train[:, 0].numpy(), x)
+    np.testing.assert_allclose(data.floats(data.train)[:, 0].numpy(), x / 127.5 - 1, atol=1e-6)
     np.testing.assert_allclose(data.test[:, 0].numpy(), y / 127.5 - 1, atol=1e-6)
     assert data.train_labels is not None
     assert data.train_labels.tolist() == [0, 1, 2, 0, 1, 2]

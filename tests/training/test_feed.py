@@ -30,6 +30,34 @@ def feed(count: int, batch: int, *seeds: int, kind: Any = "fixed", **more: Any) 
     return Feed(numbered(count, **more), draws(*seeds), batch=batch, kind=kind)
 
 
+class Shelf:
+    """A pool that is streamed, and remembers what it was asked for."""
+
+    def __init__(self, values: Tensor) -> None:
+        self.values = values
+        self.taken: list[Tensor] = []
+        self.ahead: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.values.shape[1:])
+
+    def take(self, index: Tensor) -> Tensor:
+        self.taken.append(index)
+        return self.values[index]
+
+    def prefetch(self, index: Tensor) -> None:
+        self.ahead.append(index)
+
+
+def pictures(count: int) -> Tensor:
+    """8-bit pictures ``[count, 3, 4, 5]``."""
+    return torch.randint(0, 256, (count, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
 def seen(made: Feed, updates: range) -> Tensor:
     """Which items each member sees, ``[S, updates, B]``."""
     return torch.stack([made.real(update)[:, 0, :, 0] for update in updates], 1).long()
@@ -113,6 +141,61 @@ def test_endless_batches_are_fresh_and_keyed() -> None:
 def test_endless_sampling_of_a_mere_pool_is_refused() -> None:
     with pytest.raises(Refused, match="pool=endless needs a data set whose distribution is known"):
         feed(10, 2, 1, kind="endless")
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("pixel_range", [(-1.0, 1.0), (0.0, 1.0)])
+def test_8_bit_pictures_become_numbers_batch_by_batch(dtype: torch.dtype, pixel_range: tuple[float, float]) -> None:
+    pool, (low, high) = pictures(11), pixel_range
+    data = Dataset(pool, torch.zeros(1, 3, 4, 5), pixel_range=pixel_range)
+    made = Feed(data, Draws((1, 2), device=torch.device("cpu"), dtype=dtype), batch=4, kind="fixed")
+    order = torch.randperm(11, generator=keyed_generator(2, 0, "real/order"))
+    expected = low + pool[order[4:8]].double() / 255 * (high - low)
+    assert made.real(1).dtype == dtype
+    torch.testing.assert_close(made.real(1)[1, 0].double(), expected, rtol=0, atol=2e-7)
+
+
+def test_a_pool_of_8_bit_pictures_is_shared_and_never_copied() -> None:
+    pool = pictures(9)
+    made = Feed(Dataset(pool, pool[:1].float()), draws(*range(32)), batch=4, kind="fixed")
+    held = made._pool._pool  # pyright: ignore[reportPrivateUsage]
+    assert held.data_ptr() == pool.data_ptr()
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_stream_gives_the_batches_of_memory_and_asks_ahead(flips: bool) -> None:
+    pool = pictures(23)
+    shelf = Shelf(pool)
+    resident = Feed(Dataset(pool, pool[:1].float(), flips=flips), draws(3, 8, 3), batch=5, kind="fixed")
+    streamed = Dataset(pool[:2], pool[:1].float(), streamed=shelf, flips=flips)
+    assert streamed.size == 23
+    stream = Feed(streamed, draws(3, 8, 3), batch=5, kind="fixed")
+    for update in (0, 1, 2, 2, 3, 4, 5, 9):  # epochs of four batches
+        assert stream.real(update).equal(resident.real(update))
+    assert len(shelf.taken) == 7, "the batch that was asked for twice is fetched once"
+    following = resident._order.at(10)  # pyright: ignore[reportPrivateUsage]
+    assert any(following.equal(index) for index in shelf.ahead)
+    assert shelf.taken[0].shape == (2, 5), "equal seeds are fetched once"
+
+
+def test_flips_mirror_half_of_the_pictures_by_a_keyed_coin() -> None:
+    pool = pictures(40)
+    plain = Feed(Dataset(pool, pool[:1].float()), draws(1, 2), batch=40, kind="fixed")
+    made = Feed(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
+    mirrored = []
+    for update in range(8):
+        before, after = plain.real(update), made.real(update)
+        turned = (after == before.flip(-1)).flatten(3).all(-1)
+        assert (turned | (after == before).flatten(3).all(-1)).all()
+        mirrored.append(turned)
+    share = torch.stack(mirrored).double().mean()
+    assert abs(float(share) - 0.5) < 4 * 0.5 / (640**0.5)
+    assert not mirrored[0][0].equal(mirrored[0][1]), "members of different seeds toss their own coins"
+    again = Feed(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
+    assert again.real(5).equal(made.real(5))
 
 
 # Latents

@@ -65,7 +65,7 @@ class IdxImages:
             shapes = " and ".join("×".join(map(str, part.shape[1:])) for part in (train, test))
             raise BadData(f"{folder}: training and test images have different sizes, {shapes} pixels.")
         data = Dataset(
-            train=to_unit_range(train[:, None]),
+            train=train[:, None].contiguous(),
             test=to_unit_range(test[:, None]),
             train_labels=train_labels,
             test_labels=test_labels,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gantlet.errors import BadData
 
-from .base import Dataset
+from .base import Dataset, to_floats
 
 __all__ = ["LEAST", "Split", "fingerprint", "keyed_generator", "split", "to_unit_range", "with_facts"]
 
@@ -72,7 +72,7 @@ def to_unit_range(images: Tensor) -> Tensor:
         >>> to_unit_range(torch.tensor([0, 51, 255], dtype=torch.uint8))
         tensor([-1.0000, -0.6000,  1.0000])
     """
-    return images.float().div_(127.5).sub_(1.0)
+    return to_floats(images, torch.float32)
 
 
 def fingerprint(samples: Tensor) -> str:
@@ -92,11 +92,11 @@ def with_facts(data: Dataset, *, source: str, **more: Any) -> Dataset:
     """
     facts: dict[str, Any] = {
         "source": source,
-        "train": len(data.train),
+        "train": data.size,
         "test": len(data.test),
         "shape": list(data.shape),
         "sha256": fingerprint(data.train),
-        "range": [float(data.train.min()), float(data.train.max())],
+        "range": [float(data.floats(end)) for end in (data.train.min(), data.train.max())],
     }
     if data.train_labels is not None:
         facts["classes"] = int(data.train_labels.unique().numel())

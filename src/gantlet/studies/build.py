@@ -105,7 +105,7 @@ def blueprint(
     sizes = Sizes(
         batch=values["batch_size"],
         latent=values["latent_dim"],
-        steps=steps or steps_of(values, len(dataset.train)),
+        steps=steps or steps_of(values, dataset.size),
         generators=1 if values["match_capacity"] else values["generators"],
         pack=values["pack"],
     )

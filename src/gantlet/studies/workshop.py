@@ -54,9 +54,9 @@ class Workshop:
         if key not in self._datasets:
             self._datasets[key] = source_of(parts_of(resolved), resolved).load()
         dataset = self._datasets[key]
-        if len(dataset.train) < int(resolved.values["batch_size"]):
+        if dataset.size < int(resolved.values["batch_size"]):
             raise BadData(
-                f"The training pool of '{resolved.task}' holds {len(dataset.train)} samples, fewer than one batch of "
+                f"The training pool of '{resolved.task}' holds {dataset.size} samples, fewer than one batch of "
                 f"{resolved.values['batch_size']}. Lower batch_size or bring more data."
             )
         if resolved.values["pool"] == "endless" and dataset.endless is None:

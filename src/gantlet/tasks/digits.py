@@ -47,10 +47,9 @@ _ROWS: dict[str, Mapping[str, Scalar]] = {
 def _judge(dataset: Dataset) -> ClassifierMetric:
     if dataset.train_labels is None or dataset.test_labels is None:
         raise BadData("The digits metrics need labels beside the images; put the label files into the same folder.")
-    classifier = train_classifier(
-        dataset.train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels
-    )
-    return ClassifierMetric(classifier, dataset.test, dataset.test_labels, train=dataset.train)
+    train = dataset.floats(dataset.train)
+    classifier = train_classifier(train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels)
+    return ClassifierMetric(classifier, dataset.test, dataset.test_labels, train=train)
 
 
 DIGITS = Task(

@@ -1,8 +1,9 @@
 """The feed: which real samples and which latents each member sees at each update.
 
 Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped;
-and ``endless``, fresh samples from the exact distribution. Members with equal seeds see equal batches, whatever else
-differs between them, which is what makes paired comparisons sharp.
+and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
+memory. Members with equal seeds see equal batches, whatever else differs between them, which is what makes paired
+comparisons sharp.
 
 Legend: ``S`` members, ``U`` distinct seeds, ``K`` generators, ``B`` batch, ``N`` pool size, ``*x`` sample shape.
 """
@@ -14,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gantlet.data.base import Dataset
+from gantlet.data.base import Dataset, Pool
 from gantlet.errors import BadData, Refused
 
 from .randomness import Draws, block_length, keyed_generator
@@ -31,17 +32,48 @@ class _Order:
     def __init__(self, draws: Draws, name: str, *, size: int, batch: int) -> None:
         self.draws, self.name, self.size, self.batch = draws, name, size, batch
         self.batches = size // batch
-        self._epoch, self._order = -1, torch.empty(0)
+        self._epochs: dict[int, Tensor] = {}
 
-    def at(self, update: int) -> Tensor:  # [S, B] int64
+    def at(self, update: int) -> Tensor:  # [U, B] int64, on the CPU
         epoch, place = divmod(update, self.batches)
-        if epoch != self._epoch:
+        if epoch not in self._epochs:
             orders = [
                 torch.randperm(self.size, generator=keyed_generator(seed, epoch, self.name))
                 for seed in self.draws.distinct
             ]
-            self._epoch, self._order = epoch, torch.stack(orders).to(self.draws.device)  # [U, N]
-        return self.draws.spread(self._order[:, place * self.batch : (place + 1) * self.batch])
+            # The last epoch stays beside the new one: what is fetched ahead may lie in either.
+            self._epochs = {kept: order for kept, order in self._epochs.items() if abs(kept - epoch) == 1}
+            self._epochs[epoch] = torch.stack(orders)  # [U, N]
+        return self._epochs[epoch][:, place * self.batch : (place + 1) * self.batch]
+
+
+class _Resident:
+    """A pool that lies in memory, on the device: 8-bit images stay 8-bit there, and all members share it."""
+
+    def __init__(self, pool: Tensor, draws: Draws) -> None:
+        self._draws = draws
+        self._pool = pool.to(draws.device) if pool.dtype == torch.uint8 else pool.to(draws.device, draws.dtype)
+
+    def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
+        return self._pool[self._draws.spread(order.at(update).to(self._draws.device))]
+
+
+class _Streaming:
+    """A pool that is fetched batch by batch, some batches ahead."""
+
+    def __init__(self, pool: Pool, draws: Draws, *, ahead: int = 4) -> None:
+        self._pool, self._draws, self._ahead = pool, draws, ahead
+        self._last = (-1, torch.empty(0))
+
+    def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
+        if self._last[0] != update:  # a generator that wants the real batch asks a second time
+            batch = self._pool.take(order.at(update))  # [U, B, *x]
+            for step in range(1, self._ahead + 1):
+                self._pool.prefetch(order.at(update + step))
+            if self._draws.device.type == "cuda":
+                batch = batch.pin_memory().to(self._draws.device, non_blocking=True)
+            self._last = (update, batch)
+        return self._draws.spread(self._last[1])
 
 
 class Feed:
@@ -53,20 +85,22 @@ class Feed:
     """
 
     def __init__(self, dataset: Dataset, draws: Draws, *, batch: int, kind: Literal["fixed", "endless"]) -> None:
-        size = len(dataset.train)
-        if size < batch:
-            raise BadData(f"The training pool holds {size} samples, fewer than one batch of {batch}. Lower batch_size.")
+        if dataset.size < batch:
+            raise BadData(
+                f"The training pool holds {dataset.size} samples, fewer than one batch of {batch}. Lower batch_size."
+            )
         if kind == "endless" and dataset.endless is None:
             raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
         self._draws, self._batch, self._kind, self._dataset = draws, batch, kind, dataset
-        self._pool = dataset.train.to(draws.device, draws.dtype)
-        self._order = _Order(draws, "real/order", size=size, batch=batch)
-        self._length = block_length(batch * self._pool[0].numel())
+        streamed = dataset.streamed
+        self._pool = _Resident(dataset.train, draws) if streamed is None else _Streaming(streamed, draws)
+        self._order = _Order(draws, "real/order", size=dataset.size, batch=batch)
+        self._length = block_length(batch * dataset.train[0].numel())
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
-        return tuple(self._pool.shape[1:])
+        return self._dataset.shape
 
     @property
     def batches_per_epoch(self) -> int:
@@ -75,9 +109,14 @@ class Feed:
 
     def real(self, update: int) -> Tensor:
         """The real batch of discriminator update ``update``, ``[S, 1, B, *x]``."""
-        if self._kind == "fixed":
-            return self._pool[self._order.at(update)].unsqueeze(1)
-        return self._draws.custom("real/endless", update, self._length, self._fresh).unsqueeze(1)
+        if self._kind == "endless":
+            return self._draws.custom("real/endless", update, self._length, self._fresh).unsqueeze(1)
+        batch = self._dataset.floats(self._pool.at(self._order, update), self._draws.dtype)  # [S, B, *x]
+        return (self._mirrored(batch, update) if self._dataset.flips else batch).unsqueeze(1)
+
+    def _mirrored(self, batch: Tensor, update: int) -> Tensor:  # [S, B, *x]
+        coins = self._draws.draw("real/flip", update, (self._batch,), "uniform") < 0.5  # [S, B]
+        return torch.where(coins.reshape(*coins.shape, *[1] * (batch.dim() - 2)), batch.flip(-1), batch)
 
     def _fresh(self, generator: torch.Generator, length: int) -> Tensor:  # [n, B, *x]
         assert self._dataset.endless is not None
@@ -116,7 +155,7 @@ class Latents:
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
         if self._order is not None:
-            drawn = self._pool[self._order.at(update)].unsqueeze(1)
+            drawn = self._pool[self._draws.spread(self._order.at(update).to(self._draws.device))].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
         apart = 1 if self._shared else self._generators
         drawn = self._draws.draw(name, update, (apart, self._batch, self._latent), self._prior)

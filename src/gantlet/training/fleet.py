@@ -88,7 +88,7 @@ class Fleet:
             self._draws,
             shape=(sizes.generators, self._batch_each(), sizes.latent),
             prior=blueprint.prior,
-            pool=len(dataset.train) if schedule.latent == "pool" else None,
+            pool=dataset.size if schedule.latent == "pool" else None,
             shared=blueprint.team.share_latents or blueprint.team.kind == "average",
         )
         self.generators = self._stack(blueprint.generator, "generator", sizes.generators)

@@ -1,0 +1,3 @@
+"""Readers: where pictures lie, one file per layout. None of them imports torch, so that worker processes start quickly."""
+
+__all__: list[str] = []
