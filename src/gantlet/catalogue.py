@@ -84,7 +84,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
     },
-    "reader": {},
+    "reader": {
+        "folder": "gantlet.data.readers.folder:FolderReader",
+        "zip": "gantlet.data.readers.archive:ZipReader",
+        "tar": "gantlet.data.readers.archive:TarReader",
+    },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
         "classifier": "gantlet.metrics.images:ClassifierMetric",
