@@ -85,7 +85,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "images": "gantlet.data.arrays:Images",
         "pictures": "gantlet.data.pictures:Pictures",
     },
-    "reader": {},
+    "reader": {
+        "folder": "gantlet.data.readers.folder:FolderReader",
+        "zip": "gantlet.data.readers.archive:ZipReader",
+        "tar": "gantlet.data.readers.archive:TarReader",
+    },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
         "classifier": "gantlet.metrics.images:ClassifierMetric",
