@@ -81,6 +81,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "mixture8": "gantlet.data.gaussians:Mixture8",
         "digits": "gantlet.data.digits:Digits",
         "mnist": "gantlet.data.idx:IdxImages",
+        "stacked-mnist": "gantlet.data.stacked_mnist:StackedMNIST",
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
         "pictures": "gantlet.data.pictures:Pictures",
@@ -93,6 +94,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
         "classifier": "gantlet.metrics.images:ClassifierMetric",
+        "stacked-modes": "gantlet.metrics.stacked:StackedModes",
         "two-sample": "gantlet.metrics.points:PointsMetric",
         "thumbnails": "gantlet.metrics.thumbnails:ThumbnailMetric",
     },
@@ -139,6 +141,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "digits": "gantlet.tasks.digits:DIGITS",
         "mnist": "gantlet.tasks.digits:MNIST",
         "fashion-mnist": "gantlet.tasks.digits:FASHION_MNIST",
+        "stacked-mnist": "gantlet.tasks.stacked:STACKED_MNIST",
         "points": "gantlet.tasks.own:POINTS",
         "images": "gantlet.tasks.own:IMAGES",
         "cifar10": "gantlet.tasks.pictures:CIFAR10",
