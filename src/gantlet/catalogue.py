@@ -84,7 +84,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
     },
-    "reader": {},
+    "reader": {
+        "idx": "gantlet.data.readers.arrays:IdxReader",
+        "array": "gantlet.data.readers.arrays:ArrayReader",
+    },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
         "classifier": "gantlet.metrics.images:ClassifierMetric",

@@ -19,13 +19,14 @@ from torch import Tensor
 from gantlet.errors import BadData
 from gantlet.settings import setting
 
+from . import idx_files
 from .base import Dataset
 from .files import named_path
-from .idx_files import bytes_of_rank
-from .idx_files import read_idx as read_idx
 from .pool import LEAST, to_unit_range, with_facts
 
-__all__ = ["IdxImages"]
+__all__ = ["IdxImages", "read_idx"]
+
+read_idx = idx_files.read_idx
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _part(folder: Path, part: str, keep: int) -> tuple[Tensor, Tensor | None]:
     found = _find(folder, f"{part}-images", "idx3-ubyte")
     if found is None:
         raise BadData(f"The folder {folder} holds no {part}-images-idx3-ubyte (nor .gz of it).")
-    images = bytes_of_rank(found, 3, "images, number × height × width")
+    images = idx_files.bytes_of_rank(found, 3, "images, number × height × width")
     if len(images) < max(LEAST, keep):
         raise BadData(f"{found} holds {len(images)} images; at least {max(LEAST, keep)} were asked for.")
     labels = _labels(folder, part, count=len(images))
@@ -82,7 +83,7 @@ def _labels(folder: Path, part: str, *, count: int) -> NDArray[np.uint8] | None:
     found = _find(folder, f"{part}-labels", "idx1-ubyte")
     if found is None:
         return None
-    labels = bytes_of_rank(found, 1, "labels")
+    labels = idx_files.bytes_of_rank(found, 1, "labels")
     if len(labels) != count:
         raise BadData(f"{found} holds {len(labels)} labels for {count} images.")
     return labels

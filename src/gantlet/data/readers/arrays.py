@@ -47,7 +47,7 @@ class IdxReader:
     def __init__(self, path: str) -> None:
         folder, prefix = _folder_and_prefix(Path(path).expanduser())
         files = _idx_files(folder)
-        found = {name for name, part, _ in files} if prefix is None else {prefix}
+        found = {key[0] for key in files} if prefix is None else {prefix}
         if len(found) != 1:
             several = ", ".join(sorted(found))
             raise BadData(f"{folder} holds several sets of idx files ({several}); name one, as {folder}/{max(found)}.")

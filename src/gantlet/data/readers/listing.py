@@ -20,8 +20,8 @@ from .base import Entry, Part
 
 __all__ = ["Labels", "Listing", "Stack", "Stacks", "as_pixels", "check_folder", "named_labels", "part_of", "read_text"]
 
-_PARTS: dict[str, Part] = {"train": "train", "training": "train"}
-_PARTS |= dict.fromkeys(["test", "testing", "t10k", "val", "valid", "validation", "dev", "eval"], "test")
+_TRAIN = frozenset({"train", "training"})
+_TEST = frozenset({"test", "testing", "t10k", "val", "valid", "validation", "dev", "eval"})
 _LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
 
 
@@ -37,7 +37,8 @@ def part_of(*names: str) -> Part:
         ''
     """
     words = [word for name in names for word in re.split(r"[^a-z0-9]+", name.lower())]
-    return next((_PARTS[word] for word in words if word in _PARTS), "")
+    said = next((word for word in words if word in _TRAIN | _TEST), "")
+    return "train" if said in _TRAIN else "test" if said else ""
 
 
 @final
