@@ -87,6 +87,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "reader": {
         "idx": "gantlet.data.readers.arrays:IdxReader",
         "array": "gantlet.data.readers.arrays:ArrayReader",
+        "cifar": "gantlet.data.readers.cifar:CifarReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
