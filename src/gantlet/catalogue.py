@@ -88,6 +88,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "idx": "gantlet.data.readers.arrays:IdxReader",
         "array": "gantlet.data.readers.arrays:ArrayReader",
         "cifar": "gantlet.data.readers.cifar:CifarReader",
+        "lsun": "gantlet.data.readers.lsun:LsunReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
