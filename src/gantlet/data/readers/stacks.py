@@ -1,15 +1,13 @@
-"""What the readers of fixed layouts share: lists that hold no object per picture, stacks of pixels, names of parts.
+"""Pictures of one size in arrays, in memory or mapped into it, with their labels.
 
 Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast, final, overload
+from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,58 +15,9 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData
 
 from .base import Entry, Part
+from .layout import LazyEntries
 
-__all__ = ["Labels", "Listing", "Stack", "Stacks", "as_pixels", "check_folder", "named_labels", "part_of", "read_text"]
-
-_TRAIN = frozenset({"train", "training"})
-_TEST = frozenset({"test", "testing", "t10k", "val", "valid", "validation", "dev", "eval"})
-_LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
-
-
-def part_of(*names: str) -> Part:
-    """The part that a file, folder or split of these names belongs to; the first that says so decides.
-
-    A validation part counts as ``test``: neither is trained on.
-
-    Example:
-        >>> part_of("train-00000-of-00001.parquet"), part_of("bedroom_val_lmdb"), part_of("faces", "test")
-        ('train', 'test', 'test')
-        >>> part_of("trains-of-europe")
-        ''
-    """
-    words = [word for name in names for word in re.split(r"[^a-z0-9]+", name.lower())]
-    said = next((word for word in words if word in _TRAIN | _TEST), "")
-    return "train" if said in _TRAIN else "test" if said else ""
-
-
-@final
-class Listing(Sequence[Entry]):
-    """Entries that are made when they are asked for.
-
-    Arguments:
-        count: How many there are.
-        make: The entry at a place ``0 <= place < count``.
-
-    Example:
-        >>> Listing(3, lambda place: Entry(str(place)))[-1]
-        Entry(name='2', label='', part='')
-    """
-
-    def __init__(self, count: int, make: Callable[[int], Entry]) -> None:
-        self._places = range(count)
-        self._make = make
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
-        if isinstance(index, slice):
-            return [self._make(place) for place in self._places[index]]
-        return self._make(self._places[index])
+__all__ = ["Labels", "Stack", "Stacks", "as_pixels", "named_labels"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +84,7 @@ class Stacks:
     def __init__(self, stacks: Sequence[Stack]) -> None:
         self._stacks = list(stacks)
         self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
-        self.entries = Listing(int(self._starts[-1]), self._entry)
+        self.entries = LazyEntries(int(self._starts[-1]), self._entry)
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """A copy of the pixels at ``place``, ``[H, W]`` or ``[H, W, C]``, contiguous."""
@@ -157,38 +106,6 @@ class Stacks:
     def _find(self, place: int) -> tuple[Stack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._stacks[index], place - int(self._starts[index])
-
-
-def check_folder(path: Path, *, wanted: str) -> None:
-    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should lie there.
-
-    Raises:
-        BadData: It is missing, a file, empty, or cannot be listed.
-    """
-    try:
-        if not path.is_dir():
-            reason = "is a file" if path.exists() else "does not exist"
-            raise BadData(f"{path} {reason}; expected a folder with {wanted}.")
-        if next(path.iterdir(), None) is None:
-            raise BadData(f"The folder {path} is empty; expected {wanted}.")
-    except (OSError, ValueError) as error:
-        raise BadData(f"{path} cannot be listed: {error}.") from error
-
-
-def read_text(path: Path) -> str:
-    """A small text file, UTF-8, with any line ends.
-
-    Raises:
-        BadData: It is missing, unreadable, larger than 256 MiB, or no UTF-8 text.
-    """
-    try:
-        if path.stat().st_size > _LONGEST_TEXT:
-            raise BadData(f"{path} has {path.stat().st_size} bytes, too many for a list of names.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadData(f"{path} is no UTF-8 text (byte {error.start}).") from None
-    except (OSError, ValueError) as error:
-        raise BadData(f"{path} cannot be read: {error}.") from error
 
 
 def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
