@@ -90,6 +90,11 @@ FAMILIES: dict[str, dict[str, str]] = {
         "folder": "gantlet.data.readers.folder:FolderReader",
         "zip": "gantlet.data.readers.archive:ZipReader",
         "tar": "gantlet.data.readers.archive:TarReader",
+        "idx": "gantlet.data.readers.arrays:IdxReader",
+        "array": "gantlet.data.readers.arrays:ArrayReader",
+        "cifar": "gantlet.data.readers.cifar:CifarReader",
+        "lsun": "gantlet.data.readers.lsun:LsunReader",
+        "shards": "gantlet.data.readers.shards:ShardReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
