@@ -50,6 +50,11 @@ def test_a_set_of_many_files_is_its_folder_and_one_of_one_file_is_the_file(place
         home.find("cifar10")
 
 
+def test_a_set_among_others_is_named_within_its_folder(place: Path) -> None:
+    fill(place / "emnist" / "gzip", "emnist-balanced-train-images-idx3-ubyte.gz", "emnist-letters-mapping.txt")
+    assert home.find("emnist") == place / "emnist" / "gzip" / "emnist-balanced"
+
+
 def test_what_is_half_downloaded_is_not_in_the_home(place: Path) -> None:
     fill(place / ".mnist.download", "train-images-idx3-ubyte.gz")
     assert home.have() == []

@@ -81,6 +81,7 @@ class Card:
         reader: The reader that lists its pictures (catalogue family "reader").
         files: What is downloaded.
         may_lack: Parts that an import may come without.
+        within: What of the files is meant, where they hold more than one set: added to the path that the reader is given.
         unpacked: Whether archives are unpacked after the download, because their reader needs a folder.
         split: How training and test pictures are told apart.
         normalisation: What the networks see.
@@ -104,6 +105,7 @@ class Card:
     reader: str
     files: tuple[RemoteFile, ...] = ()
     may_lack: tuple[Part, ...] = ()
+    within: str = ""
     unpacked: bool = False
     split: str = ""
     normalisation: str = "x / 127.5 - 1, to [-1, 1]"

@@ -18,7 +18,7 @@ from .cards import Card, card_or_none
 
 __all__ = ["Located", "content_of", "find", "folder", "have", "locate", "root"]
 
-OWN_KIND = "shards"
+_OWN_KIND = "shards"
 """The reader of sets that have no card: lists of shards that the user downloaded."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -79,7 +79,8 @@ def find(name: str) -> Path:
     place = folder(name)
     if not place.exists():
         raise BadData(_missing(name, place, known))
-    return content_of(place)
+    content = content_of(place)
+    return content / known.within if known is not None and known.within else content
 
 
 def content_of(place: Path) -> Path:
@@ -121,7 +122,7 @@ def locate(source: str) -> Located:
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
         raise BadData(f"'{source}' is no data set ({names}); for files of your own write folder:{source or 'PATH'}.")
-    return Located(known.reader if known else OWN_KIND, find(source), known)
+    return Located(known.reader if known else _OWN_KIND, find(source), known)
 
 
 def _missing(name: str, place: Path, known: Card | None) -> str:

@@ -91,7 +91,9 @@ EMNIST = Card(
     paper="Cohen, Afshar, Tapson & van Schaik, EMNIST: an extension of MNIST to handwritten letters (2017)",
     size="28×28 grey",
     pictures={"train": 112_800, "test": 18_800},
-    reader="emnist",
+    reader="idx",
+    within="emnist-balanced",
+    unpacked=True,
     files=(
         RemoteFile(
             name="gzip.zip",
