@@ -84,19 +84,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "points": "gantlet.data.arrays:Points",
         "images": "gantlet.data.arrays:Images",
     },
-    "reader": {},
-    "card": {
-        "mnist": "gantlet.data.named.digits:MNIST",
-        "fashion-mnist": "gantlet.data.named.digits:FASHION_MNIST",
-        "emnist": "gantlet.data.named.digits:EMNIST",
-        "stacked-mnist": "gantlet.data.named.digits:STACKED_MNIST",
-        "cifar10": "gantlet.data.named.small:CIFAR10",
-        "cifar100": "gantlet.data.named.small:CIFAR100",
-        "tiny-imagenet": "gantlet.data.named.small:TINY_IMAGENET",
-        "emoji": "gantlet.data.named.small:EMOJI",
-        "celeba": "gantlet.data.named.large:CELEBA",
-        "lsun-bedroom": "gantlet.data.named.large:LSUN_BEDROOM",
-        "lsun-classroom": "gantlet.data.named.large:LSUN_CLASSROOM",
+    "reader": {
+        "idx": "gantlet.data.readers.arrays:IdxReader",
+        "array": "gantlet.data.readers.arrays:ArrayReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
@@ -148,6 +138,19 @@ FAMILIES: dict[str, dict[str, str]] = {
         "fashion-mnist": "gantlet.tasks.digits:FASHION_MNIST",
         "points": "gantlet.tasks.own:POINTS",
         "images": "gantlet.tasks.own:IMAGES",
+    },
+    "card": {
+        "mnist": "gantlet.data.named.digits:MNIST",
+        "fashion-mnist": "gantlet.data.named.digits:FASHION_MNIST",
+        "emnist": "gantlet.data.named.digits:EMNIST",
+        "stacked-mnist": "gantlet.data.named.digits:STACKED_MNIST",
+        "cifar10": "gantlet.data.named.small:CIFAR10",
+        "cifar100": "gantlet.data.named.small:CIFAR100",
+        "tiny-imagenet": "gantlet.data.named.small:TINY_IMAGENET",
+        "emoji": "gantlet.data.named.small:EMOJI",
+        "celeba": "gantlet.data.named.large:CELEBA",
+        "lsun-bedroom": "gantlet.data.named.large:LSUN_BEDROOM",
+        "lsun-classroom": "gantlet.data.named.large:LSUN_CLASSROOM",
     },
 }
 

@@ -15,7 +15,8 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from gantlet.errors import BadData
 
 from .files import Bytes, check_file, read_bytes
 
-__all__ = ["read_array"]
+__all__ = ["NpzFile", "map_array", "read_array"]
 
 _KEYS = ("x", "images", "data")
 _MOST_DIMENSIONS, _LARGEST_SIZE = 16, 2**48  # beyond them a header is damaged
@@ -56,14 +57,82 @@ def read_array(path: str | Path) -> NDArray[Any]:
     """
     path = Path(path)
     check_file(path)
-    readers = {".npy": _read_npy, ".npz": _read_npz, ".csv": _read_csv}
+    readers = {".npy": _whole_npy, ".npz": _whole_npz, ".csv": _whole_csv}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadData(f"{path} has the ending '{path.suffix}'; expected one of {', '.join(readers)}.")
-    values = reader(read_bytes(path), str(path))
+    values = reader(path)
     if values.dtype.kind == "f":
         _check_finite(values, str(path))
     return values
+
+
+def _whole_npy(path: Path) -> NDArray[Any]:
+    return _read_npy(read_bytes(path), str(path))
+
+
+def _whole_npz(path: Path) -> NDArray[Any]:
+    file = NpzFile(path)
+    return file[_only_key(file.keys, str(path))]
+
+
+def _whole_csv(path: Path) -> NDArray[np.float64]:
+    return _read_csv(read_bytes(path), str(path))
+
+
+def map_array(path: str | Path) -> NDArray[Any]:
+    """The array of a ``.npy`` file, mapped into memory and read-only: its values are read when they are asked for.
+
+    Raises:
+        BadData: As :func:`read_array`; values are not looked at.
+    """
+    path = Path(path)
+    check_file(path)
+    try:
+        content: Bytes = np.memmap(path, dtype=np.uint8, mode="r")
+    except ValueError:
+        raise BadData(f"{path} is empty (0 bytes).") from None
+    except OSError as error:
+        raise BadData(f"{path} cannot be read: {error}.") from error
+    return _read_npy(content, str(path))
+
+
+class NpzFile:
+    """The arrays of a ``.npz`` file by name, each read when it is asked for.
+
+    Raises:
+        BadData: The file is missing, empty, truncated, corrupt, or no ``.npz`` file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._content = io.BytesIO(read_bytes(self.path).tobytes())
+        with _opened(self._content, str(path)) as archive:
+            self.keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+    def __getitem__(self, key: str) -> NDArray[Any]:
+        """The array called ``key``.
+
+        Raises:
+            BadData: As :func:`read_array`; values are not looked at.
+        """
+        with _opened(self._content, str(self.path)) as archive:
+            member = np.frombuffer(bytearray(archive.read(f"{key}.npy")), dtype=np.uint8)
+        source = f"{self.path}: the array '{key}'"
+        if not member.size:
+            raise BadData(f"{source} is empty (0 bytes).")
+        return _read_npy(member, source)
+
+
+@contextmanager
+def _opened(content: io.BytesIO, source: str) -> Generator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(content) as archive:
+            yield archive
+    except zipfile.BadZipFile as error:
+        raise BadData(f"{source} is truncated, corrupt, or no .npz file ({error}).") from error
+    except Exception as error:  # damaged archives raise what zlib, struct, codecs and the file system raise
+        raise BadData(f"{source} is corrupt: its archive cannot be read ({error}).") from error
 
 
 def _read_npy(content: Bytes, source: str) -> NDArray[Any]:
@@ -111,23 +180,6 @@ def _header_end(content: Bytes) -> int:
     width = 2 if content.size > 6 and content[6] == 1 else 4
     length = int.from_bytes(content[8 : 8 + width].tobytes(), "little")
     return 8 + width + length
-
-
-def _read_npz(content: Bytes, source: str) -> NDArray[Any]:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content.tobytes())) as archive:
-            arrays = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-            key = _only_key(arrays, source)
-            member = np.frombuffer(bytearray(archive.read(f"{key}.npy")), dtype=np.uint8)
-    except BadData:
-        raise
-    except zipfile.BadZipFile as error:
-        raise BadData(f"{source} is truncated, corrupt, or no .npz file ({error}).") from error
-    except Exception as error:  # damaged archives raise what zlib, struct, codecs and the file system raise
-        raise BadData(f"{source} is corrupt: its archive cannot be read ({error}).") from error
-    if not member.size:
-        raise BadData(f"{source}: the array '{key}' is empty (0 bytes).")
-    return _read_npy(member, f"{source}: the array '{key}'")
 
 
 def _only_key(arrays: list[str], source: str) -> str:
