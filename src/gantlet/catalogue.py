@@ -87,6 +87,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "reader": {
         "idx": "gantlet.data.readers.arrays:IdxReader",
         "array": "gantlet.data.readers.arrays:ArrayReader",
+        "emoji": "gantlet.data.readers.emoji:EmojiReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",

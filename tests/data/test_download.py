@@ -256,7 +256,7 @@ def test_a_damaged_archive_is_refused(server: Loopback, place: Path) -> None:
     spoilt = whole[:5_000] + b"\0" * 50 + whole[5_050:]
     for content in (whole[:-40], spoilt):
         file = RemoteFile("one.zip", (server.serve("one.zip", content),), md5=md5(content))
-        with pytest.raises(BadData, match=r"one.zip cannot be unpacked .*; delete it and download again"):
+        with pytest.raises(BadData, match=r"one.zip cannot be unpacked .*; delete it and get it again"):
             download(a_card(file, unpacked=True))
 
 

@@ -10,11 +10,10 @@ import itertools
 import os
 import re
 import time
-import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +22,7 @@ from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
 from . import home
 from .cards import Card, RemoteFile, card_or_none
 from .transfer import Setback, Wanted, check_room, discard, transfer
+from .unzip import unzip
 
 __all__ = ["Patience", "Tell", "download", "download_list", "expand", "fetch", "read_list"]
 
@@ -238,24 +238,10 @@ def _done(archive: Path) -> Path:
 
 def _unpack(archive: Path) -> None:
     """Unpack a zip beside itself, and delete it: its content is what is used, and it may be large."""
-    if _done(archive).exists():
-        return
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            outside = [name for name in packed.namelist() if _leads_out(name)]
-            if outside:
-                raise BadData(f"{archive} holds '{outside[0]}', which leads out of its folder; it is not unpacked.")
-            check_room(archive.parent, sum(entry.file_size for entry in packed.infolist()))
-            packed.extractall(archive.parent)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadData(f"{archive} cannot be unpacked ({error}); delete it and download again.") from error
-    _done(archive).touch()
-    archive.unlink()
-
-
-def _leads_out(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    if not _done(archive).exists():
+        unzip(archive, archive.parent)
+        _done(archive).touch()
+        archive.unlink()
 
 
 # Lists
