@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import StoreError
 
-__all__ = ["replace_whole", "write_whole"]
+__all__ = ["cache_folder", "replace_whole", "write_whole"]
 
 
 def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -60,6 +60,13 @@ def write_whole(path: Path, fill: Callable[[Path], object] | bytes, *, advice: s
     except OSError as error:
         words = f"{path} cannot be written: {error.strerror or error}. What was there before is untouched."
         raise StoreError(f"{words} {advice}".rstrip()) from error
+
+
+def cache_folder(name: str) -> Path:
+    """Where things of one kind that can be made again are kept: ``$XDG_CACHE_HOME/gantlet/NAME``, else in ``~/.cache``."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # By the XDG rules a relative path counts as unset.
+    return (named if named.is_absolute() else Path.home() / ".cache") / "gantlet" / name
 
 
 def _put(path: Path, *, content: bytes) -> None:

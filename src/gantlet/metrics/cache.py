@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from gantlet.files import replace_whole
+from gantlet.files import cache_folder, replace_whole
 
 __all__ = ["Card", "digest", "recall", "remember"]
 
@@ -81,8 +80,5 @@ def remember(key: str, net: nn.Module, card: Card, recipe: Mapping[str, Any]) ->
 
 
 def _places(key: str) -> tuple[Path, Path]:
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # By the XDG rules a relative path counts as unset.
-    root = named if named.is_absolute() else Path.home() / ".cache"
-    folder = root / "gantlet" / "classifiers"
+    folder = cache_folder("classifiers")
     return folder / f"{key}.safetensors", folder / f"{key}.json"

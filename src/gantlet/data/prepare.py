@@ -1,0 +1,308 @@
+"""Preparing: every picture of a source is read, decoded, cut to one size and put into shards, once.
+
+The shards are cut by the source's order, not by what turned out readable, so that each can be made by itself: workers
+take them side by side, and an interrupted preparation goes on with the shards that are missing. Threads do the work, as
+decoding and resizing leave Python's lock to the others. Pictures that cannot be read are passed over, listed and counted;
+too many of them are an error.
+
+Legend: ``C`` channels, ``H`` x ``W`` pixels.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gantlet.errors import BadData, BadPicture, FolderInUse, StoreError
+from gantlet.files import replace_whole, write_whole
+
+from .decode import Decoding
+from .framing import Framing
+from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
+from .readers.base import Entry, Fault, Part, Reader, open_reader
+from .shards import Layout, ShardWriter
+
+__all__ = ["Recipe", "prepare"]
+
+_SHARD_BYTES, _SHARD_PICTURES = 1 << 28, 10_000
+_PROGRESS = "progress"
+_SHOWN = 3
+
+
+class _Stopped(Exception):
+    """Told to a worker whose shard nobody wants any more."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is prepared, and how.
+
+    Attributes:
+        reader: The kind of source, a name of the catalogue's family ``reader``.
+        path: Where it lies.
+        decoding: From files to pixels.
+        framing: From pixels to one size.
+        per_shard: Pictures per shard; 0 for 10,000, or fewer where they would pass 256 MiB.
+    """
+
+    reader: str
+    path: str
+    decoding: Decoding
+    framing: Framing
+    per_shard: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of a prepared picture."""
+        return (1 if self.decoding.colour == "grey" else 3, self.framing.height, self.framing.width)
+
+    def layout(self, *, labelled: bool) -> Layout:
+        """Where things stand in the shards."""
+        return Layout(self.shape, labelled)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """The entries of one shard."""
+
+    file: str
+    part: Part
+    places: Sequence[int]
+    first: int
+
+
+@dataclass
+class _Bench:
+    """What the workers share."""
+
+    reader: Reader
+    recipe: Recipe
+    layout: Layout
+    classes: dict[str, int]
+    folder: Path
+    notify: Callable[[int, int], None]
+    total: int
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    done: int = 0
+
+    def count(self, pictures: int) -> None:
+        with self.lock:
+            self.done += pictures
+            self.notify(self.done, self.total)
+
+    def too_many(self, bad: int, max_bad: float) -> bool:
+        """Whether so many pictures are bad that the set is not to be had."""
+        everything = self.total + len(self.reader.faults)
+        return bad > max_bad * everything or bad == everything
+
+
+def prepare(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    workers: int = 0,
+    max_bad: float = 0.01,
+    notify: Callable[[int, int], None] = lambda done, total: None,
+) -> PreparedSet:
+    """Prepare a source into ``folder``; a set that is whole is opened, one that was interrupted is finished.
+
+    Arguments:
+        recipe: What, and how.
+        folder: Where the shards go; missing folders are made.
+        workers: Threads; 0 for one per core.
+        max_bad: The share of pictures that may be unreadable, in [0, 1].
+        notify: Called with (pictures done, pictures in all) now and then.
+
+    Raises:
+        BadData: The source is missing or of another layout, holds no pictures, or too many of them cannot be read.
+        FolderInUse: ``folder`` holds something else.
+        StoreError: The disk is full, or the folder cannot be written.
+    """
+    if (folder / PAGE).exists():
+        found = PreparedSet.open(folder)
+        if found.page["recipe"] != _said(recipe):
+            raise FolderInUse(f"{folder} holds a set that was prepared otherwise; give another folder, or delete it.")
+        return found
+    with closing(open_reader(recipe.reader, recipe.path)) as reader:
+        entries = reader.entries
+        if not len(entries):
+            raise BadData(f"{recipe.path} holds no pictures. {_first(reader.faults)}".rstrip())
+        names = sorted({entry.label for entry in entries} - {""})
+        classes = {name: number for number, name in enumerate(names)}
+        layout = recipe.layout(labelled=bool(names))
+        pieces = _pieces(entries, recipe, layout)
+        _begin(recipe, folder, entries, layout)
+        bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
+        records = _work(bench, pieces, workers or os.cpu_count() or 1, max_bad)
+        return _finish(bench, pieces, records, max_bad)
+
+
+def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_Piece]:
+    per_shard = recipe.per_shard or max(1, min(_SHARD_PICTURES, _SHARD_BYTES // layout.stride))
+    places: dict[Part, list[int]] = {part: [] for part in PARTS}
+    for place, entry in enumerate(entries):
+        places[entry.part].append(place)
+    return [
+        _Piece(f"{PARTS[part]}-{number:05d}.tar", part, mine[first : first + per_shard], first)
+        for part, mine in places.items()
+        for number, first in enumerate(range(0, len(mine), per_shard))
+    ]
+
+
+def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layout) -> None:
+    """See that the folder is free, or begun with the same plan, and that the disk can hold the set."""
+    listing = hashlib.sha256()
+    for entry in entries:
+        listing.update(f"{entry.part}\0{entry.label}\0{entry.name}\n".encode(errors="surrogateescape"))
+    plan = json.dumps({"format": FORMAT, "recipe": _said(recipe), "listing": listing.hexdigest()}).encode()
+    begun = folder / _PROGRESS / "plan.json"
+    if folder.is_dir() and any(folder.iterdir()):
+        if not begun.is_file() or begun.read_bytes() != plan:
+            raise FolderInUse(
+                f"{folder} is not empty, and what lies there was not begun with this source and these settings; "
+                "give another folder, or delete it."
+            )
+        return
+    write_whole(begun, plan, advice="Give a folder on a disk that can be written with --out.")
+    needed, free = len(entries) * layout.stride, shutil.disk_usage(folder).free
+    if needed > free:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StoreError(
+            f"The prepared pictures take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free. "
+            "Give a folder on another disk with --out, or a smaller size."
+        )
+
+
+def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_bad: float) -> dict[int, dict[str, Any]]:
+    """The records of the shards by place; stops early when more pictures are bad than are allowed."""
+    records: dict[int, dict[str, Any]] = {}
+    bad = len(bench.reader.faults)
+    with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
+        waiting = {pool.submit(_shard, bench, piece): place for place, piece in enumerate(pieces)}
+        try:
+            while waiting and not bench.too_many(bad, max_bad):
+                for future in _next(waiting):
+                    records[waiting.pop(future)] = record = future.result()
+                    bad += len(record["bad"])
+        finally:
+            bench.stop.set()
+            for future in waiting:
+                future.cancel()
+    return dict(sorted(records.items()))
+
+
+def _next(waiting: dict[Future[dict[str, Any]], int]) -> set[Future[dict[str, Any]]]:
+    return wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED).done
+
+
+def _shard(bench: _Bench, piece: _Piece) -> dict[str, Any]:
+    """Make one shard, or take it as it stands from an interrupted preparation."""
+    kept = _kept(bench.folder, piece)
+    path = bench.folder / piece.file
+    if kept.exists() and path.exists():
+        bench.count(len(piece.places))
+        return json.loads(kept.read_bytes())
+    record: dict[str, Any] = {}
+    try:
+        replace_whole(path, lambda fresh: record.update(_fill(bench, piece, fresh)))
+        write_whole(kept, json.dumps(record).encode())
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}. Free some space and go on.") from error
+    return record
+
+
+def _kept(folder: Path, piece: _Piece) -> Path:
+    return folder / _PROGRESS / f"{piece.file}.json"
+
+
+def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
+    labels: list[int] = []
+    bad: list[tuple[str, str]] = []
+    seen = 0
+    with ShardWriter(path, bench.layout, first_key=piece.first) as writer:
+        for place in piece.places:
+            if bench.stop.is_set():
+                raise _Stopped
+            entry = bench.reader.entries[place]
+            try:
+                pixels = bench.recipe.framing(bench.recipe.decoding(bench.reader.read(place)))
+            except BadPicture as error:
+                bad.append((entry.name, str(error)))
+            else:
+                label = bench.classes.get(entry.label, -1)
+                writer.add(pixels, max(label, 0))
+                labels.append(label)
+            seen += 1
+            if seen == 256:
+                bench.count(seen)
+                seen = 0
+        bench.count(seen)
+        writer.close()
+    return {"count": writer.count, "sha256": writer.sha256, "labels": labels, "bad": bad}
+
+
+def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_bad: float) -> PreparedSet:
+    folder, faults, records = bench.folder, bench.reader.faults, list(found.values())
+    bad = [(fault.name, fault.reason) for fault in faults] + [tuple(row) for record in records for row in record["bad"]]
+    write_whole(folder / "bad.csv", _table(bad))
+    if bench.too_many(len(bad), max_bad):
+        for place, record in found.items():
+            if record["bad"]:  # so that what is mended is read again
+                _kept(folder, pieces[place]).unlink(missing_ok=True)
+        seen = "" if len(records) == len(pieces) else f" after {bench.done} of them"
+        raise BadData(
+            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_bad={max_bad:g} "
+            f"allows. {_first([Fault(*row) for row in bad])} All are listed in {folder / 'bad.csv'}; mend or remove them, "
+            "or raise max_bad."
+        )
+    labels = np.asarray([label for record in records for label in record["labels"]], dtype=np.int32)
+    stream = io.BytesIO()
+    np.save(stream, labels)
+    write_whole(folder / "labels.npy", stream.getvalue())
+    shards = [
+        ShardRecord(piece.file, piece.part, record["count"], record["sha256"])
+        for piece, record in zip(pieces, records, strict=True)
+    ]
+    page = {
+        "format": FORMAT,
+        "shape": list(bench.layout.shape),
+        "pictures": len(labels),
+        "bad": len(bad),
+        "classes": list(bench.classes),
+        "recipe": _said(bench.recipe),
+        "source": dict(bench.reader.facts),
+        "shards": [asdict(shard) for shard in shards],
+    }
+    write_whole(folder / PAGE, json.dumps(page, indent=1).encode())
+    shutil.rmtree(folder / _PROGRESS, ignore_errors=True)
+    return PreparedSet.open(folder)
+
+
+def _said(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON gives it back."""
+    return json.loads(json.dumps(asdict(recipe)))
+
+
+def _first(faults: Sequence[Fault]) -> str:
+    shown = "; ".join(f"{fault.name}: {fault.reason}" for fault in faults[:_SHOWN])
+    return f"The first: {shown}." if faults else ""
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> bytes:
+    stream = io.StringIO()
+    csv.writer(stream).writerows([("picture", "reason"), *rows])
+    return stream.getvalue().encode(errors="surrogateescape")

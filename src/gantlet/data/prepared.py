@@ -1,0 +1,150 @@
+"""A prepared set: shards of pictures of one shape, the classes of all, and a page that says where they come from.
+
+::
+
+    FOLDER/set.json            what lies here and how it was made; written last, so that a set is whole or absent
+    FOLDER/PART-00000.tar      shards, PART being train, test or all
+    FOLDER/labels.npy          [N] int32, -1 for none, in the order of the shards
+    FOLDER/bad.csv             the pictures that were passed over, and why
+
+Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantlet.errors import BadData
+
+from .readers.base import Part
+from .shards import Layout, Pixels, read_pictures
+
+__all__ = ["FORMAT", "PAGE", "PARTS", "PreparedSet", "ShardRecord"]
+
+FORMAT = 1
+PAGE = "set.json"
+PARTS: dict[Part, str] = {"train": "train", "test": "test", "": "all"}
+"""The parts, in the order of their shards, and what the files are called."""
+
+
+@dataclass(frozen=True)
+class ShardRecord:
+    """One shard: its file, its part, how many pictures it holds, and the SHA-256 of the file."""
+
+    file: str
+    part: Part
+    count: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A prepared set on disk. Pictures are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
+
+    folder: Path
+    layout: Layout
+    shards: tuple[ShardRecord, ...]
+    page: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> PreparedSet:
+        """Open the set in a folder; shards are looked at, not read.
+
+        Raises:
+            BadData: There is no whole set, or shards are missing or were cut.
+        """
+        try:
+            page = json.loads((folder / PAGE).read_bytes())
+            shards = tuple(ShardRecord(**record) for record in page["shards"])
+            channels, height, width = page["shape"]
+            layout = Layout((channels, height, width), labelled=bool(page["classes"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BadData(
+                f"{folder} holds no prepared set ({type(error).__name__} while reading {PAGE}); "
+                f"make one with: gantlet data prepare SOURCE --out {folder}"
+            ) from error
+        if page.get("format") != FORMAT:
+            raise BadData(f"{folder} was prepared in format {page.get('format')}, this is {FORMAT}; prepare it again.")
+        for shard in shards:
+            path = folder / shard.file
+            found = layout.count(path.stat().st_size) if path.is_file() else -1
+            if found != shard.count:
+                what = "is missing" if not path.exists() else "was cut or changed"
+                raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the pictures again.")
+        return cls(folder, layout, shards, page)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers; none where pictures have no labels."""
+        return tuple(self.page["classes"])
+
+    @property
+    def bytes(self) -> int:
+        """What all pixels take in memory."""
+        return len(self) * self.layout.pixels
+
+    def numbers(self, part: Part) -> NDArray[np.int64]:
+        """The numbers of a part's pictures."""
+        starts = self._ends - np.asarray([shard.count for shard in self.shards], dtype=np.int64)
+        mine = [place for place, shard in enumerate(self.shards) if shard.part == part]
+        spans = [np.arange(starts[place], self._ends[place], dtype=np.int64) for place in mine]
+        return np.concatenate(spans) if spans else np.zeros(0, dtype=np.int64)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """The class of every picture, ``[N]``, -1 for none; read when first asked for."""
+        try:
+            labels = np.load(self.folder / "labels.npy", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise BadData(f"The labels of {self.folder} cannot be read ({error}); prepare it again.") from error
+        if labels.shape != (len(self),):
+            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} pictures; prepare it again.")
+        return labels
+
+    def read(self, numbers: NDArray[np.int64]) -> Pixels:
+        """Pictures by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
+
+        Raises:
+            BadData: A shard is gone or was cut since the set was opened.
+        """
+        out = np.empty((len(numbers), *self.layout.shape), dtype=np.uint8)
+        shard = np.searchsorted(self._ends, numbers, side="right")
+        order = np.argsort(shard, kind="stable")
+        for which, rows in _runs(shard[order], order):
+            record = self.shards[which]
+            places = numbers[rows] - (int(self._ends[which]) - record.count)
+            read_pictures(self.folder / record.file, self.layout, places, out, rows)
+        return out
+
+    def verify(self) -> list[str]:
+        """The files whose content is no longer what was written."""
+        return [shard.file for shard in self.shards if _sha256(self.folder / shard.file) != shard.sha256]
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.cumsum([shard.count for shard in self.shards], dtype=np.int64)
+
+
+def _runs(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+    """Neighbours with equal keys, ``[n], [n]`` -> (key, their rows)."""
+    if not len(keys):
+        return []
+    cuts = np.flatnonzero(np.diff(keys)) + 1
+    return [(int(part[0]), mine) for part, mine in zip(np.split(keys, cuts), np.split(rows, cuts), strict=True)]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,200 @@
+"""Real pictures: the data sets of the field by name, and any pictures of one's own by where they lie.
+
+Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of pictures
+without a test part is held out. There is no classifier for most of these sets, so two-sample distances on thumbnails judge.
+
+References:
+    | cifar10: Krizhevsky, Learning multiple layers of features from tiny images (2009)
+    | tiny-imagenet32: the Tiny ImageNet challenge of CS231n; at 32 pixels as in Stackelberg GAN (Zhang et al., 2018)
+    | celeba64: Liu et al., Deep learning face attributes in the wild (2015), https://arxiv.org/abs/1411.7766
+    | lsun-*: Yu et al., LSUN (2015), https://arxiv.org/abs/1506.03365
+    | emoji64: Google's Noto emoji, https://github.com/googlefonts/noto-emoji
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gantlet.data.base import Dataset
+from gantlet.data.pictures import Pictures
+from gantlet.metrics.thumbnails import ThumbnailMetric
+from gantlet.settings import Scalar
+
+from .base import CLASSIFIERS, Task, rows_for
+from .offers import BEGAN_ROW, PICTURES
+
+__all__ = [
+    "CELEBA64",
+    "CIFAR10",
+    "CIFAR100",
+    "EMOJI64",
+    "FOLDER",
+    "HDF5",
+    "HF",
+    "LSUN_BEDROOM64",
+    "LSUN_CLASSROOM112",
+    "SHARDS",
+    "TAR",
+    "TINY_IMAGENET32",
+    "ZIP",
+]
+
+_ADAM: dict[str, Scalar] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
+_ROWS: dict[str, Mapping[str, Scalar]] = {**rows_for(_ADAM, CLASSIFIERS), **BEGAN_ROW}
+
+_TENSORFLOW: dict[str, Scalar] = {
+    "width": 64,
+    "batch_size": 128,
+    "epochs": 20.0,
+    "resample": "nearest2",
+    "init": "xavier",
+}
+"""The TensorFlow comparison on CelebA and LSUN: full width, batches of 128, every second pixel of a crop of 128."""
+
+_ALPHA: dict[str, Scalar] = {
+    "network": "dcgan4",
+    "width": 64,
+    "batch_size": 128,
+    "epochs": 50.0,
+    "latent_dim": 100,
+    "lr_g": 1e-4,
+    "lr_d": 1e-4,
+    "beta1": 0.9,
+    "beta2": 0.99,
+    "latent": "pool",
+    "reuse_fake": True,
+}
+"""The image experiments of the (α_D, α_G)-GANs: 4×4 DCGANs of width 64, and latents from a fixed pool."""
+
+_STACKELBERG: dict[str, Scalar] = {
+    "network": "stackelberg-cifar",
+    "g_width": 128,
+    "d_width": 128,
+    "generators": 10,
+    "which_generator": 0.1,
+    "batch_size": 64,
+    "latent_dim": 100,
+    "latent": "shared",
+    "team_latents": "shared",
+    "prior": "uniform",
+    "lr_g": 1e-5,
+    "lr_d": 5e-6,
+    "epochs": 500.0,
+}
+"""Ten generators of two convolutions against one discriminator, with the learning rates of the published command line."""
+
+
+def _judge(dataset: Dataset) -> ThumbnailMetric:
+    return ThumbnailMetric(dataset.test)
+
+
+def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any) -> Task:
+    """A task of pictures, its defaults overlaid with what is given."""
+    defaults: dict[str, Scalar] = {"batch_size": 64, "steps": 5000, "latent_dim": 100}
+    return Task(
+        name=name,
+        summary=summary,
+        paper=paper,
+        source=source,
+        networks=PICTURES,
+        judge=_judge,
+        pictures="images",
+        headline="sliced_wasserstein",
+        defaults=defaults | more.get("defaults", {}),
+        rows=_ROWS,
+        presets=more.get("presets", {}),
+    )
+
+
+CIFAR10 = _task(
+    "cifar10",
+    "60,000 colour pictures of ten kinds of things at 32×32",
+    "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
+    source=Pictures(size="32", card="cifar10"),
+    presets={
+        "stackelberg": _STACKELBERG,
+        "stackelberg-deep": {**_STACKELBERG, "g_layers": 3},
+        "dcgan-capacity": {**_STACKELBERG, "match_capacity": True, "which_generator": 0.0},
+        "alpha": _ALPHA,
+    },
+)
+
+CIFAR100 = _task(
+    "cifar100",
+    "60,000 colour pictures of a hundred kinds of things at 32×32",
+    "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
+    source=Pictures(size="32", card="cifar100"),
+    presets={"stackelberg": _STACKELBERG, "alpha": _ALPHA},
+)
+
+TINY_IMAGENET32 = _task(
+    "tiny-imagenet32",
+    "110,000 pictures of two hundred kinds of things, brought to 32×32",
+    "Zhang et al., Stackelberg GAN (2018), at the size of Chrabaszcz et al. (2017)",
+    source=Pictures(size="32", card="tiny-imagenet"),
+    presets={"stackelberg": _STACKELBERG},
+)
+
+CELEBA64 = _task(
+    "celeba64",
+    "202,599 faces, the middle 128 pixels brought to 64×64",
+    "Liu et al., Deep learning face attributes in the wild (2015)",
+    source=Pictures(size="64", precrop=128, card="celeba"),
+    presets={"tensorflow": _TENSORFLOW, "alpha": {**_ALPHA, "precrop": 0}},
+)
+
+LSUN_BEDROOM64 = _task(
+    "lsun-bedroom64",
+    "3,033,042 bedrooms, their middle brought to 64×64",
+    "Yu et al., LSUN (2015)",
+    source=Pictures(size="64", card="lsun-bedroom"),
+    presets={"tensorflow": {**_TENSORFLOW, "precrop": 128}},
+)
+
+LSUN_CLASSROOM112 = _task(
+    "lsun-classroom112",
+    "168,103 classrooms, their middle brought to 112×112",
+    "Yu et al., LSUN (2015)",
+    source=Pictures(size="112", card="lsun-classroom"),
+    defaults={"batch_size": 64},
+    presets={"alpha": {**_ALPHA, "batch_size": 64}},
+)
+
+EMOJI64 = _task(
+    "emoji64",
+    "3,786 emoji over white at 64×64",
+    "Google's Noto emoji",
+    source=Pictures(size="64", card="emoji"),
+)
+
+FOLDER = _task(
+    "folder",
+    "pictures of your own in a folder, classes from its folders: folder:PATH",
+    "your own data",
+    source=Pictures(reader="folder"),
+)
+
+ZIP = _task(
+    "zip", "the same inside a zip file, which is not unpacked: zip:FILE", "your own data", source=Pictures(reader="zip")
+)
+
+TAR = _task(
+    "tar", "the same inside a tar file, plain or compressed: tar:FILE", "your own data", source=Pictures(reader="tar")
+)
+
+SHARDS = _task(
+    "shards",
+    "WebDataset shards of pictures, or a prepared folder: shards:GLOB",
+    "your own data",
+    source=Pictures(reader="shards"),
+)
+
+HF = _task(
+    "hf",
+    "Parquet files, or a folder of the package datasets: hf:PATH",
+    "your own data",
+    source=Pictures(reader="hf"),
+)
+
+HDF5 = _task("hdf5", "pictures in an HDF5 file: hdf5:FILE", "your own data", source=Pictures(reader="hdf5"))

@@ -1,0 +1,193 @@
+"""Pictures as a data set: prepared once, split by their parts, held as 8-bit or streamed with the same batches."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gantlet.data.base import Dataset, Source
+from gantlet.data.pictures import Pictures
+from gantlet.data.prepared import PAGE, PreparedSet
+from gantlet.data.stream import Stream
+from gantlet.errors import BadData, BadValue
+from gantlet.training.feed import Feed
+from gantlet.training.randomness import Draws
+from shelf import ShelfReader, picture
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, and the current folder beside it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    ShelfReader.reads.clear()
+    return tmp_path / "cache" / "gantlet" / "pictures"
+
+
+def source(path: str = "40,classes=3", **more: Any) -> Pictures:
+    return Pictures(data_path=path, reader="shelf:ShelfReader", **{"size": "6x8", **more})
+
+
+def which(pixels: torch.Tensor) -> list[int]:
+    """The places of the shelf from which 8-bit pictures ``[n, 3, 6, 8]`` came."""
+    known = {picture(place).transpose(2, 0, 1).tobytes(): place for place in range(200)}
+    return [known[one.numpy().tobytes()] for one in pixels]
+
+
+def as_bytes(data: Dataset) -> torch.Tensor:
+    return ((data.test + 1) * 127.5).round().to(torch.uint8)
+
+
+def test_pictures_are_split_and_keep_their_classes() -> None:
+    assert isinstance(source(), Source)
+    data = source().load()
+    train, test = which(data.train), which(as_bytes(data))
+    assert (len(train), len(test)) == (32, 8)
+    assert sorted(train + test) == list(range(40))
+    assert data.train_labels is not None
+    assert data.test_labels is not None
+    assert data.train_labels.tolist() == [place % 3 for place in train]
+    assert data.test_labels.tolist() == [place % 3 for place in test]
+    assert which(source(data_seed=2).load().train) != train
+    assert json.loads(json.dumps(dict(data.facts)))["class_names"] == ["class0", "class1", "class2"]
+
+
+def test_the_parts_of_the_source_are_kept() -> None:
+    data = source("30,parts").load()
+    assert which(as_bytes(data)) == list(range(1, 30, 3))
+    assert sorted(which(data.train)) == [place for place in range(30) if place % 3 != 1]
+    assert data.train_labels is None
+
+
+def test_smaller_pools_are_drawn_from_the_whole_and_not_from_its_start() -> None:
+    data = source("200,classes=4", train_size=40, test_size=10).load()
+    train = which(data.train)
+    assert (len(train), len(data.test)) == (40, 10)
+    assert train == sorted(train)
+    assert train[-1] > 100
+    with pytest.raises(BadData, match="train_size=33 pictures were asked for, and there are 32"):
+        source(train_size=33).load()
+
+
+def test_a_source_is_prepared_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "40,classes=3").write_text("one")
+    source().load()
+    assert len(ShelfReader.reads) == 40
+    source(data_seed=5, memory="streamed", train_size=20).load()
+    assert len(ShelfReader.reads) == 40, "the split and the memory are no part of what is prepared"
+    source(size="6").load()
+    assert len(ShelfReader.reads) == 80
+    (tmp_path / "40,classes=3").write_text("another")
+    source().load()
+    assert len(ShelfReader.reads) == 120
+    assert len([folder for folder in cache.iterdir() if folder.is_dir()]) == 3
+
+
+def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
+    folder = tmp_path / "40"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "1.png").write_bytes(b"one")
+    source("40").load()
+    os.utime(folder / "a" / "1.png", ns=(1, 1))
+    source("40").load()
+    assert len(ShelfReader.reads) == 80
+
+
+def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
+    whole = source().prepared()
+    whole.folder.rename(tmp_path / "mine")
+    ShelfReader.reads.clear()
+    data = Pictures(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
+    assert data.shape == (3, 6, 8)
+    assert not ShelfReader.reads
+    assert data.train.equal(source().load().train)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
+    resident, streamed = source(flips=flips).load(), source(memory="streamed", flips=flips).load()
+    assert resident.streamed is None
+    assert isinstance(streamed.streamed, Stream)
+    assert resident.size == streamed.size == 32
+    assert resident.test.equal(streamed.test)
+    feeds = [
+        Feed(data, Draws((1, 2), device=torch.device("cpu"), dtype=torch.float32), batch=7, kind="fixed")
+        for data in (resident, streamed)
+    ]
+    for update in range(10):
+        assert feeds[0].real(update).equal(feeds[1].real(update))
+    assert (resident.facts["memory"], streamed.facts["memory"]) == ("resident", "streamed")
+
+
+def test_a_large_pool_is_streamed_and_keeps_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.data.pictures._IN_MEMORY", 31 * 144)
+    monkeypatch.setattr("gantlet.data.pictures._SAMPLE", 5)
+    data = source().load()
+    assert isinstance(data.streamed, Stream)
+    assert (len(data.train), data.size) == (5, 32)
+    assert source(memory="resident").load().streamed is None
+
+
+def test_unreadable_pictures_are_counted_in_the_facts() -> None:
+    with pytest.raises(BadData, match="raise max_bad"):
+        source("40,bad=7").load()
+    data = source("40,bad=7", max_bad=0.05).load()
+    assert data.facts["bad"] == 1
+    assert data.size + len(data.test) == 39
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"size": "big"}, "size=big is not understood: give one side in pixels, or HEIGHTxWIDTH"),
+        ({"size": "2"}, "sides of 4 to 1024"),
+        ({"size": "64x4096"}, "sides of 4 to 1024"),
+        ({"background": "whitish"}, "background=whitish is no colour"),
+    ],
+)
+def test_what_cannot_be_understood_is_said(more: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadValue, match=words):
+        source(**more).load()
+
+
+def test_grey_and_coloured_grounds_reach_the_pixels() -> None:
+    data = source(colour="grey").load()
+    assert data.shape == (1, 6, 8)
+    wide = source(size="16x8", fit="pad", background="#102030").load()
+    corner = wide.train[:, :, 0, 0]
+    assert corner.equal(torch.tensor([16, 32, 48], dtype=torch.uint8).expand(32, 3))
+
+
+def test_too_few_pictures_are_an_error() -> None:
+    with pytest.raises(BadData, match="holds too few samples: 3"):
+        source("3").load()
+
+
+def test_the_set_of_the_cache_is_whole_or_absent(cache: Path) -> None:
+    with pytest.raises(BadData, match="cannot be read"):
+        source("10,bad=1+2").load()
+    assert not list(cache.rglob(PAGE))
+    assert isinstance(source("10").prepared(), PreparedSet)
+    assert len(list(cache.rglob(PAGE))) == 1
+
+
+def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from gantlet.data.pictures import Pictures; from shelf import ShelfReader;"
+        "n = len(Pictures(data_path='3000', reader='shelf:ShelfReader', size='6x8').prepared()); print(n, len(ShelfReader.reads))"
+    )
+    tests = str(Path(__file__).parent.parent)
+    workers = [
+        subprocess.Popen([sys.executable, "-c", program, tests], stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    outputs = sorted(worker.communicate()[0].split() for worker in workers)
+    assert outputs == [["3000", "0"], ["3000", "3000"]]

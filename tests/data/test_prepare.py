@@ -1,0 +1,197 @@
+"""Preparing: each picture once, at its place, whatever the workers; interrupted is uninterrupted; the bad are counted."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gantlet.data.decode import Decoding
+from gantlet.data.framing import Framing
+from gantlet.data.prepare import Recipe, prepare
+from gantlet.data.prepared import PAGE, PreparedSet
+from gantlet.errors import BadData, FolderInUse, StoreError
+from shelf import ShelfReader, picture
+
+SHELF = "shelf:ShelfReader"
+
+
+@pytest.fixture(autouse=True)
+def reads() -> Iterator[list[int]]:
+    """What all readers read, by place."""
+    ShelfReader.reads.clear()
+    yield ShelfReader.reads
+    ShelfReader.reads.clear()
+
+
+def recipe(path: str, **more: Any) -> Recipe:
+    sizes = {"height": 6, "width": 8} | {k: more.pop(k) for k in ("height", "width") if k in more}
+    return Recipe(SHELF, path, Decoding(), Framing(**sizes), **more)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def expected(places: range | list[int]) -> np.ndarray:
+    return np.stack([picture(place).transpose(2, 0, 1) for place in places])
+
+
+def test_every_picture_stands_at_its_place(tmp_path: Path) -> None:
+    found = prepare(recipe("23,classes=4", per_shard=5), tmp_path / "out")
+    assert [shard.count for shard in found.shards] == [5, 5, 5, 5, 3]
+    np.testing.assert_array_equal(found.read(np.arange(23)), expected(range(23)))
+    assert found.classes == ("class0", "class1", "class2", "class3")
+    assert found.labels.tolist() == [place % 4 for place in range(23)]
+    assert found.page["bad"] == 0
+    assert found.verify() == []
+
+
+def test_parts_of_the_source_are_kept_apart(tmp_path: Path) -> None:
+    found = prepare(recipe("11,parts", per_shard=3), tmp_path / "out")
+    for part, first in (("train", 0), ("test", 1), ("", 2)):
+        np.testing.assert_array_equal(found.read(found.numbers(part)), expected(list(range(first, 11, 3))))  # type: ignore[arg-type]
+    assert {shard.file.partition("-")[0] for shard in found.shards} == {"train", "test", "all"}
+    assert found.classes == ()
+    assert found.labels.tolist() == [-1] * 11
+
+
+def test_pictures_are_framed(tmp_path: Path) -> None:
+    found = prepare(recipe("4", height=6, width=6), tmp_path / "out")
+    np.testing.assert_array_equal(found.read(np.arange(4)), expected(range(4))[..., 1:7])
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_files_do_not_depend_on_the_workers(workers: int, tmp_path: Path) -> None:
+    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "a", workers=2, max_bad=0.1)
+    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "b", workers=workers, max_bad=0.1)
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+
+
+def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
+    found = prepare(recipe("20,bad=3+8,faults=1,classes=2", per_shard=4), tmp_path / "out", max_bad=0.2)
+    good = [place for place in range(20) if place not in (3, 8)]
+    np.testing.assert_array_equal(found.read(np.arange(18)), expected(good))
+    assert found.labels.tolist() == [place % 2 for place in good]
+    assert [shard.count for shard in found.shards] == [3, 4, 3, 4, 4]
+    assert found.page["bad"] == 3
+    with (tmp_path / "out" / "bad.csv").open(encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [
+            ["picture", "reason"],
+            ["loop0", "a link to itself"],
+            ["3.png", "it was made to fail"],
+            ["8.png", "it was made to fail"],
+        ]
+
+
+@pytest.mark.parametrize(
+    ("path", "max_bad", "enough"),
+    [
+        pytest.param("10000,bad=77", 0.0001, True, id="one in ten thousand"),
+        pytest.param("10000,bad=77+78", 0.0001, False, id="two in ten thousand"),
+        pytest.param("99,bad=5,faults=1", 0.02, True, id="faults count as pictures"),
+        pytest.param("10,bad=5", 0.0, False, id="none allowed"),
+        pytest.param("3,bad=0+1+2", 1.0, False, id="nothing left"),
+    ],
+)
+def test_too_many_bad_pictures_are_an_error_above_the_stated_share(
+    path: str, max_bad: float, enough: bool, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    if enough:
+        assert prepare(recipe(path), out, max_bad=max_bad).page["bad"] in (1, 2)
+        return
+    with pytest.raises(BadData, match=r"cannot be read.*max_bad=.*The first: .*\.png: it was made to fail.*bad\.csv"):
+        prepare(recipe(path), out, max_bad=max_bad)
+    assert (out / "bad.csv").is_file()
+    assert not (out / PAGE).exists()
+
+
+def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -> None:
+    bad = "+".join(str(place) for place in range(40))
+    with pytest.raises(BadData, match="after 2000 of them, more than max_bad=0.0001"):
+        prepare(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_bad=0.0001)
+    assert len(reads) < 10_000
+
+
+def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
+    tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_bad=0.1)
+    reads.clear()
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_bad=0.1, notify=interrupt)
+    before = list(reads)
+    assert 10 <= len(before) < 30
+    done = {path.name for path in (tmp_path / "out" / "progress").glob("*.tar.json")}
+    assert done
+    reads.clear()
+    again = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_bad=0.1)
+    finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
+    assert set(finished).isdisjoint(reads)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    assert again.page == whole.page
+
+
+def test_what_was_mended_after_a_refusal_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadData, match="1 of 30 pictures"):
+        prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
+    monkeypatch.setattr(ShelfReader, "read", lambda self, place: picture(place))
+    found = prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
+    np.testing.assert_array_equal(found.read(np.arange(30)), expected(range(30)))
+    assert found.page["bad"] == 0
+
+
+def test_a_whole_set_is_opened_without_reading(tmp_path: Path, reads: list[int]) -> None:
+    prepare(recipe("8"), tmp_path / "out")
+    reads.clear()
+    assert len(prepare(recipe("8"), tmp_path / "out")) == 8
+    assert reads == []
+
+
+def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("everything")
+    with pytest.raises(FolderInUse, match="is not empty.*give another folder"):
+        prepare(recipe("8"), tmp_path / "mine")
+    assert content(tmp_path / "mine") == {"thesis.tex": b"everything"}
+    prepare(recipe("8"), tmp_path / "out")
+    before = content(tmp_path / "out")
+    with pytest.raises(FolderInUse, match="prepared otherwise"):
+        prepare(recipe("8", height=3), tmp_path / "out")
+    assert content(tmp_path / "out") == before
+
+
+def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.data.prepare.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
+    with pytest.raises(StoreError, match=r"The prepared pictures take .* GB, and .* has .* GB free"):
+        prepare(recipe("8"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_without_pictures_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="holds no pictures. The first: loop0: a link to itself"):
+        prepare(recipe("0,faults=2"), tmp_path / "out")
+
+
+def test_a_notice_counts_every_picture(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    prepare(recipe("700,bad=3", per_shard=300), tmp_path / "out", notify=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (700, 700)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_a_set_is_reopened_by_its_folder_alone(tmp_path: Path) -> None:
+    prepare(recipe("8,classes=2"), tmp_path / "out")
+    (tmp_path / "out").rename(tmp_path / "moved")
+    found = PreparedSet.open(tmp_path / "moved")
+    np.testing.assert_array_equal(found.read(np.array([7, 0])), expected([7, 0]))

@@ -1,0 +1,163 @@
+"""Streams: the pictures that were asked for, whoever reads them and whenever; nothing else stays in memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gantlet.data.base import Dataset, Pool
+from gantlet.data.prepared import FORMAT, PAGE, PreparedSet, ShardRecord
+from gantlet.data.readers.base import Part
+from gantlet.data.shards import Layout, ShardWriter
+from gantlet.data.stream import Stream
+from gantlet.errors import BadData
+from gantlet.training.feed import Feed
+from gantlet.training.randomness import Draws
+
+SHAPE = (3, 4, 5)
+
+
+def prepared(folder: Path, counts: Sequence[tuple[Part, int]]) -> tuple[PreparedSet, NDArray[np.uint8]]:
+    """A set written by hand, shard by shard, and all of its pictures in order."""
+    x = np.random.default_rng(1).integers(0, 256, (sum(n for _, n in counts), *SHAPE), dtype=np.uint8)
+    layout, shards, start = Layout(SHAPE, labelled=False), [], 0
+    for place, (part, count) in enumerate(counts):
+        with ShardWriter(folder / f"{place}.tar", layout, first_key=start) as writer:
+            for one in x[start : start + count]:
+                writer.add(one)
+            writer.close()
+        shards.append(ShardRecord(f"{place}.tar", part, count, writer.sha256))
+        start += count
+    np.save(folder / "labels.npy", np.full(len(x), -1, np.int32))
+    page = {"format": FORMAT, "shape": SHAPE, "classes": [], "shards": [asdict(shard) for shard in shards]}
+    (folder / PAGE).write_text(json.dumps(page), encoding="utf-8")
+    return PreparedSet.open(folder), x
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> tuple[PreparedSet, NDArray[np.uint8]]:
+    return prepared(tmp_path, [("train", 7), ("train", 0), ("train", 5), ("test", 3), ("", 2)])
+
+
+def test_pictures_are_numbered_through_all_shards(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
+    found, x = whole
+    assert len(found) == 17
+    assert found.bytes == 17 * 60
+    np.testing.assert_array_equal(found.numbers("train"), np.arange(12))
+    np.testing.assert_array_equal(found.numbers("test"), [12, 13, 14])
+    np.testing.assert_array_equal(found.numbers(""), [15, 16])
+    order = np.random.default_rng(2).permutation(17)
+    np.testing.assert_array_equal(found.read(order), x[order])
+    np.testing.assert_array_equal(found.read(np.array([6, 6, 7])), x[[6, 6, 7]])
+    assert found.read(np.zeros(0, np.int64)).shape == (0, *SHAPE)
+    assert found.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        pytest.param(lambda folder: (folder / "2.tar").unlink(), "2.tar is missing", id="missing"),
+        pytest.param(lambda folder: (folder / "2.tar").write_bytes(b"x" * 99), "2.tar was cut or changed", id="cut"),
+        pytest.param(lambda folder: (folder / PAGE).write_text("{"), "holds no prepared set", id="page"),
+        pytest.param(lambda folder: (folder / PAGE).unlink(), "gantlet data prepare SOURCE --out", id="no page"),
+        pytest.param(
+            lambda folder: (folder / PAGE).write_text(
+                (folder / PAGE).read_text().replace('"format": 1', '"format": 9')
+            ),
+            "prepared in format 9, this is 1",
+            id="format",
+        ),
+    ],
+)
+def test_a_set_that_is_not_whole_is_refused(
+    harm: object, words: str, whole: tuple[PreparedSet, NDArray[np.uint8]]
+) -> None:
+    folder = whole[0].folder
+    harm(folder)  # type: ignore[operator]
+    with pytest.raises(BadData, match=words):
+        PreparedSet.open(folder)
+
+
+def test_verify_finds_one_flipped_bit(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
+    path = whole[0].folder / "2.tar"
+    content = bytearray(path.read_bytes())
+    content[700] ^= 1
+    path.write_bytes(content)
+    assert PreparedSet.open(whole[0].folder).verify() == ["2.tar"]
+
+
+def test_labels_that_do_not_belong_are_refused(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
+    np.save(whole[0].folder / "labels.npy", np.zeros(4, np.int32))
+    with pytest.raises(BadData, match="4 labels for 17 pictures"):
+        _ = whole[0].labels
+
+
+def test_a_stream_gives_its_own_part_in_any_shape(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
+    found, x = whole
+    stream = Stream(found, np.array([12, 3, 9, 0]))
+    assert isinstance(stream, Pool)
+    assert (len(stream), stream.shape) == (4, SHAPE)
+    index = torch.tensor([[3, 1], [0, 0]])
+    expected = torch.from_numpy(x[[[0, 3], [12, 12]]])
+    assert stream.take(index).equal(expected)
+    stream.prefetch(index)
+    assert stream.take(index).equal(expected)
+    assert stream.waited > 0
+
+
+def test_what_is_fetched_ahead_is_read_by_another_thread_and_only_once(
+    whole: tuple[PreparedSet, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, x = whole
+    readers: list[str] = []
+    read = PreparedSet.read
+
+    def spy(self: PreparedSet, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+        readers.append(threading.current_thread().name)
+        return read(self, numbers)
+
+    monkeypatch.setattr(PreparedSet, "read", spy)
+    stream = Stream(found, found.numbers("train"))
+    for index in torch.arange(12).split(3):
+        stream.prefetch(index)
+        stream.prefetch(index)
+    for index in torch.arange(12).split(3):
+        assert stream.take(index).equal(torch.from_numpy(x[index]))
+    assert len(readers) == 4
+    assert all(name.startswith("stream") for name in readers)
+    assert not stream._pending  # pyright: ignore[reportPrivateUsage]
+
+
+def test_what_nobody_takes_is_forgotten(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
+    stream = Stream(whole[0], whole[0].numbers("train"))
+    for place in range(100):
+        stream.prefetch(torch.tensor([place % 12, place // 12]))
+    assert len(stream._pending) <= 16  # pyright: ignore[reportPrivateUsage]
+
+
+def batches(dataset: Dataset, updates: Sequence[int]) -> list[Tensor]:
+    feed = Feed(dataset, Draws((5, 6), device=torch.device("cpu"), dtype=torch.float32), batch=4, kind="fixed")
+    return [feed.real(update) for update in updates]
+
+
+def test_streamed_and_resident_pools_give_the_same_batches_from_any_step(
+    whole: tuple[PreparedSet, NDArray[np.uint8]],
+) -> None:
+    found, x = whole
+    numbers = found.numbers("train")
+    test = torch.zeros(2, *SHAPE)
+    resident = Dataset(torch.from_numpy(x[:12]), test, flips=True)
+    once = batches(resident, range(9))
+    for begin in (0, 4, 7):  # as a run that resumes in the middle of an epoch would
+        streamed = Dataset(torch.from_numpy(x[:2]), test, streamed=Stream(found, numbers), flips=True)
+        for update, batch in zip(range(begin, 9), batches(streamed, range(begin, 9)), strict=True):
+            assert batch.equal(once[update])
