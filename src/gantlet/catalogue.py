@@ -88,6 +88,8 @@ FAMILIES: dict[str, dict[str, str]] = {
     "reader": {
         "idx": "gantlet.data.readers.arrays:IdxReader",
         "array": "gantlet.data.readers.arrays:ArrayReader",
+        "cifar": "gantlet.data.readers.cifar:CifarReader",
+        "lsun": "gantlet.data.readers.lsun:LsunReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",
     },
     "metric": {
