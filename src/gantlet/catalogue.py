@@ -95,6 +95,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "cifar": "gantlet.data.readers.cifar:CifarReader",
         "lsun": "gantlet.data.readers.lsun:LsunReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
+        "emoji": "gantlet.data.readers.emoji:EmojiReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",
@@ -162,6 +163,19 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shards": "gantlet.tasks.pictures:SHARDS",
         "hf": "gantlet.tasks.pictures:HF",
         "hdf5": "gantlet.tasks.pictures:HDF5",
+    },
+    "card": {
+        "mnist": "gantlet.data.named.digits:MNIST",
+        "fashion-mnist": "gantlet.data.named.digits:FASHION_MNIST",
+        "emnist": "gantlet.data.named.digits:EMNIST",
+        "stacked-mnist": "gantlet.data.named.digits:STACKED_MNIST",
+        "cifar10": "gantlet.data.named.small:CIFAR10",
+        "cifar100": "gantlet.data.named.small:CIFAR100",
+        "tiny-imagenet": "gantlet.data.named.small:TINY_IMAGENET",
+        "emoji": "gantlet.data.named.small:EMOJI",
+        "celeba": "gantlet.data.named.large:CELEBA",
+        "lsun-bedroom": "gantlet.data.named.large:LSUN_BEDROOM",
+        "lsun-classroom": "gantlet.data.named.large:LSUN_CLASSROOM",
     },
 }
 

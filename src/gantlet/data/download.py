@@ -1,0 +1,286 @@
+"""Downloads: files from the first mirror that has the right bytes, a named data set, a list of shards.
+
+A set is gathered in a hidden folder of the data home and takes its name when every file is whole and checked. Giving the
+same command again goes on where the last one stopped, also after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
+
+from . import home
+from .cards import Card, RemoteFile, card_or_none
+from .transfer import Setback, Wanted, check_room, discard, transfer
+from .unzip import unzip
+
+__all__ = ["Patience", "Tell", "download", "download_list", "expand", "fetch", "read_list"]
+
+Tell: TypeAlias = Callable[[str, int, int], object]
+"""Hears of progress: the file's name, the bytes that have come, the bytes in all (0 if unknown)."""
+
+_WORTH = 1 << 20  # bytes that make a try count as progress
+_LONGEST_PAUSE = 30.0  # seconds
+_MOST_SHARDS = 100_000
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is borne with.
+
+    Attributes:
+        timeout: Seconds of silence after which a try has failed.
+        tries: How many tries at one address may follow each other without getting 1 MB further.
+        pause: Seconds before the second try; doubled each time, at most 30.
+    """
+
+    timeout: float = 30.0
+    tries: int = 5
+    pause: float = 1.0
+
+
+def fetch(file: RemoteFile, folder: Path, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+    """Put one file into a folder, from the first of its addresses that gives the right bytes.
+
+    Raises:
+        BadData: No address has it; the message says what each of them did.
+        StoreError: The disk is full or cannot be written.
+    """
+    target = folder / file.name
+    if target.exists():
+        if not file.fault(target):
+            return target
+        target.unlink()
+    faults: list[str] = []
+    for url in file.urls:
+        try:
+            return _fetch_from(url, file, target, patience or Patience(), tell or _silent)
+        except Setback as setback:
+            faults.append(f"{urlsplit(url).netloc or url}: {setback}")
+    raise BadData(f"{file.name} cannot be downloaded: {'; '.join(faults) or 'it has no address'}.")
+
+
+def download(known: Card, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+    """Download a named data set into the data home.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        FolderInUse: It is there already.
+        BadData: It cannot be fetched by a program, or no address has the right bytes.
+        StoreError: There is not enough room, or another process is downloading it.
+    """
+    if known.made_from:
+        raise BadData(f"'{known.name}' is made from '{known.made_from}': `gantlet data download {known.made_from}`.")
+    if not known.downloadable:
+        raise BadData(f"'{known.name}' cannot be downloaded by a program. {known.how}")
+    return _gather(known.name, known.files, patience=patience, tell=tell, unpacked=known.unpacked)
+
+
+def download_list(
+    name: str, files: Sequence[RemoteFile], *, patience: Patience | None = None, tell: Tell | None = None
+) -> Path:
+    """Download shards into the data home, as a set of one's own.
+
+    Raises:
+        BadValue: The name belongs to a named data set.
+        FolderInUse, BadData, StoreError: As for :func:`download`.
+    """
+    if card_or_none(name) is not None:
+        raise BadValue(f"'{name}' is a data set with a card; give your shards another name.")
+    return _gather(name, files, patience=patience, tell=tell)
+
+
+def read_list(words: str) -> list[RemoteFile]:
+    """The files of an address with braces, or of a text file: an address on each line, and its hash if known.
+
+    Example:
+        >>> [file.name for file in read_list("https://example.org/shard-{08..11}.tar")]
+        ['shard-08.tar', 'shard-09.tar', 'shard-10.tar', 'shard-11.tar']
+
+    Raises:
+        BadData: There is no such file, a line is no address, or two files would have one name.
+    """
+    if re.match(r"https?://", words):
+        rows = [(url, "") for url in expand(words)]
+    else:
+        rows = list(_rows(Path(words).expanduser()))
+    files = [_remote(url, hash) for url, hash in rows]
+    names = [file.name for file in files]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadData(f"Two addresses of {words} end in '{twice}'; the files of a set need names of their own.")
+    return files
+
+
+def expand(pattern: str) -> list[str]:
+    """Braces as a shell has them: ``{000..127}`` counts with leading zeros, ``{a,b}`` lists.
+
+    Example:
+        >>> expand("https://example.org/{train,val}-{0..1}.tar")[:3]
+        ['https://example.org/train-0.tar', 'https://example.org/train-1.tar', 'https://example.org/val-0.tar']
+
+    Raises:
+        BadData: A brace does not close, or there are more than 100,000 addresses.
+    """
+    pieces = re.split(r"\{([^{}]*)\}", pattern)
+    if any(brace in piece for piece in pieces[::2] for brace in "{}"):
+        raise BadData(f"'{pattern}' has a brace without its partner; write {{000..127}} or {{a,b}}.")
+    choices = [_choices(piece, pattern) if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > _MOST_SHARDS:
+        raise BadData(f"'{pattern}' stands for {count:,} addresses; at most {_MOST_SHARDS:,} are taken.")
+    return ["".join(words) for words in itertools.product(*choices)]
+
+
+# One file
+
+
+def _fetch_from(url: str, file: RemoteFile, target: Path, patience: Patience, tell: Tell) -> Path:
+    part = target.with_name(f"{target.name}.part")
+    hashed = bool(file.md5 or file.sha256)
+    wanted = Wanted(part, file.size, hashed, patience.timeout, lambda came, aim: tell(file.name, came, aim))
+    failed = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            transfer(url, wanted)
+            if fault := file.fault(part):
+                discard(part)
+                raise Setback(f"wrong bytes, {fault}", final=not before)  # a mixture of versions gets one more chance
+            part.replace(target)
+            discard(part)
+            return target
+        except Setback as setback:
+            gained = (part.stat().st_size if part.exists() else 0) - before
+            failed = 1 if gained >= _WORTH else failed + 1
+            if setback.final or failed >= patience.tries:
+                raise
+            time.sleep(max(setback.wait, min(patience.pause * 2 ** (failed - 1), _LONGEST_PAUSE)))
+
+
+def _silent(name: str, came: int, aim: int) -> None:
+    """Progress that nobody asked for."""
+
+
+# A set
+
+
+def _gather(
+    name: str,
+    files: Sequence[RemoteFile],
+    *,
+    patience: Patience | None,
+    tell: Tell | None,
+    unpacked: bool = False,
+) -> Path:
+    place = home.folder(name)
+    if place.exists() or place.is_symlink():
+        raise FolderInUse(f"'{name}' is there already, in {place}; `gantlet data verify {name}` checks it.")
+    work = place.with_name(f".{name}.download")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{work} cannot be made: {error.strerror}. Set GANTLET_DATA to a folder of yours.") from error
+    with _alone(work, name):
+        there = sum(path.stat().st_size for path in work.iterdir() if path.is_file())
+        check_room(work, sum(file.size for file in files) - there)
+        for file in files:
+            path = work / file.name
+            if not (unpacked and _done(path).exists()):
+                fetch(file, work, patience=patience, tell=tell)
+            if unpacked:
+                _unpack(path)
+        for mark in work.glob(".*.done"):
+            mark.unlink()
+        work.rename(place)
+    return place
+
+
+@contextmanager
+def _alone(work: Path, name: str) -> Generator[None]:
+    """Hold a lock that ends with the process: two downloads must not append to one part."""
+    handle = -1
+    try:
+        import fcntl
+
+        handle = os.open(work, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise StoreError(f"Another process is downloading '{name}' into {work.parent}.") from error
+    except (ImportError, OSError):  # no locks on this system, or on this disk
+        pass
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            os.close(handle)
+
+
+def _done(archive: Path) -> Path:
+    """Marks an archive as unpacked and deleted."""
+    return archive.with_name(f".{archive.name}.done")
+
+
+def _unpack(archive: Path) -> None:
+    """Unpack a zip beside itself, and delete it: its content is what is used, and it may be large."""
+    if not _done(archive).exists():
+        unzip(archive, archive.parent)
+        _done(archive).touch()
+        archive.unlink()
+
+
+# Lists
+
+
+def _rows(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadData(
+            f"The list {path} cannot be read ({error}); give a text file of addresses, or an address."
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        words = line.split("#")[0].split() if not line.startswith("#") else []
+        if not words:
+            continue
+        if len(words) > 2 or not re.match(r"https?://", words[0]):
+            raise BadData(f"{path}, line {number}: expected an address (http or https) and perhaps its hash.")
+        yield from ((url, words[1] if len(words) == 2 else "") for url in expand(words[0]))
+
+
+def _remote(url: str, hash: str) -> RemoteFile:
+    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    if not re.fullmatch(r"[^./\\\0][^/\\\0]{0,199}", name):
+        raise BadData(f"The address {url} does not end in the name of a file.")
+    if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{64})?", hash):
+        raise BadData(f"'{hash}' is no hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
+    digits = hash.lower()
+    return RemoteFile(name, (url,), md5=digits if len(digits) == 32 else "", sha256=digits if len(digits) == 64 else "")
+
+
+def _choices(piece: str, pattern: str) -> list[str]:
+    span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", piece)
+    if span is None:
+        return piece.split(",")
+    first, last, width = int(span[1]), int(span[2]), len(span[1]) if span[1].startswith("0") else 0
+    if abs(last - first) >= _MOST_SHARDS:
+        raise BadData(
+            f"'{pattern}' stands for {abs(last - first) + 1:,} addresses; at most {_MOST_SHARDS:,} are taken."
+        )
+    step = 1 if first <= last else -1
+    return [f"{number:0{width}d}" for number in range(first, last + step, step)]

@@ -1,0 +1,139 @@
+"""The data home: where the raw files of named data sets lie, one folder for each.
+
+It is ``$GANTLET_DATA``, else ``$XDG_DATA_HOME/gantlet/data``, else ``~/.local/share/gantlet/data``. What is in it is
+whole: a download and a copy are made beside their place and renamed into it. A set may be a link to files elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantlet import catalogue
+from gantlet.errors import BadData, BadValue
+
+from .cards import Card, card_or_none
+
+__all__ = ["Located", "content_of", "find", "folder", "have", "locate", "root"]
+
+_OWN_KIND = "shards"
+"""The reader of sets that have no card: lists of shards that the user downloaded."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Located:
+    """Pictures that were found: the reader to open, the path to give it, and the card, if they have one."""
+
+    kind: str
+    path: Path
+    card: Card | None = None
+
+
+def root() -> Path:
+    """The data home; it need not exist yet.
+
+    Raises:
+        BadValue: ``$GANTLET_DATA`` begins with the home folder of a user that does not exist.
+    """
+    given = os.environ.get("GANTLET_DATA", "").strip()
+    shared = os.environ.get("XDG_DATA_HOME", "").strip() or "~/.local/share"
+    place = Path(given) if given else Path(shared) / "gantlet" / "data"
+    try:
+        return place.expanduser()
+    except RuntimeError as error:
+        raise BadValue(f"The data home {place} cannot be found: {error}. Set GANTLET_DATA to a folder.") from error
+
+
+def folder(name: str) -> Path:
+    """The place of a data set in the home, whether it is there or not.
+
+    Raises:
+        BadValue: The name is none that a folder could have.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadValue(f"'{name}' is no name for a data set: use small letters, digits, '.', '_' and '-'.")
+    return root() / name
+
+
+def have() -> list[str]:
+    """The names of the data sets that lie in the home, in order."""
+    try:
+        return sorted(path.name for path in root().iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
+    except OSError:
+        return []
+
+
+def find(name: str) -> Path:
+    """The raw files of a data set, as its reader wants them: the one file or folder it consists of, or its folder.
+
+    Raises:
+        BadData: They are not there; the message says how to get them.
+    """
+    known = card_or_none(name)
+    if known is not None and known.made_from:
+        return find(known.made_from)
+    place = folder(name)
+    if not place.exists():
+        raise BadData(_missing(name, place, known))
+    content = content_of(place)
+    return content / known.within if known is not None and known.within else content
+
+
+def content_of(place: Path) -> Path:
+    """What stands alone in a folder, or the folder itself; hidden files do not count.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as inside:
+        ...     Path(inside, "one.zip").touch()
+        ...     content_of(Path(inside)).name
+        'one.zip'
+
+    Raises:
+        BadData: The folder is empty, or cannot be read.
+    """
+    if not place.is_dir():
+        return place
+    try:
+        entries = [path for path in place.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise BadData(f"The folder {place} cannot be read: {error.strerror}.") from error
+    if not entries:
+        raise BadData(f"The folder {place} is empty.")
+    return entries[0] if len(entries) == 1 else place
+
+
+def locate(source: str) -> Located:
+    """Pictures by the name of a data set, or by ``KIND:PATH`` such as ``folder:pictures``.
+
+    Raises:
+        BadData: Nothing was named, or it is not there.
+        UnknownName: There is no such reader.
+    """
+    kind, colon, path = source.partition(":")
+    if colon and path.strip():
+        catalogue.find("reader", kind)
+        return Located(kind, Path(path.strip()).expanduser())
+    known = card_or_none(source)
+    if known is None and (os.sep in source or source not in have()):
+        names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
+        raise BadData(f"'{source}' is no data set ({names}); for files of your own write folder:{source or 'PATH'}.")
+    return Located(known.reader if known else _OWN_KIND, find(source), known)
+
+
+def _missing(name: str, place: Path, known: Card | None) -> str:
+    if place.is_symlink():
+        return (
+            f"The data set '{name}' was linked to {place.readlink()}, which is gone: remove the link {place}, then "
+            f"`gantlet data import {name} PATH`."
+        )
+    here = f"The data set '{name}' is not in {root()}"
+    if known is not None and known.downloadable:
+        return f"{here}: `gantlet data download {name}` fetches it, `gantlet data import {name} PATH` takes a copy of yours."
+    if known is not None:
+        return f"{here}. {known.how}"
+    return f"{here}: `gantlet data download --urls LIST {name}` fetches shards under that name."

@@ -1,0 +1,215 @@
+"""Import and verify: whether files are the data set that a card describes, and how they get into the data home.
+
+What a user already has is opened by the card's reader, counted against the card, and held to the published hashes as
+far as they are known; then it is linked or copied. Nothing is overwritten, and nothing that does not fit comes in.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gantlet.errors import BadData, FolderInUse, StoreError
+
+from . import home
+from .cards import Card, RemoteFile
+from .inspect import Inspection, inspect
+from .readers.base import Reader, open_reader
+from .transfer import check_room
+from .unzip import unzip
+
+__all__ = ["FileState", "Verification", "bring", "misfit", "states", "verify"]
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileState:
+    """What a published file turned out to be.
+
+    ``state`` is ``right``, ``wrong`` (``reason`` says how), ``absent`` (another form of the data may do as well), or
+    ``unknown`` (no hash was published).
+    """
+
+    name: str
+    state: Literal["right", "wrong", "absent", "unknown"]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found of a data set in the home.
+
+    Attributes:
+        name: The data set.
+        path: What its reader was given.
+        files: The published files.
+        parts: Pictures by part.
+        misfit: In what it differs from its card; empty if in nothing.
+        inspection: What decoding every picture brought, where that was asked for.
+    """
+
+    name: str
+    path: Path
+    files: tuple[FileState, ...]
+    parts: dict[str, int]
+    misfit: str
+    inspection: Inspection | None = None
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong."""
+        decoded = self.inspection is None or not self.inspection.faults
+        return not self.misfit and decoded and all(file.state != "wrong" for file in self.files)
+
+
+def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
+    """Take what the user has into the data home, as a link or as a copy.
+
+    A zip that the card's reader wants unpacked is unpacked, which is a copy.
+
+    Returns:
+        Its place in the home.
+
+    Raises:
+        FolderInUse: The data set is there already.
+        BadData: The path is missing or holds something else; the message says in what it differs from the card.
+        StoreError: There is not enough room, or the home cannot be written.
+    """
+    if known.made_from:
+        raise BadData(f"'{known.name}' is made from '{known.made_from}': import that one.")
+    place = home.folder(known.name)
+    if place.exists() or place.is_symlink():
+        raise FolderInUse(f"'{known.name}' is there already, in {place}; nothing is overwritten: move it away first.")
+    path = path.expanduser().absolute()
+    if not path.exists():
+        raise BadData(f"There is no {path}.")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{known.name}.import-", dir=place.parent))
+    except OSError as error:
+        raise StoreError(f"{place.parent} cannot be written: {error.strerror}. Set GANTLET_DATA elsewhere.") from error
+    try:
+        gathered = _gathered(known, path, work / "new", copy=copy)
+        _check(known, gathered, shown=path)
+        gathered.rename(place)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be brought to {place}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return place
+
+
+def verify(
+    name: str, known: Card, *, full: bool = False, tell: Callable[[int, int], object] | None = None
+) -> Verification:
+    """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
+
+    Raises:
+        BadData: It is not there, or its reader cannot open it.
+    """
+    path = home.find(name)
+    source = home.folder(known.made_from or name)
+    reader = open_reader(known.reader, str(path))
+    try:
+        found = inspect(reader, tell=tell) if full else None
+        return Verification(name, path, states(known, source), _parts(reader), misfit(known, reader), found)
+    finally:
+        reader.close()
+
+
+def misfit(known: Card, reader: Reader) -> str:
+    """In what a source differs from a card, as a sentence without a full stop; empty if in nothing."""
+    parts = _parts(reader)
+    for part, expected in known.pictures.items():
+        came = parts.pop(part, 0)
+        if came != expected and not (came == 0 and part in known.may_lack):
+            of = f" in the part '{part}'" if part else ""
+            return f"{came:,} pictures{of}, where '{known.name}' has {expected:,}"
+    if parts:
+        part, came = parts.popitem()
+        return f"{came:,} pictures in the part '{part}', which '{known.name}' does not have"
+    return ""
+
+
+def states(known: Card, place: Path) -> tuple[FileState, ...]:
+    """What became of each published file in a folder; a file may lie unpacked or packed anew."""
+    return tuple(_state(file, place) for file in known.files)
+
+
+def _gathered(known: Card, path: Path, new: Path, *, copy: bool) -> Path:
+    """The future folder of the set: made beside its place, of links or copies."""
+    if known.unpacked and path.is_file() and zipfile.is_zipfile(path):
+        new.mkdir()
+        unzip(path, new)
+        return new
+    if not copy and path.is_dir():
+        new.symlink_to(path, target_is_directory=True)
+        return new
+    if path.is_dir():
+        check_room(new.parent, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+        shutil.copytree(path, new)
+        return new
+    new.mkdir()
+    if copy:
+        check_room(new, path.stat().st_size)
+        shutil.copy2(path, new / path.name)
+    else:
+        (new / path.name).symlink_to(path)
+    return new
+
+
+def _check(known: Card, gathered: Path, *, shown: Path) -> None:
+    content = home.content_of(gathered)
+    reader = open_reader(known.reader, str(content / known.within if known.within else content))
+    try:
+        if fault := misfit(known, reader):
+            raise BadData(f"{shown} is not '{known.name}': it holds {fault}.")
+    finally:
+        reader.close()
+    for file in states(known, gathered):
+        if file.state == "wrong":
+            raise BadData(f"{shown} is not the published '{known.name}': {file.name} {file.reason}.")
+
+
+def _state(file: RemoteFile, place: Path) -> FileState:
+    plain = file.name.removesuffix(".gz")
+    spellings = (file.name, plain, *(name.replace("-idx", ".idx") for name in (file.name, plain)))
+    found = next((place / name for name in spellings if (place / name).is_file()), None)
+    if found is None:
+        return FileState(file.name, "absent")
+    fault = file.fault(found) if found.name == file.name else "it is another form of the file"
+    if fault and file.content_md5:
+        came = _content_md5(found)
+        fault = (
+            "" if came == file.content_md5 else f"holds other bytes: their MD5 is {came}, expected {file.content_md5}"
+        )
+    if fault:
+        return FileState(found.name, "wrong", fault)
+    return FileState(found.name, "right" if file.md5 or file.sha256 or file.content_md5 else "unknown")
+
+
+def _content_md5(path: Path) -> str:
+    state = hashlib.md5(usedforsecurity=False)
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                state.update(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return "none, for it is damaged"
+    return state.hexdigest()
+
+
+def _parts(reader: Reader) -> dict[str, int]:
+    return dict(Counter(str(entry.part) for entry in reader.entries))

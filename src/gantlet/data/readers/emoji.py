@@ -1,0 +1,136 @@
+"""Emoji as the npm package emoji-datasource-google packs them: 64×64 PNG files and a table of categories.
+
+Of the package only ``img/google/64/*.png`` is read (its sheets hold all of them once more), and ``emoji.json``, which
+says what each file shows. A variation of skin tone belongs to the category of its emoji.
+
+Reference:
+    | Noto Emoji (Google, 2013 onwards), https://github.com/googlefonts/noto-emoji
+    | emoji-data (Henderson, 2013 onwards), https://github.com/iamcal/emoji-data
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, cast
+
+from gantlet.data.files import read_bytes
+from gantlet.errors import BadData, BadPicture
+
+from .base import Entry, Fault
+
+__all__ = ["EmojiReader"]
+
+_MEMBER = re.compile(r"(?:package/)?(?:img/google/64/(?P<picture>[^/]+\.png)|(?P<table>emoji\.json))")
+_LARGEST, _LARGEST_IN_ALL = 16 << 20, 1 << 30  # bytes; emoji.json has 1.4 million, all pictures have 14 million
+_WANTED = "emoji-datasource-google-16.0.0.tgz, the folder it unpacks to, or its folder img/google/64"
+
+
+class EmojiReader:
+    """The package's ``.tgz``, the folder that it unpacks to, or its folder ``img/google/64``.
+
+    Part: none. Label: the category of ``emoji.json`` ("Food & Drink"); a picture that the table does not know is a
+    fault. Without the table there are no labels.
+
+    Raises:
+        BadData: No such file or folder, a damaged archive or table, or no picture in it.
+    """
+
+    def __init__(self, path: str) -> None:
+        source = Path(path).expanduser()
+        files, table = _folder(source) if source.is_dir() else _archive(source)
+        if not files:
+            raise BadData(f"{source} holds no emoji; expected {_WANTED}.")
+        names, unknown = sorted(files), list[str]()
+        labels = dict.fromkeys(names, "")
+        if table is not None:
+            labels = _categories(table, str(source))
+            unknown = [name for name in names if name not in labels]
+        if len(unknown) == len(names):
+            raise BadData(f"{source}: emoji.json knows none of the {len(names)} pictures; they do not belong together.")
+        self._files = files
+        self.entries: Sequence[Entry] = [Entry(name, labels[name]) for name in names if name in labels]
+        self.faults: Sequence[Fault] = [Fault(name, "emoji.json gives it no category") for name in unknown]
+        self.facts: Mapping[str, Any] = {"format": "emoji", "pictures": len(self.entries)}
+
+    def read(self, place: int) -> bytes:
+        """The PNG file of ``entries[place]``.
+
+        Raises:
+            BadPicture: It cannot be read any more.
+        """
+        found = self._files[self.entries[place].name]
+        if isinstance(found, bytes):
+            return found
+        try:
+            return found.read_bytes()
+        except OSError as error:
+            raise BadPicture(f"it cannot be read ({error.strerror})") from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+_Found = tuple[dict[str, bytes | Path], bytes | None]
+
+
+def _folder(place: Path) -> _Found:
+    """The pictures in a folder of the package, wherever in it the folder lies, and the table."""
+    roots = [place, place / "package", *place.resolve().parents[:3]]
+    pictures = next(
+        (path for path in (place / "img/google/64", place / "package/img/google/64") if path.is_dir()), place
+    )
+    tables = [root / "emoji.json" for root in roots if (root / "emoji.json").is_file()]
+    try:
+        files: dict[str, bytes | Path] = {path.name: path for path in pictures.glob("*.png")}
+    except OSError as error:
+        raise BadData(f"The folder {pictures} cannot be read: {error.strerror}.") from error
+    return files, read_bytes(tables[0]).tobytes() if tables else None
+
+
+def _archive(place: Path) -> _Found:
+    """The same from the archive, in one pass: a gzip stream has no places to go back to."""
+    files: dict[str, bytes | Path] = {}
+    table: bytes | None = None
+    try:
+        with tarfile.open(place, "r|*") as packed:
+            for name, content in _members(packed, place):
+                if name == "emoji.json":
+                    table = content
+                else:
+                    files[name] = content
+    except FileNotFoundError:
+        raise BadData(f"There is no {place}; expected {_WANTED}.") from None
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise BadData(f"{place} is truncated, damaged, or no .tgz file ({error}); expected {_WANTED}.") from error
+    return files, table
+
+
+def _members(packed: tarfile.TarFile, place: Path) -> Iterator[tuple[str, bytes]]:
+    total = 0
+    for member in packed:
+        match = _MEMBER.fullmatch(member.name.removeprefix("./"))
+        if match is None or not member.isfile():
+            continue
+        total += member.size
+        if member.size > _LARGEST or total > _LARGEST_IN_ALL:
+            raise BadData(f"{place}: {member.name} has {member.size:,} bytes; that is no emoji.")
+        content = cast(IO[bytes], packed.extractfile(member)).read()
+        yield match["picture"] or match["table"], content
+
+
+def _categories(table: bytes, source: str) -> dict[str, str]:
+    """Category by the name of the picture's file, of emoji and their variations."""
+    found: dict[str, str] = {}
+    try:
+        for emoji in json.loads(table):
+            variations: Mapping[str, Any] = emoji.get("skin_variations") or {}
+            for shown in (emoji, *variations.values()):
+                found[str(shown["image"])] = str(emoji["category"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise BadData(f"{source}: emoji.json is no table of emoji ({type(error).__name__}: {error}).") from error
+    return found
