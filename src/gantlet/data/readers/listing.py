@@ -39,10 +39,10 @@ _PARTS: Mapping[str, str] = {
     **dict.fromkeys(("val", "valid", "validation"), "val"),
 }
 
-W = TypeVar("W")  # where a picture lies in its source
+_W = TypeVar("_W")  # where a picture lies in its source
 
 
-class Listing(Generic[W]):
+class Listing(Generic[_W]):
     """Collects what a source holds, and sorts it out in the end.
 
     Attributes:
@@ -53,7 +53,7 @@ class Listing(Generic[W]):
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.passed: Counter[str] = Counter()
-        self._places: dict[str, W] = {}
+        self._places: dict[str, _W] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -64,7 +64,7 @@ class Listing(Generic[W]):
             self.passed[reason] += 1
         return not reason
 
-    def add(self, name: str, where: W) -> None:
+    def add(self, name: str, where: _W) -> None:
         """Take up a picture; of two with one name, the later counts, as it does when an archive is unpacked."""
         name = shown(name)
         if name in self._places:
@@ -75,7 +75,7 @@ class Listing(Generic[W]):
         """Note something that cannot be used."""
         self.faults.append(Fault(shown(name), reason))
 
-    def sorted_out(self, source: str) -> tuple[list[Entry], list[W], dict[str, Any]]:
+    def sorted_out(self, source: str) -> tuple[list[Entry], list[_W], dict[str, Any]]:
         """The pictures by name, where each lies, and the facts.
 
         Raises:
