@@ -84,9 +84,15 @@ def test_a_link_that_leads_nowhere_is_named(place: Path, tmp_path: Path) -> None
     (place / "mnist").symlink_to(elsewhere)
     assert home.find("mnist") == place / "mnist"
     elsewhere.rename(tmp_path / "moved")
-    with pytest.raises(BadData, match=r"was linked to .*elsewhere, which is gone: remove the link .*home/mnist"):
+    gone = r"'mnist' was linked to .*elsewhere, which is gone: remove .*home/mnist, then `gantlet data import mnist PATH`"
+    with pytest.raises(BadData, match=gone):
         home.find("mnist")
     assert home.have() == []
+    (place / "mnist").unlink()
+    (place / "mnist").mkdir()
+    (place / "mnist" / "elsewhere").symlink_to(elsewhere)
+    with pytest.raises(BadData, match=gone):
+        home.find("mnist")
 
 
 def test_a_source_is_a_name_or_a_kind_and_a_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
