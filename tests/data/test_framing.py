@@ -75,6 +75,8 @@ def test_a_picture_that_fits_is_left_alone(fit: Any, resample: Any, channels: in
     found = Framing(6, 9, fit=fit, resample=resample, enlarge=False)(pixels)
     np.testing.assert_array_equal(found, pixels.transpose(2, 0, 1))
     assert found.flags.c_contiguous
+    assert found.flags.writeable
+    assert not np.shares_memory(found, pixels)
 
 
 def test_an_odd_remainder_leaves_the_larger_margin_right_and_below() -> None:

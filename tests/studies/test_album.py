@@ -144,7 +144,8 @@ def test_ownership_is_drawn_of_teams_and_agrees_with_the_results(folder: Path, m
 @pytest.mark.usefixtures("pictured")
 def test_only_a_metric_that_knows_owners_has_ownership_drawn(tmp_path: Path) -> None:
     place = image_study(tmp_path, "generators=2") / "samples" / "0"
-    assert sorted(path.name for path in place.iterdir()) == ["000000002.png", "final.png"]
+    names = ["000000002.png", "final.png", "interpolation.png", "neighbours.png", "real.png"]
+    assert sorted(path.name for path in place.iterdir()) == names
 
 
 @pytest.mark.usefixtures("pictured")

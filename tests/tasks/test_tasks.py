@@ -92,15 +92,14 @@ def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_network_fits_the_samples(name: str) -> None:
-    shape = {"digits": (1, 28, 28), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "images": (1, 28, 28)}.get(
-        name, (2,)
-    )
     task = experiment(name)
+    shape = task.shape
     for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
-        z, x = torch.randn(4, 8), torch.randn(4, *shape)
-        assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
-        judged = family.discriminator(shape=shape)(x)
-        assert getattr(judged, "score", judged).shape == (4,)
+        with torch.device("meta"):  # shapes alone
+            z, x = torch.randn(4, 8), torch.randn(4, *shape)
+            assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
+            judged = family.discriminator(shape=shape)(x)
+            assert getattr(judged, "score", judged).shape == (4,)
 
 
 # Judging

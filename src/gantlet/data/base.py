@@ -18,7 +18,10 @@ from torch import Tensor
 if TYPE_CHECKING:
     from .gaussians import Mixture
 
-__all__ = ["Dataset", "Pool", "Source", "to_floats"]
+__all__ = ["Dataset", "Pool", "Range", "Source", "rescaled", "to_floats"]
+
+Range = tuple[float, float]
+"""What black and white are, such as (-1, 1)."""
 
 
 @runtime_checkable
@@ -54,6 +57,7 @@ class Dataset:
         mixture: The exact distribution, where it is known.
         endless: Draws ``n`` fresh training samples from a ``torch.Generator``, or None where only the pool exists.
         streamed: The training pool where it does not lie in ``train``.
+        origin: The data set from whose samples those of this one are composed, or None.
         flips: Whether every training image is mirrored left to right with probability ½.
         pixel_range: What 8-bit 0 and 255 become.
         facts: What a reader of the report should know (source, counts, hash).
@@ -66,8 +70,9 @@ class Dataset:
     mixture: Mixture | None = None
     endless: Callable[[int, torch.Generator], Tensor] | None = None
     streamed: Pool | None = None
+    origin: Dataset | None = None
     flips: bool = False
-    pixel_range: tuple[float, float] = (-1.0, 1.0)
+    pixel_range: Range = (-1.0, 1.0)
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -99,7 +104,19 @@ class Source(Protocol):
         ...
 
 
-def to_floats(samples: Tensor, dtype: torch.dtype, pixel_range: tuple[float, float] = (-1.0, 1.0)) -> Tensor:
+def rescaled(values: Tensor, *, was: Range, becomes: Range) -> Tensor:
+    """Values of one range in the units of another; what lies outside stays outside.
+
+    Example:
+        >>> rescaled(torch.tensor([0.0, 0.5, 1.5]), was=(0, 1), becomes=(-1, 1))
+        tensor([-1.,  0.,  2.])
+    """
+    if was == becomes:
+        return values
+    return (values - was[0]) * ((becomes[1] - becomes[0]) / (was[1] - was[0])) + becomes[0]
+
+
+def to_floats(samples: Tensor, dtype: torch.dtype, pixel_range: Range = (-1.0, 1.0)) -> Tensor:
     """8-bit pixels as numbers in ``pixel_range``: x / 127.5 - 1 for [-1, 1], x / 255 for [0, 1]; others only cast.
 
     Example:

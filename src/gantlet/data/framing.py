@@ -83,14 +83,14 @@ class Framing:
             raise BadValue(f"background is three numbers from 0 to 255 (red, green, blue), not {self.background}.")
 
     def __call__(self, pixels: _Pixels) -> _Pixels:
-        """One picture in the wanted size: ``[H, W, C]`` uint8 -> ``[C, height, width]`` uint8, in one block of memory.
+        """One picture in the wanted size: ``[H, W, C]`` uint8 -> ``[C, height, width]`` uint8, in memory of its own.
 
         Raises:
             BadPicture: It is smaller than the precrop on either side, would have to be enlarged but must not be, or is not
                 twice the size that ``nearest2`` halves to; the message is the reason.
         """
         framed = self._framed(self._precropped(pixels))
-        return np.ascontiguousarray(framed.transpose(2, 0, 1))
+        return np.array(framed.transpose(2, 0, 1), order="C")
 
     def _precropped(self, pixels: _Pixels) -> _Pixels:
         height, width, _ = pixels.shape

@@ -1,13 +1,7 @@
-r"""How well samples cover a mixture of Gaussians whose modes are known.
+"""How well samples cover a mixture of Gaussians whose modes are known.
 
 Each sample goes to its nearest centre; it is of high quality within 3σ of it. A mode is covered by one sample of high
-quality. The distribution over modes is that of *all* samples, with one added to each count so that logs are finite:
-
-.. math::
-    \hat p(m) = \frac{n_m + 1}{N + M}, \quad
-    \mathrm{KL} = \sum_m p \ln\frac{p}{\hat p}, \quad
-    \mathrm{RKL} = \sum_m \hat p \ln\frac{\hat p}{p}, \quad
-    \mathrm{TVD} = \tfrac12 \sum_m |p - \hat p|
+quality. The distribution over modes is that of *all* samples, see :mod:`gantlet.metrics.divergences`.
 
 A perfect model has a share 1 - exp(-9/2) = 0.9889 of high quality in the plane, not 1.
 
@@ -25,14 +19,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.special import xlogy
 
 from gantlet.errors import BadValue
 
 from .base import Column, Outcome
 from .decision import classification_error
+from .divergences import DIVERGENCES, divergences
 from .teams import balance, best, generators_of, overlap, owned, tally
 
 if TYPE_CHECKING:
@@ -98,10 +91,7 @@ class MixtureMetric:
             Column("team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only"),
             Column("team_overlap", "what two generators' modes have in common, in [0, 1]; teams only"),
             Column("high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"),
-            Column("kl", "KL(mixture ‖ samples) over the modes, in nats", "lower"),
-            Column("reverse_kl", "KL(samples ‖ mixture) over the modes, in nats", "lower"),
-            Column("jsd", "Jensen-Shannon divergence over the modes, in nats (at most ln 2)", "lower"),
-            Column("tvd", "total variation distance over the modes, in [0, 1]", "lower"),
+            *DIVERGENCES,
             Column("success", f"all {modes} modes are covered", "higher"),
             Column("failure", "no mode is covered", "lower"),
             Column("classification_error", "discriminator's error on test reals and fakes, half each; 0.5: undecided"),
@@ -133,7 +123,7 @@ class MixtureMetric:
         result: dict[str, list[Any]] = {
             "modes": modes.tolist(),
             "high_quality": (close.sum((1, 2)).double() / outcome.fake.shape[1]).tolist(),
-            **self._divergences(counts.nearest.sum(1)),
+            **divergences(counts.nearest.sum(1), self.mixture.weights),
             "success": (modes == close.shape[2]).tolist(),
             "failure": (modes == 0).tolist(),
             "classification_error": classification_error(outcome),
@@ -150,22 +140,6 @@ class MixtureMetric:
     def ownership(self, outcome: Outcome) -> Tensor:
         """Samples of high quality by generator and mode, ``[S, K, M]`` int64."""
         return self._count(outcome).close[..., :-1]
-
-    def _divergences(self, counts: Tensor) -> dict[str, list[float]]:  # [S, M + 1]
-        modes = counts.shape[1] - 1
-        added = torch.ones(modes + 1, dtype=torch.float64, device=counts.device)
-        added[-1] = 0
-        fake = (counts + added) / (counts.sum(1, keepdim=True) + modes)
-        weights = self.mixture.weights.to(fake)
-        real = F.pad(weights / weights.sum(), (0, 1)).expand_as(fake)
-        middle = (real + fake) / 2
-        divergences = {
-            "kl": _kl(real, fake),
-            "reverse_kl": _kl(fake, real),
-            "jsd": (_kl(real, middle) + _kl(fake, middle)) / 2,
-            "tvd": (real - fake).abs().sum(1) / 2,
-        }
-        return {name: values.tolist() for name, values in divergences.items()}
 
     def _count(self, outcome: Outcome) -> Counts:
         fake, owners = self._points(outcome.fake), outcome.owners
@@ -213,9 +187,3 @@ def _shared(counts: Counts) -> dict[str, list[Any]]:
         "team_balance": balance(owns).tolist(),
         "team_overlap": overlap(nearest).tolist(),
     }
-
-
-def _kl(left: Tensor, right: Tensor) -> Tensor:  # [S, M + 1], [S, M + 1] -> [S]
-    # A term of zero mass on the left is 0 also where the right is 0; xlogy knows only half of that.
-    terms = xlogy(left, left / right).where(left > 0, 0.0)
-    return terms.sum(1)

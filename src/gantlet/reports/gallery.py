@@ -1,7 +1,8 @@
 """Which pictures a report shows, and how they become small enough to stand in it.
 
 Of each setting the last pictures of its first members, and for the first of them how it came there, step by
-step; of teams also who of them made what. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
+step; of teams also who of them made what. Images have real ones before them, and of the first member what lies between two
+of its samples and which training images its samples are nearest to. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
 When the page's allowance is spent the rest is left out, later members first; every setting keeps its first
 picture for as long as possible.
 """
@@ -25,7 +26,9 @@ __all__ = ["Gallery", "Picture", "galleries", "shrink"]
 
 _MEMBERS = 4  # of each setting
 _FRAMES = 8  # of a strip
-_SIDES = {"last": 400, "owned": 640, "strip": 260}  # pixels; ownership has small print
+_SIDES = {"real": 400, "last": 400, "owned": 640, "between": 700, "near": 700, "strip": 260}  # pixels
+_WALKS = "between two latents in ten steps. What was learnt changes gradually, what was copied jumps."
+_COPIES = "samples, and below each its nearest training images by pixels. A copy stands above its original."
 _MOST_PIXELS = 40_000_000  # a larger picture is not opened: a report may be made from a stranger's folder
 
 
@@ -41,7 +44,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """One setting's pictures: the last ones of several members, one member's course, and who of a team made what."""
+    """One setting's pictures.
+
+    Attributes:
+        last: The last ones of several members.
+        strip: The course of the first of them, which ``strip_of`` names.
+        owned: Who of a team made what, by member.
+        real: Real images on the same grid.
+        between: What the first member makes of latents between others.
+        near: Its samples over their nearest training images.
+    """
 
     rank: int
     label: str
@@ -49,12 +61,15 @@ class Gallery:
     strip: Sequence[Picture]
     strip_of: str
     owned: Sequence[Picture] = ()
+    real: Sequence[Picture] = ()
+    between: Sequence[Picture] = ()
+    near: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True)
 class _Wish:
     rank: int
-    kind: Literal["last", "owned", "strip"]
+    kind: Literal["real", "last", "owned", "between", "near", "strip"]
     path: Path
     caption: str
 
@@ -72,10 +87,9 @@ def galleries(study: StudyData, allowance: int) -> list[Gallery]:
         Gallery(
             rank,
             label,
-            kept[rank, "last"],
-            kept.get((rank, "strip"), []),
-            _of(study, label),
-            owned=kept.get((rank, "owned"), []),
+            last=kept[rank, "last"],
+            strip_of=_of(study, label),
+            **{kind: kept.get((rank, kind), []) for kind in ("strip", "owned", "real", "between", "near")},
         )
         for rank, label in enumerate(study.labels)
         if (rank, "last") in kept
@@ -106,8 +120,15 @@ def _wishes(study: StudyData) -> Iterator[_Wish]:
         present = [(rank, rows.iloc[turn]) for rank, rows in enumerate(members) if turn < len(rows)]
         for rank, row in present:
             yield _Wish(rank, "last", _folder(study, row["run"]) / "final.png", _caption(row))
+        for rank, row in present if turn == 0 else []:
+            yield _Wish(rank, "real", _folder(study, row["run"]) / "real.png", "real images, held out")
         for rank, row in present:
             yield _Wish(rank, "owned", _folder(study, row["run"]) / "ownership.png", _caption(row))
+    for rank, rows in enumerate(members):
+        if len(rows):
+            row = rows.iloc[0]
+            yield _Wish(rank, "between", _folder(study, row["run"]) / "interpolation.png", f"{_caption(row)}: {_WALKS}")
+            yield _Wish(rank, "near", _folder(study, row["run"]) / "neighbours.png", f"{_caption(row)}: {_COPIES}")
     for rank, rows in enumerate(members):
         if len(rows):
             for step, path in _frames(_folder(study, rows.iloc[0]["run"])):

@@ -1,10 +1,10 @@
 """Pictures of some members at every evaluation, and at the end: ``samples/<run>/<step>.png`` and ``final.png``.
 
-Images of a team stand in rows by generator, ten to a row, about a hundred in all; a column holds what the generators
-make of one latent. Beside a team's last picture lies ``ownership.png``: who made the samples by which the metrics of the
-end were judged, by generator and mode.
+Beside the last picture of images lie ``interpolation.png`` and ``neighbours.png``, and beside that of each setting's first
+member ``real.png`` (see :mod:`gantlet.studies.evaluation_pictures`). Beside a team's last picture lies ``ownership.png``:
+who made the samples by which the metrics of the end were judged, by generator and mode.
 
-Legend: ``S`` members, ``K`` generators of a team, ``M`` modes, ``*x`` sample shape.
+Legend: ``N`` samples, ``K`` generators of a team, ``M`` modes, ``*x`` sample shape.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
 
 from gantlet.metrics.base import Outcome
 from gantlet.metrics.teams import Owning
 from gantlet.training.fleet import Fleet
-from gantlet.training.sampling import LatentDraw, decision, draw_latents, sample
+from gantlet.training.sampling import decision, draw_latents, sample
 
-from .pictures import draw_images, draw_ownership, draw_points
+from .evaluation_pictures import draw_grid, draw_interpolation, draw_neighbours, draw_real
+from .pictures import draw_ownership, draw_points
 
 if TYPE_CHECKING:
     from .runner import Job
 
-__all__ = ["Album", "pictured_runs", "samples_of"]
+__all__ = ["Album", "pictured_runs"]
 
-_POINTS, _IMAGES, _COLUMNS = 4000, 25, 5
-_TEAM_COLUMNS, _TEAM_ROWS = 10, 10
+_POINTS = 4000
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,11 @@ class Album:
             self._draw(fleet, job, slot, final=False)
 
     def final(self, fleet: Fleet, job: Job) -> None:
-        """Draw their last picture, samples alone, and who of a team made what."""
+        """Draw their last picture, samples alone; of images what else they are judged by; and who of a team made what."""
         for slot in self._slots(job):
             self._draw(fleet, job, slot, final=True)
+            if self.kind == "images":
+                self._draw_evaluation(fleet, job, slot)
             if fleet.blueprint.makers > 1 and isinstance(job.metric, Owning):
                 self._draw_ownership(fleet, job, slot, job.metric)
 
@@ -66,7 +67,7 @@ class Album:
     def _draw(self, fleet: Fleet, job: Job, slot: int, *, final: bool) -> None:
         path = self.folder / str(job.fleet.slots[slot]) / ("final.png" if final else f"{fleet.step:09d}.png")
         if self.kind == "images":
-            _draw_images(path, fleet, slot)
+            draw_grid(path, fleet, slot, job.dataset)
             return
         draw = draw_latents(fleet, _POINTS)
         draw_points(
@@ -79,6 +80,19 @@ class Album:
             owners=draw.owners.numpy() if fleet.blueprint.makers > 1 else None,
         )
 
+    def _draw_evaluation(self, fleet: Fleet, job: Job, slot: int) -> None:
+        run = job.fleet.slots[slot]
+        place = self.folder / str(run)
+        draw_interpolation(place / "interpolation.png", fleet, slot, job.dataset)
+        draw_neighbours(place / "neighbours.png", fleet, slot, job.dataset)
+        if run == self._first_like(run, job):
+            draw_real(place / "real.png", fleet, job.dataset)
+
+    def _first_like(self, run: int, job: Job) -> int:
+        """The first pictured run of this one's setting."""
+        settings = {member.run: member.setting for member in job.plan.members}
+        return min(other for other in self.runs if settings.get(other) == settings[run])
+
     def _draw_ownership(self, fleet: Fleet, job: Job, slot: int, metric: Owning) -> None:
         count = int(job.plan.slots(job.fleet)[0][0].values["samples"]) or job.metric.samples
         draw = draw_latents(fleet, count)
@@ -87,22 +101,6 @@ class Album:
         path = self.folder / str(job.fleet.slots[slot]) / "ownership.png"
         title = f"good samples, step {fleet.step:,}"
         draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)
-
-
-def _draw_images(path: Path, fleet: Fleet, slot: int) -> None:
-    generators = fleet.blueprint.makers
-    if generators == 1:
-        draw_images(path, samples_of(fleet, slot, _IMAGES).numpy(), columns=_COLUMNS)
-        return
-    latents = draw_latents(fleet, _TEAM_COLUMNS * max(1, _TEAM_ROWS // generators)).latents
-    owners = torch.arange(generators).repeat_interleave(len(latents))
-    made = sample(fleet, LatentDraw(latents.repeat(generators, 1), owners), [slot])[0]
-    draw_images(path, made.float().cpu().numpy(), columns=_TEAM_COLUMNS, generators=generators)
-
-
-def samples_of(fleet: Fleet, slot: int, count: int) -> Tensor:
-    """The first ``count`` test samples of one member, on the CPU, ``[count, *x]``."""
-    return sample(fleet, draw_latents(fleet, count), [slot])[0].float().cpu()
 
 
 def pictured_runs(settings: int, seeds: int, *, most: int = 8) -> frozenset[int]:

@@ -8,7 +8,7 @@ colours to the dots; a legend stands below where there are at most twelve.
 
 A picture of images is exact: the value :math:`v \in [-1, 1]` becomes the shade
 :math:`\mathrm{round}((v + 1)\,255 / 2)`, small images are enlarged by a whole factor, and a thin white gap separates them, a
-wider one the generators of a team.
+wider one the generators of a team, or images and what belongs to them.
 
 Ownership is a table of counts, generator by mode: the darker, the more; the most of each mode is framed in its
 generator's colour. Every file is written to a temporary one first and then renamed, so that a reader never meets half of
@@ -39,7 +39,7 @@ from PIL import Image
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
 
-__all__ = ["Decision", "Extent", "draw_images", "draw_ownership", "draw_points"]
+__all__ = ["Decision", "Extent", "draw_beneath", "draw_images", "draw_ownership", "draw_points"]
 
 Extent = tuple[float, float, float, float]
 """The window of a picture of points: left, right, bottom, top."""
@@ -165,19 +165,36 @@ def draw_images(path: Path, images: npt.ArrayLike, columns: int = 5, *, generato
         ...     [path.name for path in Path(folder).iterdir()]
         ['a.png']
     """
-    values = np.asarray(images, dtype=np.float64)  # [n, C, H, W]
-    if values.ndim != 4 or values.shape[1] not in (1, 3) or values.size == 0:
-        raise BadValue(f"Images come as [n, 1 or 3, height, width]; these are {list(values.shape)}.")
+    values = _images(images)  # [n, C, H, W]
     if len(values) % generators:
         raise BadValue(f"{len(values)} images cannot come from {generators} generators; give as many of each.")
-    shades = np.rint((np.clip(np.nan_to_num(values), -1, 1) + 1) * 127.5).astype(np.uint8)
-    groups = np.split(_enlarge(shades), generators)
-    gap = np.full((shades.shape[1], _GROUP_GAP - 2 * _GAP, _tile(groups[0], columns).shape[2]), _WHITE, dtype=np.uint8)
-    parts = [part for group in groups for part in (gap, _tile(group, columns))]
-    grid = np.concatenate(parts[1:], axis=1)  # [C, height, width]
-    picture = io.BytesIO()
-    Image.fromarray(grid[0] if len(grid) == 1 else np.moveaxis(grid, 0, -1)).save(picture, format="png")
-    write_whole(path, picture.getvalue())
+    _write_groups(path, np.split(values, generators), columns)
+
+
+def draw_beneath(path: Path, above: npt.ArrayLike, beneath: npt.ArrayLike) -> None:
+    """Draw a row of images and, after a wider gap, rows of others beneath them: what belongs to an image is its column.
+
+    Arguments:
+        path: The file to write.
+        above: The first row, values in [-1, 1], ``[n, C, H, W]`` as in :func:`draw_images`.
+        beneath: The rows below, ``[n, k, C, H, W]``: column ``i`` holds the k images of ``above[i]``.
+
+    Raises:
+        BadValue: The images have another shape, there are none, or there are not k for each of those above.
+        StoreError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     draw_beneath(Path(folder, "a.png"), np.zeros((4, 1, 64, 64)), np.ones((4, 2, 1, 64, 64)))
+        ...     with Image.open(Path(folder, "a.png")) as picture:
+        ...         picture.size
+        (266, 206)
+    """
+    top, below = _images(above), np.asarray(beneath, dtype=np.float64)
+    if below.ndim != 5 or (len(below), *below.shape[2:]) != top.shape or below.size == 0:
+        raise BadValue(f"Beneath images {list(top.shape)} stand [n, k, C, H, W]; these are {list(below.shape)}.")
+    _write_groups(path, [top, below.swapaxes(0, 1).reshape(-1, *top.shape[1:])], len(top))
 
 
 def draw_ownership(path: Path, counts: npt.ArrayLike, *, title: str, modes_are: str = "mode") -> None:
@@ -309,6 +326,27 @@ def _fill(figure: Figure, axes: Axes, decision: Decision, *, team: bool) -> None
     filled = axes.contourf(np.asarray(decision.xs), np.asarray(decision.ys), values, levels, cmap=shades)
     label = "D(x), probability of being real" if decision.kind == "probability" else "D(x), score"
     figure.colorbar(filled, ax=axes, label=label, ticks=levels[::5], format="%.3g", pad=0.03)
+
+
+def _images(images: npt.ArrayLike) -> npt.NDArray[np.float64]:  # [n, C, H, W]
+    values = np.asarray(images, dtype=np.float64)
+    if values.ndim != 4 or values.shape[1] not in (1, 3) or values.size == 0:
+        raise BadValue(f"Images come as [n, 1 or 3, height, width]; these are {list(values.shape)}.")
+    return values
+
+
+def _write_groups(path: Path, groups: Sequence[npt.NDArray[np.float64]], columns: int) -> None:
+    """Groups of images one below the other, each ``[n, C, H, W]``."""
+    tiles = [_tile(_enlarge(_shades(group)), columns) for group in groups]  # [C, height, width] each
+    gap = np.full((tiles[0].shape[0], _GROUP_GAP - 2 * _GAP, tiles[0].shape[2]), _WHITE, dtype=np.uint8)
+    grid = np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)  # [C, height, width]
+    picture = io.BytesIO()
+    Image.fromarray(grid[0] if len(grid) == 1 else np.moveaxis(grid, 0, -1)).save(picture, format="png")
+    write_whole(path, picture.getvalue())
+
+
+def _shades(values: npt.NDArray[np.float64]) -> _Shades:
+    return np.rint((np.clip(np.nan_to_num(values), -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def _enlarge(shades: _Shades) -> _Shades:  # [n, C, H, W] -> the same, each side times one whole factor

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.files import write_whole
 from gantlet.training.blueprint import Execution
 
 from .build import blueprint
+from .evaluation_pictures import on_scale
 from .loading import Team, find_member, latents, load
 from .parts import find_task
 from .pictures import draw_images, draw_points
@@ -32,8 +34,14 @@ def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: 
     ``by_generator`` draws ``count`` samples of each generator, one after another.
     """
     found = find_member(Store(folder), run)
+    return _drawn(folder, run, Workshop().dataset(found.resolved), count=count, seed=seed, by_generator=by_generator)
+
+
+def _drawn(
+    folder: Path, run: int, dataset: Dataset, *, count: int, seed: int, by_generator: bool
+) -> tuple[Tensor, Tensor]:
+    found = find_member(Store(folder), run)
     net = load(folder, run=run)
-    dataset = Workshop().dataset(found.resolved)
     sheet = blueprint([(found.resolved, found.seed)], dataset, Execution())
     team = sheet.makers
     z, owners = latents(sheet, count * team if by_generator else count, seed)
@@ -60,13 +68,13 @@ def write_samples(
     target = out or folder / "samples" / str(run) / f"seed-{seed}-n-{count}.png"
     if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
-    made, owners = draw_member(folder, run, count=count, seed=seed, by_generator=by_generator)
+    dataset = Workshop().dataset(found.resolved)
+    made, owners = _drawn(folder, run, dataset, count=count, seed=seed, by_generator=by_generator)
     if target.suffix == ".npy":
         _write_array(target, made)
     elif target.suffix == ".png" and task.pictures == "points":
         if made.shape[1:] != (2,):
             raise BadValue(f"Points with {made[0].numel()} coordinates cannot be drawn. Give --out FILE.npy.")
-        dataset = Workshop().dataset(found.resolved)
         extent = album_of(store, found.plan, task, dataset).extent
         draw_points(
             target,
@@ -78,11 +86,16 @@ def write_samples(
         )
     elif target.suffix == ".png":
         columns = min(count, 10) if by_generator else max(1, round(count**0.5))
-        draw_images(target, made.numpy(), columns=columns, generators=int(owners.max()) + 1 if by_generator else 1)
+        draw_images(
+            target,
+            on_scale(made, dataset).numpy(),
+            columns=columns,
+            generators=int(owners.max()) + 1 if by_generator else 1,
+        )
     elif task.pictures == "points":
         raise BadValue(f"--out {target} is a folder for single PNGs, but points are drawn together. Give FILE.png.")
     else:
-        for place, (image, owner) in enumerate(zip(made, owners.tolist(), strict=True)):
+        for place, (image, owner) in enumerate(zip(on_scale(made, dataset), owners.tolist(), strict=True)):
             name = f"{place:06d}.png" if not by_generator else f"generator-{owner}-{place % count:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
     return target

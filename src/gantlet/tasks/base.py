@@ -30,6 +30,7 @@ class Task:
         judge: Makes the metrics of a loaded data set.
         pictures: How samples are drawn.
         headline: The column by which the best and worst member are named.
+        shape: The shape of a sample, as the task's own settings have it.
         defaults: Budget and sizes.
         rows: Settings of this task for particular methods.
         presets: Named sets of settings.
@@ -43,6 +44,7 @@ class Task:
     judge: Callable[[Dataset], Metric]
     pictures: Literal["points", "images", "none"]
     headline: str
+    shape: tuple[int, ...] = (1, 28, 28)
     defaults: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     rows: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
     presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])

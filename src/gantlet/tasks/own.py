@@ -31,6 +31,7 @@ POINTS = Task(
     judge=_judge,
     pictures="points",
     headline="sliced_wasserstein",
+    shape=(2,),
     defaults={"batch_size": 64, "steps": 10000, "latent_dim": 8},
     rows=rows_for(_ADAM, CLASSIFIERS),
 )

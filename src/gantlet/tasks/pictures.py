@@ -101,6 +101,7 @@ def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any)
         judge=_judge,
         pictures="images",
         headline="sliced_wasserstein",
+        shape=(3, int(source.size), int(source.size)),
         defaults=defaults | more.get("defaults", {}),
         rows=_ROWS,
         presets=more.get("presets", {}),

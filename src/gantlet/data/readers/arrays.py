@@ -24,7 +24,8 @@ from gantlet.data.idx_files import bytes_of_rank
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
-from .listing import Labels, Stack, Stacks, as_pixels, check_folder, named_labels, part_of, read_text
+from .layout import check_folder, part_of, read_text, settled
+from .stacks import Labels, Stack, Stacks, as_pixels, named_labels
 
 __all__ = ["ArrayReader", "IdxReader", "label_key", "picture_keys"]
 
@@ -103,7 +104,7 @@ def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str)
         mapping = file.parent / f"{name}-mapping.txt"
         characters = _characters(mapping) if mapping.exists() else []
         labels = named_labels(bytes_of_rank(beside, 1, "labels"), characters, count=len(pixels), source=str(beside))
-    return Stack("train" if part == "train" else "test", pixels, labels, part_of(part))
+    return Stack("train" if part == "train" else "test", pixels, labels, "train" if part == "train" else "test")
 
 
 def _characters(mapping: Path) -> list[str]:
@@ -127,7 +128,8 @@ class ArrayReader:
 
     A ``.npy`` file is mapped, not loaded. An ``.npz`` file holds one array, or one called ``x``, ``X``, ``images`` or
     ``data``, or one for each part, called ``x_train`` or ``train_images``, and so on.
-    Part: from the array's or the file's name (``x_train``, ``faces-test.npy``). Label: the number in the array ``y``,
+    Part: from the array's or the file's name (``x_train``, ``faces-test.npy``); validation is the test part where there
+    is no other, else it is left out. Label: the number in the array ``y``,
     ``labels`` or ``label`` of the same part (``y_train``, ``train_labels``); none in a ``.npy`` file.
 
     Raises:
@@ -156,13 +158,14 @@ class ArrayReader:
 
 
 def _npy_stacks(file: Path) -> list[Stack]:
-    return [Stack("", as_pixels(map_array(file), str(file)), None, part_of(file.stem))]
+    return [Stack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
 
 
 def _npz_stacks(file: Path) -> list[Stack]:
     arrays = NpzFile(file)
     images = picture_keys(arrays.keys, str(file))
-    return [_npz_stack(arrays, key, "" if len(images) == 1 else key, part_of(key, file.stem)) for key in images]
+    parts = zip(images, settled([part_of(key) or part_of(file.stem) for key in images]), strict=True)
+    return [_npz_stack(arrays, key, "" if len(images) == 1 else key, part) for key, part in parts if part is not None]
 
 
 def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> Stack:

@@ -23,8 +23,9 @@ from gantlet.data.files import read_bytes
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
-from .listing import Stack, Stacks, as_pixels, check_folder, named_labels, part_of
+from .layout import check_folder, part_of, settled
 from .pickles import load_pickle
+from .stacks import Stack, Stacks, as_pixels, named_labels
 
 __all__ = ["CifarReader"]
 
@@ -132,7 +133,7 @@ def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> 
 
 def _part(source: str) -> Part:
     name = Path(source).stem
-    return "train" if name.startswith("data_batch") else part_of(name)
+    return "train" if name.startswith("data_batch") else settled([part_of(name)])[0] or ""
 
 
 def _whole_numbers(codes: Any, source: str) -> NDArray[Any]:

@@ -1,215 +1,195 @@
-"""What the readers of fixed layouts share: lists that hold no object per picture, stacks of pixels, names of parts.
+"""What names say: which files are pictures, and which class and part each belongs to. Folders and archives share these rules.
 
-Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
+1. A picture is told by its extension (:data:`EXTENSIONS`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
+   passed over, as is every other extension; all are counted.
+2. A folder that all pictures share says nothing of any of them and is passed over, again and again
+   (``cifar10/train/cat/1.jpg`` reads as ``train/cat/1.jpg``), unless it is called like a training part.
+3. If every picture lies in a folder called like a part, and one of these is the training part, the folders are parts:
+   ``train`` or ``training``; ``test`` or ``testing``; ``val``, ``valid`` or ``validation``, in any case. Validation
+   pictures are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
+   2 holds once more.
+4. A picture's label is the first folder that is left; a picture that lies in none has no label.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast, final, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Generic, TypeVar
 
 from gantlet.errors import BadData
 
-from .base import Entry, Part
+from .base import Entry, Fault, Part
 
-__all__ = ["Labels", "Listing", "Stack", "Stacks", "as_pixels", "check_folder", "named_labels", "part_of", "read_text"]
+__all__ = ["EXTENSIONS", "MOST_BYTES", "Listing", "inside", "labelled", "passed_over", "shown"]
 
-_TRAIN = frozenset({"train", "training"})
-_TEST = frozenset({"test", "testing", "t10k", "val", "valid", "validation", "dev", "eval"})
-_LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
+EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Lower-case endings of names that are taken for pictures."""
 
+MOST_BYTES = 2**30
+"""A picture whose file is larger (1 GiB) is not read."""
 
-def part_of(*names: str) -> Part:
-    """The part that a file, folder or split of these names belongs to; the first that says so decides.
+_SYSTEM = frozenset({"__MACOSX", "@eaDir"})
+_PARTS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+}
 
-    A validation part counts as ``test``: neither is trained on.
-
-    Example:
-        >>> part_of("train-00000-of-00001.parquet"), part_of("bedroom_val_lmdb"), part_of("faces", "test")
-        ('train', 'test', 'test')
-        >>> part_of("trains-of-europe")
-        ''
-    """
-    words = [word for name in names for word in re.split(r"[^a-z0-9]+", name.lower())]
-    said = next((word for word in words if word in _TRAIN | _TEST), "")
-    return "train" if said in _TRAIN else "test" if said else ""
+W = TypeVar("W")  # where a picture lies in its source
 
 
-@final
-class Listing(Sequence[Entry]):
-    """Entries that are made when they are asked for.
+class Listing(Generic[W]):
+    """Collects what a source holds, and sorts it out in the end.
 
-    Arguments:
-        count: How many there are.
-        make: The entry at a place ``0 <= place < count``.
-
-    Example:
-        >>> Listing(3, lambda place: Entry(str(place)))[-1]
-        Entry(name='2', label='', part='')
+    Attributes:
+        faults: What cannot be used.
+        passed: How many files were passed over, by extension (or ``hidden``, ``no extension``).
     """
 
-    def __init__(self, count: int, make: Callable[[int], Entry]) -> None:
-        self._places = range(count)
-        self._make = make
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.passed: Counter[str] = Counter()
+        self._places: dict[str, W] = {}
 
     def __len__(self) -> int:
         return len(self._places)
 
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | Sequence[Entry]:
-        if isinstance(index, slice):
-            return [self._make(place) for place in self._places[index]]
-        return self._make(self._places[index])
+    def wants(self, name: str) -> bool:
+        """Whether a name is a picture's; if not, it is counted."""
+        if reason := passed_over(name):
+            self.passed[reason] += 1
+        return not reason
+
+    def add(self, name: str, where: W) -> None:
+        """Take up a picture; of two with one name, the later counts, as it does when an archive is unpacked."""
+        name = shown(name)
+        if name in self._places:
+            self.fault(name, "another of this name comes later")
+        self._places[name] = where
+
+    def fault(self, name: str, reason: str) -> None:
+        """Note something that cannot be used."""
+        self.faults.append(Fault(shown(name), reason))
+
+    def sorted_out(self, source: str) -> tuple[list[Entry], list[W], dict[str, Any]]:
+        """The pictures by name, where each lies, and the facts.
+
+        Raises:
+            BadData: There are none; the message says what was there.
+        """
+        self.faults.sort(key=lambda fault: fault.name)
+        if not self._places:
+            raise BadData(self._nothing(source))
+        entries, left_out = labelled(sorted(self._places))
+        facts = {
+            "pictures": len(entries),
+            "classes": len({entry.label for entry in entries if entry.label}),
+            "parts": dict(Counter(entry.part for entry in entries if entry.part)),
+            "passed_over": dict(sorted(self.passed.items())),
+            "left_out": left_out,
+            "faults": len(self.faults),
+        }
+        return entries, [self._places[entry.name] for entry in entries], facts
+
+    def _nothing(self, source: str) -> str:
+        held = [f"{count} × {kind}" for kind, count in self.passed.most_common(8)]
+        wanted = ", ".join(sorted(EXTENSIONS))
+        text = f"{source} holds no pictures ({wanted}); it holds {', '.join(held) or 'no other files either'}."
+        if self.faults:
+            first = self.faults[0]
+            text += f" {len(self.faults)} cannot be used; the first is {first.name}: {first.reason}."
+        return text
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The class of each picture as a number, and what the classes are called.
+def passed_over(name: str) -> str:
+    """Why a name is no picture's: ``hidden``, the extension, or ``no extension``; empty for a picture.
 
-    Attributes:
-        codes: ``[N]`` int64; below 0 for none.
-        names: By code; empty where the classes have only numbers.
+    Example:
+        >>> passed_over("cats/1.JPG"), passed_over("cats/notes.txt"), passed_over("cats/.cache/1.jpg")
+        ('', '.txt', 'hidden')
     """
-
-    codes: NDArray[np.int64]
-    names: Sequence[str] = ()
-
-    def __getitem__(self, place: int) -> str:
-        code = int(self.codes[place])
-        return "" if code < 0 else self.names[code] if self.names else str(code)
+    parts = name.split("/")
+    if any(part.startswith(".") or part in _SYSTEM for part in parts):
+        return "hidden"
+    extension = posixpath.splitext(parts[-1])[1].lower()
+    return "" if extension in EXTENSIONS else shown(extension) or "no extension"
 
 
-def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, source: str) -> Labels:
-    """Labels that were checked: one for each of ``count`` pictures, each with a name where there are names.
+def inside(name: str) -> str | None:
+    """The name of an archive's member without ``./`` and doubled slashes; None if it leads outside.
 
-    Raises:
-        BadData: Too few, too many, no whole numbers, or numbers that have no name; with the counts.
+    Example:
+        >>> inside("./cats//1.jpg"), inside("../1.jpg"), inside("/1.jpg"), inside("C:/1.jpg")
+        ('cats/1.jpg', None, None, None)
     """
-    if codes.ndim == 2 and 1 in codes.shape:
-        codes = codes.reshape(-1)
-    if codes.dtype.kind not in "iu" or codes.ndim != 1:
-        raise BadData(f"{source} holds labels {list(codes.shape)} of {codes.dtype}; expected whole numbers, [{count}].")
-    if len(codes) != count:
-        raise BadData(f"{source} holds {len(codes)} labels for {count} pictures; they must agree.")
-    nameless = int(np.count_nonzero((codes >= len(names)) | (codes < -1))) if names else 0
-    if nameless:
-        raise BadData(f"{source}: {nameless} of {count} labels are outside the {len(names)} classes that have a name.")
-    return Labels(codes.astype(np.int64), list(names))
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:/", name):
+        return None
+    return "/".join(parts)
 
 
-@dataclass(frozen=True)
-class Stack:
-    """Pictures of one size, in memory or mapped into it.
+def shown(name: str) -> str:
+    r"""A name that can be written anywhere: what cannot be printed (undecodable bytes too) is spelled out.
 
-    Attributes:
-        name: Precedes the number in each picture's name, as ``name/17``; empty for the number alone.
-        pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8; any strides.
-        labels: One for each, or None.
-        part: To which all of them belong.
+    Example:
+        >>> shown("a\nb\udcff")
+        'a\\x0ab\\udcff'
     """
-
-    name: str
-    pixels: NDArray[np.uint8]
-    labels: Labels | None = None
-    part: Part = ""
-
-    def entry(self, place: int) -> Entry:
-        """What the picture at ``place`` is called."""
-        name = f"{self.name}/{place}" if self.name else str(place)
-        return Entry(name, "" if self.labels is None else self.labels[place], self.part)
+    if name.isprintable():
+        return name
+    spelled = (
+        char if char.isprintable() else f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
+        for char in name
+    )
+    return "".join(spelled)
 
 
-@final
-class Stacks:
-    """Several stacks, one behind the other, as a reader's entries and pixels."""
+def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
+    """The pictures with label and part by the rules above, in the same order, and how many were left out of which folder.
 
-    def __init__(self, stacks: Sequence[Stack]) -> None:
-        self._stacks = list(stacks)
-        self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
-        self.entries = Listing(int(self._starts[-1]), self._entry)
-
-    def read(self, place: int) -> NDArray[np.uint8]:
-        """A copy of the pixels at ``place``, ``[H, W]`` or ``[H, W, C]``, contiguous."""
-        stack, within = self._find(place)
-        return np.array(stack.pixels[within], order="C")
-
-    def facts(self, layout: str) -> Mapping[str, Any]:
-        """Layout and counts, for the report."""
-        counts = {part or "undivided": 0 for part in (stack.part for stack in self._stacks)}
-        for stack in self._stacks:
-            counts[stack.part or "undivided"] += len(stack.pixels)
-        sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self._stacks})
-        return {"layout": layout, "pictures": len(self.entries), **counts, "sizes": [list(size) for size in sizes]}
-
-    def _entry(self, place: int) -> Entry:
-        stack, within = self._find(place)
-        return stack.entry(within)
-
-    def _find(self, place: int) -> tuple[Stack, int]:
-        index = int(np.searchsorted(self._starts, place, side="right")) - 1
-        return self._stacks[index], place - int(self._starts[index])
-
-
-def check_folder(path: Path, *, wanted: str) -> None:
-    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should lie there.
-
-    Raises:
-        BadData: It is missing, a file, empty, or cannot be listed.
+    Example:
+        >>> labelled(["set/train/cat/1.png", "set/train/dog/1.png", "set/val/cat/1.png"])[0][2]
+        Entry(name='set/val/cat/1.png', label='cat', part='test')
+        >>> labelled(["cat/1.png", "dog/1.png", "2.png"])[0][::2]
+        [Entry(name='cat/1.png', label='cat', part=''), Entry(name='2.png', label='', part='')]
     """
-    try:
-        if not path.is_dir():
-            reason = "is a file" if path.exists() else "does not exist"
-            raise BadData(f"{path} {reason}; expected a folder with {wanted}.")
-        if next(path.iterdir(), None) is None:
-            raise BadData(f"The folder {path} is empty; expected {wanted}.")
-    except (OSError, ValueError) as error:
-        raise BadData(f"{path} cannot be listed: {error}.") from error
+    folders = [tuple(name.split("/")[:-1]) for name in names]
+    shared = _common(folders)
+    top = next((depth for depth, name in enumerate(shared) if _PARTS.get(name.lower()) == "train"), len(shared))
+    folders = [folder[top:] for folder in folders]
+    parts = _parts(folders)
+    if parts:
+        folders = [folder[1:] for folder in folders]
+        below = len(_common(folders))
+        folders = [folder[below:] for folder in folders]
+    kept: list[Entry] = []
+    left_out: Counter[str] = Counter()
+    for place, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        part = parts[place] if parts else ""
+        if part is None:
+            left_out["val"] += 1
+        else:
+            kept.append(Entry(name, label=folder[0] if folder else "", part=part))
+    return kept, dict(left_out)
 
 
-def read_text(path: Path) -> str:
-    """A small text file, UTF-8, with any line ends.
-
-    Raises:
-        BadData: It is missing, unreadable, larger than 256 MiB, or no UTF-8 text.
-    """
-    try:
-        if path.stat().st_size > _LONGEST_TEXT:
-            raise BadData(f"{path} has {path.stat().st_size} bytes, too many for a list of names.")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadData(f"{path} is no UTF-8 text (byte {error.start}).") from None
-    except (OSError, ValueError) as error:
-        raise BadData(f"{path} cannot be read: {error}.") from error
+def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders with which all of them begin."""
+    first, last = min(folders), max(folders)  # whatever these two share, all between them share
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return tuple(name for name, _ in same)
 
 
-def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
-    """``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` of uint8 as ``[N, H, W]`` or ``[N, H, W, C]``, without a copy.
-
-    C is 1, 3 or 4.
-
-    Raises:
-        BadData: Another type or shape, or one that can be read in two ways.
-    """
-    shape = list(values.shape)
-    if values.dtype != np.uint8:
-        raise BadData(f"{source} holds {values.dtype}; pictures are uint8, 0 to 255. Scale, round and save them so.")
-    pixels = cast("NDArray[np.uint8]", values)
-    if pixels.ndim == 3 and 0 not in shape:
-        return pixels
-    first, last = (pixels.ndim == 4 and shape[axis] in (1, 3, 4) for axis in (1, 3))
-    if first and last:
-        raise BadData(f"{source} has the shape {shape}, with channels first or last; pad the pictures.")
-    if not (first or last) or 0 in shape:
-        raise BadData(
-            f"{source} has the shape {shape}; expected [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1, 3 or 4."
-        )
-    return np.moveaxis(pixels, 1, 3) if first else pixels
+def _parts(folders: Iterable[tuple[str, ...]]) -> list[Part | None]:
+    """The part of each picture, None for one that is left out; empty if the folders are no parts."""
+    called = [_PARTS.get(folder[0].lower(), "") if folder else "" for folder in folders]
+    found = set(called)
+    if "" in found or "train" not in found:
+        return []
+    held_out: Part | None = None if "test" in found else "test"
+    meaning: dict[str, Part | None] = {"train": "train", "test": "test", "val": held_out}
+    return [meaning[name] for name in called]

@@ -17,7 +17,7 @@ from typing import Any
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
-from .listing import Listing, check_folder, part_of
+from .layout import LazyEntries, check_folder
 from .lmdb_file import lmdb_pairs
 from .spans import SpanFile, SpanList, Texts
 
@@ -25,6 +25,9 @@ __all__ = ["LsunReader"]
 
 _NAME = re.compile(r"(?:(?P<label>.+)_)?(?P<part>train|val|test)(?:_lmdb)?")
 _WANTED = "an LSUN database (a folder with data.mdb, called such as bedroom_train_lmdb), or several"
+
+
+_PARTS: Mapping[str, Part] = {"train": "train", "val": "test", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class LsunReader:
         for number in range(len(self._bases)):
             starts.append(len(self._spans))
             self._list(number)
-        self.entries: Sequence[Entry] = Listing(len(self._spans), self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
         self.faults: Sequence[Fault] = self._faults
         counts = {
             base.name: end - start
@@ -113,5 +116,5 @@ def _base(file: Path) -> _Base:
     name = file.resolve().parent.name
     match = _NAME.fullmatch(name)
     return _Base(
-        file, file.parent.name, (match["label"] or "") if match else "", part_of(match["part"]) if match else ""
+        file, file.parent.name, (match["label"] or "") if match else "", _PARTS[match["part"]] if match else ""
     )

@@ -1,0 +1,229 @@
+"""Tar shards in the layout of WebDataset: files of one sample stand together and share their name up to its first dot.
+
+Reference:
+    | High performance I/O for large scale deep learning (Aizman, Maltby, Breuel, 2019), https://arxiv.org/abs/2001.01858
+    | https://github.com/webdataset/webdataset
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import json
+import os
+import re
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gantlet.errors import BadData
+
+from .base import Entry, Fault, Part
+from .layout import LazyEntries, part_of, read_text, settled
+from .spans import SpanFile, SpanList, Texts
+from .tar_headers import Member, tar_members
+
+__all__ = ["ShardReader", "shard_paths"]
+
+_PICTURES = frozenset({"jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"})
+_SPLIT = re.compile(rb"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
+_META = re.compile(rb"__[^/]*__($|/)")
+_MOST_SHARDS = 1_000_000
+_LONGEST_LABEL, _LONGEST_JSON = 200, 2**16  # bytes
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|pipe:")
+
+
+class ShardReader:
+    """Tar shards of WebDataset on this machine: a file, a folder of them, ``a-*.tar``, ``a-{000..009}.tar``, or a list.
+
+    A list is a text file with one path, pattern or range a line, relative to the list.
+    Of each sample the picture is the first member with a picture's ending; members without one are passed over.
+    Part: from the shard's name or its folder's (``…-train-000.tar``, ``test/000.tar``);
+    shards of validation are the test part where there is no other, else they are left out. Label: the text of the
+    sample's ``.cls`` (a number or a word), else ``label`` or ``cls`` of its ``.json``, else none.
+    Only headers and labels are read when it is opened; a picture is read at its place.
+
+    Raises:
+        BadData: No shard there, an address, or a shard that is truncated, corrupt, compressed, or no tar file.
+    """
+
+    def __init__(self, path: str) -> None:
+        named = shard_paths(path)
+        said = zip(named, settled([part_of(shard.stem, shard.parent.name) for shard in named]), strict=True)
+        kept: list[tuple[Path, Part]] = [(shard, part) for shard, part in said if part is not None]
+        shards = [shard for shard, _ in kept]
+        self._spans = SpanList(shards)
+        self._names = Texts()
+        self._codes = array("i")
+        self._labels = {"": 0}
+        self._faults: list[Fault] = []
+        root = Path(os.path.commonpath([shard.parent for shard in shards]))
+        self._shards = [shard.relative_to(root).as_posix() if len(shards) > 1 else "" for shard in shards]
+        self._parts: list[Part] = [part for _, part in kept]
+        for number in range(len(shards)):
+            self._list(number)
+        if not len(self._spans):
+            raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(_PICTURES))}).")
+        self._label_names = list(self._labels)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
+        self.faults: Sequence[Fault] = self._faults
+        unlabelled = self._codes.count(0)
+        self.facts: Mapping[str, Any] = {
+            "layout": "tar shards",
+            "shards": len(shards),
+            "left_out": len(named) - len(shards),
+            "pictures": len(self._spans),
+            "unlabelled": unlabelled,
+            "classes": len(self._labels) - 1,
+        }
+
+    def read(self, place: int) -> bytes:
+        """The encoded file of ``entries[place]``.
+
+        Raises:
+            BadPicture: The shard was changed or cut since it was listed.
+        """
+        return self._spans.read(place)
+
+    def close(self) -> None:
+        """Close the shards."""
+        self._spans.close()
+
+    def _list(self, number: int) -> None:
+        file = SpanFile(self._spans.files[number])
+        seen: set[int] = set()
+        try:
+            for _, sample in itertools.groupby(_named(tar_members(file)), key=lambda pair: pair[0]):
+                self._add(number, file, [(ending, member) for _, ending, member in sample], seen)
+        finally:
+            file.close()
+
+    def _add(self, number: int, file: SpanFile, sample: Sequence[tuple[str, Member]], seen: set[int]) -> None:
+        picture = next((member for ending, member in sample if ending.rpartition(".")[2] in _PICTURES), None)
+        if picture is None:
+            return
+        reason = _fault(picture, seen)
+        label = "" if reason else _label(file, sample)
+        if label is None:
+            reason = "the file with its label holds none"
+        if reason:
+            self._faults.append(Fault(self._name(number, picture.name.decode("utf-8", "backslashreplace")), reason))
+            return
+        seen.add(hash(picture.name))
+        self._spans.add(number, offset=picture.offset, length=picture.length)
+        self._names.add(picture.name)
+        self._codes.append(self._labels.setdefault(label or "", len(self._labels)))
+
+    def _entry(self, place: int) -> Entry:
+        number = self._spans[place][0]
+        name = self._name(number, self._names[place])
+        return Entry(name, self._label_names[self._codes[place]], self._parts[number])
+
+    def _name(self, number: int, member: str) -> str:
+        return f"{self._shards[number]}/{member}" if self._shards[number] else member
+
+
+def _named(members: Iterator[Member]) -> Iterator[tuple[bytes, str, Member]]:
+    """Members with their key and ending, without WebDataset's own notes and names that have no ending."""
+    for member in members:
+        match = None if _META.match(member.name) else _SPLIT.fullmatch(member.name)
+        if match:
+            yield match[1], match[2].decode("utf-8", "backslashreplace").lower(), member
+
+
+def _fault(picture: Member, seen: set[int]) -> str:
+    if not picture.usable:
+        return "it is a link or no plain file"
+    if not picture.length:
+        return "it is empty"
+    return "a picture of the same name stood before in this shard" if hash(picture.name) in seen else ""
+
+
+def _label(file: SpanFile, sample: Sequence[tuple[str, Member]]) -> str | None:
+    """The sample's label; empty where it has none, None where the file that should hold it does not."""
+    for ending, member in sample:
+        if ending == "cls":
+            text = file.read(member.offset, member.length) if member.length <= _LONGEST_LABEL else b""
+            return _word(text.decode("utf-8", "replace")) or None
+    for ending, member in sample:
+        if ending == "json":
+            return _label_in_json(file.read(member.offset, member.length) if member.length <= _LONGEST_JSON else b"")
+    return ""
+
+
+def _word(text: str) -> str:
+    word = text.strip()
+    return str(int(word)) if word.isascii() and word.isdigit() else "" if "\ufffd" in word else word
+
+
+def _label_in_json(content: bytes) -> str | None:
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    label = next((found[key] for key in ("label", "cls") if key in found), "") if isinstance(found, dict) else ""
+    return _word(str(label)) if isinstance(label, int | str) and len(str(label)) <= _LONGEST_LABEL else None
+
+
+def shard_paths(path: str) -> list[Path]:
+    """The shards that a path, pattern, range, folder or list names, in order.
+
+    Example:
+        >>> [str(shard) for shard in _ranged("a-{008..010}.tar")]
+        ['a-008.tar', 'a-009.tar', 'a-010.tar']
+
+    Raises:
+        BadData: None is there, or one is missing; or an address is named.
+    """
+    found = list(_expanded(path, Path(path).expanduser()))
+    if not found:
+        raise BadData(f"There is no shard {path}; expected .tar files, a-*.tar, a-{{000..009}}.tar, or a list of them.")
+    missing = [shard for shard in found if not shard.is_file()]
+    if missing:
+        raise BadData(f"{len(missing)} of {len(found)} shards are missing, the first is {missing[0]}.")
+    return found
+
+
+def _expanded(path: str, place: Path, depth: int = 0) -> Iterator[Path]:
+    if _URL.match(path):
+        raise BadData(
+            f"{path[:200]} is an address; shards are read from this disk: fetch them with 'gantlet data download'."
+        )
+    if place.is_dir():
+        yield from sorted(place.glob("*.tar"))
+    elif place.is_file() and depth == 0 and not _is_shard(place):
+        for line in read_text(place).splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield from _expanded(line.strip(), place.parent / line.strip(), depth + 1)
+    elif place.is_file():
+        yield place
+    else:
+        for name in _ranged(str(place)):
+            yield from map(Path, sorted(glob.glob(name))) if glob.has_magic(name) else [Path(name)]
+
+
+def _is_shard(place: Path) -> bool:
+    return ".tar" in place.suffixes or place.suffix == ".tgz"
+
+
+def _ranged(pattern: str) -> list[str]:
+    """A pattern with ranges ``{000..009}`` and lists ``{a,b}`` written out."""
+    pieces = re.split(r"(\{\d+\.\.\d+\}|\{[^{}]*,[^{}]*\})", pattern)
+    choices = [_choices(piece) if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    count = 1
+    for choice in choices:
+        count *= len(choice)
+    if count > _MOST_SHARDS:
+        raise BadData(f"{pattern} names {count} shards; at most {_MOST_SHARDS} are read.")
+    return ["".join(name) for name in itertools.product(*choices)]
+
+
+def _choices(braces: str) -> Sequence[str]:
+    inside = braces[1:-1]
+    if "," in inside:
+        return inside.split(",")
+    first, last = inside.split("..")
+    if int(last) - int(first) >= _MOST_SHARDS:
+        raise BadData(f"{braces} is a range of more than {_MOST_SHARDS} shards.")
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]

@@ -1,0 +1,132 @@
+"""Pictures of one size in arrays, in memory or mapped into it, with their labels.
+
+Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantlet.errors import BadData
+
+from .base import Entry, Part
+from .layout import LazyEntries
+
+__all__ = ["Labels", "Stack", "Stacks", "as_pixels", "named_labels"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class of each picture as a number, and what the classes are called.
+
+    Attributes:
+        codes: ``[N]`` int64; below 0 for none.
+        names: By code; empty where the classes have only numbers.
+    """
+
+    codes: NDArray[np.int64]
+    names: Sequence[str] = ()
+
+    def __getitem__(self, place: int) -> str:
+        code = int(self.codes[place])
+        return "" if code < 0 else self.names[code] if self.names else str(code)
+
+
+def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, source: str) -> Labels:
+    """Labels that were checked: one for each of ``count`` pictures, each with a name where there are names.
+
+    Raises:
+        BadData: Too few, too many, no whole numbers, or numbers that have no name; with the counts.
+    """
+    if codes.ndim == 2 and 1 in codes.shape:
+        codes = codes.reshape(-1)
+    if codes.dtype.kind not in "iu" or codes.ndim != 1:
+        raise BadData(f"{source} holds labels {list(codes.shape)} of {codes.dtype}; expected whole numbers, [{count}].")
+    if len(codes) != count:
+        raise BadData(f"{source} holds {len(codes)} labels for {count} pictures; they must agree.")
+    nameless = int(np.count_nonzero((codes >= len(names)) | (codes < -1))) if names else 0
+    if nameless:
+        raise BadData(f"{source}: {nameless} of {count} labels are outside the {len(names)} classes that have a name.")
+    return Labels(codes.astype(np.int64), list(names))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Pictures of one size, in memory or mapped into it.
+
+    Attributes:
+        name: Precedes the number in each picture's name, as ``name/17``; empty for the number alone.
+        pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8; any strides.
+        labels: One for each, or None.
+        part: To which all of them belong.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    labels: Labels | None = None
+    part: Part = ""
+
+    def entry(self, place: int) -> Entry:
+        """What the picture at ``place`` is called."""
+        name = f"{self.name}/{place}" if self.name else str(place)
+        return Entry(name, "" if self.labels is None else self.labels[place], self.part)
+
+
+@final
+class Stacks:
+    """Several stacks, one behind the other, as a reader's entries and pixels."""
+
+    def __init__(self, stacks: Sequence[Stack]) -> None:
+        self._stacks = list(stacks)
+        self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
+        self.entries = LazyEntries(int(self._starts[-1]), self._entry)
+
+    def read(self, place: int) -> NDArray[np.uint8]:
+        """A copy of the pixels at ``place``, ``[H, W]`` or ``[H, W, C]``, contiguous."""
+        stack, within = self._find(place)
+        return np.array(stack.pixels[within], order="C")
+
+    def facts(self, layout: str) -> Mapping[str, Any]:
+        """Layout and counts, for the report."""
+        counts = {part or "undivided": 0 for part in (stack.part for stack in self._stacks)}
+        for stack in self._stacks:
+            counts[stack.part or "undivided"] += len(stack.pixels)
+        sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self._stacks})
+        return {"layout": layout, "pictures": len(self.entries), **counts, "sizes": [list(size) for size in sizes]}
+
+    def _entry(self, place: int) -> Entry:
+        stack, within = self._find(place)
+        return stack.entry(within)
+
+    def _find(self, place: int) -> tuple[Stack, int]:
+        index = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return self._stacks[index], place - int(self._starts[index])
+
+
+def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
+    """``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` of uint8 as ``[N, H, W]`` or ``[N, H, W, C]``, without a copy.
+
+    C is 1, 3 or 4.
+
+    Raises:
+        BadData: Another type or shape, or one that can be read in two ways.
+    """
+    shape = list(values.shape)
+    if values.dtype != np.uint8:
+        raise BadData(f"{source} holds {values.dtype}; pictures are uint8, 0 to 255. Scale, round and save them so.")
+    pixels = cast("NDArray[np.uint8]", values)
+    if pixels.ndim == 3 and 0 not in shape:
+        return pixels
+    first, last = (pixels.ndim == 4 and shape[axis] in (1, 3, 4) for axis in (1, 3))
+    if first and last:
+        raise BadData(f"{source} has the shape {shape}, with channels first or last; pad the pictures.")
+    if not (first or last) or 0 in shape:
+        raise BadData(
+            f"{source} has the shape {shape}; expected [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1, 3 or 4."
+        )
+    return np.moveaxis(pixels, 1, 3) if first else pixels
