@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from gantlet.data.importing import Verification
     from gantlet.data.inspect import Inspection
 
-__all__ = ["data_app"]
+__all__ = [
+    "data_app",
+    "download_command",
+    "import_command",
+    "inspect_command",
+    "list_command",
+    "prepare_command",
+    "verify_command",
+]
 
 data_app = typer.Typer(name="data", help="Named data sets and pictures of your own: get, check, prepare, look at.")
 
