@@ -148,6 +148,16 @@ def test_shards_are_downloaded_by_a_list(place: Path, server: Loopback) -> None:
     assert gantlet("data").out.splitlines()[-2].split() == ["mine", "yes", "shards", "of", "your", "own"]
 
 
+def test_a_stopped_download_says_how_to_go_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gantlet.data.download.fetch", stop)
+    done = gantlet("data", "download", "tiny")
+    assert (done.status, done.out) == (130, "")
+    assert done.lines == ["gantlet: stopped; what has come is kept, give the same command again to go on."]
+
+
 def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path) -> None:
     gantlet("data", "download", "tiny")
     done = gantlet("data", "prepare", "tiny", "--per-shard", 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import tarfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,11 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gantlet import catalogue
 from gantlet.data import home
 from gantlet.data.cards import Card, RemoteFile, card
 from gantlet.data.importing import bring, states, verify
+from gantlet.data.readers.arrays import IdxReader
 from gantlet.errors import BadData, FolderInUse
 from gantlet.files import write_whole
 
@@ -186,6 +189,50 @@ def test_a_folder_within_a_folder_is_found(tmp_path: Path) -> None:
     bring(TINY, tmp_path / "outer")
     assert home.find("tiny").resolve() == tmp_path / "outer" / "inner"
     assert verify("tiny", TINY).right
+
+
+def test_a_file_that_needs_its_neighbours_is_not_taken_alone(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Neighbours(IdxReader):
+        """Reads the folder in which the file lies that it is given."""
+
+        def __init__(self, path: str) -> None:
+            super().__init__(str(Path(path).parent) if Path(path).is_file() else path)
+
+    monkeypatch.setattr("gantlet.data.readers.arrays.Neighbours", Neighbours, raising=False)
+    readers = catalogue.FAMILIES["reader"]
+    monkeypatch.setitem(readers, "neighbours", "gantlet.data.readers.arrays:Neighbours")
+    known = replace(TINY, reader="neighbours")
+    mine = write(tmp_path / "mine")
+    with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
+        bring(known, mine / NAMES[0])
+    assert list(place.iterdir()) == []
+    bring(known, mine)
+
+
+def test_a_set_without_a_card_is_opened_and_counted(place: Path) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for number in range(3):
+            content = png(number)
+            entry = tarfile.TarInfo(f"{number}.png")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    write(place / "mine", {"0.tar": stream.getvalue(), "1.tar": stream.getvalue()})
+    found = verify("mine", None, full=True)
+    assert found.right
+    assert (found.files, sum(found.parts.values())) == ((), 6)
+    assert found.inspection is not None
+    assert found.inspection.copies == 3
+    with pytest.raises(BadData, match=r"'yours' is no data set \(mnist, .*, mine\)"):
+        verify("yours", None)
+
+
+def png(shade: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((2, 2), shade, np.uint8)).save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def test_a_zip_is_unpacked_where_the_reader_needs_a_folder(place: Path, tmp_path: Path) -> None:

@@ -74,8 +74,12 @@ def download_command(
     from gantlet.data.cards import card
     from gantlet.data.download import download, download_list, read_list
 
-    with _bytes_bar() as tell:
-        place = download_list(name, read_list(urls), tell=tell) if urls else download(card(name), tell=tell)
+    try:
+        with _bytes_bar() as tell:
+            place = download_list(name, read_list(urls), tell=tell) if urls else download(card(name), tell=tell)
+    except KeyboardInterrupt:
+        typer.echo("gantlet: stopped; what has come is kept, give the same command again to go on.", err=True)
+        raise
     typer.echo(f"{name} -> {place}")
 
 
@@ -129,11 +133,11 @@ def verify_command(
     json: _Json = False,
 ) -> None:
     """Check a data set: the hashes of its files, the numbers of pictures, and with --full every picture."""
-    from gantlet.data.cards import card
+    from gantlet.data.cards import card_or_none
     from gantlet.data.importing import verify
 
-    with _pictures_bar("decoding", quiet=json) as tell:
-        found = verify(name, card(name), full=full, tell=tell)
+    with _pictures_bar("decoding", quiet=json or not full) as tell:
+        found = verify(name, card_or_none(name), full=full, tell=tell)
     if json:
         _print_json(_verification_record(found))
     else:
@@ -272,19 +276,21 @@ def _one_of(option: str, value: str, *choices: str) -> Any:
 
 @contextmanager
 def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
-    """A bar for each file, on a terminal."""
+    """One bar for the file at hand, on a terminal: there may be thousands."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
+        task = bars.add_task("", total=None)
+        shown = ""
 
         def tell(name: str, came: int, aim: int) -> None:
-            task = tasks.setdefault(name, None)
-            if task is None:
-                task = tasks[name] = bars.add_task(name, total=aim or None)
+            nonlocal shown
+            if name != shown:
+                shown = name
+                bars.reset(task, description=name)
             bars.update(task, completed=came, total=aim or None)
 
         yield tell

@@ -108,6 +108,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
             _check(known, path, shown=path)
             content = home.content_of(path)
             _put(content, new / content.name, copy=copy)  # under its own name: readers may look at that of a folder
+            _check_alone(known, new, shown=path)
         new.rename(place)
     except OSError as error:
         raise StoreError(f"{path} cannot be brought to {place}: {error.strerror or error}.") from error
@@ -117,19 +118,22 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
 
 
 def verify(
-    name: str, known: Card, *, full: bool = False, tell: Callable[[int, int], object] | None = None
+    name: str, known: Card | None, *, full: bool = False, tell: Callable[[int, int], object] | None = None
 ) -> Verification:
     """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
+
+    A set without a card (shards of the user's own) can only be opened and counted.
 
     Raises:
         BadData: It is not there, or its reader cannot open it.
     """
-    path = home.find(name)
-    source = home.folder(known.made_from or name)
-    reader = open_reader(known.reader, str(path))
+    place = home.locate(name)
+    reader = open_reader(place.kind, str(place.path))
     try:
         found = inspect(reader, tell=tell) if full else None
-        return Verification(name, path, states(known, source), _parts(reader), misfit(known, reader), found)
+        files = states(known, home.folder(known.made_from or name)) if known is not None else ()
+        fault = misfit(known, reader) if known is not None and not known.made_from else ""
+        return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
 
@@ -178,6 +182,16 @@ def _check(known: Card, source: Path, *, shown: Path) -> None:
     for file in states(known, source):
         if file.state == "wrong":
             raise BadData(f"{shown} is not the published '{known.name}': {file.name} {file.reason}.")
+
+
+def _check_alone(known: Card, new: Path, *, shown: Path) -> None:
+    """A single file must do without what lay beside it."""
+    if not shown.is_file():
+        return
+    try:
+        _check(known, new, shown=shown)
+    except BadData as error:
+        raise BadData(f"{shown} does not stand alone; import the folder {shown.parent} instead.") from error
 
 
 def _state(file: RemoteFile, there: Mapping[str, Path]) -> FileState:
