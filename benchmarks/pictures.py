@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +41,7 @@ from gantlet.data.stream import Stream
 from gantlet.studies.build import blueprint
 from gantlet.studies.grid import axes_from_mapping
 from gantlet.studies.spec import Request, expand
+from gantlet.studies.workshop import threads_set
 from gantlet.training.blueprint import Execution
 from gantlet.training.feed import Feed
 from gantlet.training.fleet import Fleet
@@ -85,18 +86,19 @@ def streaming(*, rounds: int) -> Section:
     with tempfile.TemporaryDirectory() as name:
         write_set(Path(name), 20_000, (3, 64, 64))
         dataset = Pictures(data_path=name, memory="streamed", test_size=100).load()
-        fleet = _fleet(name, dataset)
-        assert isinstance(dataset.streamed, Stream)
-        fleet.advance()
-        for _ in range(rounds):
-            waited, began = dataset.streamed.waited, time.perf_counter()
-            for _ in range(10):
-                fleet.advance()
-            spent = time.perf_counter() - began
-            shares.append((dataset.streamed.waited - waited) / spent)
-            rows.append(("10 steps", f"{spent:.2f}", f"{shares[-1]:.2%}"))
+        fleet, stream = _fleet(name, dataset), dataset.streamed
+        assert isinstance(stream, Stream)
+        with threads_set(1):  # as in a study: a process per core
+            fleet.advance()
+            for _ in range(rounds):
+                waited, began = stream.waited, time.perf_counter()
+                for _ in range(10):
+                    fleet.advance()
+                spent = time.perf_counter() - began
+                shares.append((stream.waited - waited) / spent)
+                rows.append(("10 steps", f"{spent:.2f}", f"{shares[-1]:.2%}"))
         index = torch.randint(0, dataset.size, (BATCH,))
-        alone = median(_seconds(lambda: dataset.streamed.take(index)) for _ in range(20))  # pyright: ignore[reportOptionalMemberAccess]
+        alone = median(_seconds(lambda: stream.take(index)) for _ in range(20))
     notes = [
         f"A batch of {BATCH} that was not fetched ahead takes {1e3 * alone:.1f} ms.",
         goal("Median share of a step spent waiting", median(shares), most=WAIT_GOAL),
@@ -207,7 +209,7 @@ def _noise(count: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _growth() -> Iterator[list[float]]:
+def _growth() -> Generator[list[float]]:
     """How many MiB the process grew inside."""
     before, found = _mebibytes(), [0.0]
     yield found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from gantlet.data.base import Dataset, Source
 from gantlet.data.pictures import Pictures
@@ -191,3 +194,27 @@ def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> N
     ]
     outputs = sorted(worker.communicate()[0].split() for worker in workers)
     assert outputs == [["3000", "0"], ["3000", "3000"]]
+
+
+def zip_of_pngs(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for part in ("train", "test"):
+            for place in range(6):
+                stream = io.BytesIO()
+                Image.fromarray(picture(place)).save(stream, "PNG")
+                archive.writestr(f"{part}/{'cat' if place % 2 else 'dog'}/{place}.png", stream.getvalue())
+    return path
+
+
+def test_a_named_set_may_lie_there_as_plain_pictures(tmp_path: Path) -> None:
+    zip_of_pngs(tmp_path / "mine.zip")
+    data = Pictures(card="cifar10", data_path=str(tmp_path / "mine.zip"), size="6x8").load()
+    assert which(data.train) == [1, 3, 5, 0, 2, 4]
+    assert data.facts["class_names"] == ["cat", "dog"]
+    assert data.facts["source"].startswith("cifar10: ")
+
+
+def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
+    with pytest.raises(BadData, match="`gantlet data download cifar10`"):
+        Pictures(card="cifar10").load()

@@ -113,7 +113,7 @@ def test_too_many_bad_pictures_are_an_error_above_the_stated_share(
 
 def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -> None:
     bad = "+".join(str(place) for place in range(40))
-    with pytest.raises(BadData, match="after 2000 of them, more than max_bad=0.0001"):
+    with pytest.raises(BadData, match=r"after 2000 of them, more than max_bad=0.0001"):
         prepare(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_bad=0.0001)
     assert len(reads) < 10_000
 
@@ -161,7 +161,7 @@ def test_a_whole_set_is_opened_without_reading(tmp_path: Path, reads: list[int])
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("everything")
-    with pytest.raises(FolderInUse, match="is not empty.*give another folder"):
+    with pytest.raises(FolderInUse, match=r"is not empty.*give another folder"):
         prepare(recipe("8"), tmp_path / "mine")
     assert content(tmp_path / "mine") == {"thesis.tex": b"everything"}
     prepare(recipe("8"), tmp_path / "out")
@@ -179,7 +179,7 @@ def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, monkeypa
 
 
 def test_a_source_without_pictures_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="holds no pictures. The first: loop0: a link to itself"):
+    with pytest.raises(BadData, match=r"holds no pictures. The first: loop0: a link to itself"):
         prepare(recipe("0,faults=2"), tmp_path / "out")
 
 

@@ -84,9 +84,9 @@ def test_a_shard_that_was_cut_or_is_gone_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(content[: layout.first + 3 * layout.stride + 10])
     out = np.zeros((1, *layout.shape), np.uint8)
     read_pictures(tmp_path / "a.tar", layout, np.array([2]), out, np.array([0]))
-    with pytest.raises(BadData, match="ends within its picture 3. Prepare the pictures again"):
+    with pytest.raises(BadData, match=r"ends within its picture 3. Prepare the pictures again"):
         read_pictures(tmp_path / "a.tar", layout, np.array([3]), out, np.array([0]))
-    with pytest.raises(BadData, match="b.tar cannot be read: No such file"):
+    with pytest.raises(BadData, match=r"b.tar cannot be read: No such file"):
         read_pictures(tmp_path / "b.tar", layout, np.array([0]), out, np.array([0]))
 
 

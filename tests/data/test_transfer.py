@@ -140,7 +140,9 @@ def test_silence_and_a_drip_are_stalls_and_what_came_is_kept(server: Loopback, t
         pytest.param(loopback.answer(403), 0, "answered 403 Forbidden", True, id="403"),
         pytest.param(loopback.answer(204), 0, "answered 204", True, id="204"),
         pytest.param(loopback.answer(503, Retry_After=2), 0, "answered 503", False, id="503"),
-        pytest.param(loopback.redirect("file:///etc/hostname"), 0, "redirects too often or to nowhere", True, id="to a file"),
+        pytest.param(
+            loopback.redirect("file:///etc/hostname"), 0, "redirects too often or to nowhere", True, id="to a file"
+        ),
         pytest.param(loopback.redirect("ftp://127.0.0.1/f"), 0, "redirects to ftp:", True, id="to ftp"),
     ],
 )

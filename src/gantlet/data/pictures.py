@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,18 +30,27 @@ from gantlet.errors import BadData, BadValue
 from gantlet.files import cache_folder
 from gantlet.settings import setting
 
+from . import home
 from .base import Dataset
+from .cards import card
 from .decode import Decoding
 from .files import named_path
 from .framing import Framing
 from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import Recipe, prepare
 from .prepared import FORMAT, PAGE, PreparedSet
+from .readers.base import open_reader
 from .stream import Stream
 
 __all__ = ["Pictures"]
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
+_ENDINGS = {
+    ".zip": "zip",
+    **dict.fromkeys((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"), "tar"),
+    ".parquet": "hf",
+    **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
+}
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
@@ -117,13 +126,13 @@ class Pictures:
         path = self._path()
         if (path / PAGE).is_file():
             return PreparedSet.open(path)
-        recipe = self.recipe(path)
+        recipe = self.recipe(self._kind(path), path)
         folder = _place(recipe)
         with _alone(folder):
             return prepare(recipe, folder, max_bad=self.max_bad)
 
-    def recipe(self, path: Path) -> Recipe:
-        """What is done to the pictures at ``path``.
+    def recipe(self, kind: str, path: Path) -> Recipe:
+        """What is done to the pictures at ``path``, which the reader ``kind`` opens.
 
         Raises:
             BadValue: ``size`` or ``background`` cannot be understood.
@@ -133,11 +142,27 @@ class Pictures:
         framing = Framing(
             height, width, fit=self.fit, precrop=self.precrop, resample=self.resample, background=background
         )
-        return Recipe(self.reader, str(path), Decoding(colour=self.colour, background=background), framing)
+        return Recipe(kind, str(path), Decoding(colour=self.colour, background=background), framing)
 
     def _path(self) -> Path:
+        if self.card and not self.data_path:
+            return home.find(self.card)
         path = named_path(self.data_path, data=self.card or self.reader, wanted="PATH")
         return Path(os.path.abspath(path))
+
+    def _kind(self, path: Path) -> str:
+        """Who reads the pictures: the data set's own reader, or that of plain files where a user has the set as such."""
+        if not self.card:
+            return self.reader
+        own = card(self.card).reader
+        plain = _plain(path)
+        if not self.data_path or plain in ("", own):
+            return own
+        try:
+            open_reader(own, str(path)).close()
+        except BadData:
+            return plain
+        return own
 
     def _parts(self, prepared: PreparedSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The numbers of the pictures to train on and to test on."""
@@ -170,6 +195,14 @@ class Pictures:
             "memory": "resident" if resident else "streamed",
             "flips": self.flips,
         }
+
+
+def _plain(path: Path) -> str:
+    """The reader of plain pictures for a path of this ending; empty where there is none."""
+    if path.is_dir():
+        return "folder"
+    name = path.name.lower()
+    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), "")
 
 
 def _sides(size: str) -> tuple[int, int]:  # -> H, W
@@ -240,7 +273,7 @@ def _stamp(path: str) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None]:
     """Keep other processes from preparing the same folder meanwhile; the lock dies with its process."""
     try:
         import fcntl
