@@ -207,7 +207,15 @@ def unknown_words(words: list[str]) -> list[str]:
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in cli.commands:
         return [name]
-    accepted = {"--help"} | options(cli) | (options(cli.commands[name]) if name else set())
+    accepted = {"--help"} | options(cli)
+    command = cli.commands[name] if name else None
+    if command is not None and hasattr(command, "commands"):  # a group, such as `gantlet data`
+        accepted |= options(command)
+        inner = next((word for word in words[words.index(name) + 1 :] if not word.startswith("-")), None)
+        if inner is not None and inner not in command.commands:
+            return [inner]
+        command = command.commands[inner] if inner else None
+    accepted |= options(command) if command is not None else set()
     return [word for word in words if word.startswith("-") and word.partition("=")[0] not in accepted]
 
 
@@ -226,6 +234,9 @@ def test_commands_are_read_from_code_blocks_only() -> None:
 def test_unknown_words_of_a_command_are_found() -> None:
     assert unknown_words(["fly", "ring8"]) == ["fly"]
     assert unknown_words(["run", "ring8", "--seeds", "3", "--wings"]) == ["--wings"]
+    assert unknown_words(["data"]) == unknown_words(["data", "download", "mnist", "--urls", "x"]) == []
+    assert unknown_words(["data", "fetch", "mnist"]) == ["fetch"]
+    assert unknown_words(["data", "verify", "mnist", "--urls"]) == ["--urls"]
 
 
 def test_readme_commands_exist() -> None:

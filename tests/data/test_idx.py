@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from gantlet.catalogue import find
 from gantlet.data.idx import IdxImages, read_idx
 from gantlet.errors import BadData
+from gantlet.settings import settings_of
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 
@@ -156,6 +159,27 @@ def test_the_first_images_are_kept_with_their_labels(tmp_path: Path) -> None:
 def test_without_a_path_the_key_is_named() -> None:
     with pytest.raises(BadData, match=r"The data set 'mnist' .* give data_path=FOLDER"):
         IdxImages().load()
+
+
+def test_a_task_without_a_path_takes_its_own_set_from_the_data_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
+    source = find("task", "fashion-mnist").source
+    with pytest.raises(
+        BadData, match=r"'fashion-mnist' is not in .*: `gantlet data download fashion-mnist` fetches it"
+    ):
+        source.load()
+    (tmp_path / "home" / "mnist").mkdir(parents=True)
+    (tmp_path / "home" / "fashion-mnist").mkdir()
+    write_folder(tmp_path / "home" / "mnist", train=4)
+    write_folder(tmp_path / "home" / "fashion-mnist")
+    data = source.load()
+    assert (data.size, data.facts["source"]) == (6, f"idx files in {tmp_path}/home/fashion-mnist")
+    (tmp_path / "mine").mkdir()
+    write_folder(tmp_path / "mine", train=3)
+    assert replace(source, data_path=str(tmp_path / "mine")).load().size == 3
+    assert "card" not in settings_of(source), "no key of the user's"
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:

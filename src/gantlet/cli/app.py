@@ -14,6 +14,7 @@ import typer
 from gantlet import __version__
 from gantlet.errors import GantletError, UsageError
 
+from .data import data_app
 from .explain import explain_command
 from .listing import list_command
 from .look import film_command, report_command, sample_command, show_command
@@ -53,6 +54,7 @@ app.command("sample")(sample_command)
 app.command("film")(film_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
+app.add_typer(data_app)
 
 
 def main() -> None:

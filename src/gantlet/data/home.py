@@ -80,6 +80,8 @@ def find(name: str) -> Path:
     if not place.exists():
         raise BadData(_missing(name, place, known))
     content = content_of(place)
+    if not content.exists():
+        raise BadData(_missing(name, content, known))
     return content / known.within if known is not None and known.within else content
 
 
@@ -128,7 +130,7 @@ def locate(source: str) -> Located:
 def _missing(name: str, place: Path, known: Card | None) -> str:
     if place.is_symlink():
         return (
-            f"The data set '{name}' was linked to {place.readlink()}, which is gone: remove the link {place}, then "
+            f"The data set '{name}' was linked to {place.readlink()}, which is gone: remove {folder(name)}, then "
             f"`gantlet data import {name} PATH`."
         )
     here = f"The data set '{name}' is not in {root()}"

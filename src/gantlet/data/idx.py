@@ -22,6 +22,7 @@ from gantlet.settings import setting
 from . import idx_files
 from .base import Dataset
 from .files import named_path
+from .home import find
 from .pool import LEAST, to_unit_range, with_facts
 
 __all__ = ["IdxImages", "read_idx"]
@@ -35,20 +36,23 @@ class IdxImages:
 
     The files are ``train-images-idx3-ubyte``, ``t10k-images-idx3-ubyte`` and, if there are labels,
     ``train-labels-idx1-ubyte``, ``t10k-labels-idx1-ubyte``. ``.idx`` for ``-idx`` and ``.gz`` at the end
-    are accepted. Train and test are split as in the files.
+    are accepted. Train and test are split as in the files. ``card`` is the task's, not the user's: the named data set
+    that is taken from the data home where no path is given.
     """
 
     data_path: str = setting("", "the folder that holds the idx files")
     train_size: int = setting(0, "how many training images to keep, from the first on; 0 keeps all", low=0)
     test_size: int = setting(0, "how many test images to keep, from the first on; 0 keeps all", low=0)
+    card: str = ""
 
     def load(self) -> Dataset:
         """Read the files.
 
         Raises:
-            BadData: No folder was given, a file is missing or wrong, or files disagree with each other.
+            BadData: No folder was given and the data home has none; a file is missing or wrong; files disagree.
         """
-        folder = named_path(self.data_path, data="mnist", wanted="FOLDER")
+        at_home = self.card and not self.data_path.strip()
+        folder = find(self.card) if at_home else named_path(self.data_path, data="mnist", wanted="FOLDER")
         if not folder.is_dir():
             reason = "is a file" if folder.exists() else "does not exist"
             raise BadData(f"The folder {folder} {reason}; data_path=FOLDER wants a folder of idx files.")

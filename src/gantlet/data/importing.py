@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -90,7 +90,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
     place = home.folder(known.name)
     if place.exists() or place.is_symlink():
         raise FolderInUse(f"'{known.name}' is there already, in {place}; nothing is overwritten: move it away first.")
-    path = path.expanduser().absolute()
+    path = path.expanduser().resolve()
     if not path.exists():
         raise BadData(f"There is no {path}.")
     try:
@@ -99,9 +99,17 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
     except OSError as error:
         raise StoreError(f"{place.parent} cannot be written: {error.strerror}. Set GANTLET_DATA elsewhere.") from error
     try:
-        gathered = _gathered(known, path, work / "new", copy=copy)
-        _check(known, gathered, shown=path)
-        gathered.rename(place)
+        new = work / "new"
+        new.mkdir()
+        if known.unpacked and path.is_file() and zipfile.is_zipfile(path):
+            unzip(path, new)
+            _check(known, new, shown=path)
+        else:
+            _check(known, path, shown=path)
+            content = home.content_of(path)
+            _put(content, new / content.name, copy=copy)  # under its own name: readers may look at that of a folder
+            _check_alone(known, new, shown=path)
+        new.rename(place)
     except OSError as error:
         raise StoreError(f"{path} cannot be brought to {place}: {error.strerror or error}.") from error
     finally:
@@ -110,19 +118,22 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
 
 
 def verify(
-    name: str, known: Card, *, full: bool = False, tell: Callable[[int, int], object] | None = None
+    name: str, known: Card | None, *, full: bool = False, tell: Callable[[int, int], object] | None = None
 ) -> Verification:
     """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
+
+    A set without a card (shards of the user's own) can only be opened and counted.
 
     Raises:
         BadData: It is not there, or its reader cannot open it.
     """
-    path = home.find(name)
-    source = home.folder(known.made_from or name)
-    reader = open_reader(known.reader, str(path))
+    place = home.locate(name)
+    reader = open_reader(place.kind, str(place.path))
     try:
         found = inspect(reader, tell=tell) if full else None
-        return Verification(name, path, states(known, source), _parts(reader), misfit(known, reader), found)
+        files = states(known, home.folder(known.made_from or name)) if known is not None else ()
+        fault = misfit(known, reader) if known is not None and not known.made_from else ""
+        return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
 
@@ -142,49 +153,51 @@ def misfit(known: Card, reader: Reader) -> str:
 
 
 def states(known: Card, place: Path) -> tuple[FileState, ...]:
-    """What became of each published file in a folder; a file may lie unpacked or packed anew."""
-    return tuple(_state(file, place) for file in known.files)
+    """What became of each published file in a folder, or of one given alone; it may lie unpacked, or packed anew."""
+    folders = [folder for folder in {place, home.content_of(place)} if folder.is_dir()]
+    there = {path.name: path for folder in folders for path in folder.iterdir()} or {place.name: place}
+    return tuple(_state(file, there) for file in known.files)
 
 
-def _gathered(known: Card, path: Path, new: Path, *, copy: bool) -> Path:
-    """The future folder of the set: made beside its place, of links or copies."""
-    if known.unpacked and path.is_file() and zipfile.is_zipfile(path):
-        new.mkdir()
-        unzip(path, new)
-        return new
-    if not copy and path.is_dir():
-        new.symlink_to(path, target_is_directory=True)
-        return new
-    if path.is_dir():
-        check_room(new.parent, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
-        shutil.copytree(path, new)
-        return new
-    new.mkdir()
-    if copy:
-        check_room(new, path.stat().st_size)
-        shutil.copy2(path, new / path.name)
+def _put(path: Path, beside: Path, *, copy: bool) -> None:
+    if not copy:
+        beside.symlink_to(path, target_is_directory=path.is_dir())
+    elif path.is_dir():
+        check_room(beside.parent, sum(file.stat().st_size for file in path.rglob("*") if file.is_file()))
+        shutil.copytree(path, beside)
     else:
-        (new / path.name).symlink_to(path)
-    return new
+        check_room(beside.parent, path.stat().st_size)
+        shutil.copy2(path, beside)
 
 
-def _check(known: Card, gathered: Path, *, shown: Path) -> None:
-    content = home.content_of(gathered)
+def _check(known: Card, source: Path, *, shown: Path) -> None:
+    """Refuse what is not the data set; ``shown`` is what the user gave."""
+    content = home.content_of(source)
     reader = open_reader(known.reader, str(content / known.within if known.within else content))
     try:
         if fault := misfit(known, reader):
             raise BadData(f"{shown} is not '{known.name}': it holds {fault}.")
     finally:
         reader.close()
-    for file in states(known, gathered):
+    for file in states(known, source):
         if file.state == "wrong":
             raise BadData(f"{shown} is not the published '{known.name}': {file.name} {file.reason}.")
 
 
-def _state(file: RemoteFile, place: Path) -> FileState:
+def _check_alone(known: Card, new: Path, *, shown: Path) -> None:
+    """A single file must do without what lay beside it."""
+    if not shown.is_file():
+        return
+    try:
+        _check(known, new, shown=shown)
+    except BadData as error:
+        raise BadData(f"{shown} does not stand alone; import the folder {shown.parent} instead.") from error
+
+
+def _state(file: RemoteFile, there: Mapping[str, Path]) -> FileState:
     plain = file.name.removesuffix(".gz")
     spellings = (file.name, plain, *(name.replace("-idx", ".idx") for name in (file.name, plain)))
-    found = next((place / name for name in spellings if (place / name).is_file()), None)
+    found = next((there[name] for name in spellings if name in there and there[name].is_file()), None)
     if found is None:
         return FileState(file.name, "absent")
     fault = file.fault(found) if found.name == file.name else "it is another form of the file"

@@ -30,7 +30,7 @@ from gantlet.files import write_whole
 from .decode import Decoding
 from .readers.base import Fault, Raw, Reader
 
-__all__ = ["Inspection", "Look", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
+__all__ = ["Inspection", "Look", "Tell", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
 
 _BATCH, _SHARE = 2048, 128  # pictures between two reports of progress, and at once for a thread
 _MOST_ROWS = 20  # classes that get a row of their own on a contact sheet

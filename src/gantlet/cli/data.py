@@ -1,0 +1,309 @@
+"""``gantlet data``: named data sets, and pictures of one's own: list, download, import, prepare, inspect, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gantlet.errors import BadData, BadValue
+
+if TYPE_CHECKING:
+    from gantlet.data.importing import Verification
+    from gantlet.data.inspect import Inspection
+
+__all__ = [
+    "data_app",
+    "download_command",
+    "import_command",
+    "inspect_command",
+    "list_command",
+    "prepare_command",
+    "verify_command",
+]
+
+data_app = typer.Typer(name="data", help="Named data sets and pictures of your own: get, check, prepare, look at.")
+
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+_Source = Annotated[str, typer.Argument(help="A data set's name, or KIND:PATH such as folder:DIR.")]
+
+
+@data_app.callback(invoke_without_command=True)
+def _about(context: typer.Context) -> None:
+    """Named data sets and pictures of your own: get, check, prepare, look at. Alone, it lists the data sets."""
+    if context.invoked_subcommand is None:
+        list_command()
+
+
+@data_app.command("list")
+def list_command() -> None:
+    """List the named data sets with size, licence and whether they are here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gantlet import catalogue
+    from gantlet.data import home
+    from gantlet.data.cards import card
+
+    have = home.have()
+    table = Table("name", "here", "pictures", "size", "download", "licence", box=None, pad_edge=False)
+    for name in catalogue.names("card"):
+        known = card(name)
+        here = "yes" if (known.made_from or name) in have else "no"
+        size = f"{known.bytes / 1e6:,.0f} MB" if known.downloadable and known.bytes else "unknown size"
+        way = f"from {known.made_from}" if known.made_from else size if known.downloadable else "by hand"
+        table.add_row(name, here, f"{sum(known.pictures.values()):,}", known.size, way, known.licence)
+    for name in (name for name in have if name not in catalogue.names("card")):
+        table.add_row(name, "yes", "", "", "", "shards of your own")
+    console = Console()
+    console.print(table)
+    console.print(f"Files lie in {home.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
+
+
+@data_app.command("download")
+def download_command(
+    name: Annotated[str, typer.Argument(help="A data set's name; with --urls, a new one.")],
+    urls: Annotated[
+        str, typer.Option(help="Shards: an address with braces (https://…/s-{000..127}.tar), or a file of addresses.")
+    ] = "",
+) -> None:
+    """Download a named data set, or shards; given again, it goes on where it stopped."""
+    from gantlet.data.cards import card
+    from gantlet.data.download import download, download_list, read_list
+
+    try:
+        with _bytes_bar() as tell:
+            place = download_list(name, read_list(urls), tell=tell) if urls else download(card(name), tell=tell)
+    except KeyboardInterrupt:
+        typer.echo("gantlet: stopped; what has come is kept, give the same command again to go on.", err=True)
+        raise
+    typer.echo(f"{name} -> {place}")
+
+
+@data_app.command("import")
+def import_command(
+    name: Annotated[str, typer.Argument(help="A data set's name.")],
+    path: Annotated[Path, typer.Argument(help="Its files, as you have them: a folder or an archive.")],
+    copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the files, or only link to them.")] = False,
+) -> None:
+    """Take a data set that you already have, if it is the one that the card describes."""
+    from gantlet.data.cards import card
+    from gantlet.data.importing import bring
+
+    typer.echo(f"{name} -> {bring(card(name), path, copy=copy)}")
+
+
+@data_app.command("inspect")
+def inspect_command(
+    source: _Source,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet to FILE.png.")] = None,
+    most: Annotated[int, typer.Option(min=0, help="Look at so many pictures, spread evenly; 0 for all.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
+    json: _Json = False,
+) -> None:
+    """Show what is in a source: counts, modes, sizes, classes, exact duplicates, faults, a contact sheet."""
+    from gantlet.data.home import locate
+    from gantlet.data.inspect import contact_sheet, inspect, write_sheet
+    from gantlet.data.readers.base import open_reader
+
+    found = locate(source)
+    reader = open_reader(found.kind, str(found.path))
+    try:
+        with _pictures_bar("looking at pictures", quiet=json) as tell:
+            seen = inspect(reader, most=most, workers=workers, tell=tell)
+        if sheet is not None:
+            write_sheet(contact_sheet(reader), sheet)
+    finally:
+        reader.close()
+    if json:
+        _print_json({"source": source, "kind": found.kind, "path": str(found.path), **seen.record()})
+        return
+    _print_inspection(seen)
+    if sheet is not None:
+        typer.echo(f"contact sheet -> {sheet}")
+
+
+@data_app.command("verify")
+def verify_command(
+    name: Annotated[str, typer.Argument(help="A data set's name.")],
+    full: Annotated[bool, typer.Option("--full", help="Decode every picture too.")] = False,
+    json: _Json = False,
+) -> None:
+    """Check a data set: the hashes of its files, the numbers of pictures, and with --full every picture."""
+    from gantlet.data.cards import card_or_none
+    from gantlet.data.importing import verify
+
+    with _pictures_bar("decoding", quiet=json or not full) as tell:
+        found = verify(name, card_or_none(name), full=full, tell=tell)
+    if json:
+        _print_json(_verification_record(found))
+    else:
+        for file in found.files:
+            typer.echo(f"{file.state:8} {file.name}{': ' + file.reason if file.reason else ''}")
+        typer.echo(f"{sum(found.parts.values()):,} pictures in {found.path}")
+    if not found.right:
+        raise BadData(f"'{name}' in {found.path} is not what it should be: {_first_fault(found)}.")
+    if not json:
+        typer.echo(f"{name} is right.")
+
+
+@data_app.command("prepare")
+def prepare_command(  # noqa: PLR0913 - each argument is an option of the command line
+    source: _Source,
+    size: Annotated[str, typer.Option(help="N or HxW pixels. [default: the card's, or 64]")] = "",
+    fit: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
+    precrop: Annotated[int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")] = -1,
+    colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
+    resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
+    background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
+    per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard; 0: chosen.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
+    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
+    out: Annotated[Path | None, typer.Option(help="The folder. [default: NAME-HxW]")] = None,
+) -> None:
+    """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
+    from dataclasses import replace
+
+    from gantlet.data.home import locate
+    from gantlet.data.pictures import Pictures
+    from gantlet.data.prepare import prepare
+
+    found = locate(source)
+    known = found.card
+    plan = Pictures(
+        size=size or (f"{known.height}x{known.width}" if known else "64"),
+        fit=_one_of("--fit", fit, "crop", "pad", "stretch"),
+        precrop=precrop if precrop >= 0 else known.precrop if known else 0,
+        resample=_one_of("--resample", resample, "antialias", "nearest2"),
+        colour=_one_of("--colour", colour or (known.colour if known else "rgb"), "rgb", "grey"),
+        background=background,
+        reader=found.kind,
+    )
+    recipe = replace(plan.recipe(found.path), per_shard=per_shard)
+    framing = recipe.framing
+    folder = out or Path(f"{known.name if known else found.path.stem}-{framing.height}x{framing.width}")
+    with _pictures_bar("preparing", quiet=False) as tell:
+        done = prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=tell)
+    bad = int(done.page["bad"])
+    typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {folder}")
+    if bad:
+        typer.echo(f"{bad:,} could not be used; they are listed in {folder / 'bad.csv'}")
+
+
+# Words
+
+
+def _print_inspection(seen: Inspection) -> None:
+    parts = ", ".join(f"{count:,} {part}" for part, count in seen.parts.items() if part)
+    low, middle, high = zip(seen.side(0), seen.side(1), strict=True)
+    often = ", ".join(f"{height}×{width} ({count:,})" for (height, width), count in [*seen.sizes.items()][:5])
+    rows = {
+        "pictures": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
+        "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures else "all",
+        "modes": _tally(seen.modes),
+        "formats": _tally(seen.formats),
+        "height×width": f"from {low[0]}×{low[1]} to {high[0]}×{high[1]}, median {middle[0]:g}×{middle[1]:g}",
+        "most frequent": often,
+        "classes": _classes(seen),
+        "duplicates": f"{seen.copies:,} copies in {len(seen.duplicates):,} groups" if seen.copies else "none",
+        "test in train": f"{seen.shared:,} test pictures are training pictures" if seen.shared else "",
+        "faults": f"{len(seen.faults):,}" if seen.faults else "none",
+    }
+    for title, words in rows.items():
+        if words:
+            typer.echo(f"{title:14} {words}")
+    for group in seen.duplicates[:3]:
+        typer.echo(f"  same pixels: {', '.join(group[:6])}{', …' if len(group) > 6 else ''}")
+    for fault in seen.faults[:10]:
+        typer.echo(f"  {fault.name}: {fault.reason}")
+    if len(seen.faults) > 10:
+        typer.echo(f"  … and {len(seen.faults) - 10:,} more (--json lists all)")
+
+
+def _classes(seen: Inspection) -> str:
+    if not seen.labels:
+        return "no labels"
+    counts = list(seen.labels.items())
+    (most, many), (least, few) = counts[0], counts[-1]
+    if len(counts) <= 12:
+        return f"{len(counts)}: {_tally(seen.labels)}"
+    return f"{len(counts):,}, from {few:,} pictures ({least}) to {many:,} ({most})"
+
+
+def _tally(counts: Any) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+
+
+def _first_fault(found: Verification) -> str:
+    for file in found.files:
+        if file.state == "wrong":
+            return f"{file.name} {file.reason}"
+    if found.misfit:
+        return f"it holds {found.misfit}"
+    faults = found.inspection.faults if found.inspection is not None else []
+    return f"{len(faults):,} pictures cannot be used, the first is {faults[0].name}: {faults[0].reason}"
+
+
+def _verification_record(found: Verification) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "path": str(found.path),
+        "right": found.right,
+        "files": [{"name": file.name, "state": file.state, "reason": file.reason} for file in found.files],
+        "parts": found.parts,
+        "misfit": found.misfit,
+        "inspection": found.inspection.record() if found.inspection is not None else None,
+    }
+
+
+def _print_json(record: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def _one_of(option: str, value: str, *choices: str) -> Any:
+    if value not in choices:
+        raise BadValue(f"{option} {value} is not one of {', '.join(choices)}.")
+    return value
+
+
+# Progress
+
+
+@contextmanager
+def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
+    """One bar for the file at hand, on a terminal: there may be thousands."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bars:
+        task = bars.add_task("", total=None)
+        shown = ""
+
+        def tell(name: str, came: int, aim: int) -> None:
+            nonlocal shown
+            if name != shown:
+                shown = name
+                bars.reset(task, description=name)
+            bars.update(task, completed=came, total=aim or None)
+
+        yield tell
+
+
+@contextmanager
+def _pictures_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
+    """One bar that counts pictures, on a terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = Console(stderr=True)
+    off = quiet or not console.is_terminal
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console, disable=off) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
