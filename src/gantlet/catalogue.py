@@ -89,6 +89,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "array": "gantlet.data.readers.arrays:ArrayReader",
         "cifar": "gantlet.data.readers.cifar:CifarReader",
         "lsun": "gantlet.data.readers.lsun:LsunReader",
+        "table": "gantlet.data.readers.tables:TableReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
     },
     "metric": {
