@@ -90,6 +90,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "cifar": "gantlet.data.readers.cifar:CifarReader",
         "lsun": "gantlet.data.readers.lsun:LsunReader",
         "table": "gantlet.data.readers.tables:TableReader",
+        "hdf5": "gantlet.data.readers.hdf5:HDF5Reader",
         "shards": "gantlet.data.readers.shards:ShardReader",
     },
     "metric": {
