@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import bz2
 import mmap
+import os
 import re
 import stat
 import struct
@@ -33,7 +34,7 @@ from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
 from .file_at import FileAt, compression_of, opened, unpack
-from .listing import MOST_BYTES, Listing, inside, passed_over
+from .listing import MOST_BYTES, Listing, inside, passed_over, shown
 
 __all__ = ["TarReader", "ZipReader"]
 
@@ -221,6 +222,7 @@ def _list_tar(file: IO[bytes], listing: Listing[tuple[int, int]]) -> str:
     """Note every member; what is wrong with the archive, empty if nothing is."""
     before = -1
     try:
+        size = file.seek(0, os.SEEK_END)
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r:") as archive:
             members: list[tarfile.TarInfo] = vars(archive)["members"]
@@ -229,6 +231,8 @@ def _list_tar(file: IO[bytes], listing: Listing[tuple[int, int]]) -> str:
                 if archive.offset <= before:
                     return "a header points backwards"
                 before = archive.offset
+                if member.offset_data + member.size > size:
+                    return f"it ends within {shown(member.name)}"
                 _take_header(member, listing)
             # tarfile takes a damaged header for the end; the true end is a block of zeros.
             file.seek(archive.offset)

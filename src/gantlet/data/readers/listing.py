@@ -113,7 +113,7 @@ def passed_over(name: str) -> str:
         ('', '.txt', 'hidden')
     """
     parts = name.split("/")
-    if any(part.startswith(".") or part in _SYSTEM for part in parts):
+    if name.startswith(".") or "/." in name or not _SYSTEM.isdisjoint(parts):
         return "hidden"
     extension = posixpath.splitext(parts[-1])[1].lower()
     return "" if extension in EXTENSIONS else shown(extension) or "no extension"
