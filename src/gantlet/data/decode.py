@@ -23,6 +23,7 @@ Reference:
 from __future__ import annotations
 
 import io
+import logging
 import struct
 import threading
 import warnings
@@ -54,6 +55,9 @@ MOST_PIXELS = 100_000_000
 """Pictures of more pixels are refused unless more are asked for: at four bytes a pixel this is 400 MB."""
 
 _Open = Callable[[io.BytesIO], ImageFile.ImageFile]
+
+# Pillow logs errors of damaged TIFFs beside raising them; without any handler, Python would print them.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Format and opener by the first bytes. PIL.Image.open tries more formats, and its limit on pixels is the whole process's.
 _FORMATS: tuple[tuple[bytes, str, _Open], ...] = (
