@@ -85,6 +85,9 @@ FAMILIES: dict[str, dict[str, str]] = {
         "images": "gantlet.data.arrays:Images",
     },
     "reader": {
+        "folder": "gantlet.data.readers.folder:FolderReader",
+        "zip": "gantlet.data.readers.archive:ZipReader",
+        "tar": "gantlet.data.readers.archive:TarReader",
         "idx": "gantlet.data.readers.arrays:IdxReader",
         "array": "gantlet.data.readers.arrays:ArrayReader",
         "cifar": "gantlet.data.readers.cifar:CifarReader",

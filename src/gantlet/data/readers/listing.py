@@ -1,0 +1,195 @@
+"""What names say: which files are pictures, and which class and part each belongs to. Folders and archives share these rules.
+
+1. A picture is told by its extension (:data:`EXTENSIONS`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
+   passed over, as is every other extension; all are counted.
+2. A folder that all pictures share says nothing of any of them and is passed over, again and again
+   (``cifar10/train/cat/1.jpg`` reads as ``train/cat/1.jpg``), unless it is called like a training part.
+3. If every picture lies in a folder called like a part, and one of these is the training part, the folders are parts:
+   ``train`` or ``training``; ``test`` or ``testing``; ``val``, ``valid`` or ``validation``, in any case. Validation
+   pictures are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
+   2 holds once more.
+4. A picture's label is the first folder that is left; a picture that lies in none has no label.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Generic, TypeVar
+
+from gantlet.errors import BadData
+
+from .base import Entry, Fault, Part
+
+__all__ = ["EXTENSIONS", "MOST_BYTES", "Listing", "inside", "labelled", "passed_over", "shown"]
+
+EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Lower-case endings of names that are taken for pictures."""
+
+MOST_BYTES = 2**30
+"""A picture whose file is larger (1 GiB) is not read."""
+
+_SYSTEM = frozenset({"__MACOSX", "@eaDir"})
+_PARTS: Mapping[str, str] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+}
+
+W = TypeVar("W")  # where a picture lies in its source
+
+
+class Listing(Generic[W]):
+    """Collects what a source holds, and sorts it out in the end.
+
+    Attributes:
+        faults: What cannot be used.
+        passed: How many files were passed over, by extension (or ``hidden``, ``no extension``).
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.passed: Counter[str] = Counter()
+        self._places: dict[str, W] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def wants(self, name: str) -> bool:
+        """Whether a name is a picture's; if not, it is counted."""
+        if reason := passed_over(name):
+            self.passed[reason] += 1
+        return not reason
+
+    def add(self, name: str, where: W) -> None:
+        """Take up a picture; of two with one name, the later counts, as it does when an archive is unpacked."""
+        name = shown(name)
+        if name in self._places:
+            self.fault(name, "another of this name comes later")
+        self._places[name] = where
+
+    def fault(self, name: str, reason: str) -> None:
+        """Note something that cannot be used."""
+        self.faults.append(Fault(shown(name), reason))
+
+    def sorted_out(self, source: str) -> tuple[list[Entry], list[W], dict[str, Any]]:
+        """The pictures by name, where each lies, and the facts.
+
+        Raises:
+            BadData: There are none; the message says what was there.
+        """
+        self.faults.sort(key=lambda fault: fault.name)
+        if not self._places:
+            raise BadData(self._nothing(source))
+        entries, left_out = labelled(sorted(self._places))
+        facts = {
+            "pictures": len(entries),
+            "classes": len({entry.label for entry in entries if entry.label}),
+            "parts": dict(Counter(entry.part for entry in entries if entry.part)),
+            "passed_over": dict(sorted(self.passed.items())),
+            "left_out": left_out,
+            "faults": len(self.faults),
+        }
+        return entries, [self._places[entry.name] for entry in entries], facts
+
+    def _nothing(self, source: str) -> str:
+        held = [f"{count} × {kind}" for kind, count in self.passed.most_common(8)]
+        wanted = ", ".join(sorted(EXTENSIONS))
+        text = f"{source} holds no pictures ({wanted}); it holds {', '.join(held) or 'no other files either'}."
+        if self.faults:
+            first = self.faults[0]
+            text += f" {len(self.faults)} cannot be used; the first is {first.name}: {first.reason}."
+        return text
+
+
+def passed_over(name: str) -> str:
+    """Why a name is no picture's: ``hidden``, the extension, or ``no extension``; empty for a picture.
+
+    Example:
+        >>> passed_over("cats/1.JPG"), passed_over("cats/notes.txt"), passed_over("cats/.cache/1.jpg")
+        ('', '.txt', 'hidden')
+    """
+    parts = name.split("/")
+    if name.startswith(".") or "/." in name or not _SYSTEM.isdisjoint(parts):
+        return "hidden"
+    extension = posixpath.splitext(parts[-1])[1].lower()
+    return "" if extension in EXTENSIONS else shown(extension) or "no extension"
+
+
+def inside(name: str) -> str | None:
+    """The name of an archive's member without ``./`` and doubled slashes; None if it leads outside.
+
+    Example:
+        >>> inside("./cats//1.jpg"), inside("../1.jpg"), inside("/1.jpg"), inside("C:/1.jpg")
+        ('cats/1.jpg', None, None, None)
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:/", name):
+        return None
+    return "/".join(parts)
+
+
+def shown(name: str) -> str:
+    r"""A name that can be written anywhere: what cannot be printed (undecodable bytes too) is spelled out.
+
+    Example:
+        >>> shown("a\nb\udcff")
+        'a\\x0ab\\udcff'
+    """
+    if name.isprintable():
+        return name
+    spelled = (
+        char if char.isprintable() else f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}"
+        for char in name
+    )
+    return "".join(spelled)
+
+
+def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
+    """The pictures with label and part by the rules above, in the same order, and how many were left out of which folder.
+
+    Example:
+        >>> labelled(["set/train/cat/1.png", "set/train/dog/1.png", "set/val/cat/1.png"])[0][2]
+        Entry(name='set/val/cat/1.png', label='cat', part='test')
+        >>> labelled(["cat/1.png", "dog/1.png", "2.png"])[0][::2]
+        [Entry(name='cat/1.png', label='cat', part=''), Entry(name='2.png', label='', part='')]
+    """
+    folders = [tuple(name.split("/")[:-1]) for name in names]
+    shared = _common(folders)
+    top = next((depth for depth, name in enumerate(shared) if _PARTS.get(name.lower()) == "train"), len(shared))
+    folders = [folder[top:] for folder in folders]
+    parts = _parts(folders)
+    if parts:
+        folders = [folder[1:] for folder in folders]
+        below = len(_common(folders))
+        folders = [folder[below:] for folder in folders]
+    kept: list[Entry] = []
+    left_out: Counter[str] = Counter()
+    for place, (name, folder) in enumerate(zip(names, folders, strict=True)):
+        part = parts[place] if parts else ""
+        if part is None:
+            left_out["val"] += 1
+        else:
+            kept.append(Entry(name, label=folder[0] if folder else "", part=part))
+    return kept, dict(left_out)
+
+
+def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The folders with which all of them begin."""
+    first, last = min(folders), max(folders)  # whatever these two share, all between them share
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return tuple(name for name, _ in same)
+
+
+def _parts(folders: Iterable[tuple[str, ...]]) -> list[Part | None]:
+    """The part of each picture, None for one that is left out; empty if the folders are no parts."""
+    called = [_PARTS.get(folder[0].lower(), "") if folder else "" for folder in folders]
+    found = set(called)
+    if "" in found or "train" not in found:
+        return []
+    held_out: Part | None = None if "test" in found else "test"
+    meaning: dict[str, Part | None] = {"train": "train", "test": "test", "val": held_out}
+    return [meaning[name] for name in called]
