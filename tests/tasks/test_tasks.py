@@ -92,10 +92,8 @@ def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_network_fits_the_samples(name: str) -> None:
-    shape = {"digits": (1, 28, 28), "mnist": (1, 28, 28), "fashion-mnist": (1, 28, 28), "images": (1, 28, 28)}.get(
-        name, (2,)
-    )
     task = experiment(name)
+    shape = {"points": (2,), "images": (3 if name == "stacked-mnist" else 1, 28, 28)}[task.pictures]
     for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
         z, x = torch.randn(4, 8), torch.randn(4, *shape)
         assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
@@ -151,7 +149,7 @@ def test_digits_always_have_one_shape() -> None:
 
 
 def test_tasks_of_ones_own_read_the_file_that_is_named() -> None:
-    for name in ("points", "images", "mnist"):
+    for name in ("points", "images", "mnist", "stacked-mnist"):
         assert "data_path" in settings_of(experiment(name).source)
 
 
@@ -160,7 +158,7 @@ def test_one_row_serves_several_methods() -> None:
     assert rows_for(row, ("a", "b")) == {"a": row, "b": row}
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "images"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "stacked-mnist", "images"])
 def test_began_keeps_its_own_batch_on_every_task_of_images(name: str) -> None:
     (resolved,) = expand(Request(name, ("began",)))
     assert (resolved.values["batch_size"], resolved.values["latent_dim"]) == (16, 64)
