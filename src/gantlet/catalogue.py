@@ -94,7 +94,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "array": "gantlet.data.readers.arrays:ArrayReader",
         "cifar": "gantlet.data.readers.cifar:CifarReader",
         "lsun": "gantlet.data.readers.lsun:LsunReader",
-        "table": "gantlet.data.readers.tables:TableReader",
+        "hf": "gantlet.data.readers.tables:TableReader",
         "hdf5": "gantlet.data.readers.hdf5:HDF5Reader",
         "shards": "gantlet.data.readers.shards:ShardReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",

@@ -26,11 +26,12 @@ def make(name: str, folder: Path) -> Source:
     source = catalogue.find("data", name)
     random = np.random.default_rng(6)
     pixels = random.integers(0, 256, (12, 8, 8), dtype=np.uint8)
-    if name == "mnist":
+    if name in ("mnist", "stacked-mnist"):
         for part in ("train", "t10k"):
             header = bytes([0, 0, 8, 3, 0, 0, 0, 12, 0, 0, 0, 8, 0, 0, 0, 8])
             (folder / f"{part}-images-idx3-ubyte").write_bytes(header + pixels.tobytes())
-        return source(data_path=str(folder))
+        sizes = {"train_size": 9, "test_size": 5} if name == "stacked-mnist" else {}
+        return source(data_path=str(folder), **sizes)
     if name in ("points", "images"):
         np.save(folder / "own.npy", pixels if name == "images" else random.normal(size=(12, 2)))
         return source(data_path=str(folder / "own.npy"))

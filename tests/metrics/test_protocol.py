@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from gantlet.data.base import Dataset
 from gantlet.data.gaussians import Ring8
 from gantlet.metrics.base import Metric, Outcome
 from gantlet.metrics.cache import Card
@@ -16,6 +17,7 @@ from gantlet.metrics.images import ClassifierMetric
 from gantlet.metrics.lenet import LeNet, Recipe
 from gantlet.metrics.mixture import MixtureMetric
 from gantlet.metrics.points import PointsMetric
+from gantlet.metrics.stacked import StackedModes
 
 MEMBERS = 3
 
@@ -36,13 +38,23 @@ def images() -> tuple[Metric, Outcome]:
     return metric, Outcome(fake=torch.rand(MEMBERS, 30, 1, 28, 28, generator=generator) * 2 - 1, owners=owners)
 
 
+def stacked() -> tuple[Metric, Outcome]:
+    generator = torch.Generator().manual_seed(1)
+    judge = Classifier(LeNet().eval(), Card(0.5, 0.5, "abc"), Recipe())
+    single, test = torch.zeros(20, 1, 28, 28), torch.rand(40, 3, 28, 28, generator=generator)
+    digits = Dataset(single, single, train_labels=torch.arange(20).remainder(10))
+    metric = StackedModes(judge, Dataset(test, test, origin=digits, pixel_range=(0.0, 1.0)))
+    owners = torch.arange(30).remainder(4).expand(MEMBERS, -1)
+    return metric, Outcome(fake=torch.rand(MEMBERS, 30, 3, 28, 28, generator=generator), owners=owners)
+
+
 def points() -> tuple[Metric, Outcome]:
     generator = torch.Generator().manual_seed(1)
     outcome = Outcome(fake=torch.randn(MEMBERS, 30, 2, generator=generator))
     return PointsMetric(torch.randn(40, 2, generator=generator)), outcome
 
 
-CASES = pytest.mark.parametrize("case", [mixture, images, points], ids=lambda case: case.__name__)
+CASES = pytest.mark.parametrize("case", [mixture, images, stacked, points], ids=lambda case: case.__name__)
 
 
 @CASES

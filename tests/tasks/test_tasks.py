@@ -150,7 +150,7 @@ def test_digits_always_have_one_shape() -> None:
 
 
 def test_tasks_of_ones_own_read_the_file_that_is_named() -> None:
-    for name in ("points", "images", "mnist"):
+    for name in ("points", "images", "mnist", "stacked-mnist"):
         assert "data_path" in settings_of(experiment(name).source)
 
 
@@ -159,7 +159,7 @@ def test_one_row_serves_several_methods() -> None:
     assert rows_for(row, ("a", "b")) == {"a": row, "b": row}
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "images"])
+@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "stacked-mnist", "images"])
 def test_began_keeps_its_own_batch_on_every_task_of_images(name: str) -> None:
     (resolved,) = expand(Request(name, ("began",)))
     assert (resolved.values["batch_size"], resolved.values["latent_dim"]) == (16, 64)

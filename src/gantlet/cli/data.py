@@ -162,13 +162,13 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
     max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
-    out: Annotated[Path | None, typer.Option(help="The folder. [default: NAME-HxW]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,
 ) -> None:
     """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
     from dataclasses import replace
 
     from gantlet.data.home import locate
-    from gantlet.data.pictures import Pictures
+    from gantlet.data.pictures import Pictures, prepare_once
     from gantlet.data.prepare import prepare
 
     found = locate(source)
@@ -182,15 +182,16 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
         background=background,
         reader=found.kind,
     )
-    recipe = replace(plan.recipe(found.path), per_shard=per_shard)
-    framing = recipe.framing
-    folder = out or Path(f"{known.name if known else found.path.stem}-{framing.height}x{framing.width}")
+    recipe = replace(plan.recipe(found.kind, found.path.absolute()), per_shard=per_shard)
     with _pictures_bar("preparing", quiet=False) as tell:
-        done = prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=tell)
+        if out is None:
+            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=tell)
+        else:
+            done = prepare(recipe, out, workers=workers, max_bad=max_bad, notify=tell)
     bad = int(done.page["bad"])
-    typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {folder}")
+    typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:
-        typer.echo(f"{bad:,} could not be used; they are listed in {folder / 'bad.csv'}")
+        typer.echo(f"{bad:,} could not be used; they are listed in {done.folder / 'bad.csv'}")
 
 
 # Words

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ from .prepared import FORMAT, PAGE, PreparedSet
 from .readers.base import open_reader
 from .stream import Stream
 
-__all__ = ["Pictures"]
+__all__ = ["Pictures", "prepare_once"]
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
 _ENDINGS = {
@@ -127,9 +127,7 @@ class Pictures:
         if (path / PAGE).is_file():
             return PreparedSet.open(path)
         recipe = self.recipe(self._kind(path), path)
-        folder = _place(recipe)
-        with _alone(folder):
-            return prepare(recipe, folder, max_bad=self.max_bad)
+        return prepare_once(recipe, max_bad=self.max_bad)
 
     def recipe(self, kind: str, path: Path) -> Recipe:
         """What is done to the pictures at ``path``, which the reader ``kind`` opens.
@@ -235,11 +233,22 @@ def _labels(labels: NDArray[np.int32]) -> Tensor:
     return torch.from_numpy(labels.astype(np.int64))
 
 
-def _place(recipe: Recipe) -> Path:
-    """Where the cache keeps what this recipe makes of the source as it lies there now."""
+def prepare_once(
+    recipe: Recipe,
+    *,
+    workers: int = 0,
+    max_bad: float = 0.01,
+    notify: Callable[[int, int], None] = lambda done, total: None,
+) -> PreparedSet:
+    """What a recipe makes of its source as it lies there now, from the cache of prepared pictures or new in it.
+
+    Arguments and errors are those of :func:`gantlet.data.prepare.prepare`.
+    """
     said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.path)}".encode()).hexdigest()[:24]
-    return cache_folder("pictures") / key
+    folder = cache_folder("pictures") / key
+    with _alone(folder):
+        return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify)
 
 
 def _signature(path: str) -> str:

@@ -45,7 +45,7 @@ def test_the_hubs_layout_has_parts_and_classes(tmp_path: Path) -> None:
     for name, held in pictures.items():
         table = hub_table(held, [i % 2 for i in range(len(held))])
         pq.write_table(table, data / f"{name}.parquet", row_group_size=2)
-    reader = open_reader("table", str(tmp_path))
+    reader = open_reader("hf", str(tmp_path))
     expected = [cell["bytes"] for held in pictures.values() for cell in held]
     order = RANDOM.permutation(16).tolist()
     assert [reader.read(place) for place in order] == [expected[place] for place in order]
