@@ -18,6 +18,7 @@ import loopback
 from console import gantlet
 from gantlet import catalogue
 from gantlet.data.cards import RemoteFile, card
+from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback
 
@@ -160,7 +161,7 @@ def test_a_stopped_download_says_how_to_go_on(place: Path, monkeypatch: pytest.M
 
 def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path) -> None:
     gantlet("data", "download", "tiny")
-    done = gantlet("data", "prepare", "tiny", "--per-shard", 4)
+    done = gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "tiny-4x4")
     assert (done.status, done.err) == (0, "")
     assert done.out == "10 pictures in 3 shards -> tiny-4x4\n"
     prepared = PreparedSet.open(tmp_path / "tiny-4x4")
@@ -171,7 +172,16 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
     whole = PreparedSet.open(tmp_path / "whole").read(np.arange(6))
     np.testing.assert_array_equal(whole, np.repeat(PIXELS[NAMES[0]][:, None], 3, axis=1))
     done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--fit", "stretch")
-    assert (done.out, done.err) == ("10 pictures in 2 shards -> tiny-4x6\n", "")
+    assert done.out.startswith("10 pictures in 2 shards -> ")
+    cached = Path(done.out.rpartition(" -> ")[2].strip())
+    assert PreparedSet.open(cached).layout.shape == (3, 4, 6)
+
+
+def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
+    gantlet("data", "download", "tiny")
+    cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
+    source = Pictures(card="tiny", size="4", colour="grey")
+    assert str(source.prepared().folder) == cached
 
 
 @pytest.mark.parametrize(
