@@ -26,6 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gantlet.data.readers.base import Fault, open_reader
+from gantlet.errors import BadData, BadPicture
+
 RANDOM = np.random.default_rng(12)
 GREY = RANDOM.integers(0, 256, (6, 5, 4), dtype=np.uint8)
 FLAT = RANDOM.integers(0, 256, (3, 3072), dtype=np.uint8)
@@ -190,16 +193,17 @@ def damage(content: bytes, random: np.random.Generator) -> bytes:
     return bytes(damaged)
 
 
+def said(outcome: str, error: Exception) -> str:
+    assert str(error).strip(), "An error without a sentence."
+    return outcome
+
+
 def try_one(kind: str, path: str) -> str:
     """Open and read a source; what came of it."""
-    from gantlet.data.readers.base import Fault, open_reader  # noqa: PLC0415
-    from gantlet.errors import BadData, BadPicture  # noqa: PLC0415
-
     try:
         reader = open_reader(kind, path)
     except BadData as error:
-        assert str(error).strip()
-        return "refused"
+        return said("refused", error)
     outcome = "read"
     assert all(isinstance(fault, Fault) and fault.reason for fault in reader.faults)
     for place, entry in enumerate(reader.entries[:200]):
@@ -209,8 +213,7 @@ def try_one(kind: str, path: str) -> str:
         try:
             raw = reader.read(place)
         except BadPicture as error:
-            assert str(error).strip()
-            outcome = "bad picture"
+            outcome = said("bad picture", error)
             continue
         if isinstance(raw, np.ndarray):
             assert raw.dtype == np.uint8
