@@ -147,10 +147,10 @@ CELEBA64 = _task(
 
 LSUN_BEDROOM64 = _task(
     "lsun-bedroom64",
-    "3,033,042 bedrooms, their middle brought to 64×64",
+    "3,033,042 bedrooms, the middle 128 pixels brought to 64×64",
     "Yu et al., LSUN (2015)",
-    source=Pictures(size="64", card="lsun-bedroom"),
-    presets={"tensorflow": {**_TENSORFLOW, "precrop": 128}},
+    source=Pictures(size="64", precrop=128, card="lsun-bedroom"),
+    presets={"tensorflow": _TENSORFLOW},
 )
 
 LSUN_CLASSROOM112 = _task(
