@@ -28,7 +28,9 @@ from gantlet.tasks.base import Task
 TINY = ("size=16", "width=4", "batch_size=12", "steps=5", "samples=20", "evaluations=1")
 COUNT = 50
 TASKS: dict[str, Task] = {
-    name: task for name in catalogue.names("task") if isinstance((task := catalogue.find("task", name)).source, Pictures)
+    name: task
+    for name in catalogue.names("task")
+    if isinstance((task := catalogue.find("task", name)).source, Pictures)
 }
 
 
@@ -95,7 +97,9 @@ def write_shards(root: Path) -> str:
 def write_parquet(root: Path) -> str:
     images = [{"bytes": encoded(place), "path": name_of(place)} for place in range(COUNT)]
     (root / "table").mkdir()
-    pq.write_table(pa.table({"image": images, "label": [place % 3 for place in range(COUNT)]}), root / "table" / "a.parquet")
+    pq.write_table(
+        pa.table({"image": images, "label": [place % 3 for place in range(COUNT)]}), root / "table" / "a.parquet"
+    )
     return "hf:table"
 
 

@@ -162,9 +162,9 @@ SOURCES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "tiny imagenet": ("tiny-imagenet", write_tiny),
     "hdf5": ("hdf5", write_hdf5),
     "hdf5 plain": ("hdf5", write_hdf5_plain),
-    "parquet": ("table", write_parquet),
-    "parquet plain": ("table", write_parquet_plain),
-    "saved": ("table", write_saved),
+    "parquet": ("hf", write_parquet),
+    "parquet plain": ("hf", write_parquet_plain),
+    "saved": ("hf", write_saved),
     "shards": ("shards", write_shards),
 }
 

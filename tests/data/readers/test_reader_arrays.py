@@ -56,7 +56,7 @@ def test_mnist_is_read(tmp_path: Path) -> None:
         Entry("test/1", "1", "test"),
     ]
     assert reader.entries[-1].name == "test/3"
-    assert (reader.facts["train"], reader.facts["test"], reader.facts["sizes"]) == (6, 4, [[4, 3]])
+    assert (reader.facts["parts"], reader.facts["sizes"]) == ({"train": 6, "test": 4}, [[4, 3]])
     with pytest.raises(IndexError):
         _ = reader.entries[10]
 

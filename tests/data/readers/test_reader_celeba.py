@@ -53,8 +53,7 @@ def test_the_archive_beside_the_list(tmp_path: Path) -> None:
     for place in (path, tmp_path):
         reader = open_reader("celeba", str(place))
         assert isinstance(reader, CelebAReader)
-        facts = dict(reader.facts)
-        assert (facts["train"], facts["test"], facts["left_out"]) == (3, 2, 2)
+        assert (reader.facts["parts"], reader.facts["left_out"]) == ({"train": 3, "test": 2}, {"val": 2})
         check(reader, SPLIT)
 
 

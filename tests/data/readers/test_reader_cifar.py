@@ -87,7 +87,7 @@ def check(reader: CifarReader, names: list[str] = NAMES) -> None:
     assert [entry.label for entry in reader.entries] == [names[label] for label in labels]
     assert [entry.part for entry in reader.entries] == ["train"] * 10 + ["test"] * 3
     assert reader.entries[3] == Entry("data_batch_2/1", names[1], "train")
-    assert (reader.facts["train"], reader.facts["test"]) == (10, 3)
+    assert reader.facts["parts"] == {"train": 10, "test": 3}
 
 
 def test_cifar_10_binary(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_pictures_labels_and_parts_of_samples(tmp_path: Path) -> None:
     assert [reader.read(place) for place in (0, 1, 4)] == [b"left", b"two", b"v"]
     write_tar(tmp_path / "s-test.tar", {"a.jpg": b"t"})
     both = ShardReader(str(tmp_path / "s-{val,test}.tar"))
-    assert (len(both.entries), both.entries[0].part, both.facts["left_out"]) == (1, "test", 1)
+    assert (len(both.entries), both.entries[0].part, both.facts["shards_left_out"]) == (1, "test", 1)
 
 
 def test_single_bad_samples_are_faults(tmp_path: Path) -> None:

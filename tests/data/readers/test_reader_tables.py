@@ -54,7 +54,7 @@ def test_the_hubs_layout_has_parts_and_classes(tmp_path: Path) -> None:
     pq.write_table(hub_table(cells(2), [0, None]), data / "test-00000-of-00001.parquet")
     reader = TableReader(str(tmp_path))
     assert [(entry.label, entry.part) for entry in reader.entries[:2]] == [("cat", "test"), ("", "test")]
-    assert (len(reader.entries), reader.facts["left_out"]) == (15, 1)
+    assert (len(reader.entries), reader.facts["files_left_out"]) == (15, 1)
     reader.close()
 
 

@@ -52,7 +52,7 @@ def test_the_folder_and_the_archive_are_read_alike(tmp_path: Path) -> None:
             Entry(f"val/images/val_{i}.JPEG", list(CLASSES)[i % 2], "test") for i in range(4)
         ]
         assert reader.entries[4] == Entry("train/n01629819/images/n01629819_1.JPEG", "n01629819", "train")
-        assert (reader.facts["words"], reader.facts["left_out"]) == (CLASSES, 1)
+        assert (reader.facts["words"], reader.facts["left_out"]) == (CLASSES, {"test": 1})
         reader.close()
 
 

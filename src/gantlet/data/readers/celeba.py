@@ -53,13 +53,12 @@ class CelebAReader:
         self.entries: Sequence[Entry] = [Entry(name, part=part) for name, part in kept if part is not None]
         self.faults: Sequence[Fault] = reader.faults
         self._places = [places[entry.name] for entry in self.entries]
-        counts = Counter(entry.part for entry in self.entries)
-        left_out = len(kept) - len(self.entries)
         self.facts: Mapping[str, Any] = {
-            "layout": "CelebA",
+            "format": "CelebA",
             "pictures": len(self.entries),
-            **counts,
-            "left_out": left_out,
+            "parts": dict(Counter(entry.part for entry in self.entries)),
+            "left_out": {"val": len(kept) - len(self.entries)},
+            "faults": len(self.faults),
         }
 
     def read(self, place: int) -> Raw:

@@ -70,9 +70,9 @@ class ShardReader:
         self.faults: Sequence[Fault] = self._faults
         unlabelled = self._codes.count(0)
         self.facts: Mapping[str, Any] = {
-            "layout": "tar shards",
+            "format": "tar shards",
             "shards": len(shards),
-            "left_out": len(named) - len(shards),
+            "shards_left_out": len(named) - len(shards),
             "pictures": len(self._spans),
             "unlabelled": unlabelled,
             "classes": len(self._labels) - 1,

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-import numpy as np
-
 from gantlet.errors import BadData, BadPicture
 
 __all__ = ["Span", "SpanFile", "SpanList", "Texts"]
@@ -142,19 +140,3 @@ class Texts:
     def raw(self, place: int) -> bytes:
         """The bytes of the text at ``place``."""
         return bytes(self._bytes[self._ends[place] : self._ends[place + 1]])
-
-    def repeated(self) -> Sequence[int]:
-        """The places of texts that stood before, in order; by a hash of 64 bits, then by the bytes themselves."""
-        hashes = np.fromiter((hash(self.raw(place)) for place in range(len(self))), np.int64, len(self))
-        order = np.argsort(hashes, kind="stable")
-        again = order[1:][hashes[order][1:] == hashes[order][:-1]]
-        if not len(again):
-            return []
-        suspects = np.flatnonzero(np.isin(hashes, hashes[again]))
-        seen: set[bytes] = set()
-        found: list[int] = []
-        for place in suspects.tolist():
-            if self.raw(place) in seen:
-                found.append(place)
-            seen.add(self.raw(place))
-        return found

@@ -5,6 +5,7 @@ Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, final
@@ -93,11 +94,17 @@ class Stacks:
 
     def facts(self, layout: str) -> Mapping[str, Any]:
         """Layout and counts, for the report."""
-        counts = {part or "undivided": 0 for part in (stack.part for stack in self._stacks)}
+        parts: Counter[str] = Counter()
         for stack in self._stacks:
-            counts[stack.part or "undivided"] += len(stack.pixels)
+            parts[stack.part] += len(stack.pixels)
+        del parts[""]
         sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self._stacks})
-        return {"layout": layout, "pictures": len(self.entries), **counts, "sizes": [list(size) for size in sizes]}
+        return {
+            "format": layout,
+            "pictures": len(self.entries),
+            "parts": dict(parts),
+            "sizes": [list(size) for size in sizes],
+        }
 
     def _entry(self, place: int) -> Entry:
         stack, within = self._find(place)

@@ -76,9 +76,9 @@ class TableReader:
         self.entries: Sequence[Entry] = LazyEntries(self._starts[-1], self._entry)
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {
-            "layout": "tables",
+            "format": "tables",
             "files": len(self._files),
-            "left_out": len(found) - len(kept),
+            "files_left_out": len(found) - len(kept),
             "pictures": self._starts[-1],
             "column": self._files[0].columns.picture,
         }

@@ -58,11 +58,10 @@ class TinyImageNetReader:
             )
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {
-            "layout": "Tiny ImageNet",
+            "format": "Tiny ImageNet",
             "pictures": len(self.entries),
-            "train": len(train),
-            "test": len(test),
-            "left_out": sum(name.startswith("test/") for name in names),
+            "parts": {"train": len(train), "test": len(test)},
+            "left_out": {"test": sum(name.startswith("test/images/") for name in names)},
             "classes": len(classes),
             "words": _words(self._files, classes) if _WORDS in names else {},
         }
