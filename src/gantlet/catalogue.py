@@ -96,6 +96,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "lsun": "gantlet.data.readers.lsun:LsunReader",
         "hf": "gantlet.data.readers.tables:TableReader",
         "hdf5": "gantlet.data.readers.hdf5:HDF5Reader",
+        "celeba": "gantlet.data.readers.celeba:CelebAReader",
+        "tiny-imagenet": "gantlet.data.readers.tiny_imagenet:TinyImageNetReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",
     },
