@@ -161,26 +161,27 @@ def test_a_stopped_download_says_how_to_go_on(place: Path, monkeypatch: pytest.M
 
 def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path) -> None:
     gantlet("data", "download", "tiny")
-    done = gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "small")
-    assert (done.status, done.out, done.err) == (0, "10 pictures in 3 shards -> small\n", "")
-    prepared = PreparedSet.open(tmp_path / "small")
+    done = gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "tiny-4x4")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == "10 pictures in 3 shards -> tiny-4x4\n"
+    prepared = PreparedSet.open(tmp_path / "tiny-4x4")
     assert prepared.layout.shape == (1, 4, 4), "grey and 4×4, as on the card"
     assert prepared.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     done = gantlet("data", "prepare", "tiny", "--size", "8", "--colour", "rgb", "--out", "whole")
     assert done.status == 0
     whole = PreparedSet.open(tmp_path / "whole").read(np.arange(6))
     np.testing.assert_array_equal(whole, np.repeat(PIXELS[NAMES[0]][:, None], 3, axis=1))
-    done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--fit", "stretch", "--out", "wide")
-    assert (done.out, done.err) == ("10 pictures in 2 shards -> wide\n", "")
+    done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--fit", "stretch")
+    assert done.out.startswith("10 pictures in 2 shards -> ")
+    cached = Path(done.out.rpartition(" -> ")[2].strip())
+    assert PreparedSet.open(cached).layout.shape == (3, 4, 6)
 
 
-def test_prepare_without_a_folder_is_where_training_looks(place: Path) -> None:
+def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     gantlet("data", "download", "tiny")
-    done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "6", "--colour", "grey")
-    words, _, folder = done.out.rstrip().partition(" -> ")
-    assert (done.status, words) == (0, "10 pictures in 2 shards")
-    source = Pictures(data_path=str(place / "tiny"), size="6", colour="grey", reader="idx")
-    assert source.prepared().folder == Path(folder)
+    cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
+    source = Pictures(card="tiny", size="4", colour="grey")
+    assert str(source.prepared().folder) == cached
 
 
 @pytest.mark.parametrize(

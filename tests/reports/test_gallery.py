@@ -136,3 +136,54 @@ def test_the_page_shows_ownership_inline_and_only_of_teams(teams: StudyData, tmp
     block = page[place : page.index("</div>", place)]
     assert block.count('src="data:image/') == block.count("<img") == 3
     assert page.index("alpha alpha_d=0.3</h3>") < place < page.index("wgan-gp</h3>")
+
+
+@pytest.fixture
+def judged(make_study: Callable[..., Path]) -> StudyData:
+    """A study of which the first two members of a setting have pictures by which images are judged, and one has real ones."""
+    folder = make_study(seeds=4, evaluations=2, drawn=True)
+    for run in (4, 5):
+        Image.new("L", (662, 332), 10 * run).save(folder / "samples" / str(run) / "interpolation.png")
+        Image.new("L", (662, 404), 20 * run).save(folder / "samples" / str(run) / "neighbours.png")
+    Image.new("L", (332, 332), 200).save(folder / "samples" / "4" / "real.png")
+    return read_study(folder)
+
+
+def test_real_images_walks_and_neighbours_are_those_of_the_first_member(judged: StudyData) -> None:
+    shown = galleries(judged, 10**7)
+    for kind, counts in {"real": [0, 1, 0], "between": [0, 1, 0], "near": [0, 1, 0], "strip": [2, 2, 2]}.items():
+        assert [len(getattr(gallery, kind)) for gallery in shown] == counts
+    (real,), (between,), (near,) = shown[1].real, shown[1].between, shown[1].near
+    assert (real.caption, real.width) == ("real images, held out", 332)
+    assert between.caption.startswith("run 4, seed 1: between")
+    assert near.caption.startswith("run 4, seed 1: samples")
+    for picture, size, shade in ((real, (332, 332), 200), (between, (662, 332), 40), (near, (662, 404), 80)):
+        with opened(picture) as image:
+            assert image.size == size
+            assert abs(image.convert("L").getpixel((9, 9)) - shade) <= 3
+
+
+def test_the_page_shows_real_images_before_the_fakes_and_the_others_beneath(judged: StudyData, tmp_path: Path) -> None:
+    page = write_report([judged.folder], tmp_path / "page.html").read_text(encoding="utf-8")
+    begin = page.index("alpha alpha_d=0.3</h3>")
+    block = page[begin : page.index("wgan-gp</h3>", begin)]
+    order = [
+        "real images, held out",
+        "run 4, seed 1</figcaption>",
+        "between two latents",
+        "nearest training",
+        "step by step",
+    ]
+    places = [block.index(words) for words in order]
+    assert places == sorted(places)
+    assert page.count('<div class="gallery wide">') == 1
+    assert page.count("real images, held out</figcaption>") == 1
+
+
+def test_scarce_room_goes_to_last_pictures_then_real_ones(judged: StudyData) -> None:
+    full = galleries(judged, 10**7)
+    allowance = sum(len(gallery.last[0].address) for gallery in full)
+    scarce = galleries(judged, allowance + len(full[1].real[0].address))
+    assert [(len(gallery.last), len(gallery.real), len(gallery.between)) for gallery in scarce] == [
+        *((1, 0, 0), (1, 1, 0), (1, 0, 0)),
+    ]

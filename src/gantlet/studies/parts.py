@@ -83,7 +83,7 @@ class Parts:
 
 
 def find_task(name: str) -> tuple[Task, dict[str, Scalar]]:
-    """A task by name; ``points:FILE``, ``images:FILE`` and ``mnist:FOLDER`` also give the key ``data_path``.
+    """A task by name; ``points:FILE``, ``images:FILE``, ``mnist:FOLDER``, … also give the key ``data_path``.
 
     Raises:
         UnknownName: There is no such task.
