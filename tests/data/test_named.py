@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import loopback
+from gantlet import catalogue
 from gantlet.data import home
 from gantlet.data.cards import Card, RemoteFile, card
 from gantlet.data.decode import Decoding
@@ -174,3 +175,46 @@ def test_one_database_of_lsun_may_come_alone(tmp_path: Path, server: Loopback) -
     reader.close()
     with pytest.raises(BadData, match=r"2 pictures in the part 'test', where 'lsun-classroom' has 1"):
         bring(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
+
+
+def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
+    names = [f"{number:06d}.jpg" for number in range(1, 8)]
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "img_align_celeba.zip").write_bytes(zipped({f"img_align_celeba/{name}": jpeg(218, 178) for name in names}))
+    parts = [0, 0, 0, 0, 1, 2, 2]
+    lines = [f"{name} {part}" for name, part in zip(names, parts, strict=True)]
+    (mine / "list_eval_partition.txt").write_text("\n".join(lines) + "\n")
+    known = card("celeba")
+    small = replace(known, files=tuple(RemoteFile(file.name) for file in known.files), pictures={"train": 4, "test": 2})
+    with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
+        bring(small, mine / "img_align_celeba.zip")
+    with pytest.raises(BadData, match=r"img_align_celeba.zip it has .* bytes, expected 1,443,490,838"):
+        bring(replace(known, pictures=small.pictures), mine)
+    bring(small, mine)
+    reader = open_reader("celeba", str(home.find("celeba")))
+    framed = Framing(small.height, small.width, precrop=small.precrop)(Decoding()(reader.read(0)))
+    assert framed.shape == (3, 64, 64)
+    reader.close()
+
+
+def test_tiny_imagenet_is_imported_from_its_zip(tmp_path: Path) -> None:
+    members = {
+        f"tiny-imagenet-200/train/n0{label}/images/n0{label}_{number}.JPEG": jpeg(64, 64)
+        for label in range(2)
+        for number in range(3)
+    }
+    members |= {f"tiny-imagenet-200/val/images/val_{number}.JPEG": jpeg(64, 64) for number in range(2)}
+    members["tiny-imagenet-200/val/val_annotations.txt"] = b"val_0.JPEG\tn01\t0\t0\t9\t9\nval_1.JPEG\tn00\t0\t0\t9\t9\n"
+    members["tiny-imagenet-200/test/images/test_0.JPEG"] = jpeg(64, 64)
+    (tmp_path / "tiny-imagenet-200.zip").write_bytes(zipped(members))
+    small = replace(card("tiny-imagenet"), files=(), pictures={"train": 6, "test": 2})
+    bring(small, tmp_path / "tiny-imagenet-200.zip")
+    reader = open_reader("tiny-imagenet", str(home.find("tiny-imagenet")))
+    assert [entry.label for entry in reader.entries if entry.part == "test"] == ["n01", "n00"]
+    reader.close()
+
+
+def test_every_card_names_a_reader_that_there_is() -> None:
+    readers = catalogue.names("reader")
+    assert {name: card(name).reader for name in catalogue.names("card") if card(name).reader not in readers} == {}

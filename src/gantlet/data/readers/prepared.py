@@ -59,7 +59,7 @@ class PreparedReader:
         """Nothing is held open."""
 
     def _entry(self, place: int) -> Entry:
-        part = next(part for part, start in reversed(self._starts.items()) if start <= place)
+        part = [part for part, start in self._starts.items() if start <= place][-1]  # empty parts start with the next
         code = int(self._set.labels[place])
         label = self._set.classes[code] if code >= 0 else ""
         return Entry(f"{PARTS[part]}/{place - self._starts[part]}", label, part)
