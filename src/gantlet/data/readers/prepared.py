@@ -59,7 +59,8 @@ class PreparedReader:
         """Nothing is held open."""
 
     def _entry(self, place: int) -> Entry:
-        part = [part for part, start in self._starts.items() if start <= place][-1]  # empty parts start with the next
+        begun: list[Part] = [part for part, start in self._starts.items() if start <= place]
+        part = begun[-1]  # an empty part starts with the next
         code = int(self._set.labels[place])
         label = self._set.classes[code] if code >= 0 else ""
         return Entry(f"{PARTS[part]}/{place - self._starts[part]}", label, part)
