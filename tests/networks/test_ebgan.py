@@ -20,7 +20,7 @@ def auto_encoder(family: EBGAN, side: int, channels: int = 3) -> AutoEncoder:
 
 def test_the_generator_is_dcgans_with_four_by_four_kernels() -> None:
     """Layer by layer: from the same seed they draw the same weights and make the same images."""
-    reference = DCGAN(width=2, kernel=4, first_norm=False, init="xavier")
+    reference = DCGAN(width=2, kernel_size=4, first_norm=False, init="xavier")
     made: list[torch.Tensor] = []
     for family in (EBGAN(width=2), reference):
         torch.manual_seed(0)

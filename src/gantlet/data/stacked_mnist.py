@@ -52,7 +52,7 @@ class StackedMNIST:
         Raises:
             BadData: No folder was given, a file is missing or wrong, or files disagree with each other.
         """
-        digits = IdxImages(data_path=self.data_path).load()
+        digits = IdxImages(data_path=self.data_path, card="mnist").load()
         span = _RANGES[self.pixel_range]
         train = self._draw("train", count=self.train_size, choices=digits.size)  # [N, 3]
         test = self._draw("test", count=self.test_size, choices=len(digits.test))

@@ -5,7 +5,7 @@ r"""DCGAN, at any number of scales: strided convolutions down to a base of 4 to 
 ===========================================================================  ==========
 generator, latent 100: 4·4·1024 - 512 - 256 - 128 - 3, ``first_norm=false``  18,869,379
 the same with ``g_norm=none`` (DRAGAN)                                       18,868,483
-the same with ``kernel=4, first_norm=false`` (EBGAN)                         12,672,771
+the same with ``kernel_size=4, first_norm=false`` (EBGAN)                         12,672,771
 the same with latent 32 and ``first_norm=false`` (CoulombGAN)                17,755,267
 discriminator: 3 - 64 - 128 - 256 - 512 - 1 (also WGAN, LSGAN)               4,315,649
 the same with ``d_norm=none`` (DRAGAN, WGAN-GP)                              4,314,753
@@ -65,7 +65,7 @@ class DCGAN:
 
     width: int = setting(64, "channels after the discriminator's first layer; half of those before the image", low=1)
     d_width: int = setting(0, "the discriminator's own width; 0 for the generator's", low=0)
-    kernel: int = setting(5, "side of all kernels in pixels", low=2)
+    kernel_size: int = setting(5, "side of all kernels in pixels", low=2)
     g_norm: Literal["batch", "none"] = setting("batch", "the generator's normalisation", choices=("batch", "none"))
     first_norm: bool = setting(True, "whether the generator's first layer is normalised, too")
     d_norm: Norm = setting(
@@ -96,9 +96,9 @@ class DCGAN:
             nn.ReLU(),
         ]
         for pair in pairwise(widths):
-            layers += same_deconvolution(pair, kernel=self.kernel, bias=self.g_norm == "none")
+            layers += same_deconvolution(pair, kernel=self.kernel_size, bias=self.g_norm == "none")
             layers += [*normalisation(self.g_norm, pair[1]), nn.ReLU()]
-        layers += [*same_deconvolution((widths[-1], channels), kernel=self.kernel), nn.Tanh()]
+        layers += [*same_deconvolution((widths[-1], channels), kernel=self.kernel_size), nn.Tanh()]
         return nn.Sequential(*initialised(layers, INITIALISERS[self.init]))
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, n, n] -> [B]
@@ -109,7 +109,7 @@ class DCGAN:
         """
         channels, scales, base = _scales(shape)
         widths = [channels, *((self.d_width or self.width) << scale for scale in range(scales))]
-        layers = strided_discriminator(widths, kernel=self.kernel, norm=self.d_norm, base=base)
+        layers = strided_discriminator(widths, kernel=self.kernel_size, norm=self.d_norm, base=base)
         return nn.Sequential(*initialised(layers, INITIALISERS[self.init]))
 
 

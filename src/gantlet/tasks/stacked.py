@@ -50,6 +50,7 @@ STACKED_MNIST = Task(
     judge=_judge,
     pictures="images",
     headline="modes",
+    shape=(3, 28, 28),
     defaults={"batch_size": 64, "epochs": 50.0, "latent_dim": 100},
     rows={**rows_for({"lr_g": 1e-4, "lr_d": 1e-4, **_ADAM}, CLASSIFIERS), **BEGAN_ROW},
     presets={
