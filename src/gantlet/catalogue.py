@@ -100,6 +100,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "tiny-imagenet": "gantlet.data.readers.tiny_imagenet:TinyImageNetReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",
+        "prepared": "gantlet.data.readers.prepared:PreparedReader",
     },
     "metric": {
         "mixture": "gantlet.metrics.mixture:MixtureMetric",

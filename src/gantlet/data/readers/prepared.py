@@ -1,0 +1,66 @@
+"""Pictures that ``gantlet data prepare`` made, as a source like any other: to look at them, or to prepare them anew.
+
+Legend: ``H`` x ``W`` pixels, ``C`` channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gantlet.data.prepared import PARTS, PreparedSet
+from gantlet.errors import BadData, BadPicture
+
+from .base import Entry, Fault, Part
+from .layout import LazyEntries
+
+__all__ = ["PreparedReader"]
+
+
+class PreparedReader:
+    """A folder that ``gantlet data prepare`` made.
+
+    Part and label: those that the pictures were prepared with. A picture is called by its part and its number there,
+    as ``train/17``.
+
+    Raises:
+        BadData: There is no whole set in the folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._set = PreparedSet.open(Path(path).expanduser())
+        self._starts: dict[Part, int] = {}
+        start = 0
+        for part in PARTS:
+            self._starts[part] = start
+            start += len(self._set.numbers(part))
+        self.entries: Sequence[Entry] = LazyEntries(len(self._set), self._entry)
+        self.faults: Sequence[Fault] = ()
+        page = self._set.page
+        self.facts: Mapping[str, Any] = {"layout": "prepared", "recipe": page["recipe"], "bad": page["bad"]}
+
+    def read(self, place: int) -> NDArray[np.uint8]:
+        """The pixels ``[H, W, C]`` of ``entries[place]``.
+
+        Raises:
+            BadPicture: The shard is gone, or was cut since it was opened.
+        """
+        try:
+            (picture,) = self._set.read(np.asarray([place], dtype=np.int64))
+        except BadData as error:
+            raise BadPicture(str(error)) from error
+        return np.ascontiguousarray(picture.transpose(1, 2, 0))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _entry(self, place: int) -> Entry:
+        begun: list[Part] = [part for part, start in self._starts.items() if start <= place]
+        part = begun[-1]  # an empty part starts with the next
+        code = int(self._set.labels[place])
+        label = self._set.classes[code] if code >= 0 else ""
+        return Entry(f"{PARTS[part]}/{place - self._starts[part]}", label, part)

@@ -1,0 +1,60 @@
+"""What was prepared is read back: pixels, labels and parts of the source, in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gantlet.data.decode import Decoding
+from gantlet.data.framing import Framing
+from gantlet.data.prepare import Recipe, prepare
+from gantlet.data.readers.base import Entry, Reader, open_reader
+from gantlet.errors import BadData, BadPicture
+
+RANDOM = np.random.default_rng(8)
+TRAIN, TEST = (RANDOM.integers(0, 256, (count, 5, 4, 3), dtype=np.uint8) for count in (5, 3))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two shards to train on, one to test on."""
+    labels = {"y_train": np.arange(5) % 2, "y_test": np.arange(3) % 2}
+    np.savez(tmp_path / "source.npz", x_train=TRAIN, x_test=TEST, **labels)
+    prepare(
+        Recipe("array", str(tmp_path / "source.npz"), Decoding(), Framing(5, 4), per_shard=3), tmp_path / "prepared"
+    )
+    return tmp_path / "prepared"
+
+
+def test_pictures_come_back_as_they_were_prepared(folder: Path) -> None:
+    reader = open_reader("prepared", str(folder))
+    assert isinstance(reader, Reader)
+    assert list(reader.entries) == [
+        *(Entry(f"train/{number}", str(number % 2), "train") for number in range(5)),
+        *(Entry(f"test/{number}", str(number % 2), "test") for number in range(3)),
+    ]
+    for place in (7, 0, 4, 5):
+        np.testing.assert_array_equal(reader.read(place), [*TRAIN, *TEST][place])
+    assert reader.facts["recipe"]["reader"] == "array"
+    reader.close()
+
+
+def test_sets_without_labels_or_parts_have_none(tmp_path: Path) -> None:
+    np.save(tmp_path / "faces.npy", TRAIN)
+    recipe = Recipe("array", str(tmp_path / "faces.npy"), Decoding(colour="grey"), Framing(5, 4))
+    prepare(recipe, tmp_path / "out")
+    reader = open_reader("prepared", str(tmp_path / "out"))
+    assert [(entry.name, entry.label, entry.part) for entry in reader.entries][4] == ("all/4", "", "")
+    assert np.asarray(reader.read(2)).shape == (5, 4, 1)
+
+
+def test_what_is_no_set_is_refused_and_a_lost_shard_is_a_bad_picture(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match=r"holds no prepared set .* gantlet data prepare SOURCE"):
+        open_reader("prepared", str(tmp_path))
+    reader = open_reader("prepared", str(folder))
+    (folder / "test-00000.tar").unlink()
+    with pytest.raises(BadPicture, match="cannot be read"):
+        reader.read(6)
+    np.testing.assert_array_equal(reader.read(1), TRAIN[1])
