@@ -16,7 +16,7 @@ from gantlet.studies.plan import FleetPlan
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study, resume
-from gantlet.studies.workshop import Workshop, album_of, cores, data_key, headline_of, leaves, threads_set
+from gantlet.studies.workshop import Workshop, album_of, cores, data_key, headline_of, leaves, threads_allowed, threads_set
 from gantlet.tasks.gaussians import GRID25, RING8
 from gantlet.training.fleet import Fleet
 
@@ -170,3 +170,20 @@ def test_resume_goes_on_with_the_halves(folder: Path, monkeypatch: pytest.Monkey
     resume(folder)
     assert console.tree(store.fleet("0000a")) == before
     assert Study(folder).runs["status"].tolist() == ["finished"] * 4
+
+
+@pytest.mark.parametrize(("given", "threads"), [("1", 1), ("2,4", 2), ("many", cores()), ("", cores()), ("0", 1)])
+def test_the_environment_bounds_the_threads(given: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert threads_allowed() == threads
+
+
+def test_a_lone_fleet_uses_no_more_threads_than_the_environment_allows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert console.prepared(folder, "vanilla").threads == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("gantlet.studies.study.threads_allowed", lambda: 64)
+    assert console.prepared(folder, "vanilla").threads == 8

@@ -29,7 +29,7 @@ from .record import (
 )
 from .spec import Request, expand
 from .store import Store
-from .workshop import Workshop, cores, leaves
+from .workshop import Workshop, cores, leaves, threads_allowed
 
 __all__ = [
     "Options",
@@ -137,7 +137,7 @@ def prepare(request: Request, options: Options) -> Prepared:
     limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
     plan = make_plan(settings, request.seeds, datasets, limits)
     workers = min(workers, len(plan.fleets))
-    threads = max(1, cores() // workers)
+    threads = max(1, min(cores() // workers, threads_allowed()))
     return Prepared(request, options, plan, device, workers, threads, workshop)
 
 

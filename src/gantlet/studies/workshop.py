@@ -31,6 +31,7 @@ __all__ = [
     "data_key",
     "headline_of",
     "leaves",
+    "threads_allowed",
     "threads_set",
     "train_fleet",
 ]
@@ -186,6 +187,12 @@ def _out_of_memory(error: BaseException) -> bool:
     words = str(error).lower()
     known = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in words for part in known)
+
+
+def threads_allowed() -> int:
+    """The most threads that a process may use: ``OMP_NUM_THREADS`` where it is set, as torch has it, else one per core."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(given)) if given.isdecimal() else cores()
 
 
 def cores() -> int:
