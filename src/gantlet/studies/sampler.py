@@ -36,7 +36,7 @@ def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: 
     dataset = Workshop().dataset(found.resolved)
     sheet = blueprint([(found.resolved, found.seed)], dataset, Execution())
     team = sheet.makers
-    z, owners = latents(sheet, count * team if by_generator else count, seed)
+    z, owners = latents(sheet, count * team if by_generator else count, seed, net)
     if by_generator:
         owners = torch.arange(team).repeat_interleave(count)
     with torch.no_grad():
