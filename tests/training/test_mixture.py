@@ -70,9 +70,9 @@ def objective(logits: np.ndarray, losses: np.ndarray, *, entropy: float) -> floa
 def test_the_gradient_of_the_logits_is_that_of_finite_differences(reduction: Reduction) -> None:
     fleet = uneven(Fleet(sheet(team=rules(2, reduction=reduction)), arena.dataset()))
     assert fleet.mixture is not None
-    fake = fleet._generate("generator", 0).detach()  # [S, K, B, 2]
+    fake = fleet._generate("generator", 0).detach()  # pyright: ignore[reportPrivateUsage]
     losses = [softplus(-scores(fleet, fake[slot], slot)).mean(-1).detach().numpy() for slot in range(2)]
-    fleet._differentiate_generator(0)
+    fleet._differentiate_generator(0)  # pyright: ignore[reportPrivateUsage]
     assert fleet.mixture.logits.grad is not None
     for slot in range(2):
         at, step = fleet.mixture.logits.detach()[slot].numpy(), 1e-6
@@ -87,8 +87,8 @@ def test_both_players_play_against_the_weighted_mixture() -> None:
     fleet = uneven(Fleet(sheet(), arena.dataset()))
     assert fleet.mixture is not None
     shares = fleet.mixture.shares()
-    fleet._differentiate_discriminator()
-    real, fake = fleet.feed.real(0), fleet._generate("discriminator", 0).detach()
+    fleet._differentiate_discriminator()  # pyright: ignore[reportPrivateUsage]
+    real, fake = fleet.feed.real(0), fleet._generate("discriminator", 0).detach()  # pyright: ignore[reportPrivateUsage]
     for slot in range(2):
         weighted = (shares[slot] * softplus(scores(fleet, fake[slot], slot)).mean(-1)).sum()
         loss = softplus(-scores(fleet, real[slot, 0].double(), slot)).mean() + weighted
@@ -97,8 +97,8 @@ def test_both_players_play_against_the_weighted_mixture() -> None:
             (expected,) = torch.autograd.grad(loss, parameter, retain_graph=True)
             torch.testing.assert_close(parameter.grad[slot], expected[slot], rtol=1e-9, atol=1e-12)
     assert fleet.mixture.logits.grad is None, "the weights are the generators'"
-    fleet._differentiate_generator(0)
-    made = fleet._generate("generator", 0)
+    fleet._differentiate_generator(0)  # pyright: ignore[reportPrivateUsage]
+    made = fleet._generate("generator", 0)  # pyright: ignore[reportPrivateUsage]
     name, leaf = next(iter(fleet.generators.parameters.items()))
     for slot in range(2):
         loss = (shares[slot] * softplus(-scores(fleet, made[slot], slot)).mean(-1)).sum()
