@@ -1,12 +1,13 @@
 """Who is measured: gantlet, the plain loop, or the bare products, in one process with a number of threads.
 
-Of convolutional networks also gantlet with everything under ``vmap`` (``vmapped``), and no bare products.
+Of convolutional networks also gantlet with everything under ``vmap`` (``vmapped``), and no bare products. Teams of
+generators are workloads, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -15,13 +16,14 @@ import torch
 from gantlet.training import convolutional
 from gantlet.training import fleet as engine
 
-from . import images
+from . import images, teams
 from .arithmetic import Products
 from .images import Images, PlainImages
 from .plain import PlainLoop
+from .teams import GAMES, Game, PlainTeam
 from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
 
-__all__ = ["Contender", "beside"]
+__all__ = ["Contender", "beside", "shared_out"]
 
 Kind = Literal["gantlet", "plain", "products", "vmapped"]
 
@@ -53,8 +55,12 @@ class Contender:
         torch.set_num_threads(self.threads)
         if not self.keep_memory:
             engine.keep_freed_memory = _keep_nothing
-        pair = images.PAIRS.get(self.workload)
-        advance = self._advance(WORKLOADS[self.workload]) if pair is None else self._advance_images(pair)
+        if (game := GAMES.get(self.workload)) is not None:
+            advance = self._advance_team(game)
+        elif (pair := images.PAIRS.get(self.workload)) is not None:
+            advance = self._advance_images(pair)
+        else:
+            advance = self._advance(WORKLOADS[self.workload])
         for _ in range(self.age):
             advance()
         return advance
@@ -65,6 +71,13 @@ class Contender:
         if self.kind == "products":
             return Products(workload, self.members, reuse_fake=self.reuse_fake).advance
         return PlainLoop(workload, dataset(resolved(workload)).train, seed=self.first_seed).advance
+
+    def _advance_team(self, game: Game) -> Callable[[], None]:
+        if self.kind == "gantlet":
+            return teams.fleet(game, self.members, first_seed=self.first_seed).advance
+        if self.kind == "products":
+            return teams.products(game, self.members)
+        return PlainTeam(game, teams.dataset(teams.resolved(game)).train, seed=self.first_seed).advance
 
     def _advance_images(self, pair: Images) -> Callable[[], None]:
         if self.kind == "plain":
@@ -83,12 +96,15 @@ def beside(workload: Workload | Images, processes: int, *, reuse_fake: bool = Tr
         >>> [contender.members for contender in beside(RING, 3)]
         [3, 3, 2]
     """
-    processes = min(processes, workload.members)
-    cuts = [-(-workload.members * place // processes) for place in range(processes + 1)]
-    return [
-        Contender("gantlet", workload.name, stop - start, first_seed=1 + start, reuse_fake=reuse_fake)
-        for start, stop in pairwise(cuts)
-    ]
+    mine = shared_out(workload.name, workload.members, processes)
+    return [replace(contender, reuse_fake=reuse_fake) for contender in mine]
+
+
+def shared_out(workload: str, members: int, processes: int) -> list[Contender]:
+    """So many members of a workload in as many processes of one thread each, or in fewer where members are few."""
+    processes = min(processes, members)
+    cuts = [-(-members * place // processes) for place in range(processes + 1)]
+    return [Contender("gantlet", workload, stop - start, first_seed=1 + start) for start, stop in pairwise(cuts)]
 
 
 def _never_pays(self: convolutional.InTurn, batch: int) -> bool:

@@ -1,47 +1,45 @@
-r"""Teams of generators against one discriminator: gantlet's stack against a Python loop over the generators.
+r"""Teams of generators against one discriminator, on both sides: gantlet's stack, and a Python loop over the generators.
 
-The other side is written as usual: a list of K ``nn.Sequential``, one ``torch.optim.Adam`` over the parameters of all of
-them and one over the discriminator's, probabilities and ``BCELoss``. In each batch, with the same latents for everybody,
-the generators move first, all fakes are then made again for the discriminator, and both losses and the mean of D(x) are
-logged as Python floats (the mean of D(x) from a judgement of its own, after the move):
+The other side is the published script for the mixture (``gan_stackelberg_mG``), operation for operation: a list of K
+``nn.Sequential`` with rectifiers in place, one ``torch.optim.Adam`` over the parameters of all of them and one over the
+discriminator's, probabilities and ``BCELoss``, batches cut from the points in their order. In each batch, with the same
+latents for everybody, the generators move first, while the discriminator's parameters gather gradients in vain; all fakes
+are then made again for the discriminator, one generator after another. The real batch is judged once and its loss enters
+K times, so that no judgement can be saved there. Both losses and the mean of D(x) are logged as Python floats (the mean of
+D(x) from a judgement of its own, after the move); the script prints them, which is left out:
 
 .. math::
     L_G = \sum_{k=1}^{K} \mathrm{BCE}(D(G_k(z)), 1), \qquad
     L_D = \sum_{k=1}^{K} \tfrac12 \bigl(\mathrm{BCE}(D(x), 1) + \mathrm{BCE}(D(G_k(z)), 0)\bigr)
 
 ``gantlet run mixture8 vanilla --preset seed generators=8`` plays this game, but for a ½ on the generators' loss, to which
-Adam is blind. The bare products of a step, as batched products into tensors that stay, say how much could be gained at most.
-All sides are measured in one process, so that the plain loop profits from gantlet's setting of the allocator as well.
+Adam is blind, and its batches are drawn in a new order each epoch. The bare products of a step, as batched products into
+tensors that stay, say how much could be gained at most. ``benchmarks.teamwork`` measures all of them.
 
 Legend: ``S`` members, ``K`` generators, ``N`` networks of a stack, ``B`` batch, ``i`` inputs and ``o`` outputs of a layer.
 
 Reference:
-    | Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010
+    | Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010; https://github.com/hongyanz/Stackelberg-GAN
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from gantlet.data.base import Dataset
 from gantlet.settings import Scalar
 from gantlet.studies.build import blueprint, parts_of, source_of
 from gantlet.studies.grid import axes_from_mapping
 from gantlet.studies.spec import Request, Resolved, expand
-from gantlet.studies.workshop import threads_set
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
 from .arithmetic import Pass
-from .sections import Section, goal, spread, times
 
 __all__ = [
     "GAMES",
@@ -49,7 +47,6 @@ __all__ = [
     "SMALL",
     "Game",
     "PlainTeam",
-    "compare",
     "dataset",
     "fleet",
     "passes",
@@ -65,6 +62,7 @@ class Game:
     """A team and its discriminator.
 
     Attributes:
+        name: Its name as a workload.
         network: gantlet's name of the pair.
         generators: K.
         g_width: Of each generator's one hidden layer.
@@ -72,6 +70,7 @@ class Game:
         goals: The least ratio of steps per second to the plain loop's that is asked for, by members trained at once.
     """
 
+    name: str
     network: str
     generators: int
     g_width: int
@@ -100,16 +99,18 @@ class Game:
     @property
     def activation(self) -> nn.Module:
         """What stands in a generator's hidden layer."""
-        return nn.ReLU() if self.network == "mlp" else nn.LeakyReLU(0.2)
+        return nn.ReLU(inplace=True) if self.network == "mlp" else nn.LeakyReLU(0.2, inplace=True)
 
     def __str__(self) -> str:
         generator, discriminator = ("-".join(map(str, s)) for s in (self.generator_sizes, self.discriminator_sizes))
         return f"{self.generators} × {generator} / {discriminator}"
 
 
-PUBLISHED = Game("stackelberg-mixture", generators=8, g_width=32, hidden=(512, 256), batch=64, goals={1: 3.0, 16: 4.0})
-SMALL = Game("mlp", generators=8, g_width=16, hidden=(32,) * 4, batch=64, goals={16: 10.0})
-GAMES = (PUBLISHED, SMALL)
+PUBLISHED = Game(
+    "team", "stackelberg-mixture", generators=8, g_width=32, hidden=(512, 256), batch=64, goals={1: 3.0, 16: 4.0}
+)
+SMALL = Game("small-team", "mlp", generators=8, g_width=16, hidden=(32,) * 4, batch=64, goals={16: 10.0})
+GAMES = {game.name: game for game in (PUBLISHED, SMALL)}
 
 
 def resolved(game: Game) -> Resolved:
@@ -125,11 +126,11 @@ def dataset(setting: Resolved) -> Dataset:
     return source_of(parts_of(setting), setting).load()
 
 
-def fleet(game: Game, members: int) -> Fleet:
-    """Teams with the seeds 1, 2, …, on the route that a study would choose."""
+def fleet(game: Game, members: int, *, first_seed: int = 1) -> Fleet:
+    """Teams with consecutive seeds, on the route that a study would choose."""
     setting = resolved(game)
     data = dataset(setting)
-    slots = [(setting, 1 + place) for place in range(members)]
+    slots = [(setting, first_seed + place) for place in range(members)]
     return Fleet(blueprint(slots, data, Execution(route="stacked")), data)
 
 
@@ -180,7 +181,7 @@ class PlainTeam:
         self.discriminator_optimiser = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.logged: list[tuple[float, float, float]] = []
         self._loss = nn.BCELoss()
-        self._real = DataLoader(list(points), batch_size=game.batch, shuffle=True, drop_last=True)  # pyright: ignore[reportArgumentType]
+        self._points, self._batch = points, game.batch
         self._batches = self._endlessly()
 
     def advance(self) -> None:
@@ -209,58 +210,8 @@ class PlainTeam:
 
     def _endlessly(self) -> Iterator[Tensor]:
         while True:
-            yield from self._real
-
-
-def compare(*, rounds: int, seconds: float, games: Sequence[Game] = GAMES) -> Section:
-    """Member-steps per second on one thread, in windows that take turns; the round at the beginning only warms up."""
-    rows: list[tuple[str, ...]] = []
-    notes: list[str] = []
-    numbers: dict[str, dict[str, float | list[float]]] = {}
-    with threads_set(1):
-        for game in games:
-            plain = PlainTeam(game, dataset(resolved(game)).train)
-            for members, least in game.goals.items():
-                sides = (plain.advance, fleet(game, members).advance, products(game, members))
-                found = _by_turns(sides, members=(1, members, members), rounds=rounds, seconds=seconds)
-                name = f"{game}, members: {members}"
-                rates = [[window.rate for window in side] for side in found]
-                ratio, bare = (median(b / a for a, b in zip(rates[0], side, strict=True)) for side in rates[1:])
-                spent = median(b.efficiency / a.efficiency for a, b in zip(*found[:2], strict=True))
-                rows.append((name, *(spread(side, 0) for side in rates[:2]), times(ratio), times(spent), times(bare)))
-                notes.append(goal(name, ratio, least=least))
-                numbers[name] = dict(zip(("plain", "gantlet", "products"), rates, strict=True))
-                numbers[name] |= {"ratio": ratio, "per_cpu_second": spent}
-    notes.append("The last column is what a step's products alone would give, in float32 on one thread.")
-    header = ("team", "plain, steps/s", "gantlet, member-steps/s", "ratio", "per CPU second", "bare products")
-    return Section("teams: all generators in one stack, 1 thread", header, rows, notes, dict(numbers))
-
-
-@dataclass(frozen=True)
-class _Window:
-    """Member-steps per second, and per processor second, which a busy machine disturbs less."""
-
-    rate: float
-    efficiency: float
-
-
-def _by_turns(
-    sides: Sequence[Callable[[], object]], *, members: Sequence[int], rounds: int, seconds: float
-) -> list[list[_Window]]:
-    """The windows of each side."""
-    turns = [
-        [_window(advance, count, seconds) for advance, count in zip(sides, members, strict=True)]
-        for _ in range(rounds + 1)
-    ]
-    return [list(windows) for windows in zip(*turns[1:], strict=True)]
-
-
-def _window(advance: Callable[[], object], members: int, seconds: float) -> _Window:
-    steps, started, cpu = 0, time.perf_counter(), time.process_time()
-    while (spent := time.perf_counter() - started) < seconds or steps == 0:
-        advance()
-        steps += 1
-    return _Window(members * steps / spent, members * steps / (time.process_time() - cpu))
+            for start in range(0, len(self._points) - self._batch + 1, self._batch):
+                yield self._points[start : start + self._batch]
 
 
 def _generator(game: Game) -> nn.Sequential:
@@ -270,7 +221,7 @@ def _generator(game: Game) -> nn.Sequential:
 def _discriminator(game: Game) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise((POINT, *game.hidden)):
-        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+        layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2, inplace=True)]
     return nn.Sequential(*layers, nn.Linear(game.hidden[-1], 1), nn.Sigmoid())
 
 

@@ -17,14 +17,17 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import teams
+from benchmarks import crew, teams, teamwork
+from benchmarks.contenders import Contender
 from benchmarks.sections import Section
-from benchmarks.teams import GAMES, PUBLISHED, SMALL, Game, PlainTeam
+from benchmarks.teams import PUBLISHED, SMALL, Game, PlainTeam
+from benchmarks.worker import Done
 
 from gantlet.studies.grid import axes_from_mapping
 from gantlet.studies.spec import Request, expand
 from gantlet.training.fleet import Fleet
 
+GAMES = tuple(teams.GAMES.values())
 PAIR = replace(PUBLISHED, generators=3, g_width=8, hidden=(12, 6), batch=16, goals={2: 1.0})
 DEEP = replace(SMALL, generators=3, g_width=5, hidden=(7, 7), batch=16, goals={2: 1.0})
 TINY = pytest.mark.parametrize("game", [PAIR, DEEP], ids=["published", "small"])
@@ -88,16 +91,16 @@ def test_the_plain_losses_at_a_discriminator_that_says_one_quarter() -> None:
     assert loss_d == pytest.approx(float(-3 * (quarter.log() + (1 - quarter).log()) / 2))
 
 
-def test_one_adam_moves_all_generators_and_the_pool_goes_by_once() -> None:
-    points = torch.arange(64.0).reshape(32, 2)
+def test_one_adam_moves_all_generators_and_the_points_go_by_once_in_their_order() -> None:
+    points = torch.arange(78.0).reshape(39, 2)  # two batches of 16, and 7 that are left out
     plain = PlainTeam(PAIR, points)
     before = [generator[0].weight.detach().clone() for generator in plain.generators]
     seen: list[Tensor] = []
     step = plain.step
     plain.step = lambda real, latents: (seen.append(real), step(real, latents))[1]
-    plain.advance()
-    plain.advance()
-    assert sorted(torch.cat(seen)[:, 0].tolist()) == points[:, 0].tolist()
+    for _ in range(3):
+        plain.advance()
+    assert torch.equal(torch.cat(seen), torch.cat([points[:32], points[:16]]))
     assert all(
         not torch.equal(generator[0].weight, old) for generator, old in zip(plain.generators, before, strict=True)
     )
@@ -166,53 +169,116 @@ def test_bare_products_are_the_networks_without_their_rectifiers(monkeypatch: py
     assert [tuple(out.shape) for _, _, out in calls[:4]] == [(6, 8, 16), (6, 2, 16), (6, 2, 8), (6, 8, 16)]
 
 
-def test_a_ratio_is_the_median_over_rounds_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The first round is not counted; members: 1 is the plain loop, 2 are by turns gantlet and the products.
-    rates = {1: iter([99.0, 10.0, 20.0, 10.0]), 2: iter([99.0, 99.0, 30.0, 50.0, 40.0, 60.0, 80.0, 70.0])}
-    monkeypatch.setattr(
-        teams,
-        "_window",
-        lambda _advance, members, _seconds: teams._Window(rate := next(rates[members]), rate / members),
-    )
-    threads = torch.get_num_threads()
-    section = teams.compare(rounds=3, seconds=0.0, games=[PAIR])
-    (found,) = section.numbers.values()
-    assert found == {
-        "plain": [10.0, 20.0, 10.0],
-        "gantlet": [30.0, 40.0, 80.0],
-        "products": [50.0, 60.0, 70.0],
-        "ratio": 3.0,
-        "per_cpu_second": 1.5,
+class Told:
+    """A crew that works as fast as it is told, by kind, processes and threads; the first window is not counted."""
+
+    rates: dict[tuple[str, int, int], list[int]]
+
+    def __init__(self, contenders: list[Contender]) -> None:
+        self.contenders = list(contenders)
+        first = self.contenders[0]
+        self._left = iter([999, *self.rates[first.kind, len(self.contenders), first.threads]])
+
+    def wait_until_ready(self) -> None:
+        pass
+
+    def dismiss(self) -> None:
+        pass
+
+    def window(self, seconds: float) -> list[Done]:
+        steps = next(self._left)
+        return [Done(steps, 1.0, 0.5 * contender.threads, 0, 0) for contender in self.contenders]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int, int], list[int]]:
+    Told.rates = {
+        ("plain", 1, 2): [20, 30, 25],
+        ("plain", 1, 1): [10, 20, 15],
+        ("gantlet", 2, 1): [30, 40, 20],  # of each process, by the fleet's steps
+        ("products", 2, 1): [50, 50, 50],
+        ("gantlet", 1, 1): [15, 21, 16],
+        ("products", 1, 1): [24, 24, 24],
+        ("gantlet", 1, 2): [50, 100, 75],
+        ("products", 1, 2): [100, 100, 100],
     }
+    monkeypatch.setattr(crew, "Crew", Told)
+    monkeypatch.setattr(teamwork, "cores", lambda: 2)
+    return Told.rates
+
+
+def test_many_seeds_are_compared_as_they_run_and_on_one_thread(told: dict[tuple[str, int, int], list[int]]) -> None:
+    section = teamwork.compare(rounds=3, seconds=0.0, games=[PAIR])
     name = "3 × 2-8-2 / 2-12-6-1, members: 2"
-    assert section.rows == [(name, "10 (10 to 20)", "40 (30 to 80)", "3.00×", "1.50×", "5.00×")]
-    assert section.notes[:-1] == [f"{name}: 3.00, goal ≥ 1: met."]
-    assert torch.get_num_threads() == threads
+    ratios = {side: found["ratio"] for side, found in section.numbers[name].items()}
+    assert ratios == {
+        "script, threads: 2": 1.0,
+        "script, threads: 1": 15 / 25,
+        "gantlet as it runs": 2 * 30 / 25,
+        "products as it runs": 4.0,
+        "gantlet, 1 process × 1 thread": 2 * 16 / 25,
+        "products, 1 process × 1 thread": 2 * 24 / 25,
+    }
+    assert section.rows[0] == (name, "", "", "", "")
+    assert section.rows[3] == ("  gantlet as it runs", "60 (40 to 80)", "2.40×", "2.40×", "0.60")
+    assert section.notes[1:] == [
+        f"{name}, as it runs: 2.40, goal ≥ 1: met.",
+        "  That is 2 processes × 1 thread against 'script, threads: 2', where a step's products alone, in float32, would "
+        "give 4.00×; one thread against one thread: 2.13×, the products alone 3.20×.",
+    ]
 
 
-def test_a_window_counts_whole_steps_of_all_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, steps = iter([0.0, 0.0, 0.4, 0.8, 1.25]), 0
-
-    def advance() -> None:
-        nonlocal steps
-        steps += 1
-
-    monkeypatch.setattr(teams.time, "perf_counter", lambda: next(clock))
-    monkeypatch.setattr(teams.time, "process_time", iter([2.0, 4.0]).__next__)
-    window = teams._window(advance, 5, 1.0)
-    assert steps == 3
-    assert (window.rate, window.efficiency) == (5 * 3 / 1.25, 5 * 3 / 2.0)
+def test_the_base_is_the_faster_script_and_a_lone_team_has_all_threads(
+    told: dict[tuple[str, int, int], list[int]],
+) -> None:
+    told["plain", 1, 2] = [1, 2, 1]  # threads collapse beside another program
+    section = teamwork.compare(rounds=3, seconds=0.0, games=[replace(PAIR, goals={1: 6.0})])
+    assert section.notes[1:] == [
+        "3 × 2-8-2 / 2-12-6-1, members: 1, as it runs: 5.00, goal ≥ 6: missed.",
+        "  That is 1 process × 2 threads against 'script, threads: 1', where a step's products alone, in float32, would "
+        "give 6.67×; one thread against one thread: 1.07×, the products alone 1.60×.",
+    ]
 
 
-def test_the_part_has_a_name_and_is_measured_for_real(monkeypatch: pytest.MonkeyPatch) -> None:
+@TINY
+def test_a_process_can_be_each_side_of_a_team(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(teams.GAMES, game.name, game)
+    threads = torch.get_num_threads()
+    one, other = (counted(Contender("gantlet", game.name, n, threads, age=1).make()) for n in (1, 2))
+    assert (one, other) == (by_hand(game, in_vain=False), 2 * by_hand(game, in_vain=False))
+    assert counted(Contender("products", game.name, 2, threads, age=0).make()) == other
+    assert counted(Contender("plain", game.name, threads=threads, age=0).make()) > by_hand(game, in_vain=True)
+
+
+def test_seeds_of_side_by_side_processes_follow_each_other() -> None:
+    first, second = (teams.fleet(PAIR, 2, first_seed=seed) for seed in (1, 2))
+    assert (first.blueprint.seeds, second.blueprint.seeds) == ((1, 2), (2, 3))
+
+
+def test_the_part_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(teams, "compare", lambda **given: asked.update(given) or Section("teams", (), []))
+    monkeypatch.setattr(teamwork, "compare", lambda **given: asked.update(given) or Section("teams", (), []))
     assert program.PARTS["teams"](4).title == "teams"
     assert asked["rounds"] == 4
 
 
-def test_a_comparison_runs() -> None:
-    section = teams.compare(rounds=1, seconds=0.0, games=[DEEP])
-    assert section.header[-1] == "bare products"
+class Here(Told):
+    """A crew in this very process."""
+
+    def __init__(self, contenders: list[Contender]) -> None:
+        self.contenders = list(contenders)
+        self._advance = [replace(contender, threads=torch.get_num_threads()).make() for contender in contenders]
+
+    def window(self, seconds: float) -> list[Done]:
+        for advance in self._advance:
+            advance()
+        return [Done(1, 1.0, 1.0, 0, 0) for _ in self.contenders]
+
+
+def test_a_comparison_really_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(teams.GAMES, DEEP.name, DEEP)
+    monkeypatch.setattr(crew, "Crew", Here)
+    monkeypatch.setattr(teamwork, "cores", lambda: 2)
+    section = teamwork.compare(rounds=1, seconds=0.0, games=[DEEP])
     (found,) = section.numbers.values()
-    assert found["gantlet"][0] > 0
+    assert [side["ratio"] for side in found.values()] == [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]  # a step each, 2 members

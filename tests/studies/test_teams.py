@@ -173,10 +173,78 @@ def test_matched_capacity_trains_one_generator_and_says_so(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        ("which_generator=0.1", "it has no which-generator head, since"),
+        ("team_weights=learned", "it has no learned weights, since"),
+        ("which_generator=1 team_weights=learned", "it has no which-generator head and no learned weights, since"),
+    ],
+)
+def test_matched_capacity_says_what_one_generator_cannot_have(words: str, lost: str) -> None:
+    built = sheet("generators=4", "match_capacity=true", *words.split())
+    assert lost in built.notes[0]
+    assert (built.team.which, built.team.learned) == (0.0, None)
+    assert "it has no" not in sheet("generators=4", "match_capacity=true").notes[0]
+
+
+# Learned weights
+
+
+def test_learned_weights_arrive_with_a_rate_of_their_own() -> None:
+    learned = sheet(
+        "generators=3", "team_weights=learned", "lr_weights=0.03", "weights_entropy=0.5", "beta1=0.7"
+    ).team.learned
+    assert learned is not None
+    assert (learned.entropy, learned.optimiser.lr, learned.optimiser.beta1) == (0.5, (0.03,), (0.7,))
+    assert sheet("generators=3").team.learned is None
+
+
+def test_one_generator_alone_has_no_weight_to_learn() -> None:
+    plain, learned = (trained(*words) for words in ((), ("team_weights=learned",)))
+    assert learned.mixture is None
+    for player in ("generators", "discriminators"):
+        mine, theirs = getattr(learned, player).parameters, getattr(plain, player).parameters
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_weights_are_a_column_and_go_with_the_network(tmp_path: Path) -> None:
+    words = {**SIZES, "generators": 3, "lr_weights": 0.5, "steps": 30}
+    study = gantlet.run(
+        "mixture8", "vanilla", seeds=2, out=tmp_path / "s", team_weights=["learned", "uniform"], **words
+    )
+    weights = study.runs["generator_weights"]
+    assert all(sum(weights[run]) == pytest.approx(1) and len(set(weights[run])) == 3 for run in (0, 1))
+    assert weights[2] is None
+    for run in (0, 2):
+        net = gantlet.load(tmp_path / "s", run=run)
+        torch.manual_seed(0)
+        made, z = net(torch.zeros(4000, 2)), torch.zeros(1, 2)
+        own = torch.cat([net(z, torch.tensor([k])) for k in range(3)])  # one latent: who made a sample can be told
+        share = torch.stack([(made == own[k]).all(1).double().mean() for k in range(3)])
+        expected = weights[run] if run == 0 else [1 / 3] * 3
+        assert share.tolist() == pytest.approx(list(expected), abs=0.04)
+
+
+def test_samples_of_a_fitted_team_follow_its_weights(tmp_path: Path) -> None:
+    team = gantlet.StackelbergGAN(
+        3, team_weights="learned", lr_weights=0.5, weights_entropy=0.0, steps=40, g_width=8, d_width=8
+    ).fit(POINTS.train.numpy())
+    weights = team.gan._tensors["weights/logits"][0].softmax(0)  # pyright: ignore[reportPrivateUsage]
+    assert float(weights.max()) > 0.5
+    made, each = team.sample(2000, seed=3), team.predict(2000, seed=3)
+    share = [np.isclose(made, own, rtol=0, atol=1e-6).all(1).mean() for own in each]
+    assert share == pytest.approx(weights.tolist(), abs=0.05)
+    team.gan.save(tmp_path / "team")
+    assert np.array_equal(gantlet.GAN.load(tmp_path / "team").sample(2000, seed=3), made)
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("generators=3 team=choose", "no multiple of 3"),
         ("generators=2 team=average which_generator=1", "judges its branches"),
+        ("generators=2 team=average team_weights=learned", "team=average judges its branches as one generator"),
+        ("generators=2 team=choose team_weights=learned", "team_weights=uniform"),
         ("match_capacity=true", "needs generators above 1"),
     ],
 )

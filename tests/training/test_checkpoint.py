@@ -19,7 +19,7 @@ from gantlet.errors import StoreError
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
 from gantlet.training.anneal import Anneal, Stall
-from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Tuning
+from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
 from gantlet.training.fleet import Exit, Fleet
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
@@ -70,6 +70,7 @@ SHEETS: dict[str, dict[str, Any]] = {
     "rmsprop": spec("rmsprop"),
     "sgd with momentum": spec("sgd"),
     "average, team": {"ema": 0.9, "k": 2},
+    "learned weights": {"k": 3, "team": TeamRules(learned=LearnedWeights(arena.adam(3, 0.1), entropy=0.2))},
     "batch norm": normed(3),
     "state": {"objective": BalanceLike(gamma=0.5, rate=0.1)},
     "optimistic": optimistic(),

@@ -77,7 +77,7 @@ class Album:
             title=f"step {fleet.step:,}",
             extent=(-self.extent, self.extent, -self.extent, self.extent),
             decision=None if final else _map(fleet, slot, self.extent),
-            owners=draw.owners.numpy() if fleet.blueprint.makers > 1 else None,
+            owners=draw.owners_of([slot])[0].numpy() if fleet.blueprint.makers > 1 else None,
         )
 
     def _draw_evaluation(self, fleet: Fleet, job: Job, slot: int) -> None:
@@ -97,7 +97,7 @@ class Album:
         count = int(job.plan.slots(job.fleet)[0][0].values["samples"]) or job.metric.samples
         draw = draw_latents(fleet, count)
         fake = sample(fleet, draw, [slot]).float()  # [1, N, *x]
-        counts = metric.ownership(Outcome(fake=fake, owners=draw.owners.to(fake.device)[None]))[0]  # [K, M]
+        counts = metric.ownership(Outcome(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
         path = self.folder / str(job.fleet.slots[slot]) / "ownership.png"
         title = f"good samples, step {fleet.step:,}"
         draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)

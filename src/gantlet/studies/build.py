@@ -21,7 +21,17 @@ from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.settings import Scalar, settings_of
 from gantlet.training.anneal import Anneal, Stall
-from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, TeamRules, Tuning, per_member
+from gantlet.training.blueprint import (
+    Blueprint,
+    Execution,
+    InstanceNoise,
+    LearnedWeights,
+    Player,
+    Sizes,
+    TeamRules,
+    Tuning,
+    per_member,
+)
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
 from gantlet.training.view import packed_shape
@@ -109,19 +119,20 @@ def blueprint(
         generators=1 if values["match_capacity"] else values["generators"],
         pack=values["pack"],
     )
+    settings = [resolved for resolved, _ in members]
     rules = TeamRules(
         kind=values["team"],
         reduction=values["team_reduction"],
         share_latents=values["team_latents"] == "shared",
         which=values["which_generator"] if sizes.generators > 1 else 0.0,
+        learned=_learned(settings) if values["team_weights"] == "learned" and sizes.generators > 1 else None,
     )
     _check(values, execution, sizes, rules)
-    settings = [resolved for resolved, _ in members]
     shape = packed_shape(dataset.shape, sizes.pack)
     makers, notes = family, ()
     if values["match_capacity"]:
         makers, note = matched(family, values["generators"], latent=sizes.latent, shape=dataset.shape)
-        notes = (note,)
+        notes = (f"{note}{_left_out(values)}",)
     build_g = partial(makers.generator, latent=sizes.latent, shape=dataset.shape)
     build_d = partial(_discriminator, family, shape, values, heads=sizes.generators if rules.which else 1)
     with torch.random.fork_rng(devices=[]):
@@ -181,6 +192,11 @@ def _check(values: Mapping[str, Any], execution: Execution, sizes: Sizes, rules:
             f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} judges its branches "
             f"as one generator. Use team=stackelberg, or which_generator=0."
         )
+    if rules.learned and rules.kind != "stackelberg":
+        raise Refused(
+            f"team_weights=learned weighs generators that play for themselves, but team={rules.kind} judges its branches as "
+            f"one generator. Use team=stackelberg, or team_weights=uniform."
+        )
     if rules.kind == "choose" and sizes.batch % sizes.generators:
         raise Refused(
             f"team=choose gives each of {sizes.generators} branches its share of a batch, but batch_size={sizes.batch} is "
@@ -197,6 +213,24 @@ def _check(values: Mapping[str, Any], execution: Execution, sizes: Sizes, rules:
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")
+
+
+def _learned(settings: Sequence[Resolved]) -> LearnedWeights:
+    """The logits' optimiser is the generators', but for its rate."""
+    return LearnedWeights(_optimiser(settings, "lr_weights"), float(settings[0].values["weights_entropy"]))
+
+
+def _left_out(values: Mapping[str, Any]) -> str:
+    """What a team was asked to have and one generator in its place cannot.
+
+    Example:
+        >>> _left_out({"which_generator": 0.1, "team_weights": "uniform"})
+        '; it has no which-generator head, since nobody else could have made a sample'
+    """
+    head = "which-generator head" if values["which_generator"] else ""
+    weights = "learned weights" if values["team_weights"] == "learned" else ""
+    lost = " and no ".join(name for name in (head, weights) if name)
+    return f"; it has no {lost}, since nobody else could have made a sample" if lost else ""
 
 
 def _noise(settings: Sequence[Resolved], execution: Execution) -> InstanceNoise | None:

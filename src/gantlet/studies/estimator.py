@@ -88,7 +88,7 @@ class GAN:
         if n < 0:
             raise BadValue(f"sample wants n ≥ 0; {n} came.")
         net, sheet = self._network()
-        z, owners = latents(sheet, n, seed)
+        z, owners = latents(sheet, n, seed, net)
         team = sheet.makers
         if generator is not None:
             if not 0 <= generator < team:
@@ -200,7 +200,7 @@ class StackelbergGAN:
         return self
 
     def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
-        """``n`` samples ``[n, *x]`` of generators picked uniformly, or of the one that ``generator`` names."""
+        """``n`` samples ``[n, *x]`` of generators picked uniformly (by their weights if learned), or of the one that ``generator`` names."""
         return self.gan.sample(n, seed=seed, generator=generator)
 
     def predict(self, n: int, *, seed: int = 0) -> list[npt.NDArray[np.float32]]:

@@ -33,7 +33,7 @@ def judge(fleet: Fleet, metric: Metric, dataset: Dataset, slots: Sequence[int], 
     rows: list[dict[str, Any]] = []
     for chunk, boundary in _chunks(fleet, slots, len(draw.latents) * dataset.train[0].numel()):
         fake = sample(fleet, draw, chunk)
-        owners = draw.owners.to(fake.device).expand(len(chunk), -1) if generators > 1 else None
+        owners = draw.owners_of(chunk).to(fake.device) if generators > 1 else None
         outcome = Outcome(
             fake=fake.float(),
             fake_scores=scores(fleet, fake, chunk) if boundary is not None else None,

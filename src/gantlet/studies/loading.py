@@ -16,6 +16,7 @@ from gantlet.errors import BadValue, StoreError
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.randomness import keyed_generator
+from gantlet.training.sampling import owners_by_weight
 
 from .build import blueprint
 from .plan import FleetPlan, Plan
@@ -28,19 +29,24 @@ __all__ = ["Branches", "Found", "Team", "find_member", "latents", "load", "netwo
 
 
 class Team(nn.Module):
-    """The K generators of a member as one module: each latent goes to a generator picked uniformly.
+    """The K generators of a member as one module: each latent goes to a generator picked uniformly, or by ``weights``.
 
-    ``forward(z, owners=None)``: ``[N, latent] -> [N, *x]``; ``owners`` ``[N]`` names the generators instead.
+    ``weights`` are the learned ones, ``[K]``, or None. ``forward(z, owners=None)``: ``[N, latent] -> [N, *x]``; ``owners`` ``[N]`` names the generators instead.
     """
 
-    def __init__(self, generators: list[nn.Module]) -> None:
+    def __init__(self, generators: list[nn.Module], weights: Tensor | None = None) -> None:
         super().__init__()
         self.generators = nn.ModuleList(generators)
+        self.weights: Tensor | None
+        self.register_buffer("weights", weights)
 
     def forward(self, z: Tensor, owners: Tensor | None = None) -> Tensor:
         """Samples, ``[N, *x]``."""
         if owners is None:
-            owners = torch.randint(len(self.generators), (len(z),), device=z.device)
+            if self.weights is None:
+                owners = torch.randint(len(self.generators), (len(z),), device=z.device)
+            else:
+                owners = torch.multinomial(self.weights, len(z), replacement=True)
         made = [generator(z) for generator in self.generators]
         return torch.stack(made, 1)[torch.arange(len(z), device=z.device), owners]
 
@@ -128,18 +134,24 @@ def network(sheet: Blueprint, tensors: Mapping[str, Tensor], slot: int, player: 
         modules.append(module.eval())
     if count == 1:
         return modules[0]
-    return Branches(modules).eval() if sheet.team.kind == "average" else Team(modules).eval()
+    if sheet.team.kind == "average":
+        return Branches(modules).eval()
+    learned = tensors["weights/logits"][slot].softmax(-1) if sheet.team.learned else None
+    return Team(modules, learned).eval()
 
 
-def latents(sheet: Blueprint, count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Latents ``[N, latent]`` and owners ``[N]`` of a team, keyed by a seed."""
+def latents(sheet: Blueprint, count: int, seed: int, net: nn.Module | None = None) -> tuple[Tensor, Tensor]:
+    """Latents ``[N, latent]`` and owners ``[N]`` of a team, keyed by a seed; by the weights of a :class:`Team` that has some."""
     generator = keyed_generator(seed, 0, "latent/sample")
     drawn = torch.empty(count, sheet.sizes.latent)
     if sheet.prior == "normal":
         drawn.normal_(generator=generator)
     else:
         drawn.uniform_(-1, 1, generator=generator)
-    owners = torch.randint(sheet.makers, (count,), generator=generator)
+    if isinstance(net, Team) and net.weights is not None:
+        owners = owners_by_weight(net.weights, count, generator)
+    else:
+        owners = torch.randint(sheet.makers, (count,), generator=generator)
     return drawn.to(sheet.execution.dtype), owners
 
 

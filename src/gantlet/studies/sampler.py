@@ -44,7 +44,7 @@ def _drawn(
     net = load(folder, run=run)
     sheet = blueprint([(found.resolved, found.seed)], dataset, Execution())
     team = sheet.makers
-    z, owners = latents(sheet, count * team if by_generator else count, seed)
+    z, owners = latents(sheet, count * team if by_generator else count, seed, net)
     if by_generator:
         owners = torch.arange(team).repeat_interleave(count)
     with torch.no_grad():

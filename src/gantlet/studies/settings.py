@@ -64,6 +64,15 @@ class TrainingSettings:
     which_generator: float = setting(
         0.0, "weight of the cross-entropy of which generator made a sample, in both losses; 0: no such head", low=0
     )
+    team_weights: str = setting(
+        "uniform",
+        "weights of a team's generators in both losses and in sampling; learned: a softmax that the generators' side moves",
+        choices=("uniform", "learned"),
+    )
+    lr_weights: float = setting(0.01, "learning rate of the logits of learned weights", above=0, varies=True)
+    weights_entropy: float = setting(
+        0.1, "how much the entropy of learned weights, in nats, is worth to the generators", low=0
+    )
     match_capacity: bool = setting(False, "one generator with the parameters of the team in the team's place")
     n_critic: int = setting(1, "discriminator updates per generator update", low=1)
     lr_trick: bool = setting(

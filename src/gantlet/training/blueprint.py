@@ -17,7 +17,17 @@ from .optimisers import OptimiserSpec
 from .schedule import Schedule
 from .stack import Route
 
-__all__ = ["Blueprint", "Execution", "InstanceNoise", "Player", "Sizes", "TeamRules", "Tuning", "per_member"]
+__all__ = [
+    "Blueprint",
+    "Execution",
+    "InstanceNoise",
+    "LearnedWeights",
+    "Player",
+    "Sizes",
+    "TeamRules",
+    "Tuning",
+    "per_member",
+]
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,14 @@ class Execution:
 
 
 @dataclass(frozen=True)
+class LearnedWeights:
+    """How the mixture weights of a team are learned: the optimiser of their logits, and the weight of their entropy."""
+
+    optimiser: OptimiserSpec
+    entropy: float
+
+
+@dataclass(frozen=True)
 class TeamRules:
     """How the K generators of a team play.
 
@@ -74,12 +92,14 @@ class TeamRules:
         reduction: How a team's losses are combined: ``mean``, ``sum``, or ``half-sum``, half of the sum.
         share_latents: Whether all generators see the same latents (branches that are averaged always do).
         which: Weight β of the cross-entropy of *which* generator made a sample, in both players' losses; 0 for none.
+        learned: How the weights of the generators in the mixture are learned; None where they are equal.
     """
 
     kind: Literal["stackelberg", "average", "choose"] = "stackelberg"
     reduction: Literal["mean", "sum", "half-sum"] = "mean"
     share_latents: bool = False
     which: float = 0.0
+    learned: LearnedWeights | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from .blueprint import Blueprint, Player
 from .feed import Feed, Latents
 from .history import History
 from .memory import keep_freed_memory
+from .mixture import Mixture
 from .optimisers import StackOptimiser
 from .randomness import Draws, seed_of
 from .stack import Stack
@@ -67,7 +68,8 @@ class Fleet:
         exits: By slot, why members left.
         generators: The stack of S·K generators.
         discriminators: The stack of S discriminators.
-        optimisers: By player.
+        mixture: The learned weights of the teams, None where all generators weigh the same.
+        optimisers: By player; learned weights are one of their own.
         average: The averaged generator parameters, None without averaging.
         state: The objective's state.
     """
@@ -102,6 +104,14 @@ class Fleet:
                 self.discriminators.parameters, blueprint.discriminator.optimiser, members=self.members
             ),
         }
+        learned = blueprint.team.learned
+        self.mixture = (
+            Mixture(learned, members=self.members, generators=sizes.generators, execution=execution)
+            if learned
+            else None
+        )
+        if self.mixture is not None:
+            self.optimisers["weights"] = self.mixture.optimiser
         self.state = states.initial(blueprint)
         self.average = (
             {name: value.detach().clone() for name, value in self.generators.parameters.items()}
@@ -154,6 +164,8 @@ class Fleet:
     def _update_generator(self) -> None:
         good = self._differentiate_generator(self.step)
         self._move("generator")
+        if self.mixture is not None:
+            self._move("weights")
         self._after_generator(good)
 
     def _extragradient_step(self) -> None:
@@ -198,16 +210,25 @@ class Fleet:
 
     def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
         """Put a player's gradients in place, and take out everyone whose loss or gradient is not finite."""
-        loss = combined(reduce(torch.add, found.values()), self.blueprint.team.reduction)  # [S]
+        loss = self._joined(player, reduce(torch.add, found.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
         norm = optimiser.norm()
         good = self._alive & (loss.detach() + norm).isfinite()
+        if player == "generator" and self.mixture is not None:
+            good = good & self.mixture.optimiser.norm().isfinite()
+            self.history.add({"generator_weights_entropy": self.mixture.entropy(self.mixture.logits)})
         if not bool((good == self._alive).all()):
             self._leave(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
         return good
+
+    def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
+        reduction = self.blueprint.team.reduction
+        if self.mixture is None:
+            return combined(team, reduction)
+        return self.mixture.loss(team, reduction) if player == "generator" else self.mixture.judged(team, reduction)
 
     def _move(self, player: str) -> None:
         self.optimisers[player].step()

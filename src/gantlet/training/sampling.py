@@ -19,7 +19,7 @@ from .fleet import Fleet
 from .randomness import keyed_generator
 from .view import packed
 
-__all__ = ["LatentDraw", "decision", "draw_latents", "sample", "scores"]
+__all__ = ["LatentDraw", "decision", "draw_latents", "owners_by_weight", "sample", "scores"]
 
 _CHUNK = 8192
 """Samples per forward pass and network: activations stay in the cache."""
@@ -27,23 +27,47 @@ _CHUNK = 8192
 
 @dataclass(frozen=True)
 class LatentDraw:
-    """Latents for evaluation, the same for every member: ``latents`` ``[N, latent]``, ``owners`` ``[N]``."""
+    """Latents for evaluation, the same for every member: ``latents`` ``[N, latent]``, and who turns each into a sample.
+
+    ``owners`` are ``[N]`` for all members, or ``[S, N]`` by slot where weights are learned.
+    """
 
     latents: Tensor
     owners: Tensor
 
+    def owners_of(self, slots: Sequence[int]) -> Tensor:
+        """Who made the samples of some members, ``[len(slots), N]``."""
+        return self.owners.expand(len(slots), -1) if self.owners.dim() == 1 else self.owners[list(slots)]
+
 
 def draw_latents(fleet: Fleet, count: int, *, name: str = "latent/test") -> LatentDraw:
-    """The fixed test latents and which generator of the team turns each into a sample (uniformly)."""
+    """The fixed test latents and which generator of the team turns each into a sample: uniformly, or by learned weights."""
     blueprint = fleet.blueprint
     latents = fixed_latents(count, blueprint.sizes.latent, blueprint.prior, name=name)
     generator = keyed_generator(POOL_SEED, 0, f"{name}/owner")
+    if fleet.mixture is not None:
+        return LatentDraw(latents, owners_by_weight(fleet.mixture.shares(), count, generator))
     owners = torch.randint(blueprint.makers, (count,), generator=generator)
     return LatentDraw(latents, owners)
 
 
+def owners_by_weight(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Generators picked with given chances, ``[*, K] -> [*, count]`` int64; all rows from the same uniform numbers.
+
+    Example:
+        >>> owners_by_weight(torch.tensor([0.0, 1.0, 0.0]), 4, torch.Generator().manual_seed(1)).tolist()
+        [1, 1, 1, 1]
+    """
+    edges = weights.cpu().double().cumsum(-1)
+    drawn = torch.rand(count, generator=generator, dtype=torch.float64) * edges[..., -1:]
+    return torch.searchsorted(edges, drawn.contiguous(), right=True).clamp(max=weights.shape[-1] - 1)  # rounding
+
+
 def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
     """Samples of some members, ``[S, N, *x]``."""
+    if draw.owners.dim() == 2:
+        apart = [LatentDraw(draw.latents, draw.owners[slot]) for slot in slots]
+        return torch.cat([sample(fleet, own, [slot]) for own, slot in zip(apart, slots, strict=True)])
     generators = fleet.blueprint.sizes.generators
     execution = fleet.blueprint.execution
     parameters = fleet.average or fleet.generators.parameters
