@@ -16,7 +16,16 @@ from gantlet.studies.plan import FleetPlan
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study, resume
-from gantlet.studies.workshop import Workshop, album_of, cores, data_key, headline_of, leaves, threads_allowed, threads_set
+from gantlet.studies.workshop import (
+    Workshop,
+    album_of,
+    cores,
+    data_key,
+    headline_of,
+    leaves,
+    threads_allowed,
+    threads_set,
+)
 from gantlet.tasks.gaussians import GRID25, RING8
 from gantlet.training.fleet import Fleet
 
