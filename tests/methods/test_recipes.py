@@ -130,12 +130,12 @@ def test_coulomb_s_discriminator_learns_the_potential() -> None:
 
 # Every method learns
 
-FIVE = ("wgan", "wgan-gp", "wgan-lp", "sngan", "mmd", "cramer", "cr-gan")
+FIVE = ("wgan", "wgan-gp", "wgan-lp", "mmd", "cramer", "cr-gan")
 STEPS: dict[str, dict[str, int]] = {
     "ring8": {"dragan": 5000, "mmd": 300, "cr-gan": 600},
-    "digits": {**dict.fromkeys(FIVE, 40), "wgan-gp-resnet": 32, "dragan": 150, "r3gan": 200},
+    "digits": {**dict.fromkeys(FIVE, 40), "sngan": 120, "wgan-gp-resnet": 32, "dragan": 150, "r3gan": 300},
 }
-"""Budgets where others than usual: learning rates of 1e-4 circle longer, and some steps are dear."""
+"""Budgets where others than usual: small learning rates circle or crawl longer, and some steps are dear."""
 
 NEARER = {"ring8": 1.0, "digits": 0.9}
 """To which share of its start the metric must have fallen at some moment."""
@@ -165,7 +165,7 @@ def measured(trained: Fleet, dataset: Dataset, task: str) -> Tensor:
 @pytest.mark.parametrize("task", ["ring8", "digits"])
 @pytest.mark.parametrize("method", catalogue.names("method"))
 def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
-    """On networks that are small, for a short time: nobody diverges, and the metric improves.
+    """For a short time, on small networks where the task does not choose them: nobody diverges, and the metric improves.
 
     On the ring it is the Jensen-Shannon divergence over the modes; samples circle there at first, so the best of some
     moments counts, in the mean of two seeds. On digits it is the energy distance of the pixels.
