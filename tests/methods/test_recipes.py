@@ -63,8 +63,8 @@ def test_wgan_s_schedule_counted_step_by_step() -> None:
 
 
 def test_began_keeps_k_in_its_interval_and_m_falls_on_digits() -> None:
-    words = ("network=autoencoder", "d_width=64", "g_width=64", "code=16", "lr=1e-3", "rate=0.05", "steps=150")
-    trained = fleet("digits", "began", *words)
+    words = ("network=autoencoder", "output=linear", "d_width=64", "g_width=64", "code=16", "lr=1e-3", "steps=150")
+    trained = fleet("digits", "began", *words, "gamma=0.5", "rate=0.05")
     ks: list[float] = []
     for _ in range(150):
         trained.advance()
@@ -130,15 +130,15 @@ def test_coulomb_s_discriminator_learns_the_potential() -> None:
 
 # Every method learns
 
-FIVE = ("wgan", "wgan-gp", "wgan-lp", "sngan", "mmd", "cramer", "cr-gan")
+FIVE = ("wgan", "wgan-gp", "wgan-lp", "mmd", "cramer", "cr-gan")
 STEPS: dict[str, dict[str, int]] = {
     "ring8": {"dragan": 5000, "mmd": 300, "cr-gan": 600},
-    "digits": {**dict.fromkeys(FIVE, 40), "wgan-gp-resnet": 5, "began": 40, "r3gan": 200},
+    "digits": {**dict.fromkeys(FIVE, 40), "sngan": 120, "wgan-gp-resnet": 32, "dragan": 150, "r3gan": 300},
 }
-"""Budgets where others than usual: learning rates of 1e-4 circle longer, and some steps are dear."""
+"""Budgets where others than usual: small learning rates circle or crawl longer, and some steps are dear."""
 
-LATE = {"coulomb", "began", "wgan-gp-resnet"}
-"""On digits their samples come no nearer in so short a time; what they learn first is tested above (k and M, potentials)."""
+NEARER = {"ring8": 1.0, "digits": 0.9}
+"""To which share of its start the metric must have fallen at some moment."""
 
 SMALL = {
     "g_width": 48,
@@ -165,7 +165,7 @@ def measured(trained: Fleet, dataset: Dataset, task: str) -> Tensor:
 @pytest.mark.parametrize("task", ["ring8", "digits"])
 @pytest.mark.parametrize("method", catalogue.names("method"))
 def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
-    """On networks that are small, for a short time: nobody diverges, and the metric improves.
+    """For a short time, on small networks where the task does not choose them: nobody diverges, and the metric improves.
 
     On the ring it is the Jensen-Shannon divergence over the modes; samples circle there at first, so the best of some
     moments counts, in the mean of two seeds. On digits it is the energy distance of the pixels.
@@ -180,7 +180,7 @@ def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
     wider = ("g_width", "d_width") if method in CLASSIFIERS else ()
     mine = {key: value for key, value in SMALL.items() if key in resolved.values and key not in wider}
     small = [f"{key}={value}" for key, value in mine.items() if task == "ring8"]
-    small += ["width=4"] if task == "digits" and "width" in resolved.values else []
+    small += ["width=4"] if resolved.sources.get("width") in ("default", "task") else []
     schedule = ["critic_schedule=constant"]
     # The ring's own rate for these is made for its 156,000 steps; this is the README's run.
     schedule += ["lr=1e-3"] if task == "ring8" and method in CLASSIFIERS else []
@@ -195,7 +195,5 @@ def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
             after.append(measured(trained, dataset, task))
     assert not trained.exits
     assert after[-1].isfinite().all()
-    if task == "digits" and method in LATE:
-        return
     nearest = torch.stack(after).mean(1).amin()
-    assert nearest < before.mean(), f"{before.mean():.3f} became {nearest:.3f} at best"
+    assert nearest < NEARER[task] * before.mean(), f"{before.mean():.3f} became {nearest:.3f} at best"
