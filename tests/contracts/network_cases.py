@@ -57,7 +57,7 @@ FAMILIES_OF_NETWORKS = (
     network("dcgan28", width=8, d_norm="none", shapes=IMAGES),
     network("dcgan", width=2, shapes=((1, 28, 28), (2, 20, 20))),
     network("dcgan", width=2, d_width=3, kernel_size=4, first_norm=False, d_norm="layer", init="xavier", shapes=GREY),
-    network("dcgan", width=2, kernel=3, g_norm="none", d_norm="none", init="xavier", shapes=GREY),
+    network("dcgan", width=2, kernel_size=3, g_norm="none", d_norm="none", init="xavier", shapes=GREY),
     published("dcgan", (100, (3, 64, 64), 18_869_379, 4_315_649), first_norm=False, init="xavier"),
     published("dcgan", (100, (3, 64, 64), 18_868_483, 4_314_753), g_norm="none", d_norm="none"),
     published("dcgan", (32, (3, 64, 64), 17_755_267, 17_232_897), first_norm=False, d_width=128),

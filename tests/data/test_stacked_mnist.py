@@ -105,8 +105,8 @@ def test_without_labels_images_have_none(tmp_path: Path) -> None:
     assert data.train_labels is data.test_labels is None
 
 
-def test_a_folder_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="data_path=FOLDER"):
+def test_mnist_is_looked_for_at_home_and_in_the_folder_that_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="`gantlet data download mnist`"):
         StackedMNIST().load()
     with pytest.raises(BadData, match="holds no train-images-idx3-ubyte"):
         StackedMNIST(data_path=str(tmp_path)).load()

@@ -13,6 +13,7 @@ from gantlet.metrics.classifier import train_classifier
 from gantlet.metrics.stacked import StackedModes
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.began import BEGAN
+from gantlet.networks.dcgan64 import DCGAN
 from gantlet.networks.ebgan import EBGAN
 from gantlet.networks.stacked_mnist import StackedMNIST
 from gantlet.settings import Scalar
@@ -43,6 +44,7 @@ STACKED_MNIST = Task(
     networks={
         "stacked-mnist": StackedMNIST(width=1),
         "stacked-mnist-plain": StackedMNIST(width=1, d_norm="none"),
+        "dcgan": DCGAN(width=16),
         "autoencoder": DenseAutoEncoder(output="tanh"),
         "ebgan": EBGAN(width=16),
         "began": BEGAN(width=8),
