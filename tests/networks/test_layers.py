@@ -49,3 +49,13 @@ def test_an_image_that_does_not_fit_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(Refused) as caught:
         square_image("some", shape, fits=lambda side: side % 2 == 0, sides="even")
     assert str(caught.value).startswith(expected)
+
+
+def test_without_a_rule_layers_stay_as_pytorch_makes_them() -> None:
+    layer = nn.Linear(3, 2)
+    before = [parameter.detach().clone() for parameter in layer.parameters()]
+    (after,) = initialised([layer], None)
+    assert after is layer
+    assert all(kept.equal(was) for kept, was in zip(layer.parameters(), before, strict=True))
+    (drawn,) = initialised([layer], nn.init.zeros_)
+    assert all(bool((parameter == 0).all()) for parameter in drawn.parameters())

@@ -44,9 +44,13 @@ from .same import same_convolution, same_deconvolution
 
 __all__ = ["DCGAN", "INITIALISERS", "Init", "strided_discriminator"]
 
-Init = Literal["normal", "xavier"]
+Init = Literal["normal", "xavier", "default"]
 
-INITIALISERS: dict[Init, Initialiser] = {"normal": normal(0.02), "xavier": nn.init.xavier_uniform_}
+INITIALISERS: dict[Init, Initialiser | None] = {
+    "normal": normal(0.02),
+    "xavier": nn.init.xavier_uniform_,
+    "default": None,
+}
 """How weights start: from N(0, 0.02²), or uniform in ±√(6 / (fan in + fan out)). Biases are 0."""
 
 
@@ -73,7 +77,11 @@ class DCGAN:
         "the discriminator's normalisation (none or layer for gradient penalties)",
         choices=("batch", "none", "layer"),
     )
-    init: Init = setting("normal", "how weights start: N(0, 0.02²), or Xavier's uniform", choices=("normal", "xavier"))
+    init: Init = setting(
+        "normal",
+        "how weights start: N(0, 0.02²), Xavier's uniform, or as PyTorch makes them",
+        choices=("normal", "xavier", "default"),
+    )
 
     @property
     def provides(self) -> frozenset[str]:

@@ -130,10 +130,10 @@ def normal(deviation: float) -> Initialiser:
     return partial(nn.init.normal_, std=deviation)
 
 
-def initialised(layers: Iterable[nn.Module], weights: Initialiser) -> list[nn.Module]:
+def initialised(layers: Iterable[nn.Module], weights: Initialiser | None) -> list[nn.Module]:
     """The layers, with the weights of all linear maps and (transposed) convolutions drawn anew and their biases 0.
 
-    Normalisations keep their gains of 1 and biases of 0.
+    Normalisations keep their gains of 1 and biases of 0. Without ``weights`` everything stays as PyTorch made it.
 
     Example:
         >>> layers = initialised([nn.Linear(2, 1)], nn.init.ones_)
@@ -141,6 +141,8 @@ def initialised(layers: Iterable[nn.Module], weights: Initialiser) -> list[nn.Mo
         [[[1.0, 1.0]], [0.0]]
     """
     drawn = list(layers)
+    if weights is None:
+        return drawn
     for part in (part for layer in drawn for part in layer.modules()):
         if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             weights(part.weight)

@@ -51,7 +51,11 @@ class LSGAN:
         "the discriminator's normalisation (none or layer for gradient penalties)",
         choices=("batch", "none", "layer"),
     )
-    init: Init = setting("normal", "how weights start: N(0, 0.02²), or Xavier's uniform", choices=("normal", "xavier"))
+    init: Init = setting(
+        "normal",
+        "how weights start: N(0, 0.02²), Xavier's uniform, or as PyTorch makes them",
+        choices=("normal", "xavier", "default"),
+    )
 
     @property
     def provides(self) -> frozenset[str]:
