@@ -1,0 +1,148 @@
+"""The notebooks: executed from top to bottom without an error, free of anyone's paths, and able to run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pytest
+from IPython.core.inputtransformer2 import TransformerManager
+from nbclient import NotebookClient
+from PIL import Image
+
+from gantlet.data.digits import Digits
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
+SOMEONES = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|private|mnt|data)/|[A-Z]:\\\\")
+"""Where files lie on a machine, as it looks in JSON."""
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> Any:
+    return nbformat.read(path, as_version=4)
+
+
+def code_of(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def said(notebook: Any) -> Iterator[str]:
+    """Everything that a notebook shows as text: its cells, and what they printed."""
+    for cell in notebook.cells:
+        yield cell.source
+        for output in cell.get("outputs", []):
+            yield output.get("text", "")
+            yield from (str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/"))
+
+
+def test_the_notebooks_are_there() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "your_pictures"]
+
+
+@every_notebook
+def test_a_notebook_is_valid_small_and_shows_pictures(path: Path) -> None:
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert path.stat().st_size < 1_500_000
+    kinds = [set(output.get("data", {})) for cell in code_of(notebook) for output in cell.outputs]
+    assert sum(bool(kind & {"image/png", "image/jpeg"}) for kind in kinds) >= 6
+    assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 10
+
+
+@every_notebook
+def test_a_notebook_was_executed_in_order_without_errors(path: Path) -> None:
+    cells = code_of(read(path))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error"]
+    assert not [output.text for output in outputs if output.get("name") == "stderr"]
+
+
+@every_notebook
+def test_a_notebook_names_no_place_on_anyones_machine(path: Path) -> None:
+    assert not [text for text in said(read(path)) if SOMEONES.search(json.dumps(text))]
+
+
+def test_places_on_machines_are_recognised() -> None:
+    for place in ("see /home/me/x", "'/tmp/a'", "C:\\Users\\me", "(/root/b)"):
+        assert SOMEONES.search(json.dumps(place))
+    for fine in ("data/mnist", "runs/tmp/x", "img/google/64", "https://www.npmjs.com/package/x", "a/b"):
+        assert not SOMEONES.search(json.dumps(fine))
+
+
+@every_notebook
+def test_the_cells_of_a_notebook_compile(path: Path) -> None:
+    transform = TransformerManager().transform_cell
+    for place, cell in enumerate(code_of(read(path))):
+        compile(transform(cell.source), f"{path.name}, cell {place + 1}", "exec")
+
+
+# Executed again, on little
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, and the kernel and the commands of the interpreter that runs the tests."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("GANTLET_NOTEBOOK_STEPS", "5")
+    return tmp_path
+
+
+def execute(name: str, folder: Path) -> Any:
+    notebook = read(EXAMPLES / f"{name}.ipynb")
+    for cell in code_of(notebook):
+        cell.outputs, cell.execution_count = [], None
+    where = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=600, kernel_name="python3", coalesce_streams=True, resources=where).execute()
+    return notebook
+
+
+def write_idx(path: Path, values: np.ndarray) -> None:
+    head = bytes([0, 0, 8, values.ndim]) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.write_bytes(head + values.astype(np.uint8).tobytes())
+
+
+@pytest.mark.slow
+def test_the_comparison_on_mnist_runs_again(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = Digits().load()
+    assert digits.train_labels is not None
+    assert digits.test_labels is not None
+    folder = elsewhere / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for part, images, labels in (
+        ("train", digits.train, digits.train_labels),
+        ("t10k", digits.test, digits.test_labels),
+    ):
+        write_idx(folder / f"{part}-images-idx3-ubyte", np.rint((images[:, 0].numpy() + 1) * 127.5))
+        write_idx(folder / f"{part}-labels-idx1-ubyte", labels.numpy())
+    monkeypatch.setenv("GANTLET_NOTEBOOK_TRAIN_SIZE", "1000")
+    notebook = execute("mnist_comparison", elsewhere)
+    shown = "\n".join(said(notebook))
+    assert "1,000 images to train on, 1,000 held out, 28 by 28 pixels" in shown
+    studies = sorted(path.parent.name for path in (elsewhere / "runs" / "mnist-comparison").glob("*/runs.parquet"))
+    assert studies == ["convolutions", "logistic-and-squares", "wasserstein"]
+
+
+@pytest.mark.slow
+def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
+    rng = np.random.default_rng(1)
+    (elsewhere / "emoji").mkdir()
+    for place in range(60):
+        pixels = np.kron(rng.integers(0, 256, (8, 8, 4), dtype=np.uint8), np.ones((9, 8, 1), dtype=np.uint8))
+        Image.fromarray(pixels).save(elsewhere / "emoji" / f"{place:02d}.png")
+    notebook = execute("your_pictures", elsewhere)
+    shown = "\n".join(said(notebook))
+    assert re.search(r"pictures +60\n", shown)
+    assert re.search(r"faults +2\n +half\.png: .*\n +notes\.jpg: it is no JPEG", shown)
+    assert len(list((elsewhere / "runs" / "your-pictures" / "singles").glob("*.png"))) == 20
