@@ -4,6 +4,7 @@
 #   make demo    two small studies and their report
 #   make test    all tests
 #   make fast    the tests that take seconds
+#   make real    a few steps on real pictures that packages carry
 #   make bench   the benchmarks
 #   make lint    style, types and the shape of the code
 #   make clean   delete caches and builds; .venv and runs/ stay
@@ -17,7 +18,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast bench lint clean
+.PHONY: help demo test fast real bench lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -39,6 +40,9 @@ test: $(dev)
 
 fast: $(dev)
 	python -m pytest -n 2 --dist worksteal -m 'not slow'
+
+real: $(dev)
+	scripts/real-pictures
 
 bench: $(dev)
 	python -m benchmarks

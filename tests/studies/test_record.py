@@ -97,3 +97,18 @@ def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_machine_has_a_name_and_the_time_is_in_utc() -> None:
     assert facts_of_machine(torch.device("cpu"))["device"]
     assert now().endswith("+00:00")
+
+
+def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None:
+    store = console.study(folder, "vanilla", seeds="2")
+    before = gantlet.load(folder, run=1).state_dict()
+    record = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    for setting in record["settings"]:
+        for key in ("team_weights", "ema"):
+            del setting["values"][key], setting["sources"][key]
+    (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
+    (resolved,) = plan_from_record(store.record()).settings
+    assert (resolved.values["team_weights"], resolved.values["ema"]) == ("uniform", 0.0)
+    assert resolved.sources["ema"] == "default, since the study was written"
+    after = gantlet.load(folder, run=1).state_dict()
+    assert all(value.equal(before[name]) for name, value in after.items())

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import gantlet
 from gantlet.training.blueprint import Execution
 from gantlet.training.randomness import KEY_VERSION
 
+from .build import parts_of
 from .plan import FleetPlan, Member, Plan
 from .spec import Resolved
 
@@ -46,10 +47,21 @@ def plan_to_record(plan: Plan) -> dict[str, Any]:
 def plan_from_record(record: Mapping[str, Any]) -> Plan:
     """The plan of a study, as it was fixed before step 0."""
     return Plan(
-        settings=tuple(Resolved(**resolved) for resolved in record["settings"]),
+        settings=tuple(_completed(Resolved(**resolved)) for resolved in record["settings"]),
         members=tuple(Member(*entry) for entry in record["plan"]["members"]),
         fleets=tuple(fleet_from_record(entry) for entry in record["plan"]["fleets"]),
     )
+
+
+def _completed(resolved: Resolved) -> Resolved:
+    """A setting as it was written, and the defaults of keys that gantlet has had only since then."""
+    since = {
+        name: key.setting.default for name, key in parts_of(resolved).keys().items() if name not in resolved.values
+    }
+    if not since:
+        return resolved
+    sources = dict.fromkeys(since, "default, since the study was written")
+    return replace(resolved, values=resolved.values | since, sources=resolved.sources | sources)
 
 
 def fleet_from_record(entry: Mapping[str, Any]) -> FleetPlan:
