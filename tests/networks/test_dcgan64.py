@@ -59,8 +59,20 @@ def test_other_sides_are_refused(side: int) -> None:
         lambda: DCGAN().generator(latent=2, shape=(1, side, side)),
         lambda: DCGAN().discriminator(shape=(1, side, side)),
     ):
-        with pytest.raises(Refused, match=rf"'dcgan' .* 4, 5, 6 or 7 times a power of two .* shape 1×{side}×{side}:"):
+        with pytest.raises(Refused, match=rf"'dcgan' .* halve evenly to 4–7 pixels .* shape 1×{side}×{side}:"):
             build()
+
+
+def test_sides_may_differ() -> None:
+    generator, judge = (
+        DCGAN(width=2).generator(latent=5, shape=(3, 32, 48)),
+        DCGAN(width=2).discriminator(shape=(3, 32, 48)),
+    )
+    made = generator(torch.randn(4, 5))
+    assert made.shape == (4, 3, 32, 48)
+    assert judge(made).shape == (4,)
+    (last,) = (layer for layer in judge.modules() if isinstance(layer, nn.Linear))
+    assert last.in_features == 2 * 4 * 4 * 6
 
 
 def test_xavier_follows_the_fans() -> None:

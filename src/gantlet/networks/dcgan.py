@@ -98,7 +98,7 @@ def _channels(shape: tuple[int, ...]) -> int:
         came = "×".join(str(size) for size in shape)
         raise Refused(
             f"The network 'dcgan28' is made for images of channels×28×28, but a sample has the shape {came}: "
-            f"choose a network for that shape, such as 'mlp'."
+            f"choose a network for that shape, such as 'fc-mnist'."
         )
     return shape[0]
 

@@ -5,7 +5,7 @@ r"""DCGAN, at any number of scales: strided convolutions down to a base of 4 to 
 ===========================================================================  ==========
 generator, latent 100: 4·4·1024 - 512 - 256 - 128 - 3, ``first_norm=false``  18,869,379
 the same with ``g_norm=none`` (DRAGAN)                                       18,868,483
-the same with ``kernel_size=4, first_norm=false`` (EBGAN)                         12,672,771
+the same with ``kernel_size=4, first_norm=false`` (EBGAN)                    12,672,771
 the same with latent 32 and ``first_norm=false`` (CoulombGAN)                17,755,267
 discriminator: 3 - 64 - 128 - 256 - 512 - 1 (also WGAN, LSGAN)               4,315,649
 the same with ``d_norm=none`` (DRAGAN, WGAN-GP)                              4,314,753
@@ -26,7 +26,7 @@ References:
     | Wasserstein GAN (Arjovsky et al., 2017), https://arxiv.org/abs/1701.07875
     | Coulomb GANs (Unterthiner et al., 2018), https://arxiv.org/abs/1708.08819
 
-Legend: ``B`` batch, ``C`` colour channels, ``n`` pixels of an image's side.
+Legend: ``B`` batch, ``C`` colour channels, ``h`` x ``w`` pixels.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Initialiser, Norm, Score, initialised, normal, normalisation, square_image
+from .layers import Initialiser, Norm, Score, initialised, normal, normalisation
 from .same import same_convolution, same_deconvolution
+from .scales import scales_of
 
 __all__ = ["DCGAN", "INITIALISERS", "Init", "strided_discriminator"]
 
@@ -88,61 +89,49 @@ class DCGAN:
         """``no_batch_statistics`` unless the discriminator has batch norm."""
         return frozenset() if self.d_norm == "batch" else frozenset({"no_batch_statistics"})
 
-    def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, n, n]
+    def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, h, w]
         """Linear to the base, then twice as many pixels and half as many channels at each scale.
 
         Raises:
-            Refused: Samples whose side is not 4, 5, 6 or 7 times a power of two.
+            Refused: Samples whose sides do not halve to between 4 and 7 pixels.
         """
-        channels, scales, base = _scales(shape)
-        widths = [self.width << scale for scale in range(scales, 0, -1)]
+        scales = scales_of(shape, name="dcgan")
+        widths = [self.width << scale for scale in range(scales.count, 0, -1)]
         first = self.g_norm if self.first_norm else "none"
         layers: list[nn.Module] = [
-            nn.Linear(latent, widths[0] * base**2, bias=first == "none"),
-            nn.Unflatten(-1, (widths[0], base, base)),
+            nn.Linear(latent, widths[0] * scales.pixels, bias=first == "none"),
+            nn.Unflatten(-1, (widths[0], *scales.base)),
             *normalisation(first, widths[0]),
             nn.ReLU(),
         ]
         for pair in pairwise(widths):
             layers += same_deconvolution(pair, kernel=self.kernel_size, bias=self.g_norm == "none")
             layers += [*normalisation(self.g_norm, pair[1]), nn.ReLU()]
-        layers += [*same_deconvolution((widths[-1], channels), kernel=self.kernel_size), nn.Tanh()]
+        layers += [*same_deconvolution((widths[-1], scales.channels), kernel=self.kernel_size), nn.Tanh()]
         return nn.Sequential(*initialised(layers, INITIALISERS[self.init]))
 
-    def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, n, n] -> [B]
+    def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, h, w] -> [B]
         """Half as many pixels and twice as many channels at each scale, then linear to one score.
 
         Raises:
-            Refused: Samples whose side is not 4, 5, 6 or 7 times a power of two.
+            Refused: Samples whose sides do not halve to between 4 and 7 pixels.
         """
-        channels, scales, base = _scales(shape)
-        widths = [channels, *((self.d_width or self.width) << scale for scale in range(scales))]
-        layers = strided_discriminator(widths, kernel=self.kernel_size, norm=self.d_norm, base=base)
+        scales = scales_of(shape, name="dcgan")
+        widths = [scales.channels, *((self.d_width or self.width) << scale for scale in range(scales.count))]
+        layers = strided_discriminator(widths, kernel=self.kernel_size, norm=self.d_norm, pixels=scales.pixels)
         return nn.Sequential(*initialised(layers, INITIALISERS[self.init]))
 
 
 def strided_discriminator(
-    widths: list[int], *, kernel: int, norm: Norm, base: int
-) -> list[nn.Module]:  # [B, C, n, n] -> [B]
+    widths: list[int], *, kernel: int, norm: Norm, pixels: int
+) -> list[nn.Module]:  # [B, C, h, w] -> [B]
     """Convolutions of stride 2 from each width (the image's channels first) to the next, then linear to one score.
 
-    The first convolution is not normalised and has a bias; ``base`` is the side that is left, in pixels.
+    The first convolution is not normalised and has a bias; ``pixels`` are left at the end.
     """
     layers: list[nn.Module] = []
     for scale, pair in enumerate(pairwise(widths)):
         kind = "none" if scale == 0 else norm
         layers += same_convolution(pair, kernel=kernel, bias=kind == "none")
         layers += [*normalisation(kind, pair[1]), nn.LeakyReLU(0.2)]
-    return [*layers, nn.Flatten(), nn.Linear(widths[-1] * base**2, 1), Score()]
-
-
-def _scales(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Colour channels, number of scales and side of the base."""
-    sides = "of 4, 5, 6 or 7 times a power of two (such as 16, 28, 32, 48, 64, 112 or 128)"
-    channels, side = square_image("dcgan", shape, fits=_fits, sides=sides)
-    scales = side.bit_length() - 3  # the base has three binary digits
-    return channels, scales, side >> scales
-
-
-def _fits(side: int) -> bool:
-    return side >= 8 and side % (1 << (side.bit_length() - 3)) == 0
+    return [*layers, nn.Flatten(), nn.Linear(widths[-1] * pixels, 1), Score()]

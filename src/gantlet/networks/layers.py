@@ -167,6 +167,6 @@ def square_image(
         came = "×".join(str(size) for size in shape)
         raise Refused(
             f"The network '{network}' is made for square images with sides {sides}, but a sample has the shape {came}: "
-            f"resize the images, or choose a network for that shape, such as 'mlp'."
+            f"resize the images, or choose a network for that shape, such as 'fc-mnist'."
         )
     return shape[0], shape[1]

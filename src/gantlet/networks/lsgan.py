@@ -93,7 +93,7 @@ class LSGAN:
         """
         channels, base = _base(shape)
         widths = [channels, *(self.width << scale for scale in range(4))]
-        layers = strided_discriminator(widths, kernel=5, norm=self.d_norm, base=base)
+        layers = strided_discriminator(widths, kernel=5, norm=self.d_norm, pixels=base**2)
         return nn.Sequential(*initialised(layers, INITIALISERS[self.init]))
 
 

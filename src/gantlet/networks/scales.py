@@ -60,5 +60,5 @@ def scales_of(shape: tuple[int, ...], *, name: str, until: int = 7, most: int | 
     raise Refused(
         f"The network '{name}' is made for images of channels×height×width whose sides halve evenly to {_LEAST}–{until} "
         f"pixels (28, 32 and 64 do), but a sample has the shape {came}: resize the images or choose a network for that "
-        f"shape, such as 'mlp'."
+        f"shape, such as 'fc-mnist'."
     )
