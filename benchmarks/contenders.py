@@ -25,7 +25,7 @@ from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
 
 __all__ = ["Contender", "beside", "shared_out"]
 
-Kind = Literal["gantlet", "plain", "products", "vmapped"]
+Kind = Literal["gantlet", "bfloat16", "plain", "products", "vmapped"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Contender:
     """What one process runs.
 
     Attributes:
+        kind: Which side; ``bfloat16`` is gantlet's teams with products in bfloat16.
         workload: Its name.
         members: Trained at once; the plain loop has one.
         threads: Of torch.
@@ -73,8 +74,9 @@ class Contender:
         return PlainLoop(workload, dataset(resolved(workload)).train, seed=self.first_seed).advance
 
     def _advance_team(self, game: Game) -> Callable[[], None]:
-        if self.kind == "gantlet":
-            return teams.fleet(game, self.members, first_seed=self.first_seed).advance
+        if self.kind in ("gantlet", "bfloat16"):
+            dtype = "bfloat16" if self.kind == "bfloat16" else "float32"
+            return teams.fleet(game, self.members, first_seed=self.first_seed, dtype=dtype).advance
         if self.kind == "products":
             return teams.products(game, self.members)
         return PlainTeam(game, teams.dataset(teams.resolved(game)).train, seed=self.first_seed).advance

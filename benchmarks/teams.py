@@ -113,9 +113,10 @@ SMALL = Game("small-team", "mlp", generators=8, g_width=16, hidden=(32,) * 4, ba
 GAMES = {game.name: game for game in (PUBLISHED, SMALL)}
 
 
-def resolved(game: Game) -> Resolved:
+def resolved(game: Game, dtype: str = "float32") -> Resolved:
     """The setting as ``gantlet run mixture8 vanilla network=… generators=… …`` resolves it."""
     script: dict[str, Scalar] = {"latent": "shared", "team_latents": "shared", "team_reduction": "half-sum"}
+    script["dtype"] = dtype
     keys = {"network": game.network, **game.keys, "generators": game.generators, "batch_size": game.batch, **script}
     (setting,) = expand(Request("mixture8", ("vanilla",), tuple(axes_from_mapping(keys))))
     return setting
@@ -126,9 +127,9 @@ def dataset(setting: Resolved) -> Dataset:
     return source_of(parts_of(setting), setting).load()
 
 
-def fleet(game: Game, members: int, *, first_seed: int = 1) -> Fleet:
+def fleet(game: Game, members: int, *, first_seed: int = 1, dtype: str = "float32") -> Fleet:
     """Teams with consecutive seeds, on the route that a study would choose."""
-    setting = resolved(game)
+    setting = resolved(game, dtype)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
     return Fleet(blueprint(slots, data, Execution(route="stacked")), data)

@@ -4,6 +4,9 @@ As it runs, the script trains one seed after another in one process with torch's
 shares members out over one process of one thread per core; a lone team has one process with all threads. Where the script
 is faster with one thread (another program holds a core, say), *that* is the base of every ratio but one: the ratio on one
 thread, one process of one thread on either side, which says what the stack gains without any help of a second core.
+
+The same is measured with ``dtype=bfloat16``: products in half as many bits, where the processor has them; parameters, losses
+and optimisers stay float32.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ def compare(*, rounds: int, seconds: float, games: Sequence[Game] = tuple(GAMES.
             name = f"{game}, members: {members}"
             base = max((side for side in series if side.startswith("script")), key=lambda side: series[side].rate)
             rows += [(name, "", "", "", ""), *_rows(series, series[base])]
-            notes += [goal(f"{name}, as it runs", series["gantlet as it runs"].rate / series[base].rate, least=least)]
+            for words, side in ((", as it runs", "gantlet as it runs"), (", in bfloat16", "bfloat16 as it runs")):
+                notes += [goal(name + words, series[side].rate / series[base].rate, least=least)]
             notes += [_said(series, base, run)]
             numbers[name] = {
                 side: {
@@ -66,8 +70,10 @@ def _sides(game: Game, members: int, run: Sequence[Contender]) -> dict[str, Sequ
     return {
         **scripts,
         "gantlet as it runs": run,
+        "bfloat16 as it runs": [replace(contender, kind="bfloat16") for contender in run],
         "products as it runs": [replace(contender, kind="products") for contender in run],
         f"gantlet, {_ONE}": alone,
+        f"bfloat16, {_ONE}": [replace(contender, kind="bfloat16") for contender in alone],
         f"products, {_ONE}": [replace(contender, kind="products") for contender in alone],
     }
 

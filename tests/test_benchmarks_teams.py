@@ -196,6 +196,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int, int], list[int
         ("plain", 1, 2): [20, 30, 25],
         ("plain", 1, 1): [10, 20, 15],
         ("gantlet", 2, 1): [30, 40, 20],  # of each process, by the fleet's steps
+        ("bfloat16", 2, 1): [45, 60, 50],
+        ("bfloat16", 1, 1): [30, 30, 30],
+        ("bfloat16", 1, 2): [60, 90, 90],
         ("products", 2, 1): [50, 50, 50],
         ("gantlet", 1, 1): [15, 21, 16],
         ("products", 1, 1): [24, 24, 24],
@@ -215,14 +218,17 @@ def test_many_seeds_are_compared_as_they_run_and_on_one_thread(told: dict[tuple[
         "script, threads: 2": 1.0,
         "script, threads: 1": 15 / 25,
         "gantlet as it runs": 2 * 30 / 25,
+        "bfloat16 as it runs": 4.0,
         "products as it runs": 4.0,
         "gantlet, 1 process × 1 thread": 2 * 16 / 25,
+        "bfloat16, 1 process × 1 thread": 2 * 30 / 25,
         "products, 1 process × 1 thread": 2 * 24 / 25,
     }
     assert section.rows[0] == (name, "", "", "", "")
     assert section.rows[3] == ("  gantlet as it runs", "60 (40 to 80)", "2.40×", "2.40×", "0.60")
     assert section.notes[1:] == [
         f"{name}, as it runs: 2.40, goal ≥ 1: met.",
+        f"{name}, in bfloat16: 4.00, goal ≥ 1: met.",
         "  That is 2 processes × 1 thread against 'script, threads: 2', where a step's products alone, in float32, would "
         "give 4.00×; one thread against one thread: 2.13×, the products alone 3.20×.",
     ]
@@ -235,6 +241,7 @@ def test_the_base_is_the_faster_script_and_a_lone_team_has_all_threads(
     section = teamwork.compare(rounds=3, seconds=0.0, games=[replace(PAIR, goals={1: 6.0})])
     assert section.notes[1:] == [
         "3 × 2-8-2 / 2-12-6-1, members: 1, as it runs: 5.00, goal ≥ 6: missed.",
+        "3 × 2-8-2 / 2-12-6-1, members: 1, in bfloat16: 6.00, goal ≥ 6: met.",
         "  That is 1 process × 2 threads against 'script, threads: 1', where a step's products alone, in float32, would "
         "give 6.67×; one thread against one thread: 1.07×, the products alone 1.60×.",
     ]
@@ -246,6 +253,7 @@ def test_a_process_can_be_each_side_of_a_team(game: Game, monkeypatch: pytest.Mo
     threads = torch.get_num_threads()
     one, other = (counted(Contender("gantlet", game.name, n, threads, age=1).make()) for n in (1, 2))
     assert (one, other) == (by_hand(game, in_vain=False), 2 * by_hand(game, in_vain=False))
+    assert counted(Contender("bfloat16", game.name, 2, threads, age=1).make()) == other
     assert counted(Contender("products", game.name, 2, threads, age=0).make()) == other
     assert counted(Contender("plain", game.name, threads=threads, age=0).make()) > by_hand(game, in_vain=True)
 
@@ -281,4 +289,4 @@ def test_a_comparison_really_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teamwork, "cores", lambda: 2)
     section = teamwork.compare(rounds=1, seconds=0.0, games=[DEEP])
     (found,) = section.numbers.values()
-    assert [side["ratio"] for side in found.values()] == [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]  # a step each, 2 members
+    assert [side["ratio"] for side in found.values()] == [1.0, 1.0, *[2.0] * 6]  # a step each, 2 members
