@@ -65,6 +65,18 @@ def test_default_weights_are_pytorchs(family: Pair) -> None:
             assert (layer.weight == 1).all()
 
 
+@pytest.mark.parametrize("family", [DCGAN4(width=16, init="xavier"), StackedMNIST(init="xavier")], ids=str)
+def test_xavier_weights_are_uniform_by_fan_in_and_fan_out(family: Pair) -> None:
+    """Uniform in ±√(6 / (fan in + fan out)), gains 1."""
+    torch.manual_seed(0)
+    for layer in family.discriminator(shape=(3, 28, 28) if isinstance(family, StackedMNIST) else (3, 32, 32)).modules():
+        if isinstance(layer, nn.Conv2d):
+            bound = (6 / (layer.weight[0].numel() + layer.weight[:, 0].numel())) ** 0.5
+            assert 0.9 * bound < layer.weight.abs().max().item() <= bound
+        if isinstance(layer, NORMS):
+            assert (layer.weight == 1).all()
+
+
 @pytest.mark.parametrize("family", [DCGAN4(width=1), StackedMNIST(width=1)], ids=str)
 def test_ends_are_free_of_batch_norm(family: Pair) -> None:
     shape = (1, 28, 28) if isinstance(family, StackedMNIST) else (1, 16, 16)

@@ -39,8 +39,8 @@ from .layers import Norm, Score, initialised, normal, normalisation, square_imag
 
 __all__ = ["DCGAN4", "Start", "started"]
 
-Start = Literal["normal", "default"]
-"""How weights start: as in DCGAN's code, or as PyTorch has it."""
+Start = Literal["normal", "default", "xavier"]
+"""How weights start: as in DCGAN's code, as PyTorch has it, or uniform as Xavier Glorot's."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class DCGAN4:
     )
     init: Start = setting(
         "normal",
-        "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), or PyTorch's",
-        choices=("normal", "default"),
+        "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), PyTorch's, or Xavier's uniform",
+        choices=("normal", "default", "xavier"),
     )
 
     @property
@@ -104,9 +104,11 @@ class DCGAN4:
 
 
 def started(layers: Iterable[nn.Module], start: Start) -> list[nn.Module]:
-    """The layers, as they are or with weights from N(0, 0.02²), gains from N(1, 0.02²) and biases 0."""
+    """The layers as they are, or with Xavier's weights, or with those from N(0, 0.02²) and gains from N(1, 0.02²)."""
     if start == "default":
         return list(layers)
+    if start == "xavier":
+        return initialised(layers, nn.init.xavier_uniform_)
     drawn = initialised(layers, normal(0.02))
     for layer in drawn:
         if isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):

@@ -56,8 +56,8 @@ class StackedMNIST:
     )
     init: Start = setting(
         "normal",
-        "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), or PyTorch's",
-        choices=("normal", "default"),
+        "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), PyTorch's, or Xavier's uniform",
+        choices=("normal", "default", "xavier"),
     )
 
     @property
