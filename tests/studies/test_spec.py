@@ -85,6 +85,13 @@ def test_epochs_of_the_user_win_over_steps_of_the_task() -> None:
     assert (found.values["steps"], found.sources["steps"]) == (10000, "task")
 
 
+def test_epochs_of_a_preset_win_over_steps_of_the_task_but_not_over_those_of_the_user() -> None:
+    (found,) = resolve("cifar10", "vanilla", preset="stackelberg")
+    assert (found.values["epochs"], found.values["steps"], found.sources["steps"]) == (500.0, 0, "epochs")
+    (found,) = resolve("cifar10", "vanilla", "steps=7", preset="stackelberg")
+    assert (found.values["steps"], found.sources["steps"]) == (7, "user")
+
+
 # The grid
 
 

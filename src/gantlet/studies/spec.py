@@ -134,12 +134,13 @@ def _resolve(
     ]
     values: dict[str, Scalar] = {}
     sources: dict[str, str] = {}
-    for source, layer in layers:
+    ranks: dict[str, int] = {}
+    for rank, (source, layer) in enumerate(layers):
         for name, value in layer.items():
             if name not in keys:
                 continue  # a default of a task for a part that this method lacks
-            values[name], sources[name] = keys[name].setting.parse(value), source
-    if sources["epochs"] == "user" and sources["steps"] != "user":
+            values[name], sources[name], ranks[name] = keys[name].setting.parse(value), source, rank
+    if ranks["epochs"] > ranks["steps"]:  # whoever speaks last of how long to train
         values["steps"], sources["steps"] = 0, "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and values["steps"]:
         raise BadGrid(f"steps={values['steps']} and epochs={values['epochs']:g} both say how long to train. Keep one.")
