@@ -15,8 +15,10 @@ from console import resolve
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, Refused
 from gantlet.networks.capacity import matched
+from gantlet.networks.dcgan4 import DCGAN4
 from gantlet.networks.dcgan64 import DCGAN
 from gantlet.networks.mlp import MLP, StackelbergMixture
+from gantlet.networks.stackelberg import StackelbergCIFAR
 from gantlet.objectives.base import Verdict
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution, TeamRules
@@ -270,6 +272,30 @@ def test_presets_of_the_figures_name_networks_and_teams() -> None:
     assert (fashion.network, fashion.values["which_generator"], fashion.values["latent_dim"]) == (
         *("stackelberg-fashion", 0.1, 2),
     )
+
+
+def test_presets_of_pictures_are_the_published_teams() -> None:
+    layers = {"stackelberg": 2, "stackelberg-deep": 3, "stackelberg-deeper": 4}
+    for preset, count in layers.items():
+        (found,) = resolve("cifar10", "vanilla", preset=preset)
+        assert (found.network, found.values["generators"], found.values["g_layers"]) == (
+            *("stackelberg-cifar", 10, count),
+        )
+    (tiny,) = resolve("tiny-imagenet32", "vanilla", preset="stackelberg")
+    assert (tiny.network, tiny.values["generators"], tiny.values["which_generator"]) == ("stackelberg-cifar", 10, 0.1)
+
+
+def test_the_team_of_dcgan_s_capacity_has_dcgan_s_parameters() -> None:
+    (found,) = resolve("cifar10", "vanilla", preset="dcgan-capacity")
+    width, team = int(found.values["g_width"]), int(found.values["generators"])
+    with torch.device("meta"):
+        one, dcgan = (
+            family.generator(latent=100, shape=(3, 32, 32))
+            for family in (StackelbergCIFAR(g_width=width, g_layers=int(found.values["g_layers"])), DCGAN4(width=64))
+        )
+    counts = [sum(p.numel() for p in module.parameters()) for module in (one, dcgan)]
+    assert team == 10
+    assert abs(team * counts[0] / counts[1] - 1) < 0.004
 
 
 def test_stackelberg_gan_is_a_team_of_gan() -> None:

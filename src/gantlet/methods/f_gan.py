@@ -13,7 +13,7 @@ __all__ = ["F_ALPHA", "F_HELLINGER", "F_JS", "F_KL", "F_NEYMAN", "F_PEARSON", "F
 def _row(name: str, divergence: str, *, called: str, value: str) -> Method:
     return Method(
         name=name,
-        summary=f"variational bound of the {called} divergence",
+        summary=f"variational bound of the {called}",
         paper="Nowozin, Cseke & Tomioka, f-GAN: Training generative neural samplers (2016)",
         url="https://arxiv.org/abs/1606.00709",
         objective="f-divergence",
@@ -26,11 +26,11 @@ def _row(name: str, divergence: str, *, called: str, value: str) -> Method:
     )
 
 
-F_KL = _row("f-kl", "kl", called="Kullback-Leibler", value="KL(p‖q)")
-F_REVERSE_KL = _row("f-reverse-kl", "reverse-kl", called="reverse Kullback-Leibler", value="KL(q‖p)")
-F_JS = _row("f-js", "js", called="Jensen-Shannon", value="2 JS(p, q)")
-F_PEARSON = _row("f-pearson", "pearson", called="Pearson χ²", value="χ²(p‖q)")
-F_NEYMAN = _row("f-neyman", "neyman", called="Neyman χ²", value="χ²(q‖p)")
-F_HELLINGER = _row("f-hellinger", "squared-hellinger", called="squared Hellinger", value="H²(p, q)")
-F_TV = _row("f-tv", "total-variation", called="total variation", value="TV(p, q)")
+F_KL = _row("f-kl", "kl", called="Kullback-Leibler divergence", value="KL(p‖q)")
+F_REVERSE_KL = _row("f-reverse-kl", "reverse-kl", called="reverse Kullback-Leibler divergence", value="KL(q‖p)")
+F_JS = _row("f-js", "js", called="Jensen-Shannon divergence", value="2 JS(p, q)")
+F_PEARSON = _row("f-pearson", "pearson", called="Pearson χ² divergence", value="χ²(p‖q)")
+F_NEYMAN = _row("f-neyman", "neyman", called="Neyman χ² divergence", value="χ²(q‖p)")
+F_HELLINGER = _row("f-hellinger", "squared-hellinger", called="squared Hellinger distance", value="H²(p, q)")
+F_TV = _row("f-tv", "total-variation", called="total variation distance", value="TV(p, q)")
 F_ALPHA = _row("f-alpha", "alpha", called="α-divergence", value="D_α(p‖q)")

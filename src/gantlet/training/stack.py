@@ -14,7 +14,7 @@ Legend: ``N`` networks, ``J`` batches that are judged apart, ``B`` batch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -87,6 +87,8 @@ class Stack:
             for place, form in enumerate(forms)
             for mode in (True, False)
         }
+        if mixed:
+            _normalise_in(dtype, self._templates.values())
         qualifies = not self.buffers and (route == "stacked" or self.size == 1)
         self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
@@ -228,6 +230,13 @@ def refuses_vmap(module: nn.Module, example: Tensor) -> str | None:
     except Exception as error:  # whatever a user's module does under vmap
         return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return None
+
+
+def _normalise_in(dtype: torch.dtype, networks: Iterable[nn.Module]) -> None:
+    """Have all normalisations take their input in a type: statistics in bfloat16 are coarse, and vmap refuses them."""
+    for part in (part for network in networks for part in network.modules()):
+        if isinstance(part, nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm):  # pyright: ignore[reportPrivateUsage]
+            part.register_forward_pre_hook(lambda _, given: (given[0].to(dtype),))
 
 
 def _draws_masks(module: nn.Module) -> bool:
