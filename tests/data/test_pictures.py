@@ -218,3 +218,8 @@ def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypa
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
     with pytest.raises(BadData, match="`gantlet data download cifar10`"):
         Pictures(card="cifar10").load()
+
+
+def test_an_address_is_no_place_of_pictures() -> None:
+    with pytest.raises(BadData, match=r"is an address; .*`gantlet data download --urls"):
+        Pictures(reader="shards", data_path="https://example.org/a.tar").load()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gantlet.errors import BadData
 
-__all__ = ["Bytes", "check_file", "named_path", "read_bytes"]
+__all__ = ["Bytes", "absolute", "check_file", "named_path", "read_bytes"]
 
 Bytes: TypeAlias = NDArray[np.uint8]
 """The content of a file, ``[bytes]``: writable and free of copies, so that arrays can be views of it."""
@@ -62,3 +62,14 @@ def named_path(data_path: str, *, data: str, wanted: str) -> Path:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist
         raise BadData(f"data_path={data_path} has no home folder: {error}.") from error
+
+
+def absolute(data_path: str) -> str:
+    """A path as it reads from every folder; addresses, and paths that begin with ``~``, do so already.
+
+    Example:
+        >>> absolute(""), absolute("/data/../mnist"), absolute("~/mnist"), absolute("https://example.org/a.tar")
+        ('', '/mnist', '~/mnist', 'https://example.org/a.tar')
+    """
+    path = data_path.strip()
+    return path if not path or path.startswith("~") or "://" in path else os.path.abspath(path)

@@ -34,7 +34,7 @@ from . import home
 from .base import Dataset
 from .cards import card
 from .decode import Decoding
-from .files import named_path
+from .files import absolute, named_path
 from .framing import Framing
 from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import Recipe, prepare
@@ -145,8 +145,13 @@ class Pictures:
     def _path(self) -> Path:
         if self.card and not self.data_path:
             return home.find(self.card)
+        if "://" in self.data_path:
+            raise BadData(
+                f"{self.data_path} is an address; pictures are read from this disk: fetch shards with "
+                "`gantlet data download --urls LIST NAME`."
+            )
         path = named_path(self.data_path, data=self.card or self.reader, wanted="PATH")
-        return Path(os.path.abspath(path))
+        return Path(absolute(str(path)))
 
     def _kind(self, path: Path) -> str:
         """Who reads the pictures: the data set's own reader, or that of plain files where a user has the set as such."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
+from gantlet.data.files import absolute
 from gantlet.errors import BadGrid, UnknownName
 from gantlet.methods.base import Method
 from gantlet.settings import Scalar
@@ -140,6 +141,8 @@ def _resolve(
             if name not in keys:
                 continue  # a default of a task for a part that this method lacks
             values[name], sources[name], ranks[name] = keys[name].setting.parse(value), source, rank
+    if "data_path" in values:  # a study may be resumed from another folder
+        values["data_path"] = absolute(str(values["data_path"]))
     if ranks["epochs"] > ranks["steps"]:  # whoever speaks last of how long to train
         values["steps"], sources["steps"] = 0, "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and values["steps"]:
