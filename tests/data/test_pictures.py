@@ -6,6 +6,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gantlet.data.base import Dataset, Source
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
-from gantlet.errors import BadData, BadValue
+from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.training.feed import Feed
 from gantlet.training.randomness import Draws
 from shelf import ShelfReader, picture
@@ -223,3 +224,45 @@ def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypa
 def test_an_address_is_no_place_of_pictures() -> None:
     with pytest.raises(BadData, match=r"is an address; .*`gantlet data download --urls"):
         Pictures(reader="shards", data_path="https://example.org/a.tar").load()
+
+
+def keys(reader: str, path: str, cache: Path) -> int:
+    """How many sets the cache was asked for, this one included."""
+    with suppress(BadData):
+        Pictures(reader=reader, data_path=path, size="8", max_bad=1).load()
+    return len(list(cache.glob("*.lock")))
+
+
+def touched(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "list_eval_partition.txt").write_text("1.png 0")
+    (tmp_path / "shards.txt").write_text("a-0.tar\na-1.tar\n")
+    for name in ("elsewhere/deep/1.png", "a-0.tar", "a-1.tar", "faces/.DS_Store"):
+        (tmp_path / name).write_bytes(b"one")
+    for reader, path, part in (
+        ("folder", "faces", "elsewhere/deep/1.png"),
+        ("celeba", "faces", "list_eval_partition.txt"),
+        ("shards", "a-{0..1}.tar", "a-1.tar"),
+        ("shards", "shards.txt", "a-0.tar"),
+    ):
+        before = keys(reader, path, cache)
+        assert keys(reader, path, cache) == before
+        touched(tmp_path / part)
+        assert keys(reader, path, cache) == before + 1, (reader, path)
+    known = keys("folder", "faces", cache)
+    touched(tmp_path / "faces" / ".DS_Store")
+    assert keys("folder", "faces", cache) == known, "what no reader takes"
+
+
+def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match=r"cannot be written: .*Set XDG_CACHE_HOME"):
+        source("10").load()

@@ -15,7 +15,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 from torch import Tensor
 
-from gantlet.errors import BadData, BadValue
+from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.files import cache_folder
 from gantlet.settings import setting
 
@@ -40,6 +40,7 @@ from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import Recipe, prepare
 from .prepared import FORMAT, PAGE, PreparedSet
 from .readers.base import open_reader
+from .readers.shards import shard_paths
 from .stream import Stream
 
 __all__ = ["Pictures", "prepare_once"]
@@ -51,6 +52,7 @@ _ENDINGS = {
     ".parquet": "hf",
     **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
 }
+_BESIDE = {"celeba": ("list_eval_partition.txt", "list_eval_partition.csv"), "emoji": ("emoji.json",)}
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
@@ -250,32 +252,56 @@ def prepare_once(
     Arguments and errors are those of :func:`gantlet.data.prepare.prepare`.
     """
     said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
-    key = hashlib.sha256(f"{said}\n{_signature(recipe.path)}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
     with _alone(folder):
         return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify)
 
 
-def _signature(path: str) -> str:
-    """Names, sizes and times of everything at a path; it changes whenever the source does."""
+def _signature(reader: str, path: str) -> str:
+    """Names, sizes and times of everything that is read for a path; it changes whenever the source does."""
     found = hashlib.sha256()
-    for name in sorted(glob.glob(path)) or [path]:
+    for name in _named(reader, path):
         for entry in _walk(name):
             found.update(f"{entry}\n".encode(errors="surrogateescape"))
     return found.hexdigest()
+
+
+def _named(reader: str, path: str) -> list[str]:
+    """The files and folders that a path stands for, and what its reader looks for beside it."""
+    if reader == "shards":
+        try:
+            return [path, *map(str, shard_paths(path))]  # a list of shards counts, and so do they
+        except BadData:
+            return [path]
+    names = [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
+    real = Path(path).resolve()
+    return names + [
+        str(folder / name) for name in _BESIDE.get(reader, ()) for folder in (Path(path).parent, *real.parents[:3])
+    ]
 
 
 def _walk(path: str) -> Iterator[str]:
     if not os.path.isdir(path):
         yield _stamp(path)
         return
-    for folder, folders, files in os.walk(path, followlinks=False):
-        folders.sort()
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _fresh(seen, folder, name))
         for name in sorted(files):
-            yield _stamp(os.path.join(folder, name))
-        for name in folders:  # a link to a folder is not walked into, but where it leads counts
-            if os.path.islink(os.path.join(folder, name)):
+            if not name.startswith("."):  # no reader takes hidden files, and file managers write some
                 yield _stamp(os.path.join(folder, name))
+
+
+def _fresh(seen: set[tuple[int, int]], folder: str, name: str) -> bool:
+    """Whether a folder was not walked into yet, so that links in a circle end."""
+    try:
+        status = os.stat(os.path.join(folder, name))
+    except OSError:
+        return False
+    known, before = (status.st_dev, status.st_ino), len(seen)
+    seen.add(known)
+    return len(seen) > before
 
 
 def _stamp(path: str) -> str:
@@ -294,7 +320,14 @@ def _alone(folder: Path) -> Generator[None]:
     except ImportError:  # not on this system
         yield
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = (folder.parent / f"{folder.name}.lock").open("w")
+    except OSError as error:
+        raise StoreError(
+            f"The cache {folder.parent} cannot be written: {error.strerror}. Set XDG_CACHE_HOME to a folder of yours."
+        ) from error
+    with lock:
+        with suppress(OSError):  # a disk without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
