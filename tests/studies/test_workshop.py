@@ -15,7 +15,7 @@ from gantlet.errors import BadData, Refused
 from gantlet.studies.plan import FleetPlan
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
-from gantlet.studies.study import Study, resume
+from gantlet.studies.study import Options, Study, prepare, resume, start
 from gantlet.studies.workshop import (
     Workshop,
     album_of,
@@ -179,6 +179,24 @@ def test_resume_goes_on_with_the_halves(folder: Path, monkeypatch: pytest.Monkey
     resume(folder)
     assert console.tree(store.fleet("0000a")) == before
     assert Study(folder).runs["status"].tolist() == ["finished"] * 4
+
+
+def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    points = np.random.default_rng(1).normal(size=(400, 2))
+    np.save(tmp_path / "points.npy", points)
+    asked = console.request(f"points:{tmp_path}/points.npy", "vanilla", "steps=4", "batch_size=16", "evaluations=2")
+    store = Store(start(prepare(asked, Options(out=folder, workers=1))).folder)
+    whole = console.results(store)
+    for changed in (points[:300], points + 1):
+        (store.fleet("0000") / "results.json").unlink(missing_ok=True)
+        np.save(tmp_path / "points.npy", changed)
+        resume(folder)
+        assert "The data are not those that" in (store.failure("0000") or "")
+    np.save(tmp_path / "points.npy", points)
+    resume(folder)
+    assert console.results(store) == whole
 
 
 @pytest.mark.parametrize(("given", "threads"), [("1", 1), ("2,4", 2), ("many", cores()), ("", cores()), ("0", 1)])

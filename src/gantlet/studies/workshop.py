@@ -140,6 +140,7 @@ def _job(
     first = plan.slots(fleet)[0][0]
     task, _ = find_task(first.task)
     dataset, metric = workshop.dataset(first), workshop.metric(first)
+    _check_unchanged(store, record, first, dataset)
     return Job(
         plan=plan,
         fleet=fleet,
@@ -153,6 +154,18 @@ def _job(
         stopping=stopping,
         events=store.folder / "tensorboard" if record["tensorboard"] else None,
     )
+
+
+def _check_unchanged(store: Store, record: dict[str, Any], resolved: Resolved, dataset: Dataset) -> None:
+    """Refuse to go on with other data than a study was started with; files of one's own can change meanwhile."""
+    if "data_path" not in resolved.values or data_key(resolved) != data_key(plan_from_record(record).settings[0]):
+        return
+    known, found = record["facts"]["data"], dataset.facts
+    if any(known[name] != found.get(name) for name in ("train", "test", "sha256") if name in known):
+        raise BadData(
+            f"The data are not those that {store.folder} was started with: {known.get('train')} pictures or points to train "
+            f"on then, {found.get('train')} now, or others of the same number. Put the files back, or start a new study."
+        )
 
 
 def album_of(store: Store, plan: Plan, task: Task, dataset: Dataset) -> Album:
