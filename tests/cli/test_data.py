@@ -182,6 +182,9 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
     source = Pictures(card="tiny", size="4", colour="grey")
     assert str(source.prepared().folder) == cached
+    cached = gantlet("data", "prepare", f"idx:{place.name}/../{place.name}/tiny", "--size", "4").out
+    source = Pictures(reader="idx", data_path=str(place / "tiny"), size="4")
+    assert str(source.prepared().folder) == cached.rpartition(" -> ")[2].strip()
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,10 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
         ("inspect pictures", "'pictures' is no data set (mnist, "),
         ("inspect fodler:x", "There is no reader called 'fodler'"),
         ("inspect idx:nowhere", "nowhere"),
+        ("inspect idx:~no-such-user/pictures", "~no-such-user/pictures has no home folder"),
+        ("inspect idx:nowhere --sheet sheet.jpg", "sheet.jpg does not end in .png"),
         ("prepare idx:nowhere", "nowhere"),
+        ("prepare idx:nowhere --per-shard 5", "--per-shard is for a folder of yours: give --out too."),
         ("prepare idx:nowhere --fit squeeze", "--fit squeeze is not one of crop, pad, stretch"),
         ("prepare idx:nowhere --colour sepia", "--colour sepia is not one of rgb, grey"),
     ],

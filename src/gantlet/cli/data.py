@@ -106,9 +106,11 @@ def inspect_command(
 ) -> None:
     """Show what is in a source: counts, modes, sizes, classes, exact duplicates, faults, a contact sheet."""
     from gantlet.data.home import locate
-    from gantlet.data.inspect import contact_sheet, inspect, write_sheet
+    from gantlet.data.inspect import check_sheet, contact_sheet, inspect, write_sheet
     from gantlet.data.readers.base import open_reader
 
+    if sheet is not None:
+        check_sheet(sheet)  # before anything is decoded, which may take long
     found = locate(source)
     reader = open_reader(found.kind, str(found.path))
     try:
@@ -159,7 +161,7 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
     resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
     background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
-    per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard; 0: chosen.")] = 0,
+    per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard, with --out; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
     max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
     out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,
@@ -167,10 +169,15 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
     from dataclasses import replace
 
+    from gantlet.data.files import absolute
     from gantlet.data.home import locate
     from gantlet.data.pictures import Pictures, prepare_once
     from gantlet.data.prepare import prepare
 
+    if per_shard and out is None:
+        raise BadValue(
+            "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
+        )
     found = locate(source)
     known = found.card
     plan = Pictures(
@@ -182,7 +189,7 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
         background=background,
         reader=found.kind,
     )
-    recipe = replace(plan.recipe(found.kind, found.path.absolute()), per_shard=per_shard)
+    recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
     with _pictures_bar("preparing", quiet=False) as tell:
         if out is None:
             done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=tell)

@@ -61,7 +61,7 @@ def named_path(data_path: str, *, data: str, wanted: str) -> Path:
     try:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist
-        raise BadData(f"data_path={data_path} has no home folder: {error}.") from error
+        raise BadData(f"{data_path} has no home folder: {str(error).rstrip('.')}.") from error
 
 
 def absolute(data_path: str) -> str:

@@ -15,6 +15,7 @@ from gantlet import catalogue
 from gantlet.errors import BadData, BadValue
 
 from .cards import Card, card_or_none
+from .files import named_path
 
 __all__ = ["Located", "content_of", "find", "folder", "have", "locate", "root"]
 
@@ -119,7 +120,7 @@ def locate(source: str) -> Located:
     kind, colon, path = source.partition(":")
     if colon and path.strip():
         catalogue.find("reader", kind)
-        return Located(kind, Path(path.strip()).expanduser())
+        return Located(kind, named_path(path, data=kind, wanted="PATH"))
     known = card_or_none(source)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))

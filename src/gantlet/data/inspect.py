@@ -30,7 +30,7 @@ from gantlet.files import write_whole
 from .decode import Decoding
 from .readers.base import Fault, Raw, Reader
 
-__all__ = ["Inspection", "Look", "Tell", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
+__all__ = ["Inspection", "Look", "Tell", "check_sheet", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
 
 _BATCH, _SHARE = 2048, 128  # pictures between two reports of progress, and at once for a thread
 _MOST_ROWS = 20  # classes that get a row of their own on a contact sheet
@@ -227,13 +227,22 @@ def write_sheet(sheet: Image.Image, path: Path) -> None:
         BadData: The name does not end in .png, or the file exists.
         StoreError: It cannot be written.
     """
+    check_sheet(path)
+    stream = io.BytesIO()
+    sheet.save(stream, format="PNG")
+    write_whole(path, stream.getvalue())
+
+
+def check_sheet(path: Path) -> None:
+    """See to it that a contact sheet can have this name.
+
+    Raises:
+        BadData: It does not end in .png, or the file exists.
+    """
     if path.suffix.lower() != ".png":
         raise BadData(f"The contact sheet is a PNG file; {path} does not end in .png.")
     if path.exists():
         raise BadData(f"{path} exists and is not overwritten; give another name.")
-    stream = io.BytesIO()
-    sheet.save(stream, format="PNG")
-    write_whole(path, stream.getvalue())
 
 
 def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], list[list[int]]]:
