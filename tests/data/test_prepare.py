@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +197,29 @@ def test_a_set_is_reopened_by_its_folder_alone(tmp_path: Path) -> None:
     (tmp_path / "out").rename(tmp_path / "moved")
     found = PreparedSet.open(tmp_path / "moved")
     np.testing.assert_array_equal(found.read(np.array([7, 0])), expected([7, 0]))
+
+
+def test_small_sets_are_cut_into_work_for_several(tmp_path: Path) -> None:
+    found = prepare(recipe("700"), tmp_path / "out")
+    assert [shard.count for shard in found.shards] == [250, 250, 200]
+
+
+def test_what_has_no_class_has_none_in_the_shards_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = ShelfReader.__init__
+
+    def init(reader: ShelfReader, path: str) -> None:
+        entry(reader, path)
+        reader.entries = [*reader.entries[:-1], replace(reader.entries[-1], label="")]
+
+    monkeypatch.setattr(ShelfReader, "__init__", init)
+    found = prepare(recipe("4,classes=2"), tmp_path / "out")
+    with tarfile.open(tmp_path / "out" / found.shards[0].file) as shard:
+        written = [int(shard.extractfile(name).read()) for name in shard.getnames() if name.endswith(".cls")]  # type: ignore[union-attr]
+    assert written == found.labels.tolist() == [0, 1, 0, -1]
+
+
+def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
+    prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)
+    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_bad=0\.05 allows"):
+        prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.05)
+    assert len(prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)) == 18

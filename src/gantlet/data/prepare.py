@@ -38,6 +38,7 @@ from .shards import Layout, ShardWriter
 __all__ = ["Recipe", "prepare"]
 
 _SHARD_BYTES, _SHARD_PICTURES = 1 << 28, 10_000
+_SHARDS, _FEWEST = 64, 250  # small sets are cut, too, so that many workers have work, and little is lost by a stop
 _PROGRESS = "progress"
 _SHOWN = 3
 
@@ -55,7 +56,7 @@ class Recipe:
         path: Where it lies.
         decoding: From files to pixels.
         framing: From pixels to one size.
-        per_shard: Pictures per shard; 0 for 10,000, or fewer where they would pass 256 MiB.
+        per_shard: Pictures per shard; 0 for a 64th of all, but 250 to 10,000, and not more than 256 MiB.
     """
 
     reader: str
@@ -123,7 +124,7 @@ def prepare(
     Arguments:
         recipe: What, and how.
         folder: Where the shards go; missing folders are made.
-        workers: Threads; 0 for one per core.
+        workers: Threads; 0 for one per core that this process may use.
         max_bad: The share of pictures that may be unreadable, in [0, 1].
         notify: Called with (pictures done, pictures in all) now and then.
 
@@ -136,6 +137,7 @@ def prepare(
         found = PreparedSet.open(folder)
         if found.page["recipe"] != _said(recipe):
             raise FolderInUse(f"{folder} holds a set that was prepared otherwise; give another folder, or delete it.")
+        _check_share(found, recipe, max_bad)
         return found
     with closing(open_reader(recipe.reader, recipe.path)) as reader:
         entries = reader.entries
@@ -147,12 +149,21 @@ def prepare(
         pieces = _pieces(entries, recipe, layout)
         _begin(recipe, folder, entries, layout)
         bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
-        records = _work(bench, pieces, workers or os.cpu_count() or 1, max_bad)
+        records = _work(bench, pieces, workers or _cores(), max_bad)
         return _finish(bench, pieces, records, max_bad)
 
 
+def _cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
 def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_Piece]:
-    per_shard = recipe.per_shard or max(1, min(_SHARD_PICTURES, _SHARD_BYTES // layout.stride))
+    even = max(_FEWEST, -(-len(entries) // _SHARDS))
+    per_shard = recipe.per_shard or max(1, min(even, _SHARD_PICTURES, _SHARD_BYTES // layout.stride))
     places: dict[Part, list[int]] = {part: [] for part in PARTS}
     for place, entry in enumerate(entries):
         places[entry.part].append(place)
@@ -161,6 +172,16 @@ def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_P
         for part, mine in places.items()
         for number, first in enumerate(range(0, len(mine), per_shard))
     ]
+
+
+def _check_share(found: PreparedSet, recipe: Recipe, max_bad: float) -> None:
+    """A set that was prepared when more was allowed is held to what is allowed now."""
+    bad, everything = int(found.page["bad"]), int(found.page["bad"]) + len(found)
+    if bad > max_bad * everything:
+        raise BadData(
+            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_bad={max_bad:g} allows. All are "
+            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_bad."
+        )
 
 
 def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layout) -> None:
@@ -243,9 +264,8 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
             except BadPicture as error:
                 bad.append((entry.name, str(error)))
             else:
-                label = bench.classes.get(entry.label, -1)
-                writer.add(pixels, max(label, 0))
-                labels.append(label)
+                labels.append(bench.classes.get(entry.label, -1))
+                writer.add(pixels, labels[-1])
             seen += 1
             if seen == 256:
                 bench.count(seen)

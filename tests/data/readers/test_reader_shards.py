@@ -206,3 +206,19 @@ def test_a_folder_and_a_pattern_name_their_shards_in_order(tmp_path: Path) -> No
     assert [shard.name for shard in shard_paths(str(tmp_path))] == ["a.tar", "b.tar", "c.tar"]
     assert [shard.name for shard in shard_paths(str(tmp_path / "[ac].tar"))] == ["a.tar", "c.tar"]
     assert [shard.name for shard in shard_paths(str(tmp_path / "{c,b}.tar"))] == ["c.tar", "b.tar"]
+
+
+def test_a_negative_number_is_no_class(tmp_path: Path) -> None:
+    members = {
+        "1.jpg": b"a",
+        "1.cls": b"-0000001",
+        "2.jpg": b"b",
+        "2.json": b'{"label": -1}',
+        "3.jpg": b"c",
+        "3.cls": b"0",
+    }
+    write_tar(tmp_path / "a.tar", members)
+    reader = ShardReader(str(tmp_path / "a.tar"))
+    assert [entry.label for entry in reader.entries] == ["", "", "0"]
+    assert (list(reader.faults), reader.facts["unlabelled"]) == ([], 2)
+    reader.close()

@@ -27,6 +27,7 @@ from .tar_headers import Member, tar_members
 __all__ = ["ShardReader", "shard_paths"]
 
 _PICTURES = frozenset({"jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"})
+_NONE = re.compile(r"-\d+")
 _SPLIT = re.compile(rb"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _META = re.compile(rb"__[^/]*__($|/)")
 _MOST_SHARDS = 1_000_000
@@ -41,7 +42,7 @@ class ShardReader:
     Of each sample the picture is the first member with a picture's ending; members without one are passed over.
     Part: from the shard's name or its folder's (``…-train-000.tar``, ``test/000.tar``);
     shards of validation are the test part where there is no other, else they are left out. Label: the text of the
-    sample's ``.cls`` (a number or a word), else ``label`` or ``cls`` of its ``.json``, else none.
+    sample's ``.cls`` (a number or a word), else ``label`` or ``cls`` of its ``.json``, else none; a negative number is none.
     Only headers and labels are read when it is opened; a picture is read at its place.
 
     Raises:
@@ -145,7 +146,8 @@ def _label(file: SpanFile, sample: Sequence[tuple[str, Member]]) -> str | None:
     for ending, member in sample:
         if ending == "cls":
             text = file.read(member.offset, member.length) if member.length <= _LONGEST_LABEL else b""
-            return _word(text.decode("utf-8", "replace")) or None
+            word = _word(text.decode("utf-8", "replace"))
+            return "" if _NONE.fullmatch(word) else word or None  # a negative number is no class
     for ending, member in sample:
         if ending == "json":
             return _label_in_json(file.read(member.offset, member.length) if member.length <= _LONGEST_JSON else b"")
@@ -163,7 +165,9 @@ def _label_in_json(content: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     label = next((found[key] for key in ("label", "cls") if key in found), "") if isinstance(found, dict) else ""
-    return _word(str(label)) if isinstance(label, int | str) and len(str(label)) <= _LONGEST_LABEL else None
+    if not isinstance(label, int | str) or len(str(label)) > _LONGEST_LABEL:
+        return None
+    return "" if _NONE.fullmatch(str(label)) else _word(str(label))
 
 
 def shard_paths(path: str) -> list[Path]:
