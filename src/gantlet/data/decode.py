@@ -150,7 +150,7 @@ class Decoding:
         if width * height > self.most_pixels:
             raise BadPicture(
                 f"it has {width} × {height} = {width * height / 1e6:.1f} million pixels, more than the "
-                f"{self.most_pixels / 1e6:g} million that are let in; most_pixels={width * height} lets it in"
+                f"{self.most_pixels / 1e6:g} million that are let in; make it smaller"
             )
 
 
