@@ -241,7 +241,7 @@ def _unpack(archive: Path) -> None:
     if not _done(archive).exists():
         unzip(archive, archive.parent)
         _done(archive).touch()
-        archive.unlink()
+    archive.unlink(missing_ok=True)  # also where a stop came between the two
 
 
 # Lists
