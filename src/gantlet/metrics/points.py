@@ -60,7 +60,10 @@ class PointsMetric:
                 f"samples={self.samples} with k={self.k} is out of range: expected 1 ≤ k < samples ≤ {_MOST}."
             )
         if len(self.test) < 2 * (self.k + 1):
-            raise BadData(f"{len(self.test)} test samples came; precision and recall need {2 * (self.k + 1)}.")
+            raise BadData(
+                f"{len(self.test)} test samples came; precision and recall need {2 * (self.k + 1)}. Bring more data, or hold "
+                "out a larger test_share."
+            )
 
     @property
     def columns(self) -> tuple[Column, ...]:
