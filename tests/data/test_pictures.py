@@ -168,7 +168,7 @@ def test_grey_and_coloured_grounds_reach_the_pixels() -> None:
 
 
 def test_too_few_pictures_are_an_error() -> None:
-    with pytest.raises(BadData, match="holds too few samples: 3"):
+    with pytest.raises(BadData, match=r"^shelf:ShelfReader: .*/3 holds too few samples: 3"):
         source("3").load()
 
 
@@ -266,3 +266,19 @@ def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(StoreError, match=r"cannot be written: .*Set XDG_CACHE_HOME"):
         source("10").load()
+
+
+def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: Path) -> None:
+    faces = tmp_path / "celeba" / "img_align_celeba"
+    faces.mkdir(parents=True)
+    for place in range(12):
+        Image.fromarray(picture(place)).save(faces / f"{place}.png")
+    (tmp_path / "celeba" / "list_eval_partition.txt").write_text("".join(f"{place}.png 0\n" for place in range(9)))
+    with pytest.raises(BadData, match="disagree: of 12 pictures 3 are not listed"):
+        Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").touch()
+    with pytest.raises(BadData, match="There is no list_eval_partition"):
+        Pictures(card="celeba", data_path=str(tmp_path / "empty"), size="6x8").load()
+    (tmp_path / "celeba" / "list_eval_partition.txt").unlink()
+    assert Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load().size == 10

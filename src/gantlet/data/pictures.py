@@ -53,6 +53,12 @@ _ENDINGS = {
     **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
 }
 _BESIDE = {"celeba": ("list_eval_partition.txt", "list_eval_partition.csv"), "emoji": ("emoji.json",)}
+_MARKS = {
+    "celeba": ("list_eval_partition.*", "../list_eval_partition.*"),
+    "cifar": ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*"),
+    "lsun": ("data.mdb", "*/data.mdb"),
+    "tiny-imagenet": ("wnids.txt", "*/wnids.txt"),
+}
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
@@ -156,7 +162,11 @@ class Pictures:
         return Path(absolute(str(path)))
 
     def _kind(self, path: Path) -> str:
-        """Who reads the pictures: the data set's own reader, or that of plain files where a user has the set as such."""
+        """Who reads the pictures: the data set's own reader, or that of plain files where a user has the set as such.
+
+        Raises:
+            BadData: The data set's own files are there, but are damaged or disagree; or there is nothing that is read.
+        """
         if not self.card:
             return self.reader
         own = card(self.card).reader
@@ -165,7 +175,9 @@ class Pictures:
             return own
         try:
             open_reader(own, str(path)).close()
-        except BadData:
+        except BadData as error:
+            if _marked(own, path) or not _opens(plain, path):
+                raise error from None  # it is the data set, but damaged; or nothing at all
             return plain
         return own
 
@@ -174,7 +186,9 @@ class Pictures:
         pool = np.concatenate([prepared.numbers("train"), prepared.numbers("")])
         test = prepared.numbers("test")
         if not len(test):
-            parts = split(len(pool), test_share=self.test_share, data_seed=self.data_seed, source=str(prepared.folder))
+            parts = split(
+                len(pool), test_share=self.test_share, data_seed=self.data_seed, source=self._described(prepared)
+            )
             pool, test = pool[parts.train.numpy()], pool[parts.test.numpy()]
         if min(len(pool), len(test)) < 2:
             raise BadData(
@@ -208,6 +222,19 @@ def _plain(path: Path) -> str:
         return "folder"
     name = path.name.lower()
     return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), "")
+
+
+def _marked(own: str, path: Path) -> bool:
+    """Whether files lie at a path that only a data set's own layout has."""
+    return any(glob.glob(os.path.join(glob.escape(str(path)), mark)) for mark in _MARKS.get(own, ()))
+
+
+def _opens(kind: str, path: Path) -> bool:
+    try:
+        open_reader(kind, str(path)).close()
+    except BadData:
+        return False
+    return True
 
 
 def _sides(size: str) -> tuple[int, int]:  # -> H, W
