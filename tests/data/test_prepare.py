@@ -223,3 +223,9 @@ def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Pa
     with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_bad=0\.05 allows"):
         prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.05)
     assert len(prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)) == 18
+
+
+def test_a_stop_before_anything_was_written_leaves_a_free_folder(tmp_path: Path) -> None:
+    (tmp_path / "out" / "progress").mkdir(parents=True)
+    (tmp_path / "out" / "progress" / ".plan.json.abc").write_bytes(b"{")
+    assert len(prepare(recipe("3"), tmp_path / "out")) == 3

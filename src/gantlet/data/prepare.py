@@ -191,7 +191,8 @@ def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layou
         listing.update(f"{entry.part}\0{entry.label}\0{entry.name}\n".encode(errors="surrogateescape"))
     plan = json.dumps({"format": FORMAT, "recipe": _said(recipe), "listing": listing.hexdigest()}).encode()
     begun = folder / _PROGRESS / "plan.json"
-    if folder.is_dir() and any(folder.iterdir()):
+    # A stop before the plan was written leaves the folder of progress alone.
+    if begun.is_file() or (folder.is_dir() and any(path.name != _PROGRESS for path in folder.iterdir())):
         if not begun.is_file() or begun.read_bytes() != plan:
             raise FolderInUse(
                 f"{folder} is not empty, and what lies there was not begun with this source and these settings; "
