@@ -203,3 +203,16 @@ def test_a_named_task_frames_as_its_card_does(name: str) -> None:
     known = card(source.card)
     assert (source.size, source.precrop, source.colour) == (str(known.height), known.precrop, known.colour)
     assert known.height == known.width
+
+
+def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path)
+    monkeypatch.chdir(tmp_path / "pictures")
+    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", lambda settings, seeds: frozenset({0}))
+    first = study("folder:.", out=Path("runs/first"))
+    assert list((first.folder / "samples").rglob("*.png"))
+    (first.fleet("0000") / "results.json").unlink()
+    assert resume(first.folder).runs["status"].tolist() == ["finished"] * 2
+    again = study("folder:.", out=Path("runs/again"))
+    assert console.results(again) == console.results(first)
+    assert len(list((tmp_path / "cache").rglob("set.json"))) == 1

@@ -40,6 +40,7 @@ from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import Recipe, prepare
 from .prepared import FORMAT, PAGE, PreparedSet
 from .readers.base import open_reader
+from .readers.folder import STUDY
 from .readers.shards import shard_paths
 from .stream import Stream
 
@@ -314,6 +315,9 @@ def _walk(path: str) -> Iterator[str]:
         return
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(path, followlinks=True):
+        if STUDY in files and folder != path:
+            folders.clear()  # nor does it change the pictures
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith(".") and _fresh(seen, folder, name))
         for name in sorted(files):
             if not name.startswith("."):  # no reader takes hidden files, and file managers write some

@@ -16,13 +16,16 @@ from gantlet.errors import BadData, BadPicture
 from .base import Entry, Fault
 from .listing import MOST_BYTES, Listing, passed_over
 
-__all__ = ["FolderReader"]
+__all__ = ["STUDY", "FolderReader"]
+
+STUDY = "study.json"
+"""What tells a study of gantlet's, which may lie among the pictures that it was trained on: its samples are none of them."""
 
 
 class FolderReader:
     """All pictures below a folder, by name.
 
-    Folders that cannot be opened, links that lead nowhere or back, and what is neither file nor folder are faults. Whether
+    Studies of gantlet's are passed over. Folders that cannot be opened, links that lead nowhere or back, and what is neither file nor folder are faults. Whether
     a file can be opened shows when it is read.
 
     Example:
@@ -93,6 +96,9 @@ def _walk(root: str, listing: Listing[str]) -> None:
             if not folder:
                 raise BadData(f"The folder {root} cannot be read: {_said(error)}.") from error
             listing.fault(folder, f"the folder cannot be read: {_said(error)}")
+            continue
+        if folder and any(entry.name == STUDY for entry in inner):
+            listing.passed["studies"] += 1
             continue
         start = f"{folder}/" if folder else ""
         folders = [f"{start}{entry.name}" for entry in inner if _take(entry, f"{start}{entry.name}", listing, linked)]
