@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gantlet.data import pictures
 from gantlet.data.base import Dataset, Source
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PAGE, PreparedSet
@@ -282,3 +283,18 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
         Pictures(card="celeba", data_path=str(tmp_path / "empty"), size="6x8").load()
     (tmp_path / "celeba" / "list_eval_partition.txt").unlink()
     assert Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load().size == 10
+
+
+def test_long_preparing_is_told_to_the_log_now_and_then(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter([0.0, 1.0, 3.0, 3.0, 9.0, 13.5, 13.5])  # at the start; at each notice, twice where it speaks
+    monkeypatch.setattr("gantlet.data.pictures.time.monotonic", lambda: next(seconds))
+    tell = pictures._Teller("holiday")  # pyright: ignore[reportPrivateUsage]
+    with caplog.at_level("INFO", logger="gantlet"):
+        for done in (256, 5120, 20000, 40000):
+            tell(done, 60000)
+    assert [record.getMessage() for record in caplog.records] == [
+        "preparing the pictures of holiday, once: 5,120 of 60,000",
+        "preparing the pictures of holiday, once: 40,000 of 60,000",
+    ]

@@ -52,6 +52,8 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     from gantlet.studies.study import Options, prepare, start
 
     _check_route(route)
+    if not (quiet or json):
+        _hear_log()
     options = Options(
         out=out,
         device=device,
@@ -199,6 +201,15 @@ def _words(text: str | list[Any]) -> tuple[str, ...]:
 def _check_route(route: str) -> None:
     if route not in ("", "loop", "stacked"):
         raise BadValue(f"--route {route} is not loop or stacked.")
+
+
+def _hear_log() -> None:
+    """What the library logs while it works before training goes to standard error, such as pictures being prepared."""
+    import logging
+
+    log, handler = logging.getLogger("gantlet"), logging.StreamHandler()
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
 
 
 def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:

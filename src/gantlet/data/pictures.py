@@ -12,8 +12,10 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import logging
 import os
 import re
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -45,6 +47,8 @@ from .readers.shards import shard_paths
 from .stream import Stream
 
 __all__ = ["Pictures", "prepare_once"]
+
+_LOG = logging.getLogger("gantlet")
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
 _ENDINGS = {
@@ -273,17 +277,30 @@ def prepare_once(
     *,
     workers: int = 0,
     max_bad: float = 0.01,
-    notify: Callable[[int, int], None] = lambda done, total: None,
+    notify: Callable[[int, int], None] | None = None,
 ) -> PreparedSet:
     """What a recipe makes of its source as it lies there now, from the cache of prepared pictures or new in it.
 
-    Arguments and errors are those of :func:`gantlet.data.prepare.prepare`.
+    Arguments and errors are those of :func:`gantlet.data.prepare.prepare`; without ``notify``, what takes more than some
+    seconds is told to the logger ``gantlet``.
     """
     said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
     with _alone(folder):
-        return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify)
+        return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify or _Teller(recipe.path))
+
+
+class _Teller:
+    """Says how far preparing has come, after two seconds and then every ten."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._due = path, time.monotonic() + 2
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + 10
+            _LOG.info("preparing the pictures of %s, once: %s of %s", self._path, f"{done:,}", f"{total:,}")
 
 
 def _signature(reader: str, path: str) -> str:
