@@ -216,3 +216,11 @@ def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeyp
     again = study("folder:.", out=Path("runs/again"))
     assert console.results(again) == console.results(first)
     assert len(list((tmp_path / "cache").rglob("set.json"))) == 1
+
+
+def test_a_prepared_folder_has_its_own_size_and_another_is_refused(tmp_path: Path) -> None:
+    task = write_folder(tmp_path)
+    assert console.gantlet("data", "prepare", task, "--size", 16, "--out", "ready").status == 0
+    for words, reason in ((("size=16",), ""), (("size=16x16",), ""), (("size=32",), "prepared at 16x16 pixels")):
+        done = console.gantlet("run", "folder:ready", "vanilla", *words, *TINY[1:], "--dry-run")
+        assert (done.status, reason in done.err) == (2 if reason else 0, True), done.err

@@ -55,6 +55,7 @@ class Workshop:
         if key not in self._datasets:
             self._datasets[key] = source_of(parts_of(resolved), resolved).load()
         dataset = self._datasets[key]
+        _check_size(resolved, dataset)
         if dataset.size < int(resolved.values["batch_size"]):
             raise BadData(
                 f"The training pool of '{resolved.task}' holds {dataset.size} samples, fewer than one batch of "
@@ -71,6 +72,22 @@ class Workshop:
             task, _ = find_task(resolved.task)
             self._metrics[key] = task.judge(self.dataset(resolved))
         return self._metrics[key]
+
+
+def _check_size(resolved: Resolved, dataset: Dataset) -> None:
+    """A size that the user asked for is what the samples have; a prepared folder keeps its own whatever is asked.
+
+    Raises:
+        BadData: It is another.
+    """
+    if resolved.sources.get("size") != "user" or len(dataset.shape) != 3:
+        return
+    came, asked = "x".join(map(str, dataset.shape[1:])), str(resolved.values["size"]).replace(" ", "").lower()
+    if came != (asked if "x" in asked else f"{asked}x{asked}").replace("×", "x"):
+        raise BadData(
+            f"size={resolved.values['size']} was asked for, but '{resolved.task}' was prepared at {came} pixels; leave size "
+            "out, or name the pictures themselves."
+        )
 
 
 def data_key(resolved: Resolved) -> tuple[Any, ...]:
