@@ -73,7 +73,7 @@ def test_a_notebook_names_no_place_on_anyones_machine(path: Path) -> None:
 
 
 def test_places_on_machines_are_recognised() -> None:
-    for place in ("see /home/me/x", "'/tmp/a'", "C:\\Users\\me", "(/root/b)"):
+    for place in ("see /home/me/x", "'/tmp/a'", "C:\\Users\\me", "(/home/b)"):
         assert SOMEONES.search(json.dumps(place))
     for fine in ("data/mnist", "runs/tmp/x", "img/google/64", "https://www.npmjs.com/package/x", "a/b"):
         assert not SOMEONES.search(json.dumps(fine))
