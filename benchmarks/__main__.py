@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import torch
 
-from gantlet.studies.workshop import cores
+from gantlet.cpu import cores
 
 from . import convolutions, methods, pictures, rest, scaling, teamwork, versus
 from .images import DCGAN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from gantlet.studies.workshop import cores
+from gantlet.cpu import cores
 
 from .contenders import Contender, beside
 from .crew import measure

@@ -30,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from gantlet.cpu import threads_set
 from gantlet.data.base import Dataset
 from gantlet.data.decode import Decoding
 from gantlet.data.framing import Framing
@@ -41,7 +42,6 @@ from gantlet.data.stream import Stream
 from gantlet.studies.build import blueprint
 from gantlet.studies.grid import axes_from_mapping
 from gantlet.studies.spec import Request, expand
-from gantlet.studies.workshop import threads_set
 from gantlet.training.blueprint import Execution
 from gantlet.training.feed import Feed
 from gantlet.training.fleet import Fleet

@@ -13,9 +13,9 @@ from statistics import median
 
 import torch
 
+from gantlet.cpu import threads_set
 from gantlet.metrics.base import Outcome
 from gantlet.metrics.mixture import MixtureMetric
-from gantlet.studies.workshop import threads_set
 from gantlet.training.sampling import draw_latents, sample
 
 from .sections import Section, goal, spread

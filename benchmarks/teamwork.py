@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from gantlet.studies.workshop import cores
+from gantlet.cpu import cores
 
 from .contenders import Contender, shared_out
 from .crew import Series, measure

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-from gantlet.studies.workshop import cores
+from gantlet.cpu import cores
 
 from .arithmetic import flops
 from .contenders import Contender, beside

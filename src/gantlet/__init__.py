@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._version import VERSION
+
 if TYPE_CHECKING:
     from . import objectives
     from .reports.page import write_report as report
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from .studies.loading import load
     from .studies.study import Study
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "load", "objectives", "report", "run"]
 

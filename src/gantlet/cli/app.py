@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from gantlet import __version__
+from gantlet._version import VERSION
 from gantlet.errors import GantletError, UsageError
 
 from .data import data_app
@@ -34,7 +34,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"gantlet {__version__}")
+        typer.echo(f"gantlet {VERSION}")
         raise typer.Exit
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import typer
 
+from gantlet.cpu import threads_set
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import FleetPlan, bytes_per_member
 from gantlet.studies.study import Prepared
-from gantlet.studies.workshop import threads_set
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 

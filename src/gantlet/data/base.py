@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from .specification import SampleSpec
+
 if TYPE_CHECKING:
     from .gaussians import Mixture
 
@@ -60,6 +62,10 @@ class Dataset:
         origin: The data set from whose samples those of this one are composed, or None.
         flips: Whether every training image is mirrored left to right with probability ½.
         pixel_range: What 8-bit 0 and 255 become.
+        columns: Names of the columns of a table, in order; empty where there are none.
+        classes: Names of the classes, in the order of their numbers; empty where there are none.
+        mean: Per column, what was taken off to standardise; empty where the samples are in their own units.
+        deviation: Per column, what they were divided by; empty likewise.
         facts: What a reader of the report should know (source, counts, hash).
     """
 
@@ -73,6 +79,10 @@ class Dataset:
     origin: Dataset | None = None
     flips: bool = False
     pixel_range: Range = (-1.0, 1.0)
+    columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
@@ -84,6 +94,19 @@ class Dataset:
     def size(self) -> int:
         """How many samples the training pool has."""
         return len(self.train) if self.streamed is None else len(self.streamed)
+
+    @property
+    def specification(self) -> SampleSpec:
+        """What one sample looks like, for whoever will not have the data at hand."""
+        return SampleSpec(
+            shape=self.shape,
+            pool=self.size,
+            pixel_range=self.pixel_range,
+            mean=self.mean,
+            deviation=self.deviation,
+            columns=self.columns,
+            classes=self.classes,
+        )
 
     def floats(self, samples: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Samples as the networks see them: 8-bit images in ``pixel_range``, anything else as it is, in ``dtype``."""

@@ -26,7 +26,7 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from gantlet import __version__
+from gantlet._version import VERSION
 from gantlet.errors import StoreError
 
 __all__ = ["Setback", "Wanted", "check_room", "discard", "transfer"]
@@ -81,7 +81,7 @@ def transfer(url: str, wanted: Wanted) -> None:
         raise Setback("only http and https are fetched", final=True)
     have = _length(wanted.part)
     validator = _note(wanted.part).get("validator", "") if _note(wanted.part).get("url") == url else ""
-    headers = {"User-Agent": f"gantlet/{__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": f"gantlet/{VERSION}", "Accept-Encoding": "identity"}
     if have and (validator or wanted.hashed):
         headers["Range"] = f"bytes={have}-"
         if validator:

@@ -17,7 +17,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import gantlet
+from gantlet._version import VERSION
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
 
@@ -173,7 +173,7 @@ def _render(articles: Sequence[_Article]) -> str:
         style=Markup(style),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        version=gantlet.__version__,
+        version=VERSION,
         most_bands=MOST_BANDS,
     )
 

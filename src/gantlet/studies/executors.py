@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from gantlet.cpu import threads_set
 from gantlet.errors import GantletError
 
 from .runner import Pulse
 from .store import Store
-from .workshop import Workshop, threads_set, train_fleet
+from .workshop import Workshop, train_fleet
 
 __all__ = ["Outcome", "Watcher", "in_this_process", "in_workers", "train_one"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-import gantlet
+from gantlet._version import VERSION
 from gantlet.training.blueprint import Execution
 from gantlet.training.randomness import KEY_VERSION
 
@@ -81,7 +81,7 @@ def versions() -> dict[str, str]:
     import scipy
 
     return {
-        "gantlet": gantlet.__version__,
+        "gantlet": VERSION,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": numpy.__version__,

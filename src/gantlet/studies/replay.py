@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from gantlet.cpu import threads_set
 from gantlet.errors import BadValue, ReplayMismatch
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
@@ -19,7 +20,7 @@ from .build import blueprint
 from .loading import find_member
 from .record import execution_of, versions
 from .store import Store
-from .workshop import Workshop, threads_set
+from .workshop import Workshop
 
 __all__ = ["replay"]
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from gantlet.cpu import cores, threads_allowed
 from gantlet.errors import BadValue
 from gantlet.training.stack import Route
 
@@ -29,7 +30,7 @@ from .record import (
 )
 from .spec import Request, expand
 from .store import Store
-from .workshop import Workshop, cores, leaves, threads_allowed
+from .workshop import Workshop, leaves
 
 __all__ = [
     "Options",

@@ -30,9 +30,11 @@ def main(folder: str) -> None:
     stop = _Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    from gantlet.cpu import threads_set
+
     from .executors import train_one
     from .store import Store
-    from .workshop import Workshop, threads_set
+    from .workshop import Workshop
 
     store, workshop = Store(Path(folder)), Workshop()
     with threads_set(int(store.record()["execution"]["threads"])):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,12 +25,9 @@ from .store import Store
 __all__ = [
     "Workshop",
     "album_of",
-    "cores",
     "data_key",
     "headline_of",
     "leaves",
-    "threads_allowed",
-    "threads_set",
     "train_fleet",
 ]
 
@@ -134,17 +129,6 @@ def leaves(store: Store, fleet: FleetPlan) -> list[FleetPlan]:
     return [leaf for part in split for leaf in leaves(store, fleet_from_record(part))]
 
 
-@contextmanager
-def threads_set(count: int) -> Generator[None]:
-    """Use ``count`` threads inside, and what was before afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _job(
     workshop: Workshop,
     store: Store,
@@ -217,17 +201,3 @@ def _out_of_memory(error: BaseException) -> bool:
     words = str(error).lower()
     known = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in words for part in known)
-
-
-def threads_allowed() -> int:
-    """The most threads that a process may use: ``OMP_NUM_THREADS`` where it is set, as torch has it, else one per core."""
-    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return max(1, int(given)) if given.isdecimal() else cores()
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1

@@ -1,0 +1,36 @@
+"""Cores and threads: how many this process may use, and torch's thread count for a while."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+__all__ = ["cores", "threads_allowed", "threads_set"]
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return os.cpu_count() or 1
+
+
+def threads_allowed() -> int:
+    """The most threads that a process may use: ``OMP_NUM_THREADS`` where it is set, as torch has it, else one per core."""
+    given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return max(1, int(given)) if given.isdecimal() else cores()
+
+
+@contextmanager
+def threads_set(count: int) -> Generator[None]:
+    """Let torch use ``count`` threads inside, and what it used before afterwards."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
