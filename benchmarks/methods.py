@@ -10,11 +10,12 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from gantlet import catalogue
-from gantlet.studies.build import blueprint
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, expand
 from gantlet.studies.workshop import Workshop
+
+from gantlet import catalogue
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, expand
+from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 

@@ -39,9 +39,9 @@ from gantlet.data.prepare import Recipe, prepare
 from gantlet.data.prepared import FORMAT, PAGE, ShardRecord
 from gantlet.data.shards import Layout, ShardWriter
 from gantlet.data.stream import Stream
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import blueprint
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, expand
 from gantlet.training.blueprint import Execution
 from gantlet.training.feed import Feed
 from gantlet.training.fleet import Fleet

@@ -32,10 +32,10 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.settings import Scalar
 from gantlet.studies.build import blueprint, parts_of, source_of
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, Resolved, expand
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 

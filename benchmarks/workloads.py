@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gantlet.data.base import Dataset
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint, parts_of, source_of
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, Resolved, expand
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 

@@ -23,8 +23,8 @@ from benchmarks.sections import Section
 from benchmarks.teams import PUBLISHED, SMALL, Game, PlainTeam
 from benchmarks.worker import Done
 
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, expand
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, expand
 from gantlet.training.fleet import Fleet
 
 GAMES = tuple(teams.GAMES.values())

@@ -23,8 +23,8 @@ import typer
 import gantlet
 from gantlet import catalogue
 from gantlet.errors import Refused
-from gantlet.studies.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
-from gantlet.studies.spec import Request, expand
+from gantlet.requests.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
+from gantlet.requests.resolve import Request, expand
 from gantlet.studies.study import Options, Study, prepare, start
 from test_project import FENCE, PAGES, ROOT, commands, relative, unknown_words
 
@@ -100,7 +100,7 @@ def test_every_name_has_its_section(page: str, family: str) -> None:
 
 
 def test_every_setting_is_on_the_page_of_settings() -> None:
-    from gantlet.studies.spec import keys_of
+    from gantlet.requests.resolve import keys_of
 
     cells = re.split(r" \| | / |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
     shown = {cell.strip("| `") for cell in cells}

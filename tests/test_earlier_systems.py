@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-import console
+import terminal
 from gantlet.settings import Scalar
 from test_project import ROOT
 
@@ -20,7 +20,7 @@ def resolved(command: str) -> dict[str, Scalar]:
     """What a ``gantlet run`` of one setting resolves to."""
     _, _, task, method, *rest = shlex.split(command)
     preset = rest[rest.index("--preset") + 1] if "--preset" in rest else ""
-    (found,) = console.resolve(task, method, *[word for word in rest if "=" in word], preset=preset)
+    (found,) = terminal.resolve(task, method, *[word for word in rest if "=" in word], preset=preset)
     return found.values
 
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 import gantlet
 from gantlet.cpu import threads_set
 from gantlet.objectives.alpha import Alpha
-from gantlet.studies.grid import parse_axis
-from gantlet.studies.spec import Request, expand
+from gantlet.requests.grid import parse_axis
+from gantlet.requests.resolve import Request, expand
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 WHOLE, OWN = EXAMPLES / "the_whole_algorithm.py", EXAMPLES / "your_own_loss.py"

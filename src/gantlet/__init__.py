@@ -12,10 +12,10 @@ from ._version import VERSION
 
 if TYPE_CHECKING:
     from . import objectives
+    from .api.estimator import GAN, StackelbergGAN
+    from .api.loading import load
+    from .api.run import run
     from .reports.page import write_report as report
-    from .studies.api import run
-    from .studies.estimator import GAN, StackelbergGAN
-    from .studies.loading import load
     from .studies.study import Study
 
 __version__ = VERSION
@@ -23,12 +23,12 @@ __version__ = VERSION
 __all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "load", "objectives", "report", "run"]
 
 _HOMES = {
-    "GAN": ("gantlet.studies.estimator", "GAN"),
-    "StackelbergGAN": ("gantlet.studies.estimator", "StackelbergGAN"),
+    "GAN": ("gantlet.api.estimator", "GAN"),
+    "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
-    "load": ("gantlet.studies.loading", "load"),
+    "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),
-    "run": ("gantlet.studies.api", "run"),
+    "run": ("gantlet.api.run", "run"),
 }
 
 
@@ -36,6 +36,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(importlib.import_module(module), attribute)
-    if name in ("objectives", "penalties", "networks", "data", "metrics", "statistics", "errors"):
+    if name in ("objectives", "penalties", "networks", "data", "metrics", "methods", "tasks", "statistics", "errors"):
         return importlib.import_module(f"gantlet.{name}")
     raise AttributeError(f"module 'gantlet' has no attribute '{name}'")

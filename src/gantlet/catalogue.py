@@ -8,6 +8,7 @@ importable can be named directly as ``package.module:Name``.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -16,9 +17,19 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from .errors import BadValue, UnknownName
+from .errors import BadValue, UnknownName, UsageError
 
-__all__ = ["FAMILIES", "find", "is_path", "load_path", "names", "plural", "remember"]
+__all__ = [
+    "FAMILIES",
+    "find",
+    "is_path",
+    "load_path",
+    "names",
+    "only_here",
+    "plural",
+    "refuse_while_importing",
+    "remember",
+]
 
 FAMILIES: dict[str, dict[str, str]] = {
     "objective": {
@@ -169,6 +180,10 @@ FAMILIES: dict[str, dict[str, str]] = {
         "hf": "gantlet.tasks.pictures:HF",
         "hdf5": "gantlet.tasks.pictures:HDF5",
     },
+    "executor": {
+        "local": "gantlet.studies.executors.local:LocalExecutor",
+        "inline": "gantlet.studies.executors.inline:InlineExecutor",
+    },
     "card": {
         "mnist": "gantlet.data.named.digits:MNIST",
         "fashion-mnist": "gantlet.data.named.digits:FASHION_MNIST",
@@ -226,11 +241,55 @@ def remember(thing: Any) -> str:
     """The path of a class or instance of the user's own, kept so that this process need not import it again."""
     owner = thing if isinstance(thing, type) or callable(thing) else type(thing)
     name = getattr(owner, "__qualname__", type(thing).__name__)
-    module = sys.modules[owner.__module__]
-    here = getattr(module, "__file__", None)
-    path = f"{here if owner.__module__ == '__main__' and here else owner.__module__}:{name}"
+    here = getattr(sys.modules.get(owner.__module__), "__file__", None)
+    script = str(Path(here).resolve()) if here and owner.__module__ == "__main__" else ""
+    path = f"{script or owner.__module__}:{name}"
     _REMEMBERED[path] = thing
     return path
+
+
+def only_here(path: str) -> bool:
+    """Whether another process could not import what :func:`remember` kept under this path.
+
+    It cannot import what is defined in a notebook, an interactive session or a function, nor an instance with values of
+    its own; and it must not import a script that does its work without a main guard, which would run again.
+    """
+    thing = _REMEMBERED.get(path)
+    if thing is None:
+        return False
+    module, _, name = path.rpartition(":")
+    if not (isinstance(thing, type) or callable(thing)) or "<locals>" in name or module == "__main__":
+        return True
+    return module.endswith(".py") and not _only_defines(Path(module))
+
+
+def refuse_while_importing(what: str) -> None:
+    """Make sure that a file whose part is being looked up does not train anything itself.
+
+    Raises:
+        UsageError: It does; the message says how to prevent it.
+    """
+    if _IMPORTING:
+        raise UsageError(
+            f"{what} is called while {_IMPORTING[-1]} is imported for a part that it defines. Put the call under "
+            "if __name__ == '__main__': so that importing the file does not train."
+        )
+
+
+def _only_defines(script: Path) -> bool:
+    """Whether importing a script does nothing but define things: its work stands in functions or behind a main guard."""
+    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
+    try:
+        body = ast.parse(script.read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return all(
+        isinstance(node, plain)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))
+        or (isinstance(node, ast.Assign | ast.AnnAssign) and not any(isinstance(n, ast.Call) for n in ast.walk(node)))
+        for node in body
+    )
 
 
 def load_path(path: str) -> Any:
@@ -255,6 +314,7 @@ def load_path(path: str) -> Any:
 
 _REMEMBERED: dict[str, Any] = {}
 _IMPORTED: dict[tuple[Path, int], Any] = {}
+_IMPORTING: list[Path] = []
 
 
 def _import_module(name: str) -> Any:
@@ -279,7 +339,11 @@ def _import_file(path: Path) -> Any:
     if version not in _IMPORTED:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look their module up
-        spec.loader.exec_module(module)
+        _IMPORTING.append(path)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            _IMPORTING.pop()
         _IMPORTED[version] = module
     return _IMPORTED[version]
 

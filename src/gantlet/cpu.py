@@ -10,7 +10,10 @@ __all__ = ["cores", "threads_allowed", "threads_set"]
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Cores this process may use: ``GANTLET_CORES`` where it is set, as in a container with a share of a machine."""
+    given = os.environ.get("GANTLET_CORES", "").strip()
+    if given.isdecimal():
+        return max(1, int(given))
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on this system

@@ -12,6 +12,7 @@
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
     │   └── MissingExtra         an optional dependency that is not installed
+    ├── TrainingFailed           no member of a study could be trained
     ├── StoreError               the disk is full, or a study folder cannot be read or written
     └── ReplayMismatch           a replayed member differs from its record
 """
@@ -32,6 +33,7 @@ __all__ = [
     "Refused",
     "ReplayMismatch",
     "StoreError",
+    "TrainingFailed",
     "UnknownName",
     "UsageError",
 ]
@@ -52,12 +54,14 @@ class UnknownName(UsageError):
         kind: What was looked for, such as ``"method"``.
         name: What came.
         known: Every name that would have been accepted.
+        first: Those to list first where no name is near; the others follow in order.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, first: Iterable[str] = ()) -> None:
         names = sorted(known)
+        listed = dict.fromkeys([*(entry for entry in first if entry in names), *names])
         near = get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-        hint = f"Did you mean {_alternatives(near)}?" if near else f"Known: {', '.join(names) or 'none'}."
+        hint = f"Did you mean {_alternatives(near)}?" if near else f"Known: {', '.join(listed) or 'none'}."
         super().__init__(f"There is no {kind} called '{name}'. {hint}")
 
 
@@ -103,6 +107,10 @@ class MissingExtra(UsageError):
 
 class StoreError(GantletError):
     """A study folder that cannot be read or written."""
+
+
+class TrainingFailed(GantletError):
+    """No member of a study could be trained; the message has the cause of the first."""
 
 
 class ReplayMismatch(GantletError):

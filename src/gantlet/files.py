@@ -6,6 +6,7 @@ A reader meets the old file or the new one, never half of one; what was there be
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from .errors import StoreError
 
-__all__ = ["cache_folder", "replace_whole", "write_whole"]
+__all__ = ["cache_folder", "read_regular", "replace_whole", "write_whole"]
 
 
 def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -60,6 +61,30 @@ def write_whole(path: Path, fill: Callable[[Path], object] | bytes, *, advice: s
     except OSError as error:
         words = f"{path} cannot be written: {error.strerror or error}. What was there before is untouched."
         raise StoreError(f"{words} {advice}".rstrip()) from error
+
+
+def read_regular(path: Path, *, most: int) -> bytes:
+    """The content of a plain file; nothing else is opened: no link, no pipe, no device.
+
+    Arguments:
+        path: The file.
+        most: The largest size in bytes that is read.
+
+    Raises:
+        StoreError: It is missing, not a plain file, larger than ``most``, or cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise StoreError(f"{path} is not a plain file, and is not read.")
+            if status.st_size > most:
+                raise StoreError(f"{path} has {status.st_size:,} bytes; more than {most:,} are not read.")
+            return file.read(most)
+    except OSError as error:
+        reason = "it is a link, and links are not followed" if path.is_symlink() else error.strerror or error
+        raise StoreError(f"{path} cannot be read: {reason}.") from error
 
 
 def cache_folder(name: str) -> Path:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import console
+import terminal
 from gantlet.studies.store import Store
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """One thread, no pictures."""
-    console.quicken(monkeypatch)
+    terminal.quicken(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +39,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished study: two methods by two learning rates by two seeds; to be read, not changed."""
     folder = tmp_path_factory.mktemp("finished") / "study"
     with pytest.MonkeyPatch.context() as patch:
-        console.quicken(patch)
-        return console.study(folder, "vanilla,alpha", "lr=0.001,0.002", seeds="2")
+        terminal.quicken(patch)
+        return terminal.study(folder, "vanilla,alpha", "lr=0.001,0.002", seeds="2")
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import pytest
 from PIL import Image
 
 import loopback
-from console import gantlet
 from gantlet import catalogue
 from gantlet.data.cards import RemoteFile, card
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback
+from terminal import gantlet
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 PIXELS = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from console import TINY, gantlet, resolve
-from gantlet.studies.grid import parse_axis
+from gantlet.requests.grid import parse_axis
 from gantlet.training.fleet import Fleet
+from terminal import TINY, gantlet, resolve
 
 
 def dry(*words: str) -> Any:

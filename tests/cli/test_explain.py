@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from console import gantlet
 from gantlet import catalogue
 from gantlet.settings import settings_of
+from terminal import gantlet
 
 
 @pytest.mark.parametrize("name", catalogue.names("method"))

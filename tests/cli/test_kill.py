@@ -12,16 +12,20 @@ import pandas as pd
 import psutil
 import pytest
 
-import console
-from console import gantlet
+import terminal
 from gantlet.studies.store import Store
 from gantlet.studies.study import resume
+from terminal import gantlet
 
-WORDS = (*(word for word in console.TINY if not word.startswith(("steps", "evaluations"))), "steps=30", "evaluations=6")
+WORDS = (
+    *(word for word in terminal.TINY if not word.startswith(("steps", "evaluations"))),
+    "steps=30",
+    "evaluations=6",
+)
 
 
 def started(folder: Path, methods: str, *words: str) -> subprocess.Popen[str]:
-    return console.launch("run", "ring8", methods, *WORDS, "--out", folder, *words, cwd=folder.parent)
+    return terminal.launch("run", "ring8", methods, *WORDS, "--out", folder, *words, cwd=folder.parent)
 
 
 def saved(folder: Path, *fleets: str) -> bool:
@@ -38,7 +42,7 @@ def uninterrupted(store: Store, folder: Path) -> Store:
 
 def kill(process: subprocess.Popen[str]) -> list[int]:
     """Kill a process outright; the processes it had started."""
-    children = list(console.children_of(process.pid))
+    children = list(terminal.children_of(process.pid))
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -55,34 +59,34 @@ def alive(process: int) -> bool:
 def unfinished(store: Store, *fleets: str) -> None:
     """The kill came in the middle, or the test says nothing."""
     assert not any(store.finished(fleet) for fleet in fleets)
-    assert all(0 < console.checkpoint_of(store, fleet)[1]["step"] < 30 for fleet in fleets)
+    assert all(0 < terminal.checkpoint_of(store, fleet)[1]["step"] < 30 for fleet in fleets)
 
 
 def test_kill_nine_in_the_middle_and_resume_is_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
     process = started(folder, "vanilla", "--seeds", "2", "--workers", "1")
-    console.wait_until(lambda: saved(folder, "0000"), process)
+    terminal.wait_until(lambda: saved(folder, "0000"), process)
     kill(process)
     store = Store(folder)
     unfinished(store, "0000")
     assert gantlet("resume", folder, "--quiet").status == 0
-    assert console.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
     assert gantlet("replay", folder, 1).status == 0
 
 
 @pytest.mark.slow
 def test_finished_members_survive_a_kill_untouched(folder: Path, tmp_path: Path) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", "1")
-    console.wait_until(lambda: saved(folder, "0001"), process)
+    terminal.wait_until(lambda: saved(folder, "0001"), process)
     kill(process)
     store = Store(folder)
     unfinished(store, "0001")
-    before = console.tree(store.fleet("0000"))
+    before = terminal.tree(store.fleet("0000"))
     assert "results.json" in before
-    again = console.launch("resume", folder, cwd=tmp_path)
+    again = terminal.launch("resume", folder, cwd=tmp_path)
     out, err = again.communicate(timeout=120)
     assert (again.returncode, err) == (0, ""), out
-    assert console.tree(store.fleet("0000")) == before
-    assert console.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+    assert terminal.tree(store.fleet("0000")) == before
+    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
 
 
 @pytest.mark.slow
@@ -90,7 +94,7 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
     folder: Path, tmp_path: Path
 ) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", "2")
-    console.wait_until(lambda: saved(folder, "0000", "0001"), process)
+    terminal.wait_until(lambda: saved(folder, "0000", "0001"), process)
     workers = kill(process)
     assert len(workers) == 2
     end = time.monotonic() + 10
@@ -99,10 +103,10 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
     assert not any(map(alive, workers))
     store = Store(folder)
     unfinished(store, "0000", "0001")
-    again = console.launch("resume", folder, cwd=tmp_path)
+    again = terminal.launch("resume", folder, cwd=tmp_path)
     out, err = again.communicate(timeout=120)
     assert (again.returncode, err) == (0, ""), out
-    assert console.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
     for run in (0, 1):
         assert gantlet("replay", folder, run).status == 0
 
@@ -110,8 +114,8 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
 @pytest.mark.slow
 def test_killing_one_worker_fails_its_fleet_and_the_other_ends(folder: Path) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", "2")
-    console.wait_until(lambda: saved(folder, "0000", "0001"), process)
-    os.kill(console.children_of(process.pid)[0], signal.SIGKILL)
+    terminal.wait_until(lambda: saved(folder, "0000", "0001"), process)
+    os.kill(terminal.children_of(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 3
     assert "members failed; run " in err
@@ -127,8 +131,8 @@ def test_a_signal_to_the_whole_group_stops_and_saves(
     folder: Path, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", str(workers))
-    console.wait_until(lambda: saved(folder, "0000"), process)
-    children = console.children_of(process.pid)
+    terminal.wait_until(lambda: saved(folder, "0000"), process)
+    children = terminal.children_of(process.pid)
     os.killpg(process.pid, number)  # as a terminal does for Ctrl-C
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, (out, err)
@@ -137,4 +141,4 @@ def test_a_signal_to_the_whole_group_stops_and_saves(
     assert "failed" not in set(pd.read_parquet(folder / "runs.parquet")["status"])
     assert gantlet("resume", folder, "--quiet").status == 0
     store = Store(folder)
-    assert console.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from console import gantlet
 from gantlet import __version__, catalogue
-from gantlet.studies.spec import keys_of
+from gantlet.requests.resolve import keys_of
+from terminal import gantlet
 
 
 @pytest.fixture(autouse=True)

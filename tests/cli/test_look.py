@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import console
-from console import gantlet
+import terminal
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from terminal import gantlet
 
 
 def test_the_summary_is_shown_as_numbers_for_programs(finished: Store) -> None:
@@ -52,7 +52,7 @@ def test_another_format_is_refused(finished: Store) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_report_of_two_studies_stands_where_it_is_wanted(finished: Store, tmp_path: Path) -> None:
-    other = console.study(tmp_path / "other", "wgan-gp", seeds="2").folder
+    other = terminal.study(tmp_path / "other", "wgan-gp", seeds="2").folder
     page = tmp_path / "deep" / "page.html"
     done = gantlet("report", finished.folder, other, "--out", page)
     assert (done.status, done.out, done.err) == (0, f"{page}\n", "")
@@ -75,7 +75,7 @@ def test_samples_are_written_and_their_place_is_printed(finished: Store, tmp_pat
 
 
 def test_samples_by_generator(tmp_path: Path) -> None:
-    folder = console.study(tmp_path / "team", "vanilla", "generators=3").folder
+    folder = terminal.study(tmp_path / "team", "vanilla", "generators=3").folder
     assert gantlet("sample", folder, 0, "--by-generator", "--n", "5", "--out", tmp_path / "x.npy").status == 0
     assert np.load(tmp_path / "x.npy").shape == (15, 2)
 
@@ -89,8 +89,8 @@ def test_wrong_numbers_are_refused(finished: Store, tmp_path: Path, run: int, n:
 
 
 def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", lambda settings, seeds: frozenset({0}))
-    folder = console.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder
+    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset({0}))
+    folder = terminal.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder
     out = tmp_path / "x.webp"
     done = gantlet("film", folder, 0, "--out", out, "--seconds", "0.05", "--hold", "1")
     assert (done.status, done.out, done.err) == (0, f"{out}\n", "")

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from gantlet.cli import progress
 from gantlet.cli.progress import Display
-from gantlet.studies.executors import Outcome
+from gantlet.studies.executors.base import Outcome
 from gantlet.studies.plan import FleetPlan
-from gantlet.studies.runner import Pulse
+from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 
 PLAN = {
@@ -25,9 +25,9 @@ PLAN = {
 }
 
 
-def pulse(fleet: str = "0000", step: int = 50, **changes: Any) -> Pulse:
+def pulse(fleet: str = "0000", step: int = 50, **changes: Any) -> Progress:
     told = {"steps": 100, "members": 3, "rate": 30.0, "out": 1, "best": (8.0, 1), "worst": (2.0, 0), **changes}
-    return Pulse(fleet=fleet, step=step, **told)
+    return Progress(fleet=fleet, step=step, **told)
 
 
 class Clock:
@@ -82,7 +82,7 @@ def test_a_line_is_said_now_and_then(tmp_path: Path, clock: Clock) -> None:
         ([pulse("0000a", 50, members=2), pulse("0000b", 100, members=1)], 0.4),  # a fleet that was cut
     ],
 )
-def test_the_share_counts_members(tmp_path: Path, clock: Clock, pulses: list[Pulse], share: float) -> None:
+def test_the_share_counts_members(tmp_path: Path, clock: Clock, pulses: list[Progress], share: float) -> None:
     display = Display(tmp_path, PLAN, "quiet", stopping=lambda: False)
     for entry in pulses:
         display.watcher().pulse(entry)
@@ -106,8 +106,8 @@ def test_the_table_names_best_and_worst(tmp_path: Path, clock: Clock) -> None:
     display = Display(tmp_path, PLAN, "table", stopping=lambda: False)
     display.watcher().pulse(pulse(best=(8.0, 1), worst=None))
     console = Console(width=160, file=io.StringIO())
-    with console.capture() as captured:
-        console.print(display._table())  # pyright: ignore[reportPrivateUsage]
+    with terminal.capture() as captured:
+        terminal.print(display._table())  # pyright: ignore[reportPrivateUsage]
     assert all(words in captured.get() for words in ("50 / 100", "8 (run 1)", "0 fleets done, 1 waiting"))
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import console
-from console import TINY, Done, gantlet
+import terminal
 from gantlet.studies.store import Store
+from terminal import TINY, Done, gantlet
 
 IDX = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -207,11 +207,11 @@ def test_a_used_folder_is_refused_and_left_alone(finished: Store, tmp_path: Path
     else:
         folder.mkdir()
         (folder / "mine.txt").write_text("mine")
-    before = console.tree(folder)
+    before = terminal.tree(folder)
     sentence = refused(gantlet("run", "ring8", "vanilla", *TINY, "--out", folder))
     hint = f"Continue it with: gantlet resume {folder}" if content == "study" else "Choose another --out."
     assert sentence.endswith(f"nothing was written. {hint}\n")
-    assert console.tree(folder) == before
+    assert terminal.tree(folder) == before
 
 
 @pytest.mark.parametrize("command", ["resume", "replay", "show", "report", "sample"])
@@ -280,10 +280,10 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_resume_goes_on(
     store = Store(folder)
     assert not list((folder / "fleets").rglob("checkpoint.new"))
     if after:
-        assert console.checkpoint_of(store, "0000")[1]["step"] == 3
+        assert terminal.checkpoint_of(store, "0000")[1]["step"] == 3
     assert gantlet("resume", folder, "--quiet").status == 0
     assert gantlet(*words, "--out", tmp_path / "whole").status == 0
-    assert console.difference(store, Store(tmp_path / "whole")) is None
+    assert terminal.difference(store, Store(tmp_path / "whole")) is None
 
 
 def test_a_disk_that_is_full_for_everything_ends_the_study_in_one_line(

@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import console
-from console import TINY, gantlet
+import terminal
 from gantlet.studies.store import Store
 from gantlet.training.fleet import Fleet
+from terminal import TINY, gantlet
 
 OWN = """
 import torch
@@ -36,7 +36,7 @@ def own(folder: Path, name: str, act: str) -> str:
     return f"{path}:{name}"
 
 
-def run(folder: Path, methods: str, *words: str) -> console.Done:
+def run(folder: Path, methods: str, *words: str) -> terminal.Done:
     return gantlet("run", "ring8", methods, *TINY, "--workers", "1", "--out", folder, *words)
 
 
@@ -205,7 +205,7 @@ def test_a_signal_saves_and_stops_and_resume_ends_the_study(
     again = gantlet("resume", folder)
     assert (again.status, again.err) == (0, "")
     assert run(tmp_path / "whole", "vanilla,alpha", "--seeds", "2").status == 0
-    assert console.difference(Store(folder), Store(tmp_path / "whole")) is None
+    assert terminal.difference(Store(folder), Store(tmp_path / "whole")) is None
 
 
 def test_a_second_signal_insists(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,10 +257,10 @@ def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None
 
 def test_resume_of_a_finished_study_trains_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha", "--seeds", "2")
-    before = console.tree(folder / "fleets")
+    before = terminal.tree(folder / "fleets")
     monkeypatch.setattr(Fleet, "advance", lambda fleet: pytest.fail("a finished member was trained again"))
     assert gantlet("resume", folder, "--quiet").out == f"{folder}\n"
-    assert console.tree(folder / "fleets") == before
+    assert terminal.tree(folder / "fleets") == before
 
 
 def test_replay_says_what_it_found(finished: Store) -> None:

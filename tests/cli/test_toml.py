@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import console
-from console import TINY, gantlet
+import terminal
 from gantlet.studies.store import Store
+from terminal import TINY, gantlet
 
 HEAD = 'task = "ring8"\nmethods = ["vanilla", "alpha"]\n'
 SETTINGS = "[settings]\n" + "\n".join(f"{name} = {value}" for name, _, value in (w.partition("=") for w in TINY)) + "\n"
@@ -31,7 +31,7 @@ def test_a_file_says_what_the_words_say(file: Path, folder: Path, tmp_path: Path
     other = tmp_path / "typed"
     typed = gantlet("run", "ring8", "vanilla,alpha", *TINY, *words, "--preset", "seed", "--out", other)
     assert typed.status == 0
-    assert console.difference(Store(folder), Store(other)) is None
+    assert terminal.difference(Store(folder), Store(other)) is None
     assert Store(folder).record()["note"] == "from a file"
 
 

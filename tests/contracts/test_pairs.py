@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 import arena
-from console import resolve
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.networks.autoencoders import DenseAutoEncoder
@@ -28,6 +27,7 @@ from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution, Player
 from gantlet.training.fleet import Fleet
 from gantlet.training.step import Judged, PenaltyContext, losses, needs_of, penalty_losses, witness
+from terminal import resolve
 
 OBJECTIVES = catalogue.names("objective")
 PENALTIES = catalogue.names("penalty")

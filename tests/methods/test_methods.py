@@ -6,19 +6,19 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
+from gantlet.studies.workshop import Workshop
 
-from console import resolve
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.methods.base import Method
+from gantlet.requests.parts import offered_networks
+from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
-from gantlet.studies.parts import offered_networks
-from gantlet.studies.spec import Request, expand, keys_of
-from gantlet.studies.workshop import Workshop
 from gantlet.tasks.base import Task
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
+from terminal import resolve
 
 WORKSHOP = Workshop()
 METHODS = catalogue.names("method")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from gantlet.studies.workshop import Workshop
 from torch import Tensor
 
-from console import resolve
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import Refused
@@ -17,11 +17,11 @@ from gantlet.metrics.base import Outcome
 from gantlet.metrics.two_sample import Pairwise, energy_distance
 from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
 from gantlet.studies.build import blueprint
-from gantlet.studies.workshop import Workshop
 from gantlet.tasks.base import CLASSIFIERS
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import draw_latents, sample
+from terminal import resolve
 
 WORKSHOP = Workshop()
 

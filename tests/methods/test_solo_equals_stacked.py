@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from gantlet.studies.workshop import Workshop
 
 import arena
 from gantlet import catalogue
 from gantlet.errors import Refused
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.settings import Scalar
 from gantlet.studies.build import blueprint
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, Resolved, expand
-from gantlet.studies.workshop import Workshop
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from console import TINY, resolve
 from gantlet.data.base import Dataset
 from gantlet.errors import Refused
 from gantlet.studies.build import blueprint, family_of, parts_of, source_of, steps_of
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.schedule import Schedule
+from terminal import TINY, resolve
 
 POINTS = Dataset(torch.zeros(256, 2), torch.zeros(8, 2))
 

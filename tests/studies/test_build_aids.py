@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from console import gantlet, resolve
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, GantletError, Refused, UnknownName
@@ -18,6 +17,7 @@ from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, Tuning
 from gantlet.training.fleet import Fleet
 from gantlet.training.schedule import Schedule
+from terminal import gantlet, resolve
 
 POINTS = Dataset(torch.randn(256, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(8, 2))
 SMALL = ("g_width=6", "d_width=6", "g_depth=1", "d_depth=1", "batch_size=8")

@@ -14,11 +14,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import console
+import terminal
 from gantlet.errors import StoreError
 from gantlet.studies import executors
-from gantlet.studies.executors import Outcome, Watcher, in_workers
-from gantlet.studies.runner import Pulse
+from gantlet.studies.executors.base import Callbacks, Outcome, in_workers
+from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study, resume, start
 
@@ -61,8 +61,8 @@ def own(folder: Path, content: str) -> str:
 
 def test_a_fleet_that_breaks_fails_alone_and_resume_trains_it(folder: Path, tmp_path: Path) -> None:
     ended: list[Outcome] = []
-    prepared = console.prepared(folder, f"{own(tmp_path, BREAKS)},vanilla", seeds="2")
-    start(prepared, Watcher(ended=ended.append))
+    prepared = terminal.prepared(folder, f"{own(tmp_path, BREAKS)},vanilla", seeds="2")
+    start(prepared, Callbacks(ended=ended.append))
     assert [(outcome.fleet, outcome.kind) for outcome in ended] == [("0000", "failed"), ("0001", "finished")]
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
@@ -74,8 +74,8 @@ def test_a_fleet_that_breaks_fails_alone_and_resume_trains_it(folder: Path, tmp_
 
 
 def test_a_member_that_diverges_leaves_alone(folder: Path, tmp_path: Path) -> None:
-    store = console.study(folder, own(tmp_path, TRIPS), seeds="3")
-    rows = console.results(store)
+    store = terminal.study(folder, own(tmp_path, TRIPS), seeds="3")
+    rows = terminal.results(store)
     assert [row["status"] for row in rows.values()] == ["finished", "diverged", "finished"]
     assert (rows[1]["diverged_step"], rows[1]["generator_steps"]) == (3, 3)
     assert rows[1]["cause"] == "the generator's loss was not finite"
@@ -87,8 +87,8 @@ def test_a_member_that_diverges_leaves_alone(folder: Path, tmp_path: Path) -> No
 
 
 def test_a_rate_beyond_all_measure_makes_every_member_diverge_and_the_study_ends(folder: Path) -> None:
-    store = console.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2")
-    rows = console.results(store)
+    store = terminal.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2")
+    rows = terminal.results(store)
     assert {row["status"] for row in rows.values()} == {"diverged"}
     assert all(row["diverged_step"] < 6 and "was not finite" in row["cause"] for row in rows.values())
     assert all(row["modes"] is not None for row in rows.values())  # judged by the last good state
@@ -99,7 +99,7 @@ def test_an_error_of_gantlets_own_is_recorded_as_its_sentence(folder: Path, monk
         raise StoreError("The disk is full.")
 
     monkeypatch.setattr("gantlet.training.checkpoint.write", refuse)
-    store = console.study(folder, "vanilla")
+    store = terminal.study(folder, "vanilla")
     assert store.failure("0000") == "The disk is full."
 
 
@@ -108,13 +108,13 @@ def test_an_error_of_gantlets_own_is_recorded_as_its_sentence(folder: Path, monk
 
 @pytest.mark.slow
 def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: Path) -> None:
-    heard: list[Pulse] = []
+    heard: list[Progress] = []
     ended: list[Outcome] = []
-    prepared = console.prepared(folder, "vanilla,alpha", seeds="4", workers=2, width=2)
+    prepared = terminal.prepared(folder, "vanilla,alpha", seeds="4", workers=2, width=2)
     assert (prepared.workers, len(prepared.plan.fleets)) == (2, 4)
-    start(prepared, Watcher(pulse=heard.append, ended=ended.append))
-    alone = console.study(tmp_path / "alone", "vanilla,alpha", seeds="4", width=2)
-    assert console.difference(Store(folder), alone) is None
+    start(prepared, Callbacks(pulse=heard.append, ended=ended.append))
+    alone = terminal.study(tmp_path / "alone", "vanilla,alpha", seeds="4", width=2)
+    assert terminal.difference(Store(folder), alone) is None
     assert {outcome.kind for outcome in ended} == {"finished"}
     assert {pulse.fleet for pulse in heard} == {"0000", "0001", "0002", "0003"}
     assert all(pulse.best is None or isinstance(pulse.best, tuple) for pulse in heard)
@@ -124,7 +124,7 @@ def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: 
 @pytest.mark.slow
 def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tmp_path: Path) -> None:
     dies = own(tmp_path, BREAKS.replace('raise ValueError("no fourth step")', "import os; os._exit(7)"))
-    start(console.prepared(folder, f"{dies},vanilla", seeds="2", workers=2))
+    start(terminal.prepared(folder, f"{dies},vanilla", seeds="2", workers=2))
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
     assert "the worker process ended with status 7" in runs["cause"][0]
@@ -132,14 +132,14 @@ def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tm
 
 @pytest.mark.slow
 def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_path: Path) -> None:
-    heard: list[Pulse] = []
-    watcher = Watcher(pulse=heard.append, stopping=lambda: bool(heard))
-    start(console.prepared(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), watcher)
+    heard: list[Progress] = []
+    watcher = Callbacks(pulse=heard.append, stopping=lambda: bool(heard))
+    start(terminal.prepared(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), watcher)
     store = Store(folder)
     assert not (store.finished("0000") and store.finished("0001"))
     resume(folder)
-    alone = console.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
-    assert console.difference(store, alone) is None
+    alone = terminal.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
+    assert terminal.difference(store, alone) is None
 
 
 class Stillborn:
@@ -159,19 +159,19 @@ def test_a_worker_that_a_stop_ended_early_is_no_failure(folder: Path, asked: boo
     store.create({"settings": [], "plan": {}, "execution": {}})
     worker: Any = Stillborn(-signal.SIGTERM)
     ended: list[Outcome] = []
-    executors._handle(worker, None, store, Watcher(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
+    executors._handle(worker, None, store, Callbacks(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
     assert [outcome.kind for outcome in ended] == [kind]
     assert (store.failure("0000") is None) == asked
     assert worker.busy == ""
 
 
 def test_pulses_of_workers_arrive_whole(folder: Path) -> None:
-    heard: list[Pulse] = []
+    heard: list[Progress] = []
     sent = {"fleet": "0000", "step": 3, "steps": 6, "members": 2, "rate": 1.5, "out": 0, "best": [8, 1], "worst": None}
     worker: Any = Stillborn(-signal.SIGKILL)
     message = json.loads(json.dumps({"pulse": sent}))
-    executors._handle(worker, message, Store(folder), Watcher(pulse=heard.append))  # pyright: ignore[reportPrivateUsage]
-    assert heard == [Pulse("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
+    executors._handle(worker, message, Store(folder), Callbacks(pulse=heard.append))  # pyright: ignore[reportPrivateUsage]
+    assert heard == [Progress("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
     worker.process.wait()
 
 
@@ -180,7 +180,7 @@ def test_pulses_of_workers_arrive_whole(folder: Path) -> None:
 
 def serve(folder: Path, fleets: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gantlet.studies.worker", str(folder)],
+        [sys.executable, "-m", "gantlet.studies.executors.worker", str(folder)],
         input=fleets,
         capture_output=True,
         text=True,
@@ -196,7 +196,7 @@ def test_a_worker_trains_what_it_reads_and_answers_in_json_lines(folder: Path) -
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gantlet.studies.study.in_this_process", stop)
-        start(console.prepared(folder, "vanilla,alpha", seeds="2"))
+        start(terminal.prepared(folder, "vanilla,alpha", seeds="2"))
     done = serve(folder, "0001\n")
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert said[-1] == {"fleet": "0001", "outcome": "finished", "error": None}
@@ -215,7 +215,7 @@ def test_messages_come_in_order_and_the_end_of_a_pipe_is_one() -> None:
 
 
 def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = console.study(folder, "vanilla")
+    store = terminal.study(folder, "vanilla")
     started: list[int] = []
 
     class Counted:
@@ -231,5 +231,5 @@ def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pyte
             pass
 
     monkeypatch.setattr(executors, "_Worker", Counted)
-    in_workers(store, ["0000"], Watcher(), workers=4)
+    in_workers(store, ["0000"], Callbacks(), workers=4)
     assert started == [0]

@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console import plan_of, resolve
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import Limits, Plan, bytes_per_member, longest_first, make_plan
 from gantlet.studies.record import fleet_from_record, plan_from_record, plan_to_record
 from gantlet.training.blueprint import Execution
+from terminal import plan_of, resolve
 
 POINTS = Dataset(torch.zeros(256, 2), torch.zeros(8, 2))
 SMALL = ("g_width=4", "d_width=4", "g_depth=1", "d_depth=1")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import console
 import gantlet
+import terminal
 from gantlet.studies.record import (
     command_line,
     execution_of,
@@ -34,7 +34,7 @@ def test_the_record_is_written_before_step_0(folder: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("gantlet.training.fleet.Fleet.advance", advance)
     with pytest.raises(Stopped):
-        console.study(folder, "vanilla", seeds="2")
+        terminal.study(folder, "vanilla", seeds="2")
     assert [path.name for path in folder.iterdir()] == ["study.json"]
 
 
@@ -57,7 +57,7 @@ def test_the_record_holds_what_resume_and_the_report_need(finished: Store) -> No
 
 
 def test_the_plan_is_read_back_as_it_was_made(folder: Path) -> None:
-    prepared = console.prepared(folder, "vanilla,alpha", "lr=0.1,0.2", seeds="3", width=4, note="a remark")
+    prepared = terminal.prepared(folder, "vanilla,alpha", "lr=0.1,0.2", seeds="3", width=4, note="a remark")
     from gantlet.studies.study import start
 
     start(prepared)
@@ -100,7 +100,7 @@ def test_the_machine_has_a_name_and_the_time_is_in_utc() -> None:
 
 
 def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None:
-    store = console.study(folder, "vanilla", seeds="2")
+    store = terminal.study(folder, "vanilla", seeds="2")
     before = gantlet.load(folder, run=1).state_dict()
     record = json.loads((folder / "study.json").read_text(encoding="utf-8"))
     for setting in record["settings"]:

@@ -8,7 +8,7 @@ import pytest
 import safetensors.torch
 import torch
 
-import console
+import terminal
 from gantlet.errors import BadValue, ReplayMismatch
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
@@ -26,25 +26,25 @@ from gantlet.training import checkpoint
     ],
 )
 def test_a_replay_is_equal_bit_for_bit(folder: Path, methods: str, words: list[str], seeds: str, run: int) -> None:
-    console.study(folder, methods, *words, seeds=seeds)
-    before = console.tree(folder)
+    terminal.study(folder, methods, *words, seeds=seeds)
+    before = terminal.tree(folder)
     said: list[str] = []
     assert f"run {run}: " in (sentence := replay(folder, run, say=said.append))
     assert "equal bit for bit after 6 steps" in sentence
-    assert console.tree(folder) == before
+    assert terminal.tree(folder) == before
     members = int(seeds) * (2 if methods == "alpha" else 1)
     expected = f"training run {run} again, with the {members - 1} other members of its fleet (6 steps)"
     assert said == ([expected] if members > 1 else [])
 
 
 def test_a_member_of_a_padded_fleet_is_replayed_with_its_pads(folder: Path) -> None:
-    console.study(folder, "vanilla", seeds="5", width=3)
+    terminal.study(folder, "vanilla", seeds="5", width=3)
     assert "equal bit for bit" in replay(folder, 4)
 
 
 @pytest.mark.parametrize("name", ["generator/parameter", "discriminator/parameter", "generator/optimiser"])
 def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
-    store = console.study(folder, "vanilla", seeds="2")
+    store = terminal.study(folder, "vanilla", seeds="2")
     place = store.checkpoint("0000")
     tensors, _ = checkpoint.read(place)
     full = next(key for key in tensors if key.startswith(name))
@@ -57,7 +57,7 @@ def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
 
 
 def test_another_version_is_said(folder: Path) -> None:
-    store = console.study(folder, "vanilla")
+    store = terminal.study(folder, "vanilla")
     record = store.record()
     record["versions"]["torch"] = "1.0"
     store.write_json("study.json", record)
@@ -67,12 +67,12 @@ def test_another_version_is_said(folder: Path) -> None:
 
 
 def test_a_diverged_member_is_replayed_to_where_it_stands(folder: Path) -> None:
-    console.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2")
+    terminal.study(folder, "vanilla", "lr=1e30", "optimiser=sgd", seeds="2")
     assert "equal bit for bit" in replay(folder, 1)
 
 
 def test_what_is_not_finished_cannot_be_replayed(folder: Path) -> None:
-    store = console.study(folder, "vanilla")
+    store = terminal.study(folder, "vanilla")
     (store.fleet("0000") / "results.json").unlink()
     with pytest.raises(BadValue, match="Run 0 is not finished, so there is nothing to compare"):
         replay(folder, 0)

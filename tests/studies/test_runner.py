@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import console
+import terminal
 from gantlet.studies import runner
-from gantlet.studies.executors import Watcher
-from gantlet.studies.runner import Pulse, evaluation_steps
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.runner import Progress, evaluation_steps
 from gantlet.studies.store import Store
 from gantlet.studies.study import resume, start
 from gantlet.training import checkpoint
@@ -22,7 +22,7 @@ from gantlet.training.fleet import Fleet
 WORDS = ("ema=0.9", "lr=0.001,0.002")  # an average and two optimiser groups
 
 
-def stop_after(steps: int) -> Watcher:
+def stop_after(steps: int) -> Callbacks:
     """A watcher that asks to stop once ``steps`` steps were trained."""
     asked = 0
 
@@ -31,7 +31,7 @@ def stop_after(steps: int) -> Watcher:
         asked += 1  # asked before each fleet, and after every step
         return asked > steps
 
-    return Watcher(stopping=stopping)
+    return Callbacks(stopping=stopping)
 
 
 class Killed(BaseException):
@@ -42,8 +42,8 @@ class Killed(BaseException):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The study that was never interrupted."""
     with pytest.MonkeyPatch.context() as patch:
-        console.quicken(patch)
-        return console.study(tmp_path_factory.mktemp("whole") / "study", "vanilla", *WORDS, seeds="2", note="x")
+        terminal.quicken(patch)
+        return terminal.study(tmp_path_factory.mktemp("whole") / "study", "vanilla", *WORDS, seeds="2", note="x")
 
 
 # Evaluations
@@ -64,13 +64,13 @@ def test_evaluations_are_even_and_the_last_is_at_the_end(steps: int, count: int)
 
 @pytest.mark.parametrize("steps", range(1, 7))
 def test_a_stop_after_any_step_changes_nothing(folder: Path, whole: Store, steps: int) -> None:
-    start(console.prepared(folder, "vanilla", *WORDS, seeds="2", note="x"), stop_after(steps))
+    start(terminal.prepared(folder, "vanilla", *WORDS, seeds="2", note="x"), stop_after(steps))
     store = Store(folder)
     assert store.finished("0000") == (steps == 6)
     _, rest = checkpoint.read(store.checkpoint("0000"))
     assert rest["step"] == steps
     resume(folder)
-    assert console.difference(store, whole) is None
+    assert terminal.difference(store, whole) is None
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 5])
@@ -86,10 +86,10 @@ def test_a_death_within_any_step_changes_nothing(
 
     monkeypatch.setattr(Fleet, "advance", die)
     with pytest.raises(Killed):
-        console.study(folder, "vanilla", *WORDS, seeds="2", note="x")
+        terminal.study(folder, "vanilla", *WORDS, seeds="2", note="x")
     monkeypatch.setattr(Fleet, "advance", advance)
     resume(folder)
-    assert console.difference(Store(folder), whole) is None
+    assert terminal.difference(Store(folder), whole) is None
 
 
 @pytest.mark.parametrize("where", ["write_chunk", "write_results"])
@@ -112,9 +112,9 @@ def test_a_death_between_two_files_changes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Store, where, die)
         with pytest.raises(Killed):
-            console.study(folder, "vanilla", *WORDS, seeds="2", note="x")
+            terminal.study(folder, "vanilla", *WORDS, seeds="2", note="x")
     resume(folder)
-    assert console.difference(Store(folder), whole) is None
+    assert terminal.difference(Store(folder), whole) is None
 
 
 def test_a_chunk_without_its_checkpoint_is_forgotten_even_where_the_next_one_ends_elsewhere(
@@ -127,7 +127,7 @@ def test_a_chunk_without_its_checkpoint_is_forgotten_even_where_the_next_one_end
             raise Killed
         write(place, tensors, rest)
 
-    prepared = console.prepared(folder, "vanilla", *WORDS, seeds="2", note="x")
+    prepared = terminal.prepared(folder, "vanilla", *WORDS, seeds="2", note="x")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "write", die)
         with pytest.raises(Killed):
@@ -135,27 +135,27 @@ def test_a_chunk_without_its_checkpoint_is_forgotten_even_where_the_next_one_end
     chunks = [path.name for path in sorted((folder / "fleets" / "0000").glob("history-*"))]
     assert chunks == ["history-000000000-000000003.parquet", "history-000000003-000000005.parquet"]
     resume(folder)
-    assert console.difference(Store(folder), whole) is None
+    assert terminal.difference(Store(folder), whole) is None
     chunks = [path.name for path in sorted((folder / "fleets" / "0000").glob("history-*"))]
     assert chunks == ["history-000000000-000000003.parquet", "history-000000003-000000006.parquet"]
 
 
 def test_a_finished_study_is_not_touched_by_resume(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = console.study(folder, "vanilla,alpha", seeds="2")
-    before = console.tree(folder / "fleets")
+    store = terminal.study(folder, "vanilla,alpha", seeds="2")
+    before = terminal.tree(folder / "fleets")
     monkeypatch.setattr(Fleet, "advance", lambda fleet: pytest.fail("a finished member was trained again"))
     resume(folder)
-    assert console.tree(folder / "fleets") == before
-    assert console.difference(store, store) is None
+    assert terminal.tree(folder / "fleets") == before
+    assert terminal.difference(store, store) is None
 
 
 def test_finished_fleets_stay_when_others_go_on(folder: Path) -> None:
-    start(console.prepared(folder, "vanilla,alpha", seeds="2"), stop_after(10))
+    start(terminal.prepared(folder, "vanilla,alpha", seeds="2"), stop_after(10))
     store = Store(folder)
     assert (store.finished("0000"), store.finished("0001")) == (True, False)
-    before = console.tree(store.fleet("0000"))
+    before = terminal.tree(store.fleet("0000"))
     resume(folder)
-    assert console.tree(store.fleet("0000")) == before
+    assert terminal.tree(store.fleet("0000")) == before
     assert store.finished("0001")
 
 
@@ -169,7 +169,7 @@ def test_checkpoints_are_also_written_by_the_clock(folder: Path, monkeypatch: py
         write(place, tensors, rest)
 
     monkeypatch.setattr(checkpoint, "write", note)
-    console.study(folder, "vanilla")
+    terminal.study(folder, "vanilla")
     assert written == [1, 2, 3, 4, 5, 6]
 
 
@@ -177,12 +177,12 @@ def test_checkpoints_are_also_written_by_the_clock(folder: Path, monkeypatch: py
 
 
 def test_pulses_tell_the_step_the_rate_and_the_best_and_worst(folder: Path) -> None:
-    heard: list[Pulse] = []
-    start(console.prepared(folder, "vanilla", seeds="3"), Watcher(pulse=heard.append))
+    heard: list[Progress] = []
+    start(terminal.prepared(folder, "vanilla", seeds="3"), Callbacks(pulse=heard.append))
     last = heard[-1]
     assert (last.fleet, last.step, last.steps, last.members, last.out) == ("0000", 6, 6, 3, 0)
     assert last.rate > 0
-    modes = {run: row["modes"] for run, row in console.results(Store(folder)).items()}
+    modes = {run: row["modes"] for run, row in terminal.results(Store(folder)).items()}
     assert last.best is not None
     assert last.worst is not None
     assert last.best[0] == max(modes.values()) == modes[last.best[1]]
@@ -190,25 +190,25 @@ def test_pulses_tell_the_step_the_rate_and_the_best_and_worst(folder: Path) -> N
 
 
 def test_a_narrow_fleet_is_padded_and_pads_are_nowhere_to_be_seen(folder: Path) -> None:
-    store = console.study(folder, "vanilla", seeds="5", width=3)
-    assert sorted(console.results(store)) == [0, 1, 2, 3, 4]
-    assert {row["width"] for row in console.results(store).values()} == {3}
+    store = terminal.study(folder, "vanilla", seeds="5", width=3)
+    assert sorted(terminal.results(store)) == [0, 1, 2, 3, 4]
+    assert {row["width"] for row in terminal.results(store).values()} == {3}
     counts = store.history().groupby(["run", "name", "step"]).size()
     assert set(counts) == {1}
     assert sorted(store.history()["run"].unique()) == [0, 1, 2, 3, 4]
 
 
 def test_rows_count_steps_updates_and_images(folder: Path) -> None:
-    rows = console.results(console.study(folder, "wgan-gp", "n_critic=3", "generators=2", "ema=0.5"))
+    rows = terminal.results(terminal.study(folder, "wgan-gp", "n_critic=3", "generators=2", "ema=0.5"))
     expected = {"generator_steps": 6, "discriminator_steps": 18, "images_seen": 18 * 32, "weights": "average"}
     assert {name: rows[0][name] for name in expected} == expected
     assert len(rows[0]["modes_by_generator"]) == 2
 
 
 def test_members_of_a_padded_and_of_a_full_fleet_are_equal_bit_for_bit(folder: Path, tmp_path: Path) -> None:
-    padded = console.study(folder, "vanilla", seeds="5", width=3)
-    full = console.study(tmp_path / "full", "vanilla", seeds="4,5,9", width=3)
-    one, other = (console.checkpoint_of(store, fleet)[0] for store, fleet in ((padded, "0001"), (full, "0000")))
+    padded = terminal.study(folder, "vanilla", seeds="5", width=3)
+    full = terminal.study(tmp_path / "full", "vanilla", seeds="4,5,9", width=3)
+    one, other = (terminal.checkpoint_of(store, fleet)[0] for store, fleet in ((padded, "0001"), (full, "0000")))
     for name, value in one.items():
         for slot in (0, 1):
             assert value[slot].equal(other[name][slot]), name

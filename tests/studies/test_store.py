@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import console
+import terminal
 from gantlet.errors import FolderInUse, StoreError
 from gantlet.studies.plan import FleetPlan
 from gantlet.studies.store import Store
@@ -106,12 +106,12 @@ def fail_at(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
 @pytest.mark.parametrize("where", ["pathlib.Path.write_text", "os.fsync", "pathlib.Path.replace"])
 def test_a_write_that_fails_leaves_what_was_there(store: Store, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     store.write_json("a.json", {"value": 1})
-    before = console.tree(store.folder)
+    before = terminal.tree(store.folder)
     with monkeypatch.context() as patch:
         fail_at(patch, where)
         with pytest.raises(StoreError, match=r"a.json cannot be written: No space left on device.*gantlet resume"):
             store.write_json("a.json", {"value": 2})
-    assert console.tree(store.folder) == before
+    assert terminal.tree(store.folder) == before
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_the_table_of_runs_has_every_column(finished: Store) -> None:
 
 
 def test_unfinished_members_have_rows_too(folder: Path) -> None:
-    store = console.study(folder, "vanilla,alpha", seeds="2")
+    store = terminal.study(folder, "vanilla,alpha", seeds="2")
     (store.fleet("0001") / "results.json").unlink()
     table = runs_table(store)
     assert table["status"].tolist() == ["finished", "finished", "stopped", "stopped"]
@@ -245,7 +245,7 @@ def test_unfinished_members_have_rows_too(folder: Path) -> None:
 
 
 def test_views_are_rewritten_whole(folder: Path) -> None:
-    store = console.study(folder, "vanilla", seeds="2")
+    store = terminal.study(folder, "vanilla", seeds="2")
     before = {name: (folder / name).read_bytes() for name in ("runs.parquet", "history.parquet")}
     for name in before:
         (folder / name).unlink()
@@ -258,7 +258,7 @@ def test_views_are_rewritten_whole(folder: Path) -> None:
 
 def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: Path) -> None:
     """Each fleet writes its own folder: fleets trained elsewhere and brought together are a study."""
-    whole = console.study(folder, "vanilla,alpha", seeds="2")
+    whole = terminal.study(folder, "vanilla,alpha", seeds="2")
     other = Store(tmp_path / "other")
     other.create({name: value for name, value in whole.record().items() if name != "format"})
     (other.folder / "fleets").mkdir()

@@ -10,8 +10,6 @@ import pytest
 import torch
 
 import gantlet
-from console import gantlet as command
-from console import resolve
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, Refused
 from gantlet.networks.capacity import matched
@@ -25,6 +23,8 @@ from gantlet.training.blueprint import Blueprint, Execution, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import draw_latents, sample
 from gantlet.training.step import combined, which_generator
+from terminal import gantlet as command
+from terminal import resolve
 
 POINTS = Dataset(torch.randn(256, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(64, 2))
 SIZES: dict[str, Any] = {"g_hidden": 4, "d_hidden": 8, "batch_size": 32, "steps": 4, "samples": 100, "evaluations": 1}

@@ -9,13 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-
-import console
-from gantlet.errors import BadData, Refused
-from gantlet.studies.plan import FleetPlan
-from gantlet.studies.replay import replay
-from gantlet.studies.store import Store
-from gantlet.studies.study import Options, Study, prepare, resume, start
 from gantlet.studies.workshop import (
     Workshop,
     album_of,
@@ -26,12 +19,19 @@ from gantlet.studies.workshop import (
     threads_allowed,
     threads_set,
 )
+
+import terminal
+from gantlet.errors import BadData, Refused
+from gantlet.studies.plan import FleetPlan
+from gantlet.studies.replay import replay
+from gantlet.studies.store import Store
+from gantlet.studies.study import Options, Study, prepare, resume, start
 from gantlet.tasks.gaussians import GRID25, RING8
 from gantlet.training.fleet import Fleet
 
 
 def resolved(*words: str, task: str = "ring8") -> Any:
-    return console.resolve(task, "vanilla", *words)[0]
+    return terminal.resolve(task, "vanilla", *words)[0]
 
 
 def test_equal_data_are_loaded_once() -> None:
@@ -119,7 +119,7 @@ def test_a_fleet_without_room_is_cut_in_halves(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     run_out(monkeypatch, error, beyond=3, after=4)  # after its first checkpoint
-    store = console.study(folder, "vanilla", "lr=0.001,0.002", seeds="3")
+    store = terminal.study(folder, "vanilla", "lr=0.001,0.002", seeds="3")
     parts = store.split("0000")
     assert parts is not None
     assert [(part["id"], part["slots"], part["pads"]) for part in parts] == [
@@ -129,14 +129,14 @@ def test_a_fleet_without_room_is_cut_in_halves(
     assert [path.name for path in store.fleet("0000").iterdir()] == ["split.json"]
     assert Study(folder).runs["status"].tolist() == ["finished"] * 6
     assert set(Study(folder).runs["width"]) == {3}
-    narrow = console.study(tmp_path / "narrow", "vanilla", "lr=0.001,0.002", seeds="3", width=3)
-    assert console.results(store) == console.results(narrow)
+    narrow = terminal.study(tmp_path / "narrow", "vanilla", "lr=0.001,0.002", seeds="3", width=3)
+    assert terminal.results(store) == terminal.results(narrow)
     assert replay(folder, 4).startswith("run 4: ")
 
 
 def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=1)
-    store = console.study(folder, "vanilla", seeds="3")
+    store = terminal.study(folder, "vanilla", seeds="3")
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["finished"] * 3
     assert (runs["width"].tolist(), runs["route"].tolist()) == ([1] * 3, ["loop"] * 3)
@@ -147,17 +147,17 @@ def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatc
 
 def test_pads_are_dropped_when_a_fleet_is_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=2)
-    store = console.study(folder, "vanilla", seeds="5", width=3)
+    store = terminal.study(folder, "vanilla", seeds="5", width=3)
     assert [[part["slots"] for part in store.split(fleet) or []] for fleet in ("0000", "0001")] == [
         [[0, 1], [2]],
         [[3], [4]],
     ]
-    assert sorted(console.results(store)) == [0, 1, 2, 3, 4]
+    assert sorted(terminal.results(store)) == [0, 1, 2, 3, 4]
 
 
 def test_a_single_member_without_room_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError("no room"), beyond=0)
-    console.study(folder, "vanilla", seeds="2")
+    terminal.study(folder, "vanilla", seeds="2")
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed"]
     assert runs["cause"].tolist() == ["MemoryError: no room"] * 2
@@ -165,7 +165,7 @@ def test_a_single_member_without_room_fails(folder: Path, monkeypatch: pytest.Mo
 
 def test_another_error_does_not_cut_a_fleet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, RuntimeError("shapes do not match"), beyond=0)
-    store = console.study(folder, "vanilla", seeds="2")
+    store = terminal.study(folder, "vanilla", seeds="2")
     assert store.split("0000") is None
     assert "shapes do not match" in (store.failure("0000") or "")
 
@@ -173,11 +173,11 @@ def test_another_error_does_not_cut_a_fleet(folder: Path, monkeypatch: pytest.Mo
 def test_resume_goes_on_with_the_halves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         run_out(patch, MemoryError(), beyond=2)
-        store = console.study(folder, "vanilla", seeds="4")
-    before = console.tree(store.fleet("0000a"))
+        store = terminal.study(folder, "vanilla", seeds="4")
+    before = terminal.tree(store.fleet("0000a"))
     (store.fleet("0000b") / "results.json").unlink()
     resume(folder)
-    assert console.tree(store.fleet("0000a")) == before
+    assert terminal.tree(store.fleet("0000a")) == before
     assert Study(folder).runs["status"].tolist() == ["finished"] * 4
 
 
@@ -186,9 +186,9 @@ def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_pat
 
     points = np.random.default_rng(1).normal(size=(400, 2))
     np.save(tmp_path / "points.npy", points)
-    asked = console.request(f"points:{tmp_path}/points.npy", "vanilla", "steps=4", "batch_size=16", "evaluations=2")
+    asked = terminal.request(f"points:{tmp_path}/points.npy", "vanilla", "steps=4", "batch_size=16", "evaluations=2")
     store = Store(start(prepare(asked, Options(out=folder, workers=1))).folder)
-    whole = console.results(store)
+    whole = terminal.results(store)
     for changed in (points[:300], points + 1):
         (store.fleet("0000") / "results.json").unlink(missing_ok=True)
         np.save(tmp_path / "points.npy", changed)
@@ -196,7 +196,7 @@ def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_pat
         assert "The data are not those that" in (store.failure("0000") or "")
     np.save(tmp_path / "points.npy", points)
     resume(folder)
-    assert console.results(store) == whole
+    assert terminal.results(store) == whole
 
 
 @pytest.mark.parametrize(("given", "threads"), [("1", 1), ("2,4", 2), ("many", cores()), ("", cores()), ("0", 1)])
@@ -210,7 +210,7 @@ def test_a_lone_fleet_uses_no_more_threads_than_the_environment_allows(
 ) -> None:
     monkeypatch.setattr("gantlet.studies.study.cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert console.prepared(folder, "vanilla").threads == 3
+    assert terminal.prepared(folder, "vanilla").threads == 3
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr("gantlet.studies.study.threads_allowed", lambda: 64)
-    assert console.prepared(folder, "vanilla").threads == 8
+    assert terminal.prepared(folder, "vanilla").threads == 8

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import console
+import terminal
 from gantlet import catalogue
 from gantlet.data.cards import card
 from gantlet.data.pictures import Pictures
-from gantlet.studies.executors import Watcher
+from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.store import Store
 from gantlet.studies.study import Options, prepare, resume, start
 from gantlet.tasks.base import Task
@@ -37,7 +37,7 @@ TASKS: dict[str, Task] = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One thread, no pictures, a cache and a data home of the test's own, and its folder as the current one."""
-    console.quicken(monkeypatch)
+    terminal.quicken(monkeypatch)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -128,14 +128,14 @@ def write_cifar(root: Path) -> str:
     "write", [write_folder, write_zip, write_tar, write_shards, write_parquet, write_hdf5, write_cifar]
 )
 def test_every_kind_of_source_trains_to_the_end(write: Callable[[Path], str], tmp_path: Path) -> None:
-    rows = console.results(study(write(tmp_path), out=tmp_path / "out"))
+    rows = terminal.results(study(write(tmp_path), out=tmp_path / "out"))
     assert [row["status"] for row in rows.values()] == ["finished"] * 2
     assert all(0 < row["sliced_wasserstein"] < 2 for row in rows.values())
 
 
-def study(task: str, *words: str, out: Path, watch: Watcher | None = None) -> Store:
-    asked = console.request(task, "vanilla", *TINY, *words, seeds="2")
-    return Store(start(prepare(asked, Options(out=out, workers=1)), watch or Watcher()).folder)
+def study(task: str, *words: str, out: Path, watch: Callbacks | None = None) -> Store:
+    asked = terminal.request(task, "vanilla", *TINY, *words, seeds="2")
+    return Store(start(prepare(asked, Options(out=out, workers=1)), watch or Callbacks()).folder)
 
 
 @pytest.mark.parametrize("memory", ["resident", "streamed"])
@@ -153,16 +153,16 @@ def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
         asked += 1
         return asked > steps
 
-    study(task, *words, out=tmp_path / "cut", watch=Watcher(stopping=stopping))
+    study(task, *words, out=tmp_path / "cut", watch=Callbacks(stopping=stopping))
     assert not Store(tmp_path / "cut").finished("0000")
     resume(tmp_path / "cut")
-    assert console.difference(Store(tmp_path / "cut"), whole) is None
+    assert terminal.difference(Store(tmp_path / "cut"), whole) is None
 
 
 def test_streamed_and_resident_runs_end_with_the_same_bits(tmp_path: Path) -> None:
     task = write_folder(tmp_path)
     one, other = (study(task, f"memory={memory}", out=tmp_path / memory) for memory in ("resident", "streamed"))
-    tensors, others = console.checkpoint_of(one, "0000")[0], console.checkpoint_of(other, "0000")[0]
+    tensors, others = terminal.checkpoint_of(one, "0000")[0], terminal.checkpoint_of(other, "0000")[0]
     assert list(tensors) == list(others)
     assert all(value.equal(others[name]) for name, value in tensors.items())
 
@@ -189,7 +189,7 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_written(
     (tmp_path / "cut.zip").write_bytes((tmp_path / "a.zip").read_bytes()[:-200])
     given = {word.partition("=")[0] for word in words}
     tiny = [word for word in TINY if word.partition("=")[0] not in given]
-    done = console.gantlet("run", *words, *tiny, "--out", "out", "--quiet")
+    done = terminal.gantlet("run", *words, *tiny, "--out", "out", "--quiet")
     assert done.status == 2
     assert len(done.lines) == 1
     assert reason in done.err
@@ -208,19 +208,19 @@ def test_a_named_task_frames_as_its_card_does(name: str) -> None:
 def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path)
     monkeypatch.chdir(tmp_path / "pictures")
-    monkeypatch.setattr("gantlet.studies.workshop.pictured_runs", lambda settings, seeds: frozenset({0}))
+    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset({0}))
     first = study("folder:.", out=Path("runs/first"))
     assert list((first.folder / "samples").rglob("*.png"))
     (first.fleet("0000") / "results.json").unlink()
     assert resume(first.folder).runs["status"].tolist() == ["finished"] * 2
     again = study("folder:.", out=Path("runs/again"))
-    assert console.results(again) == console.results(first)
+    assert terminal.results(again) == terminal.results(first)
     assert len(list((tmp_path / "cache").rglob("set.json"))) == 1
 
 
 def test_a_prepared_folder_has_its_own_size_and_another_is_refused(tmp_path: Path) -> None:
     task = write_folder(tmp_path)
-    assert console.gantlet("data", "prepare", task, "--size", 16, "--out", "ready").status == 0
+    assert terminal.gantlet("data", "prepare", task, "--size", 16, "--out", "ready").status == 0
     for words, reason in ((("size=16",), ""), (("size=16x16",), ""), (("size=32",), "prepared at 16x16 pixels")):
-        done = console.gantlet("run", "folder:ready", "vanilla", *words, *TINY[1:], "--dry-run")
+        done = terminal.gantlet("run", "folder:ready", "vanilla", *words, *TINY[1:], "--dry-run")
         assert (done.status, reason in done.err) == (2 if reason else 0, True), done.err

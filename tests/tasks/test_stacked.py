@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import console
+import terminal
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
+from gantlet.requests.resolve import Resolved
 from gantlet.studies.build import family_of, parts_of, steps_of
-from gantlet.studies.spec import Resolved
 from gantlet.studies.study import Options, prepare, start
 from gantlet.tasks.stacked import STACKED_MNIST
 
@@ -24,7 +24,7 @@ TASK, SHAPE = "stacked-mnist:FOLDER", (3, 28, 28)
 
 
 def resolved(method: str = "alpha", *words: str, preset: str = "paper") -> Resolved:
-    (found,) = console.resolve(TASK, method, *words, preset=preset)
+    (found,) = terminal.resolve(TASK, method, *words, preset=preset)
     return found
 
 
@@ -105,10 +105,10 @@ def write_digits(folder: Path) -> None:
 
 
 def test_a_run_goes_from_files_to_counted_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    console.quicken(monkeypatch)
+    terminal.quicken(monkeypatch)
     write_digits(tmp_path)
     words = ("alpha=1,2", "train_size=130", "test_size=40", "epochs=1", "samples=50", "evaluations=1")
-    asked = console.request(f"stacked-mnist:{tmp_path}", "alpha", *words, preset="paper")
+    asked = terminal.request(f"stacked-mnist:{tmp_path}", "alpha", *words, preset="paper")
     start(prepare(asked, Options(out=tmp_path / "study", workers=1)))
     runs = pd.read_parquet(tmp_path / "study" / "runs.parquet")
     assert list(runs["status"]) == ["finished"] * 2

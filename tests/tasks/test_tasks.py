@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-import console
+import terminal
 from gantlet import catalogue
 from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
+from gantlet.requests.parts import offered_networks
+from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
-from gantlet.studies.parts import offered_networks
-from gantlet.studies.spec import Request, expand, keys_of
 from gantlet.tasks.base import CLASSIFIERS, Task, rows_for
 
 TASKS = catalogue.names("task")
@@ -109,7 +109,7 @@ def small(name: str) -> Dataset:
     words = ("train_size=400", "test_size=200") if name in GAUSSIANS else ()
     from gantlet.studies.workshop import Workshop
 
-    return Workshop().dataset(console.resolve(name, "vanilla", *words)[0])
+    return Workshop().dataset(terminal.resolve(name, "vanilla", *words)[0])
 
 
 def judged(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:

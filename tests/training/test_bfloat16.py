@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from console import resolve
 from gantlet.data.base import Dataset
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
+from terminal import resolve
 
 WITHIN = 0.02
 DRAWN = torch.Generator().manual_seed(3)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import torch
+from gantlet.studies.workshop import Workshop
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -36,10 +37,9 @@ from gantlet.penalties.base import Penalty
 from gantlet.penalties.gradient import GradientPenalty
 from gantlet.penalties.r1 import R1
 from gantlet.penalties.r2 import R2
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import blueprint
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, expand
-from gantlet.studies.workshop import Workshop
 from gantlet.training.blueprint import Execution, Player, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec

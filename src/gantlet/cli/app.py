@@ -17,7 +17,7 @@ from gantlet.errors import GantletError, UsageError
 from .data import data_app
 from .explain import explain_command
 from .listing import list_command
-from .look import film_command, report_command, sample_command, show_command
+from .look import animate_command, report_command, sample_command, show_command
 from .train import replay_command, resume_command, run_command
 
 __all__ = ["app", "main"]
@@ -51,7 +51,8 @@ app.command("replay")(replay_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
-app.command("film")(film_command)
+app.command("animate")(animate_command)
+app.command("film", hidden=True)(animate_command)  # its name before version 0.2
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 app.add_typer(data_app)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
-from dataclasses import asdict
 from typing import Any
 
 import typer
 
 from gantlet.cpu import threads_set
 from gantlet.studies.build import blueprint
-from gantlet.studies.plan import FleetPlan, bytes_per_member
-from gantlet.studies.study import Prepared
+from gantlet.studies.plan import bytes_per_member
+from gantlet.studies.planning import PlannedStudy
+from gantlet.studies.record import FleetPlan
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -21,36 +21,36 @@ __all__ = ["show_plan"]
 _WARM, _TIMED = 2, 5  # discriminator updates, in whole steps
 
 
-def show_plan(prepared: Prepared, *, json: bool) -> None:
+def show_plan(planned_study: PlannedStudy, *, json: bool) -> None:
     """Print what a run would do. The time is measured: a few real steps of one fleet of each kind."""
     estimates: dict[tuple[Any, ...], dict[str, Any]] = {}
     fleets: list[dict[str, Any]] = []
-    with threads_set(prepared.threads):
-        for fleet in prepared.plan.fleets:
-            kind = (prepared.plan.slots(fleet)[0][0].label, len(fleet.slots))
+    with threads_set(planned_study.threads):
+        for fleet in planned_study.plan.fleets:
+            kind = (planned_study.plan.slots(fleet)[0][0].label, len(fleet.slots))
             if kind not in estimates:
-                estimates[kind] = _estimate(prepared, fleet)
-            fleets.append(asdict(fleet) | estimates[kind])
-    seconds = sum(fleet["seconds"] for fleet in fleets) / prepared.workers
+                estimates[kind] = _estimate(planned_study, fleet)
+            fleets.append(fleet.model_dump() | estimates[kind])
+    seconds = sum(fleet["seconds"] for fleet in fleets) / planned_study.workers
     if json:
         plan = {
-            "settings": [asdict(resolved) for resolved in prepared.plan.settings],
-            "members": len(prepared.plan.members),
+            "settings": [setting.model_dump() for setting in planned_study.plan.recorded()[0]],
+            "members": len(planned_study.plan.members),
             "fleets": fleets,
-            "workers": prepared.workers,
-            "threads": prepared.threads,
-            "device": str(prepared.device),
+            "workers": planned_study.workers,
+            "threads": planned_study.threads,
+            "device": str(planned_study.device),
             "seconds": seconds,
         }
         typer.echo(jsonlib.dumps(plan))
         return
-    _print(prepared, fleets, seconds)
+    _print(planned_study, fleets, seconds)
 
 
-def _estimate(prepared: Prepared, planned: FleetPlan) -> dict[str, Any]:
-    slots = prepared.plan.slots(planned)
-    dataset = prepared.workshop.dataset(slots[0][0])
-    sheet = blueprint(slots, dataset, Execution(route=planned.route, device=prepared.device))
+def _estimate(planned_study: PlannedStudy, planned: FleetPlan) -> dict[str, Any]:
+    slots = planned_study.plan.slots(planned)
+    dataset = planned_study.cache.dataset(slots[0][0])
+    sheet = blueprint(slots, dataset.specification, Execution(route=planned.route, device=planned_study.device))
     fleet = Fleet(sheet, dataset)
     updates, started = 0, time.perf_counter()
     each = sheet.schedule.updates(0)
@@ -66,23 +66,23 @@ def _estimate(prepared: Prepared, planned: FleetPlan) -> dict[str, Any]:
         "steps": sheet.sizes.steps,
         "discriminator_steps": total,
         "seconds": spent / done * total,
-        "mebibytes": bytes_per_member(sheet, dataset) * len(slots) / 2**20,
+        "mebibytes": bytes_per_member(sheet, dataset.specification) * len(slots) / 2**20,
     }
 
 
-def _print(prepared: Prepared, fleets: list[dict[str, Any]], seconds: float) -> None:
+def _print(planned_study: PlannedStudy, fleets: list[dict[str, Any]], seconds: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    settings, members = prepared.plan.settings, prepared.plan.members
+    settings, members = planned_study.plan.settings, planned_study.plan.members
     console.print(
         f"{len(members)} members: {len(settings)} settings × {len(members) // len(settings)} seeds, in "
-        f"{len(fleets)} fleets, {prepared.workers} at a time with {prepared.threads} threads each on {prepared.device}"
+        f"{len(fleets)} fleets, {planned_study.workers} at a time with {planned_study.threads} threads each on {planned_study.device}"
     )
     table = Table("fleet", "setting", "members", "pads", "route", "steps", "MiB", "minutes", box=None, pad_edge=False)
-    for fleet, planned in zip(fleets, prepared.plan.fleets, strict=True):
-        labels = sorted({resolved.label for resolved, _ in prepared.plan.slots(planned)})
+    for fleet, planned in zip(fleets, planned_study.plan.fleets, strict=True):
+        labels = sorted({resolved.label for resolved, _ in planned_study.plan.slots(planned)})
         label = labels[0] if len(labels) == 1 else f"{labels[0]} … ({len(labels)} settings)"
         table.add_row(
             planned.id,
@@ -95,16 +95,16 @@ def _print(prepared: Prepared, fleets: list[dict[str, Any]], seconds: float) -> 
             f"{fleet['seconds'] / 60:.1f}",
         )
     console.print(table)
-    for note in dict.fromkeys(note for planned in prepared.plan.fleets for note in planned.notes):
+    for note in dict.fromkeys(note for planned in planned_study.plan.fleets for note in planned.notes):
         console.print(f"note: {note}")
     console.print(f"about {seconds / 60:.1f} minutes of training in all, evaluations apart")
-    _print_values(console, prepared)
+    _print_values(console, planned_study)
 
 
-def _print_values(console: Any, prepared: Prepared) -> None:
+def _print_values(console: Any, planned_study: PlannedStudy) -> None:
     from rich.table import Table
 
-    for resolved in prepared.plan.settings:
+    for resolved in planned_study.plan.settings:
         table = Table("key", "value", "from", title=resolved.label, title_justify="left", box=None, pad_edge=False)
         for name, value in resolved.values.items():
             table.add_row(name, str(value), resolved.sources[name])

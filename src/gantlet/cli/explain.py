@@ -32,10 +32,10 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
         UnknownName: There is no such method.
     """
     from gantlet import catalogue
+    from gantlet.requests.parts import Catalogue, penalty_prefixes
     from gantlet.settings import settings_of
-    from gantlet.studies.parts import find_method, penalty_prefixes
 
-    method = find_method(name)
+    method = Catalogue().method(name)
     yield method.name, [method.summary, " ".join(word for word in (method.paper, method.url) if word)]
     losses = [f"{player} = {loss}" for player, loss in zip(("L_D", "L_G"), method.formulas, strict=True) if loss]
     if losses:

@@ -58,7 +58,7 @@ def _print_keys(console: object, name: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from gantlet.studies.spec import keys_of
+    from gantlet.requests.resolve import keys_of
 
     assert isinstance(console, Console)
     task, _, method = name.partition(":")

@@ -1,4 +1,4 @@
-"""``gantlet show``, ``report``, ``sample`` and ``film``."""
+"""``gantlet show``, ``report``, ``sample`` and ``animate``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from gantlet.errors import BadValue
 
-__all__ = ["film_command", "print_summary", "report_command", "sample_command", "show_command"]
+__all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 
 
 def show_command(
@@ -46,7 +46,9 @@ def report_command(
 def sample_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
-    out: Annotated[Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, or a folder for single PNGs.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, FILE.csv, or a folder for single PNGs.")
+    ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 25,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 1,
     by_generator: Annotated[
@@ -54,21 +56,21 @@ def sample_command(
     ] = False,
 ) -> None:
     """Draw samples from a trained member."""
-    from gantlet.studies.sampler import write_samples
+    from gantlet.api.sampler import write_samples
 
     typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator)))
 
 
-def film_command(
+def animate_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
     out: Annotated[
-        Path | None, typer.Option(help="FILE.gif, FILE.webp or FILE.mp4. [default: film.gif beside the pictures]")
+        Path | None, typer.Option(help="FILE.gif, FILE.webp or FILE.mp4. [default: animation.gif beside the images]")
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each frame is shown.")] = 0.2,
     hold: Annotated[float, typer.Option(help="How long the last frame is shown, in seconds.")] = 2.0,
 ) -> None:
-    """Join a member's pictures, one of each evaluation, to a film of its training."""
-    from gantlet.studies.film import write_film
+    """Join a member's images, one of each evaluation, to an animation of its training."""
+    from gantlet.api.animate import animate
 
-    typer.echo(str(write_film(folder, run, out=out, seconds=seconds, hold=hold)))
+    typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold)))

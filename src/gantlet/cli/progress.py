@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import typer
 
-from gantlet.studies.executors import Outcome, Watcher
-from gantlet.studies.runner import Pulse
+from gantlet.studies.executors.base import Callbacks, FleetResult
+from gantlet.studies.record import PlanRecord
+from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 
 __all__ = ["Display"]
@@ -34,16 +35,16 @@ class Display:
     def __init__(
         self,
         folder: Path,
-        plan: dict[str, Any],
+        plan: PlanRecord,
         voice: Literal["table", "quiet", "json"],
         *,
         stopping: Callable[[], bool],
     ) -> None:
         self._folder, self._voice, self._stopping = folder, voice, stopping
-        self._notes = list(dict.fromkeys(note for fleet in plan["fleets"] for note in fleet["notes"]))
-        self._members = {fleet["id"]: len(fleet["slots"]) - fleet["pads"] for fleet in plan["fleets"]}
-        self._pulses: dict[str, Pulse] = {}
-        self._ended: dict[str, Outcome] = {}
+        self._notes = list(dict.fromkeys(note for fleet in plan.fleets for note in fleet.notes))
+        self._members = {fleet.id: len(fleet.runs) for fleet in plan.fleets}
+        self._latest: dict[str, Progress] = {}
+        self._ended: dict[str, FleetResult] = {}
         self._started, self._said = time.monotonic(), time.monotonic()
         self._live: Any = None
 
@@ -63,40 +64,40 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def watcher(self) -> Watcher:
+    def callbacks(self) -> Callbacks:
         """What the executor tells, and asks."""
-        return Watcher(pulse=self._pulse, ended=self._end, stopping=self._stopping)
+        return Callbacks(progress=self._progress, ended=self._end, stopping=self._stopping)
 
-    def _pulse(self, pulse: Pulse) -> None:
-        self._pulses[pulse.fleet] = pulse
+    def _progress(self, progress: Progress) -> None:
+        self._latest[progress.fleet] = progress
         if self._voice == "json":
-            typer.echo(json.dumps({"pulse": asdict(pulse)}))
+            typer.echo(json.dumps({"progress": asdict(progress)}))
         elif self._live is not None:
             self._live.update(self._table())
         elif self._voice == "table" and time.monotonic() - self._said >= _PLAIN_SECONDS:
             self._said = time.monotonic()
             typer.echo(self._line())
 
-    def _end(self, outcome: Outcome) -> None:
-        self._ended[outcome.fleet] = outcome
-        sizes = _cut_into(Store(self._folder), outcome.fleet)
+    def _end(self, result: FleetResult) -> None:
+        self._ended[result.fleet] = result
+        sizes = _cut_into(Store(self._folder), result.fleet)
         if sizes and self._voice == "table":
             widths = " and ".join(map(str, sizes))
-            typer.echo(f"note: fleet {outcome.fleet} ran out of memory and was cut into fleets of {widths} members")
+            typer.echo(f"note: fleet {result.fleet} ran out of memory and was cut into fleets of {widths} members")
         if self._voice == "json":
-            typer.echo(json.dumps({"fleet": outcome.fleet, "outcome": outcome.kind, "error": outcome.error}))
+            typer.echo(json.dumps({"fleet": result.fleet, "outcome": result.kind, "error": result.error}))
         elif self._live is not None:
             self._live.update(self._table())
         elif self._voice == "table":
-            typer.echo(f"fleet {outcome.fleet}: {outcome.kind} after {time.monotonic() - self._started:.0f} s")
+            typer.echo(f"fleet {result.fleet}: {result.kind} after {time.monotonic() - self._started:.0f} s")
 
-    def _active(self) -> list[Pulse]:
-        return [pulse for name, pulse in self._pulses.items() if name[:4] not in self._ended]
+    def _active(self) -> list[Progress]:
+        return [progress for name, progress in self._latest.items() if name[:4] not in self._ended]
 
     def _share(self) -> float:
         """How much of the work is done, by members."""
         done = sum(self._members.get(name, 0) for name in self._ended)
-        done += sum(pulse.members * pulse.step / pulse.steps for pulse in self._active())
+        done += sum(progress.members * progress.step / progress.steps for progress in self._active())
         return done / max(1, sum(self._members.values()))
 
     def _eta(self) -> str:
@@ -107,8 +108,8 @@ class Display:
         return f"{left / 60:.1f} min" if left > 90 else f"{left:.0f} s"
 
     def _line(self) -> str:
-        rate = sum(pulse.rate for pulse in self._active())
-        out = sum(pulse.out for pulse in self._pulses.values())
+        rate = sum(progress.rate for progress in self._active())
+        out = sum(progress.out for progress in self._latest.values())
         return f"{self._share():5.1%}  {rate:8,.0f} member-steps/s  {out} diverged  {self._eta()} left"
 
     def _table(self) -> Any:
@@ -126,15 +127,15 @@ class Display:
             pad_edge=False,
         )
         table.title, table.title_justify = f"{self._folder}   {self._line().strip()}", "left"
-        for pulse in self._active():
+        for progress in self._active():
             table.add_row(
-                pulse.fleet,
-                str(pulse.members),
-                f"{pulse.step:,} / {pulse.steps:,}",
-                f"{pulse.rate:,.0f}",
-                _of(pulse.best),
-                _of(pulse.worst),
-                str(pulse.out),
+                progress.fleet,
+                str(progress.members),
+                f"{progress.step:,} / {progress.steps:,}",
+                f"{progress.rate:,.0f}",
+                _of(progress.best),
+                _of(progress.worst),
+                str(progress.out),
             )
         waiting = len(self._members) - len(self._ended) - len(self._active())
         table.caption = f"{len(self._ended)} fleets done, {max(0, waiting)} waiting"
@@ -145,7 +146,7 @@ class Display:
 def _cut_into(store: Store, fleet: str) -> list[int]:
     """The members of each fleet that a fleet without room was cut into."""
     parts = store.split(fleet) or []
-    return [size for part in parts for size in _cut_into(store, part["id"]) or [len(part["slots"]) - part["pads"]]]
+    return [size for part in parts for size in _cut_into(store, part.id) or [len(part.runs)]]
 
 
 def _of(entry: tuple[float, int] | None) -> str:

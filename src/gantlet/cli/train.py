@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from gantlet.errors import BadGrid, BadValue
+from gantlet.errors import BadGrid
 
 if TYPE_CHECKING:
-    from gantlet.studies.executors import Watcher
-    from gantlet.studies.spec import Request
-    from gantlet.studies.study import Options, Study
+    from gantlet.requests.resolve import Request
+    from gantlet.studies.executors.base import Callbacks
+    from gantlet.studies.record import PlanRecord
+    from gantlet.studies.study import Study
 
 __all__ = ["replay_command", "resume_command", "run_command"]
 
@@ -31,15 +31,24 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE[,VALUE…]]", help="Settings; several values make a grid."),
     ] = None,
-    seeds: Annotated[str, typer.Option(help="N for seeds 1..N, or a list: 1,4,9 (7, is the single seed 7).")] = "1",
+    seeds: Annotated[
+        str, typer.Option(help="N for seeds 1..N, a list 1,4,9 (7, is the single seed 7), or a range 6:10.")
+    ] = "1",
     out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TASK-DATE-TIME]")] = None,
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+    executor: Annotated[str, typer.Option(help="Who trains: local (worker processes) or inline (this one).")] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core on a CPU.")] = 0,
     route: Annotated[str, typer.Option(help="loop or stacked; chosen when empty.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="A remark for the report.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
+    recorded: Annotated[
+        int,
+        typer.Option(
+            min=-1, help="About how many members' samples are drawn; 0: none. [default: 8]", show_default=False
+        ),
+    ] = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and train nothing.")] = False,
     quiet: _Quiet = False,
     json: _Json = False,
@@ -48,52 +57,53 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
 
     Examples: gantlet run ring8 vanilla,alpha alpha_d=0.3,1.0 --seeds 20
     """
-    from gantlet.studies.record import plan_to_record
-    from gantlet.studies.study import Options, prepare, start
+    from dataclasses import replace
 
-    _check_route(route)
+    from gantlet.requests.options import Options, default_folder
+    from gantlet.requests.study_file import read_study_file
+    from gantlet.studies.launch import start
+    from gantlet.studies.planning import plan_study
+
     if not (quiet or json):
         _hear_log()
     options = Options(
         out=out,
         device=device,
+        executor=executor,
         workers=workers,
-        route=route or None,  # pyright: ignore[reportArgumentType] - checked above
+        route=route or None,  # pyright: ignore[reportArgumentType] - checked by plan_study
         width=width or None,
         note=note,
         tensorboard=tensorboard,
+        **({"recorded": recorded} if recorded >= 0 else {}),
     )
     if task.endswith(".toml"):
-        more = " ".join([methods, *(grid or [])]).strip()
-        given = {"seeds": "" if seeds == "1" else seeds, "preset": preset}
-        request, options = _from_file(Path(task), more, given, options)
+        if more := " ".join([methods, *(grid or [])]).strip():
+            raise BadGrid(f"{task} already names methods and settings; put '{more}' into the file.")
+        request, options = read_study_file(Path(task), options, seeds="" if seeds == "1" else seeds, preset=preset)
     else:
         request = _request(task, methods, grid or [], seeds, preset)
     if options.out is None and not dry_run:
-        from dataclasses import replace
-
-        from gantlet.studies.study import default_folder
-
         options = replace(options, out=default_folder(request.task))
-    prepared = prepare(request, options)
+    planned = plan_study(request, options)
     if dry_run:
         from .dry import show_plan
 
-        show_plan(prepared, json=json)
+        show_plan(planned, json=json)
         return
     assert options.out is not None
-    voice, plan = _voice(quiet=quiet, json=json), plan_to_record(prepared.plan)
-    _finish(_watched(options.out, plan, voice, partial(start, prepared)), voice)
+    voice = _voice(quiet=quiet, json=json)
+    _finish(_watched(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
 
 
 def resume_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")], quiet: _Quiet = False, json: _Json = False
 ) -> None:
     """Continue whatever is unfinished in a study; finished members are never run again."""
+    from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
-    from gantlet.studies.study import resume
 
-    plan = Store(folder).record()["plan"]
+    plan = Store(folder).record().plan
     voice = _voice(quiet=quiet, json=json)
     _finish(_watched(folder, plan, voice, partial(resume, folder)), voice)
 
@@ -111,96 +121,18 @@ def replay_command(
 
 
 def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) -> Request:
-    from gantlet.studies.grid import parse_axis, parse_seeds
-    from gantlet.studies.spec import Request
+    from gantlet.requests.grid import parse_axis, parse_seeds, words
+    from gantlet.requests.resolve import Request
 
     if "=" in methods:
         raise BadGrid(f"'{methods}' stands where the methods belong: gantlet run TASK METHOD[,METHOD…] KEY=VALUE …")
     return Request(
         task=task,
-        methods=_words(methods),
+        methods=words(methods),
         axes=tuple(parse_axis(word) for word in grid),
         seeds=parse_seeds(seeds),
-        presets=_words(preset),
+        presets=words(preset),
     )
-
-
-def _from_file(path: Path, more: str, given: dict[str, str], options: Options) -> tuple[Request, Options]:
-    """A request from TOML; what the command line says too is refused, so that neither wins in silence.
-
-    ``out`` is the exception: the same file may be run again into another folder.
-    """
-    from dataclasses import replace
-
-    from gantlet.studies.grid import axes_from_mapping, parse_seeds
-    from gantlet.studies.spec import Request
-    from gantlet.studies.study import Options
-
-    if more:
-        raise BadGrid(f"{path} already names methods and settings; put '{more}' into the file.")
-    content = _read_toml(path)
-    typed = [name for name in _OPTIONS if getattr(options, name) != getattr(Options(), name)]
-    twice = sorted({*typed, *(name for name, value in given.items() if value)} & set(content))
-    if twice:
-        raise BadGrid(f"{path} already says {', '.join(twice)}. Drop it there, or on the command line.")
-    request = Request(
-        task=content["task"],
-        methods=_words(content["methods"]),
-        axes=tuple(axes_from_mapping(content.get("settings", {}))),
-        seeds=parse_seeds(content.get("seeds", given["seeds"] or 1)),
-        presets=_words(content.get("preset", given["preset"])),
-    )
-    _check_route(content.get("route", ""))
-    chosen = {name: content[name] for name in _OPTIONS if content.get(name)}
-    if "out" in content and options.out is None:
-        chosen["out"] = Path(content["out"])
-    return request, replace(options, **chosen)
-
-
-_OPTIONS = ("device", "workers", "route", "width", "note", "tensorboard")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "task": (str,),
-    "methods": (str, list),
-    "seeds": (int, str, list),
-    "preset": (str, list),
-    "settings": (dict,),
-    "out": (str,),
-    "device": (str,),
-    "workers": (int,),
-    "route": (str,),
-    "width": (int,),
-    "note": (str,),
-    "tensorboard": (bool,),
-}
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    """What a study file holds, each entry of its type."""
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
-    strange = sorted(set(content) - set(_KINDS))
-    if strange or "task" not in content or "methods" not in content:
-        raise BadValue(
-            f"{path} must hold task and methods, and may hold {', '.join(sorted(set(_KINDS) - {'task', 'methods'}))}"
-            + (f"; it holds {', '.join(strange)}." if strange else ".")
-        )
-    for name, value in content.items():
-        if type(value) not in _KINDS[name]:
-            wanted = " or ".join(kind.__name__ for kind in _KINDS[name])
-            raise BadValue(f"{name} in {path} is of the type {type(value).__name__}; expected {wanted}.")
-    return content
-
-
-def _words(text: str | list[Any]) -> tuple[str, ...]:
-    words = text.split(",") if isinstance(text, str) else map(str, text)
-    return tuple(word.strip() for word in words if word.strip())
-
-
-def _check_route(route: str) -> None:
-    if route not in ("", "loop", "stacked"):
-        raise BadValue(f"--route {route} is not loop or stacked.")
 
 
 def _hear_log() -> None:
@@ -218,9 +150,9 @@ def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
 
 def _watched(
     folder: Path,
-    plan: dict[str, Any],
+    plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],
-    go: Callable[[Watcher], Study],
+    go: Callable[[Callbacks], Study],
 ) -> Study:
     """Run under a progress display; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
@@ -229,7 +161,7 @@ def _watched(
     before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Display(folder, plan, voice, stopping=stopper.asked) as display:
-            study = go(display.watcher())
+            study = go(display.callbacks())
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -18,3 +18,16 @@
     importing.py    whether files are the data set of a card, and how they get into the home
     inspect.py      what is in a source of pictures, and its contact sheet
 """
+
+from typing import Any
+
+from gantlet.families import Family
+
+_FAMILY = Family("data")
+get, names = _FAMILY.get, _FAMILY.names
+
+__all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _FAMILY.attribute(name)

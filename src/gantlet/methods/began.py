@@ -23,7 +23,7 @@ BEGAN = Method(
         "prior": "uniform",
         "latent_dim": 64,
         "energy": "l1",
-        "lr_schedule": "on-stall",
+        "lr_schedule": "on-plateau",
         "lr_decay": 0.5,
         "lr_every": 2000,
         "lr_floor": 0.2,

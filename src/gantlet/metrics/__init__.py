@@ -11,3 +11,16 @@
     distances.py   Fréchet distance and inception score of arrays
     classifier.py  the classifier; lenet.py its network and training, cache.py where it is kept
 """
+
+from typing import Any
+
+from gantlet.families import Family
+
+_FAMILY = Family("metric")
+get, names = _FAMILY.get, _FAMILY.names
+
+__all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _FAMILY.attribute(name)

@@ -3,50 +3,15 @@
 The protocol is in :mod:`gantlet.networks.base`.
 """
 
-from .autoencoders import AutoEncoder, DenseAutoEncoder
-from .began import BEGAN
-from .bogonet import BogoNet
-from .dcgan import DCGAN28
-from .dcgan4 import DCGAN4
-from .dcgan64 import DCGAN
-from .dragan_mnist import DRAGANMNIST
-from .ebgan import EBGAN
-from .heads import embedded, with_generator_head
-from .lsgan import LSGAN
-from .mlp import MLP, BranchMixture, FullyConnected, StackelbergMixture
-from .notebook import NotebookConv, NotebookCritic
-from .own import OwnNetworks
-from .probe import has_batch_statistics
-from .r3gan import R3GAN
-from .resnet import ResNet
-from .stacked_mnist import StackedMNIST
-from .stackelberg import StackelbergCIFAR, StackelbergFashion, StackelbergMNIST
+from typing import Any
 
-__all__ = [
-    "BEGAN",
-    "DCGAN",
-    "DCGAN4",
-    "DCGAN28",
-    "DRAGANMNIST",
-    "EBGAN",
-    "LSGAN",
-    "MLP",
-    "R3GAN",
-    "AutoEncoder",
-    "BogoNet",
-    "BranchMixture",
-    "DenseAutoEncoder",
-    "FullyConnected",
-    "NotebookConv",
-    "NotebookCritic",
-    "OwnNetworks",
-    "ResNet",
-    "StackedMNIST",
-    "StackelbergCIFAR",
-    "StackelbergFashion",
-    "StackelbergMNIST",
-    "StackelbergMixture",
-    "embedded",
-    "has_batch_statistics",
-    "with_generator_head",
-]
+from gantlet.families import Family
+
+_FAMILY = Family("network")
+get, names = _FAMILY.get, _FAMILY.names
+
+__all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _FAMILY.attribute(name)

@@ -3,29 +3,15 @@
 The protocols are in :mod:`gantlet.penalties.base`.
 """
 
-from .clipping import WeightClipping
-from .consistency import Consistency
-from .dragan import Dragan
-from .gradient import GradientPenalty
-from .lecam import LeCam
-from .max_gradient import MaxGradient
-from .one_sided import OneSidedGradient
-from .orthogonal import Orthogonal, OrthogonalGenerator
-from .pulling_away import PullingAway
-from .r1 import R1
-from .r2 import R2
+from typing import Any
 
-__all__ = [
-    "R1",
-    "R2",
-    "Consistency",
-    "Dragan",
-    "GradientPenalty",
-    "LeCam",
-    "MaxGradient",
-    "OneSidedGradient",
-    "Orthogonal",
-    "OrthogonalGenerator",
-    "PullingAway",
-    "WeightClipping",
-]
+from gantlet.families import Family
+
+_FAMILY = Family("penalty")
+get, names = _FAMILY.get, _FAMILY.names
+
+__all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _FAMILY.attribute(name)

@@ -48,7 +48,7 @@ def outcomes(study: StudyData, summary: pd.DataFrame, key: str) -> Markup:
 
 def metric_courses(study: StudyData, key: str) -> list[Chart]:
     """The course of every metric: a rate with its Wilson band, a mean with its bootstrap band."""
-    known = [name for name in study.spec.metrics if name in study.curves]
+    known = [name for name in study.record.metrics if name in study.curves]
     rates = [name for name in known if name in study.rates]
     means = [name for name in known if name not in study.rates]
     return _charts(study, rates, rate_band, f"{key}r") + _charts(study, means, bootstrap_band, f"{key}m")
@@ -61,7 +61,7 @@ def loss_courses(study: StudyData, key: str) -> list[Chart]:
 
 def monitor_courses(study: StudyData, key: str) -> list[Chart]:
     """The course of whatever else was recorded in training."""
-    names = [name for name in study.curves if name not in study.spec.metrics and name not in _LOSSES]
+    names = [name for name in study.curves if name not in study.record.metrics and name not in _LOSSES]
     return _charts(study, names[:_MOST_MONITORS], spread_band, f"{key}o")
 
 
@@ -75,7 +75,7 @@ def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> lis
             draw = partial(draw_courses, curves, factors, axis=AXES[axis])
             label = f"{printable(name)} over {AXES[axis]}"
             views[axis] = as_markup(draw, label=label, key=f"{key}{place}{axis[0]}")
-        record = study.spec.metrics.get(name)
+        record = study.record.metrics.get(name)
         help = record.help if record else _LOSSES.get(name, "")
         charts.append(Chart(title_of(study, name), help, views))
     return charts

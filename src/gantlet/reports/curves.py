@@ -84,7 +84,7 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
         if rows.shape[1]:
             steps, values = rows.columns.to_numpy(float), rows.to_numpy(float)  # [T], [R, T]
             values = np.where(np.isfinite(values), values, np.nan)
-            if name in study.spec.metrics:
+            if name in study.record.metrics:
                 values = _with_exits(members, name, steps, values)
             curves.append(Curve(rank, *_banded(*thin(steps, values, points), band)))
     return curves

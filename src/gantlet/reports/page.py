@@ -67,26 +67,29 @@ class _Article:
     facts: dict[str, dict[str, Any]]
 
 
-def write_report(folders: Sequence[Path], out: Path | None = None) -> Path:
+def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | None = None) -> Path:
     """Write one page about one study or several.
 
     Arguments:
-        folders: Study folders.
+        folders: A study folder, or several.
         out: The file to write; by default ``report.html`` in the first folder.
 
     Returns:
         The file that was written.
 
     Raises:
-        BadValue: No folder was named.
+        BadValue: No folder was named, or the file to write does not end in .html.
         StoreError: A study cannot be read, or the page cannot be written.
     """
-    if not folders:
+    places = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    if not places:
         raise BadValue("A report needs at least one study folder; none was named.")
-    studies = [read_study(Path(folder)) for folder in folders]
+    if out is not None and Path(out).suffix.lower() not in (".html", ".htm"):
+        raise BadValue(f"--out {out} would hold an HTML page under another name; give FILE.html.")
+    studies = [read_study(folder) for folder in places]
     articles = [_article(study, place, len(studies)) for place, study in enumerate(studies)]
     page = _render(articles)
-    path = Path(folders[0]) / "report.html" if out is None else Path(out)
+    path = places[0] / "report.html" if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     return path
 
@@ -97,7 +100,7 @@ def _article(study: StudyData, place: int, of: int) -> _Article:
     return _Article(
         anchor=f"study-{place + 1}",
         study=study,
-        created=_day(study.spec.created),
+        created=_day(study.record.created),
         tiles=_tiles(study),
         swatches=[_swatch(rank) for rank in range(len(study.labels))],
         axes={axis: AXES[axis] for axis in costs_of(study)},
@@ -140,14 +143,14 @@ def _swatch(rank: int) -> _Swatch:
 
 
 def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
-    spec = study.spec
+    record = study.record
     cards = {
         f"{name} · {part}" if part else name: value
-        for name, card in spec.facts.items()
+        for name, card in record.facts.items()
         for part, value in (card.items() if isinstance(card, dict) else [("", card)])
     }
-    made = {"gantlet": spec.gantlet, **spec.versions, "git commit": spec.git, "created": spec.created}
-    return {"Data and metrics": cards, "Versions": made, "Machine": spec.machine}
+    made = {"gantlet": record.gantlet, **record.versions, "git commit": record.git, "created": record.created}
+    return {"Data and metrics": cards, "Versions": made, "Machine": record.machine}
 
 
 def _render(articles: Sequence[_Article]) -> str:

@@ -6,69 +6,22 @@ part is checked here, and every page escapes what it shows.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from pydantic import TypeAdapter, ValidationError
 
 from gantlet.errors import StoreError
+from gantlet.studies.record import StudyRecord, read_record
 
-__all__ = ["MetricRecord", "SettingRecord", "Spec", "StudyData", "TaskRecord", "read_study"]
+__all__ = ["StudyData", "read_study"]
 
-_FORMAT = 1
 _RUNS = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}
 _HISTORY = {"run": int, "step": int, "name": str, "value": float}
 _RATES = ("success", "failure")
-
-
-@dataclass(frozen=True)
-class TaskRecord:
-    """The task of a study: its name and one line about it."""
-
-    name: str
-    summary: str = ""
-
-
-@dataclass(frozen=True)
-class SettingRecord:
-    """One setting of the grid: its label, its method, every resolved value and who decided it."""
-
-    label: str
-    method: str
-    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    sources: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True)
-class MetricRecord:
-    """One metric: what it is in a line, and which way is up."""
-
-    help: str = ""
-    better: Literal["higher", "lower"] | None = None
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What ``study.json`` says."""
-
-    gantlet: str
-    command: str
-    created: str
-    task: TaskRecord
-    settings: list[SettingRecord]
-    metrics: dict[str, MetricRecord]
-    members: int
-    note: str = ""
-    git: str | None = None
-    versions: dict[str, Any] = field(default_factory=dict[str, Any])
-    machine: dict[str, Any] = field(default_factory=dict[str, Any])
-    facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -77,13 +30,13 @@ class StudyData:
 
     Attributes:
         folder: Where it lies.
-        spec: What was asked, by what, on what.
+        record: What was asked, by what, on what.
         runs: One row per member.
         history: The long table run, step, name, value.
     """
 
     folder: Path
-    spec: Spec
+    record: StudyRecord
     runs: pd.DataFrame
     history: pd.DataFrame
 
@@ -95,12 +48,12 @@ class StudyData:
     @property
     def labels(self) -> list[str]:
         """The settings' labels in the order in which they were asked for; their rank is their colour."""
-        return [setting.label for setting in self.spec.settings]
+        return [setting.label for setting in self.record.settings]
 
     @property
     def metrics(self) -> list[str]:
         """The metrics whose mean is reported; success and failure are reported as rates."""
-        known = [name for name in self.spec.metrics if name in self.runs and name not in _RATES]
+        known = [name for name in self.record.metrics if name in self.runs and name not in _RATES]
         return [name for name in known if is_numeric_dtype(self.runs[name])]
 
     @property
@@ -129,34 +82,16 @@ def read_study(folder: Path) -> StudyData:
     Raises:
         StoreError: A file is missing, unreadable, of a newer format, or not what a study writes.
     """
-    spec = _read_spec(folder / "study.json")
+    record = read_record(folder / "study.json")
     runs = _read_table(folder / "runs.parquet", _RUNS)
     history = _read_table(folder / "history.parquet", _HISTORY)
-    unknown = set(runs["setting"]) - {setting.label for setting in spec.settings}
+    unknown = set(runs["setting"]) - {setting.label for setting in record.settings}
     if unknown:
         raise StoreError(
             f"'{folder}' does not fit together: runs.parquet has the setting '{sorted(unknown)[0]}', "
             "which study.json does not know."
         )
-    return StudyData(folder=folder, spec=spec, runs=runs, history=history)
-
-
-def _read_spec(path: Path) -> Spec:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"'{path.parent}' is not a study: it has no {path.name}.") from None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"'{path}' cannot be read: {error}.") from error
-    form = found.get("format") if isinstance(found, dict) else None
-    if form != _FORMAT:
-        raise StoreError(f"'{path}' has format {form}; this gantlet reads format {_FORMAT}.")
-    try:
-        return TypeAdapter(Spec).validate_python(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise StoreError(f"'{path}' is not what a study writes: {where}: {first['msg']}.") from None
+    return StudyData(folder=folder, record=record, runs=runs, history=history)
 
 
 def _read_table(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:

@@ -10,9 +10,10 @@ import pandas as pd
 
 from gantlet.errors import BadData, BadValue, UnknownName
 from gantlet.statistics import Paired, compare
+from gantlet.studies.record import SettingRecord
 
 from .cells import Cell, Column, Kind, Table, estimate_cell, value_cell
-from .read import SettingRecord, StudyData
+from .read import StudyData
 from .tables import estimates
 from .words import number, plain
 
@@ -101,7 +102,7 @@ def settings(study: StudyData, *, decided: bool) -> Table:
 
     With ``decided`` only the keys that the user set or in which the settings differ, otherwise all others.
     """
-    records = study.spec.settings
+    records = study.record.settings
     keys = list(dict.fromkeys(key for record in records for key in record.values))
     shown = [key for key in keys if _was_decided(records, key) == decided]
     columns = [Column("key"), *(Column(record.label) for record in records)]
@@ -111,13 +112,13 @@ def settings(study: StudyData, *, decided: bool) -> Table:
 
 def title_of(study: StudyData, name: str) -> str:
     """A metric's name with an arrow that says which way is better."""
-    record = study.spec.metrics.get(name)
+    record = study.record.metrics.get(name)
     better = record.better if record else {"success": "higher", "failure": "lower"}.get(name)
     return f"{name}{_ARROWS[better]}"
 
 
 def _setting_cell(study: StudyData, label: str) -> Cell:
-    record = next(setting for setting in study.spec.settings if setting.label == label)
+    record = next(setting for setting in study.record.settings if setting.label == label)
     rank = study.labels.index(label)
     return Cell(label, "" if label.startswith(record.method) else record.method, order=f"{rank}", rank=rank)
 

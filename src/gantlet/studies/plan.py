@@ -10,53 +10,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import nn
 
-from gantlet.data.base import Dataset
+from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
+from gantlet.requests.parts import Catalogue
+from gantlet.requests.resolve import Resolved, resolve
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.memory import available_memory
 from gantlet.training.stack import Route, refuses_vmap
 from gantlet.training.view import packed_shape
 
-from .build import blueprint, parts_of
-from .spec import Resolved
+from .build import blueprint
+from .record import FleetPlan, Member, PlanRecord, SettingRecord, StudyRecord
 
-__all__ = ["FleetPlan", "Limits", "Member", "Plan", "bytes_per_member", "longest_first", "make_plan"]
+__all__ = [
+    "Limits",
+    "Plan",
+    "bytes_per_member",
+    "longest_first",
+    "make_plan",
+    "plan_of",
+    "recorded_setting",
+    "resolve_setting",
+    "slots_of",
+]
 
 _WIDEST = {"cpu": 64, "cuda": 256}
 """Beyond this a wider fleet gains nothing (docs/performance.md)."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One run: its number, its setting (by place) and its seed."""
-
-    run: int
-    setting: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class FleetPlan:
-    """Members that are trained at once.
-
-    ``slots`` are run numbers, pads included; ``pads`` of them at the end are copies of the first.
-    """
-
-    id: str
-    slots: tuple[int, ...]
-    pads: int
-    route: Route
-    notes: tuple[str, ...] = ()
-
-    @property
-    def runs(self) -> tuple[int, ...]:
-        """The members that count."""
-        return self.slots[: len(self.slots) - self.pads]
 
 
 @dataclass(frozen=True)
@@ -88,31 +73,96 @@ class Plan:
 
     def slots(self, fleet: FleetPlan) -> list[tuple[Resolved, int]]:
         """The (setting, seed) of each slot of a fleet."""
-        by_run = {member.run: member for member in self.members}
-        return [(self.settings[by_run[run].setting], by_run[run].seed) for run in fleet.slots]
+        members = [self._by_run[run] for run in fleet.slots]
+        return [(self.settings[member.setting], member.seed) for member in members]
+
+    @cached_property
+    def _by_run(self) -> dict[int, Member]:
+        return {member.run: member for member in self.members}
+
+    def recorded(self) -> tuple[tuple[SettingRecord, ...], PlanRecord]:
+        """The settings and the plan as a study keeps them."""
+        settings = tuple(recorded_setting(resolved) for resolved in self.settings)
+        return settings, PlanRecord(members=self.members, fleets=self.fleets)
+
+
+def recorded_setting(resolved: Resolved) -> SettingRecord:
+    """A setting as a record keeps it."""
+    return SettingRecord(
+        task=resolved.task.name,
+        method=resolved.method.name,
+        label=resolved.label,
+        network=resolved.training.network,
+        values=resolved.values,
+        sources=dict(resolved.sources),
+    )
+
+
+def plan_of(record: StudyRecord) -> Plan:
+    """The plan of a study, as it was fixed before step 0, with the parts that its settings name.
+
+    Raises:
+        UnknownName: A part does not exist here.
+        BadValue: A value is out of range, or a part of the user's own cannot be imported.
+    """
+    known = Catalogue()
+    settings = tuple(resolve_setting(known, setting) for setting in record.settings)
+    return Plan(settings, record.plan.members, record.plan.fleets)
+
+
+def slots_of(record: StudyRecord, fleet: FleetPlan) -> list[tuple[Resolved, int]]:
+    """The (setting, seed) of each slot of one fleet of a study; only the parts of these settings are looked up.
+
+    Raises:
+        UnknownName: A part does not exist here.
+        BadValue: A value is out of range, or a part of the user's own cannot be imported.
+    """
+    known, by_run = Catalogue(), record.member_by_run
+    members = [by_run[run] for run in fleet.slots]
+    settings = {
+        place: resolve_setting(known, record.settings[place]) for place in {member.setting for member in members}
+    }
+    return [(settings[member.setting], member.seed) for member in members]
+
+
+def resolve_setting(known: Catalogue, setting: SettingRecord) -> Resolved:
+    """A setting of a record with its typed options and parts.
+
+    Raises:
+        UnknownName: A part does not exist here.
+        BadValue: A value is out of range, or a part of the user's own cannot be imported.
+    """
+    return resolve(
+        known,
+        task=setting.task,
+        method=setting.method,
+        label=setting.label,
+        values=setting.values,
+        sources=setting.sources,
+    )
 
 
 def longest_first(plan: Plan, fleets: Sequence[FleetPlan]) -> list[FleetPlan]:
     """Fleets in the order in which workers should take them, so that none is left with the longest at the end."""
 
     def cost(fleet: FleetPlan) -> float:
-        values: dict[str, Any] = plan.slots(fleet)[0][0].values
-        method = parts_of(plan.slots(fleet)[0][0]).method
-        batches = values["steps"] * values["n_critic"] if values["steps"] else values["epochs"]
+        first = plan.slots(fleet)[0][0]
+        chosen = first.training
+        batches = chosen.steps * chosen.n_critic if chosen.steps else chosen.epochs
         # a penalty differentiates twice: about three more passes through the discriminator
-        return batches * len(fleet.slots) * values["batch_size"] * (1 + 3 * len(method.penalties))
+        return batches * len(fleet.slots) * chosen.batch_size * (1 + 3 * len(first.penalties))
 
     return sorted(fleets, key=cost, reverse=True)
 
 
-def make_plan(settings: Sequence[Resolved], seeds: Sequence[int], datasets: Sequence[Dataset], limits: Limits) -> Plan:
-    """Cut a grid into fleets; ``datasets`` are those of the settings, in order.
+def make_plan(
+    settings: Sequence[Resolved], seeds: Sequence[int], samples: Sequence[SampleSpec], limits: Limits
+) -> Plan:
+    """Cut a grid into fleets; ``samples`` specify those of the settings, in order.
 
     Raises:
-        BadValue: A width below 1, or the route ``stacked`` for networks that cannot be stacked.
+        BadValue: The route ``stacked`` for networks that cannot be stacked.
     """
-    if limits.width is not None and limits.width < 1:
-        raise BadValue(f"--width {limits.width} is not at least 1.")
     members = tuple(
         Member(run, place, seed)
         for run, (place, seed) in enumerate((p, s) for p in range(len(settings)) for s in seeds)
@@ -121,18 +171,18 @@ def make_plan(settings: Sequence[Resolved], seeds: Sequence[int], datasets: Sequ
     fleets: list[FleetPlan] = []
     for group in groups:
         share = -(-limits.workers // len(groups)) if limits.workers > 1 else 1
-        fleets += _cut(group, settings, datasets[group[0].setting], replace(limits, workers=share), len(fleets))
+        fleets += _cut(group, settings, samples[group[0].setting], replace(limits, workers=share), len(fleets))
     return Plan(tuple(settings), members, tuple(fleets))
 
 
-def bytes_per_member(sheet: Blueprint, dataset: Dataset) -> int:
+def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
     """An estimate of what one member takes: weights, gradients, moments, average, and activations of a step."""
     generator, discriminator = sheet.generator.build(), sheet.discriminator.build()
     size = 8 if sheet.execution.dtype is torch.float64 else 4
     copies = 4 + bool(sheet.ema)
     weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
     latents = torch.zeros(2, sheet.sizes.latent)
-    samples = torch.zeros(2, *packed_shape(dataset.shape, sheet.sizes.pack))
+    samples = torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))
     batch, team = sheet.sizes.batch, sheet.sizes.generators  # a pack of samples counts as one, which errs upwards
     activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
     # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
@@ -143,29 +193,18 @@ def bytes_per_member(sheet: Blueprint, dataset: Dataset) -> int:
 
 def _groups(settings: Sequence[Resolved], members: Sequence[Member]) -> Iterator[list[Member]]:
     groups: dict[tuple[Any, ...], list[Member]] = {}
-    marks = [_marks(resolved) for resolved in settings]
     for member in members:
-        groups.setdefault(marks[member.setting][0], []).append(member)
+        groups.setdefault(settings[member.setting].cut, []).append(member)
     for group in groups.values():
-        yield sorted(group, key=lambda m: (marks[m.setting][1], m.seed, m.run))
-
-
-def _marks(resolved: Resolved) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """What cuts fleets, and the order among members that share one."""
-    keys = parts_of(resolved).keys()
-    cuts = [(name, str(value)) for name, value in sorted(resolved.values.items()) if not keys[name].setting.varies]
-    varying = [
-        float(cast(float, value)) for name, value in sorted(resolved.values.items()) if keys[name].setting.varies
-    ]
-    return (resolved.task, resolved.method, *cuts), tuple(varying)
+        yield sorted(group, key=lambda member: (settings[member.setting].varying, member.seed, member.run))
 
 
 def _cut(
-    group: list[Member], settings: Sequence[Resolved], dataset: Dataset, limits: Limits, first: int
+    group: list[Member], settings: Sequence[Resolved], sample: SampleSpec, limits: Limits, first: int
 ) -> list[FleetPlan]:
-    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], dataset, Execution(device=limits.device))
-    route, notes = _route(sheet, dataset, len(group), limits)
-    widest, said = _widest(sheet, dataset, len(group), limits)
+    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, Execution(device=limits.device))
+    route, notes = _route(sheet, sample, len(group), limits)
+    widest, said = _widest(sheet, sample, len(group), limits)
     notes += (*sheet.notes, *said)
     count = -(-len(group) // widest)
     width = -(-len(group) // count)
@@ -175,14 +214,18 @@ def _cut(
         pads = width - len(runs) if route == "stacked" else 0
         alone = (len(runs) + pads) * sheet.sizes.generators == 1
         own: Route = "loop" if limits.route is None and alone else route
-        fleets.append(FleetPlan(f"{first + len(fleets):04d}", (*runs, *runs[:1] * pads), pads, own, notes))
+        fleets.append(
+            FleetPlan(
+                id=f"{first + len(fleets):04d}", slots=(*runs, *runs[:1] * pads), pads=pads, route=own, notes=notes
+            )
+        )
     return fleets
 
 
-def _route(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
+def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
     examples = (
         (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
-        (sheet.discriminator, torch.zeros(2, *packed_shape(dataset.shape, sheet.sizes.pack))),
+        (sheet.discriminator, torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))),
     )
     reasons = {
         name: refuses_vmap(player.build(), example)
@@ -196,10 +239,10 @@ def _route(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tu
     return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 
-def _widest(sheet: Blueprint, dataset: Dataset, count: int, limits: Limits) -> tuple[int, tuple[str, ...]]:
+def _widest(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> tuple[int, tuple[str, ...]]:
     wanted = limits.width or min(_WIDEST.get(limits.device.type, 64), -(-count // limits.workers))
     wanted = min(wanted, count)
-    need = bytes_per_member(sheet, dataset)
+    need = bytes_per_member(sheet, sample)
     memory = available_memory(limits.device) if limits.memory is None else limits.memory
     room = max(1, int(0.7 * memory / limits.workers / need))
     if wanted <= room:

@@ -1,139 +1,214 @@
-"""``study.json``: the resolved spec with sources, the plan, versions and machine, written before step 0."""
+"""``study.json``: everything that was asked, resolved, planned and found, as one typed model, written before step 0.
+
+It is pure data: reading it imports no part of a user's and needs no training data. Version 2; studies of version 1 are
+brought up to date when they are read (:mod:`gantlet.studies.migrations`).
+"""
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
-import torch
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gantlet._version import VERSION
-from gantlet.training.blueprint import Execution
-from gantlet.training.randomness import KEY_VERSION
+from gantlet.data.specification import SampleSpec
+from gantlet.errors import StoreError
+from gantlet.files import read_regular
+from gantlet.settings import Scalar
 
-from .build import parts_of
-from .plan import FleetPlan, Member, Plan
-from .spec import Resolved
+from .migrations import migrated
 
 __all__ = [
-    "command_line",
-    "execution_of",
-    "facts_of_machine",
-    "fleet_from_record",
-    "git_commit",
-    "now",
-    "plan_from_record",
-    "plan_to_record",
-    "versions",
+    "FORMAT",
+    "ExecutionRecord",
+    "FleetPlan",
+    "Member",
+    "MetricRecord",
+    "PlanRecord",
+    "SettingRecord",
+    "StudyRecord",
+    "TaskRecord",
+    "read_record",
 ]
 
-
-def plan_to_record(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON."""
-    return {
-        "settings": [asdict(resolved) for resolved in plan.settings],
-        "members": [[member.run, member.setting, member.seed] for member in plan.members],
-        "fleets": [asdict(fleet) for fleet in plan.fleets],
-    }
+FORMAT = 2
+_LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
-def plan_from_record(record: Mapping[str, Any]) -> Plan:
-    """The plan of a study, as it was fixed before step 0."""
-    return Plan(
-        settings=tuple(_completed(Resolved(**resolved)) for resolved in record["settings"]),
-        members=tuple(Member(*entry) for entry in record["plan"]["members"]),
-        fleets=tuple(fleet_from_record(entry) for entry in record["plan"]["fleets"]),
-    )
+def _fleet_id(text: str) -> str:
+    if not re.fullmatch(r"\d{4,9}[ab]{0,16}", text):
+        raise ValueError(f"'{text[:40]}' is not the id of a fleet")
+    return text
 
 
-def _completed(resolved: Resolved) -> Resolved:
-    """A setting as it was written, and the defaults of keys that gantlet has had only since then."""
-    since = {
-        name: key.setting.default for name, key in parts_of(resolved).keys().items() if name not in resolved.values
-    }
-    if not since:
-        return resolved
-    sources = dict.fromkeys(since, "default, since the study was written")
-    return replace(resolved, values=resolved.values | since, sources=resolved.sources | sources)
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def fleet_from_record(entry: Mapping[str, Any]) -> FleetPlan:
-    """One fleet of a plan."""
-    return FleetPlan(entry["id"], tuple(entry["slots"]), entry["pads"], entry["route"], tuple(entry["notes"]))
+class Member(NamedTuple):
+    """One run: its number, its setting (by position) and its seed."""
+
+    run: int
+    setting: int
+    seed: int
 
 
-def execution_of(record: Mapping[str, Any], fleet: FleetPlan) -> Execution:
-    """How a fleet of a study is carried out."""
-    return Execution(route=fleet.route, device=torch.device(record["execution"]["device"]))
+class FleetPlan(_Part):
+    """Members that are trained at once.
+
+    ``slots`` are run numbers, pads included; ``pads`` of them at the end are copies of the first.
+    """
+
+    id: Annotated[str, AfterValidator(_fleet_id)]
+    slots: Annotated[tuple[int, ...], Field(min_length=1)]
+    pads: Annotated[int, Field(ge=0)] = 0
+    route: Literal["loop", "stacked"] = "stacked"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """The members that count."""
+        return self.slots[: len(self.slots) - self.pads]
 
 
-def versions() -> dict[str, str]:
-    """Versions that numbers may depend on."""
-    import numpy
-    import pandas
-    import scipy
+class PlanRecord(_Part):
+    """Members and the fleets they train in."""
 
-    return {
-        "gantlet": VERSION,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "scipy": scipy.__version__,
-        "pandas": pandas.__version__,
-        "random key": str(KEY_VERSION),
-    }
+    members: tuple[Member, ...]
+    fleets: tuple[FleetPlan, ...]
 
 
-def facts_of_machine(device: torch.device) -> dict[str, Any]:
-    """The machine, in words."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {
-        "device": name,
-        "system": f"{platform.system()} {platform.release()}",
-        "cores": os.cpu_count(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-    }
+class TaskRecord(_Part):
+    """The task of a study: its name, one line about it, its source, how samples look, and the column that ranks members."""
+
+    name: str
+    summary: str = ""
+    paper: str = ""
+    headline: str = ""
+    pictures: Literal["points", "images", "none"] = "none"
 
 
-def now() -> str:
-    """The time in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+class SettingRecord(_Part):
+    """One setting of the grid: its label, its parts by name, every resolved value and who decided it."""
+
+    task: str
+    method: str
+    label: str
+    network: str = ""
+    values: dict[str, Scalar] = {}
+    sources: dict[str, str] = {}
 
 
-def command_line() -> str:
-    """How this process was called."""
-    words = [f"'{word}'" if any(mark in word for mark in " *;&|<>$") else word for word in sys.argv[1:]]
-    return " ".join(["gantlet", *words])
+class MetricRecord(_Part):
+    """One column of the results: what it is in a line, and whether higher is better."""
+
+    help: str = ""
+    better: Literal["higher", "lower"] | None = None
 
 
-def git_commit() -> str | None:
-    """The commit of the current folder, if it is a git work tree."""
+class ExecutionRecord(_Part):
+    """How the study is carried out."""
+
+    device: str = "cpu"
+    workers: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] = 1
+    executor: str = "local"
+
+
+class StudyRecord(_Part):
+    """What ``study.json`` holds.
+
+    Attributes:
+        format: The version of this model.
+        gantlet: The version of gantlet that wrote it.
+        command: How the study was asked for.
+        created: When, in UTC.
+        task: The task.
+        note: Free text of the user's.
+        tensorboard: Whether event files are written.
+        recorded: About how many members' samples are drawn at evaluations.
+        members: How many members there are.
+        settings: The grid.
+        plan: Members and fleets.
+        execution: Device, workers, threads, executor.
+        sample: The specification of a sample, so that the data are not needed to use what was trained.
+        metrics: By column, what it is.
+        facts: Of the data set and of the metrics, for readers of the report.
+        versions: Versions that numbers may depend on.
+        machine: The machine, in words.
+        git: The commit of the folder in which the study was started, if it was one.
+    """
+
+    format: Literal[2] = FORMAT
+    gantlet: str
+    command: str
+    created: str
+    task: TaskRecord
+    note: str = ""
+    tensorboard: bool = False
+    recorded: Annotated[int, Field(ge=0)] = 8
+    members: int
+    settings: tuple[SettingRecord, ...]
+    plan: PlanRecord
+    execution: ExecutionRecord
+    sample: SampleSpec
+    metrics: dict[str, MetricRecord] = {}
+    facts: dict[str, Any] = {}
+    versions: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    git: str | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> StudyRecord:
+        runs = {member.run for member in self.plan.members}
+        planned = [run for fleet in self.plan.fleets for run in fleet.runs]
+        if len(runs) < len(self.plan.members) or self.members != len(runs):
+            raise ValueError("a run is listed twice, or not all members are listed")
+        if any(not 0 <= member.setting < len(self.settings) for member in self.plan.members):
+            raise ValueError("a member has a setting that is not listed")
+        if any(not 0 <= member.seed < 1 << 63 or not 0 <= member.run < 1 << 31 for member in self.plan.members):
+            raise ValueError("a run or seed is out of range")
+        if sorted(planned) != sorted(runs) or any(run not in runs for f in self.plan.fleets for run in f.slots):
+            raise ValueError("the fleets do not hold each member once")
+        if len({fleet.id for fleet in self.plan.fleets}) < len(self.plan.fleets):
+            raise ValueError("a fleet is listed twice")
+        return self
+
+    def to_json(self) -> str:
+        """The file's content."""
+        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=True)
+
+    @property
+    def member_by_run(self) -> dict[int, Member]:
+        """The members by their number."""
+        return {member.run: member for member in self.plan.members}
+
+
+def read_record(path: Path) -> StudyRecord:
+    """Read a ``study.json``, of this version or an earlier one.
+
+    Raises:
+        StoreError: It is missing, unreadable, of a newer version, or not what a study writes.
+    """
+    if not path.exists():
+        raise StoreError(f"{path.parent} is not a study folder: it has no {path.name}.")
     try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-            cwd=Path.cwd(),
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip() or None
-
-
-def _processor() -> str:
+        found = json.loads(read_regular(path, most=_LARGEST))
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{path} is not what a study writes: it does not hold an object.")
+    form = found.get("format")
+    if form not in range(1, FORMAT + 1):
+        raise StoreError(f"{path} has format {str(form)[:40]}; this gantlet reads formats 1 to {FORMAT}.")
     try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return StudyRecord.model_validate(migrated(found))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        what = f"{where}: {first['msg']}" if where else first["msg"].removeprefix("Value error, ")
+        raise StoreError(f"{path} is not what a study writes: {what}.") from None
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise StoreError(f"{path} is not what a study of an earlier version writes: {error!r}.") from None

@@ -17,10 +17,11 @@ from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 
 from .build import blueprint
-from .loading import find_member
-from .record import execution_of, versions
+from .cache import Cache
+from .fleets import check_unchanged, execution_of
+from .machine import versions
+from .members import find_member
 from .store import Store
-from .workshop import Workshop
 
 __all__ = ["replay"]
 
@@ -33,8 +34,8 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
         ReplayMismatch: Some tensor differs.
     """
     store = Store(folder)
-    record = store.record()
     found = find_member(store, run)
+    record = found.record
     if not store.finished(found.fleet.id):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
     tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))
@@ -42,11 +43,12 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     if others:
         say(f"training run {run} again, with the {others} other members of its fleet ({rest['step']:,} steps)")
     for name, version in versions().items():
-        if record["versions"].get(name) != version and name in ("torch", "gantlet", "random key"):
-            say(f"note: {name} was {record['versions'].get(name)} then and is {version} now")
-    dataset = Workshop().dataset(found.resolved)
-    sheet = blueprint(found.plan.slots(found.fleet), dataset, execution_of(record, found.fleet))
-    with threads_set(int(record["execution"]["threads"])):
+        if record.versions.get(name) != version and name in ("torch", "gantlet", "random key"):
+            say(f"note: {name} was {record.versions.get(name)} then and is {version} now")
+    dataset = Cache().dataset(found.resolved)
+    check_unchanged(store, record, found.resolved, dataset)
+    sheet = blueprint(found.slots, dataset.specification, execution_of(record, found.fleet))
+    with threads_set(record.execution.threads):
         fleet = Fleet(sheet, dataset)
         while fleet.step < rest["step"]:
             fleet.advance()

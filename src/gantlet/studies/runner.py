@@ -9,31 +9,32 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.data.base import Dataset
+from gantlet.figures.recorder import SampleRecorder
 from gantlet.metrics.base import Metric
+from gantlet.requests.resolve import Resolved
+from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 
-from .album import Album
 from .build import blueprint
-from .events import Histogram, histograms, write_events
-from .judge import as_history, judge
-from .plan import FleetPlan, Plan
-from .spec import Resolved
+from .evaluate import as_history, evaluate
+from .record import FleetPlan
 from .store import Store
+from .tensorboard import Histogram, histograms, write_events
 
-__all__ = ["Job", "Pulse", "evaluation_steps", "train"]
+__all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
 
 _CHECKPOINT_SECONDS = 60.0
-_PULSE_SECONDS = 0.5
+_PROGRESS_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Pulse:
+class Progress:
     """How a fleet is doing: for the live table.
 
-    ``rate`` is member-steps per second since the last pulse, ``best`` and ``worst`` are (value, run) of the headline
+    ``rate`` is member-steps per second since the last report, ``best`` and ``worst`` are (value, run) of the headline
     metric at the last evaluation.
     """
 
@@ -48,25 +49,27 @@ class Pulse:
 
 
 @dataclass
-class Job:
+class FleetJob:
     """A fleet to train, and what it needs.
 
     Attributes:
-        notify: Called with a :class:`Pulse` now and then.
+        slots: The setting and seed of each slot of the fleet.
+        headline: The column that ranks members, and whether higher is better in it.
+        recorder: Draws samples at evaluations.
+        notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
-        album: Draws pictures at evaluations.
         events: The folder of TensorBoard event files, None for none.
     """
 
-    plan: Plan
     fleet: FleetPlan
+    slots: Sequence[tuple[Resolved, int]]
     dataset: Dataset
     metric: Metric
     headline: tuple[str, bool]
     store: Store
     execution: Execution
-    album: Album
-    notify: Callable[[Pulse], None] = lambda pulse: None
+    recorder: SampleRecorder
+    notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
     seconds: float = 0.0
@@ -76,12 +79,17 @@ class Job:
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
-        return blueprint(self.plan.slots(self.fleet), self.dataset, self.execution)
+        return blueprint(self.slots, self.dataset.specification, self.execution)
 
     @property
-    def slots(self) -> range:
-        """The slots that count (pads stand at the end)."""
-        return range(len(self.fleet.runs))
+    def training(self) -> TrainingSettings:
+        """What all members of the fleet agree on."""
+        return self.slots[0][0].training
+
+    @property
+    def members(self) -> dict[int, int]:
+        """Slots that count (pads stand at the end), and their run numbers."""
+        return dict(enumerate(self.fleet.runs))
 
 
 def evaluation_steps(steps: int, count: int) -> tuple[int, ...]:
@@ -94,7 +102,7 @@ def evaluation_steps(steps: int, count: int) -> tuple[int, ...]:
     return tuple(sorted({-(-steps * place // count) for place in range(1, count + 1)} - {0}))
 
 
-def train(job: Job) -> bool:
+def train(job: FleetJob) -> bool:
     """Train a fleet from wherever it stands; True when it finished, False when it was asked to stop.
 
     Raises:
@@ -102,9 +110,8 @@ def train(job: Job) -> bool:
     """
     fleet, begin = _start(job)
     sheet = fleet.blueprint
-    values = job.plan.slots(job.fleet)[0][0].values
-    due = set(evaluation_steps(sheet.sizes.steps, int(values["evaluations"])))
-    saved, pulsed, mark = time.monotonic(), time.monotonic(), fleet.step
+    due = set(evaluation_steps(sheet.sizes.steps, job.training.evaluations))
+    saved, reported, mark = time.monotonic(), time.monotonic(), fleet.step
     while fleet.step < sheet.sizes.steps and any(fleet.alive):
         started = time.perf_counter()
         fleet.advance()
@@ -112,9 +119,9 @@ def train(job: Job) -> bool:
         now = time.monotonic()
         if fleet.step in due:
             _evaluate(job, fleet)
-        if now - pulsed >= _PULSE_SECONDS or fleet.step in due:
-            job.notify(_pulse(job, fleet, (fleet.step - mark) / max(1e-9, now - pulsed)))
-            pulsed, mark = time.monotonic(), fleet.step
+        if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
+            job.notify(_progress(job, fleet, (fleet.step - mark) / max(1e-9, now - reported)))
+            reported, mark = time.monotonic(), fleet.step
         stopping = job.stopping()
         if stopping or fleet.step in due or now - saved >= _CHECKPOINT_SECONDS:
             begin = _save(job, fleet, begin)
@@ -124,12 +131,12 @@ def train(job: Job) -> bool:
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
         _save(job, fleet, begin)
-    job.album.final(fleet, job)
-    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.slots])
+    job.recorder.final(fleet, job.members, job.dataset, job.metric, job.training.samples or job.metric.samples)
+    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members])
     return True
 
 
-def _start(job: Job) -> tuple[Fleet, int]:
+def _start(job: FleetJob) -> tuple[Fleet, int]:
     """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
     fleet = Fleet(job.blueprint(), job.dataset)
     folder = job.store.checkpoint(job.fleet.id)
@@ -143,26 +150,24 @@ def _start(job: Job) -> tuple[Fleet, int]:
     return fleet, fleet.step
 
 
-def _evaluate(job: Job, fleet: Fleet) -> None:
-    count = int(job.plan.slots(job.fleet)[0][0].values["samples"])
-    job.last = judge(fleet, job.metric, job.dataset, job.slots, count)
-    inside = [slot for slot in job.slots if fleet.alive[slot]]
+def _evaluate(job: FleetJob, fleet: Fleet) -> None:
+    job.last = evaluate(fleet, job.metric, job.dataset, list(job.members), job.training.samples)
+    inside = [slot for slot in job.members if fleet.alive[slot]]
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
-    job.album.page(fleet, job)
+    job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
         job.seen += histograms(fleet, job.dataset.test, inside)
 
 
-def _save(job: Job, fleet: Fleet, begin: int) -> int:
+def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     rows = _joined([fleet.history.take(), *job.fresh])
     job.fresh = []
     if rows.step:
-        runs = {slot: job.fleet.slots[slot] for slot in job.slots}
-        job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, runs)
+        job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, job.members)
     tensors, rest = checkpoint.snapshot(fleet)
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | {"seconds": job.seconds, "last": job.last})
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
-        write_events(job.events, rows, {slot: job.fleet.slots[slot] for slot in job.slots}, job.seen)
+        write_events(job.events, rows, job.members, job.seen)
         job.seen = []
     return fleet.step
 
@@ -177,33 +182,33 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     return whole
 
 
-def _pulse(job: Job, fleet: Fleet, steps_per_second: float) -> Pulse:
+def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
     name, higher = job.headline
     ranked = sorted(
         ((row[name], job.fleet.slots[slot]) for slot, row in enumerate(job.last) if row.get(name) is not None),
         reverse=higher,
     )
-    return Pulse(
+    return Progress(
         fleet=job.fleet.id,
         step=fleet.step,
         steps=fleet.blueprint.sizes.steps,
         members=len(job.fleet.runs),
         rate=steps_per_second * len(job.fleet.runs),
-        out=sum(not fleet.alive[slot] for slot in job.slots),
+        out=sum(not fleet.alive[slot] for slot in job.members),
         best=ranked[0] if ranked else None,
         worst=ranked[-1] if ranked else None,
     )
 
 
-def _row(job: Job, fleet: Fleet, slot: int) -> dict[str, Any]:
-    resolved, seed = job.plan.slots(job.fleet)[slot]
+def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
+    resolved, seed = job.slots[slot]
     left = fleet.exits.get(slot)
     steps = left.step if left else fleet.step
     updates = fleet.blueprint.schedule.total(steps)
     return {
         "run": job.fleet.slots[slot],
-        "task": resolved.task,
-        "method": resolved.method,
+        "task": resolved.task.name,
+        "method": resolved.method.name,
         "setting": resolved.label,
         "seed": seed,
         "status": "diverged" if left else "finished",

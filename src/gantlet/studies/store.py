@@ -13,7 +13,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import FolderInUse, StoreError
-from gantlet.files import write_whole
+from gantlet.files import read_regular, write_whole
 from gantlet.training.history import Rows
+
+from .record import FleetPlan, StudyRecord, read_record
 
 __all__ = ["Store"]
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
-_FORMAT = 1
-_PARTS = ("settings", "plan", "execution")  # without which nothing can be read or resumed
+_LARGEST = 1 << 28  # bytes of a JSON file
 
 
 class Store:
@@ -43,7 +43,7 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ the study
 
-    def create(self, record: Mapping[str, Any]) -> None:
+    def create(self, record: StudyRecord) -> None:
         """Make the folder and write ``study.json``.
 
         Raises:
@@ -51,7 +51,7 @@ class Store:
             StoreError: It cannot be written.
         """
         self.check_free()
-        self.write_json("study.json", {"format": _FORMAT, **record})
+        self._replace(self.folder / "study.json", partial(_write_text, text=record.to_json()))
 
     def check_free(self) -> None:
         """Make sure that a new study can be written here.
@@ -67,27 +67,13 @@ class Store:
             hint = f"Continue it with: gantlet resume {self.folder}" if study else "Choose another --out."
             raise FolderInUse(f"The folder {self.folder} already holds {what}; nothing was written. {hint}")
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> StudyRecord:
         """What ``study.json`` holds.
 
         Raises:
             StoreError: There is no study, or it is damaged.
         """
-        path = self.folder / "study.json"
-        if not path.exists():
-            raise StoreError(f"{self.folder} is not a study folder: it has no study.json.")
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{path} cannot be read: {error}.") from error
-        if not isinstance(record, dict):
-            raise StoreError(f"{path} is not what a study writes.")
-        if record.get("format") != _FORMAT:
-            raise StoreError(f"{path} has format {record.get('format')}; this gantlet reads format {_FORMAT}.")
-        missing = [part for part in _PARTS if part not in record]
-        if missing:
-            raise StoreError(f"{path} is not what a study writes: it lacks {missing[0]}.")
-        return record
+        return read_record(self.folder / "study.json")
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file atomically."""
@@ -125,14 +111,23 @@ class Store:
         """Record that a fleet failed."""
         self.write_json(f"fleets/{fleet}/failure.json", {"error": error})
 
-    def split(self, fleet: str) -> list[dict[str, Any]] | None:
+    def forget_failure(self, fleet: str) -> None:
+        """A fleet is tried again."""
+        (self.fleet(fleet) / "failure.json").unlink(missing_ok=True)
+
+    def split(self, fleet: str) -> list[FleetPlan] | None:
         """The narrower fleets a fleet was cut into, or None."""
         path = self.fleet(fleet) / "split.json"
-        return self._read_json(path)["into"] if path.exists() else None
+        return [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]] if path.exists() else None
 
-    def write_split(self, fleet: str, parts: Sequence[Any], error: str) -> None:
+    def write_split(self, fleet: str, parts: Sequence[FleetPlan], error: str) -> None:
         """Record that a fleet ran out of memory and was cut."""
-        self.write_json(f"fleets/{fleet}/split.json", {"into": [asdict(part) for part in parts], "error": error})
+        self.write_json(f"fleets/{fleet}/split.json", {"into": [part.model_dump() for part in parts], "error": error})
+
+    def leaves(self, fleet: FleetPlan) -> list[FleetPlan]:
+        """A planned fleet, or the narrower ones it was cut into when memory ran out."""
+        split = self.split(fleet.id)
+        return [fleet] if split is None else [leaf for part in split for leaf in self.leaves(part)]
 
     def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> None:
         """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out."""
@@ -176,12 +171,12 @@ class Store:
 
     def _read_json(self, path: Path) -> dict[str, Any]:
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            return json.loads(read_regular(path, most=_LARGEST))
+        except (ValueError, RecursionError) as error:
             raise StoreError(f"{path} cannot be read: {error}.") from error
 
     def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
-        advice = f"Make room or mend the permissions, then use: gantlet resume {self.folder}"
+        advice = f"Make room or fix the permissions, then use: gantlet resume {self.folder}"
         write_whole(path, write, advice=advice)
 
 

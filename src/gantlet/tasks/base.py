@@ -31,6 +31,7 @@ class Task:
         pictures: How samples are drawn.
         headline: The column by which the best and worst member are named.
         shape: The shape of a sample, as the task's own settings have it.
+        extent: Half the side of the window in which points in the plane are drawn; 0: from the data.
         defaults: Budget and sizes.
         rows: Settings of this task for particular methods.
         presets: Named sets of settings.
@@ -45,6 +46,7 @@ class Task:
     pictures: Literal["points", "images", "none"]
     headline: str
     shape: tuple[int, ...] = (1, 28, 28)
+    extent: float = 0.0
     defaults: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     rows: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
     presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])

@@ -60,7 +60,7 @@ def advanced(
         if isinstance(owner, Stall):
             if _MEASURE not in seen:
                 raise Refused(
-                    f"lr_schedule=on-stall watches what an objective calls '{_MEASURE}', but this one's update reports "
+                    f"lr_schedule=on-plateau watches what an objective calls '{_MEASURE}', but this one's update reports "
                     f"{', '.join(seen) or 'nothing'}. Use lr_schedule=step or cosine."
                 )
             fresh = owner.update(part(state, _STALL), seen[_MEASURE], update=update)

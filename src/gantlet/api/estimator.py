@@ -1,0 +1,309 @@
+"""``gantlet.GAN``: one adversarial network with scikit-learn's habits: fit, sample, score_samples, save, load, clone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gantlet.catalogue import refuse_while_importing, remember
+from gantlet.data.base import Dataset
+from gantlet.data.specification import SampleSpec
+from gantlet.errors import BadData, BadValue, StoreError
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.parts import Catalogue
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.studies.build import blueprint
+from gantlet.studies.migrations import migrated_setting
+from gantlet.studies.plan import recorded_setting, resolve_setting
+from gantlet.studies.planning import choose_device
+from gantlet.studies.record import SettingRecord
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.fleet import Fleet
+
+from .loading import Team, latents, network
+
+__all__ = ["GAN", "StackelbergGAN"]
+
+_LOG = logging.getLogger("gantlet")
+_ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
+
+
+class GAN:
+    """One adversarial network.
+
+    Arguments:
+        method: A method's name, or an objective of your own (a class).
+        seed: The seed of everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: Any key of the command line, one value each.
+
+    Example:
+        >>> import torch
+        >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(1)).numpy()
+        >>> gan = GAN("vanilla", steps=5, g_width=8, d_width=8).fit(points)
+        >>> gan.sample(3).shape, gan.score_samples(points[:4]).shape
+        ((3, 2), (4,))
+        >>> gan
+        GAN('vanilla', seed=1, device='auto', steps=5, g_width=8, d_width=8)
+    """
+
+    def __init__(self, method: Any = "vanilla", *, seed: int = 1, device: str = "auto", **settings: Any) -> None:
+        self.method, self.seed, self.device = method, seed, device
+        self.settings: dict[str, Any] = settings
+        self._fitted: tuple[Resolved, SampleSpec] | None = None
+        self._tensors: dict[str, Tensor] = {}
+        self._rest: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        given = {"seed": self.seed, "device": self.device, **self.settings}
+        return f"GAN({self.method!r}, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as scikit-learn asks for them; ``deep`` has no meaning here."""
+        return {"method": self.method, "seed": self.seed, "device": self.device, **self.settings}
+
+    def set_params(self, **params: Any) -> GAN:
+        """Set arguments of the constructor; what was fitted before stays until the next ``fit``."""
+        given = self.get_params() | params
+        self.method, self.seed, self.device = given.pop("method"), given.pop("seed"), given.pop("device")
+        self.settings = given
+        return self
+
+    def fit(self, x: npt.ArrayLike | Tensor, y: object = None) -> GAN:
+        """Train on samples.
+
+        Arguments:
+            x: Points ``[N, d]`` (``[N]`` is read as ``[N, 1]``), or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3;
+                ``[N, H, W]`` is read as grey).
+            y: Ignored; scikit-learn's pipelines give it.
+
+        Raises:
+            BadData: The wrong rank, range or type, too few samples, values that are masked, complex or not finite.
+        """
+        refuse_while_importing("GAN.fit")
+        samples = _checked(x)
+        resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
+        dataset = Dataset(samples, samples)
+        route = "stacked" if resolved.training.generators > 1 else "loop"
+        execution = Execution(route=route, device=choose_device(self.device))
+        fleet = Fleet(blueprint([(resolved, self.seed)], dataset.specification, execution), dataset)
+        while fleet.step < fleet.blueprint.sizes.steps and any(fleet.alive):
+            fleet.advance()
+        self._tensors, self._rest = checkpoint.snapshot(fleet)
+        self._fitted = (resolved, dataset.specification)
+        return self
+
+    def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
+        """``n`` samples ``[n, *x]``; of one generator of a team if ``generator`` names it.
+
+        Raises:
+            BadValue: Nothing was fitted yet, there is no such generator, or ``n`` is below 0.
+        """
+        if n < 0:
+            raise BadValue(f"sample wants n ≥ 0; {n} was given.")
+        net, sheet = self._network("generator")
+        z, owners = latents(sheet, n, seed, net)
+        team = sheet.makers
+        if generator is not None:
+            if not 0 <= generator < team:
+                raise BadValue(f"generator={generator} does not exist: there are {team}, counted from 0.")
+            owners = torch.full((n,), generator)
+        with torch.no_grad():
+            samples = net(z, owners) if isinstance(net, Team) else net(z)
+        return samples.float().numpy()
+
+    def score_samples(self, x: npt.ArrayLike | Tensor) -> npt.NDArray[np.float32]:
+        """The discriminator's output on data of yours: a logit, critic value or energy by method, ``[N]``.
+
+        Raises:
+            BadValue: Nothing was fitted yet.
+            BadData: The data have another shape than those that were fitted.
+        """
+        _, specification = self._need_fit()
+        samples = _checked(x)
+        if tuple(samples.shape[1:]) != specification.shape:
+            raise BadData(
+                f"score_samples was given samples of shape {list(samples.shape[1:])}; this GAN was fitted to "
+                f"{list(specification.shape)}."
+            )
+        net, sheet = self._network("discriminator")
+        if sheet.sizes.pack > 1:
+            raise BadValue(f"This discriminator scores {sheet.sizes.pack} samples as one; it has no score for each.")
+        with torch.no_grad():
+            output = net(samples.to(sheet.execution.dtype))
+        score: Tensor = getattr(output, "score", output)
+        return score.reshape(len(samples), -1)[:, 0].float().numpy()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training stopped early because a loss or gradient was not finite."""
+        return bool(self._rest.get("exits"))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the trained networks and settings: safetensors and JSON.
+
+        Raises:
+            BadValue: Nothing was fitted yet.
+            StoreError: The folder cannot be written.
+        """
+        resolved, specification = self._need_fit()
+        about = {
+            "method": resolved.method.name,
+            "seed": self.seed,
+            "settings": {name: _plain(value) for name, value in self.settings.items()},
+            "shape": list(specification.shape),
+            "resolved": recorded_setting(resolved).model_dump(),
+        }
+        checkpoint.write(Path(folder), self._tensors, {**self._rest, "gan": about})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> GAN:
+        """What :meth:`save` wrote.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        tensors, rest = checkpoint.read(Path(folder))
+        if "gan" not in rest:
+            raise StoreError(
+                f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."
+            )
+        about: Mapping[str, Any] = rest.pop("gan")
+        gan = cls(about["method"], seed=about["seed"], **about["settings"])
+        gan._tensors, gan._rest = tensors, rest
+        resolved = resolve_setting(Catalogue(), SettingRecord.model_validate(migrated_setting(about["resolved"])))
+        gan._fitted = (resolved, SampleSpec(tuple(about["shape"]), pool=resolved.training.batch_size))
+        return gan
+
+    def _resolve(self, task: str, count: int) -> Resolved:
+        method = self.method if isinstance(self.method, str) else remember(self.method)
+        axes = axes_from_mapping({name: _plain(value) for name, value in self.settings.items()})
+        found = expand(Request(f"{task}:in memory", (method,), tuple(axes), (self.seed,)))
+        if len(found) != 1:
+            raise BadValue("GAN trains one network; give each setting one value, or use gantlet.run for a grid.")
+        resolved = found[0]
+        size = resolved.training.batch_size
+        if count >= size:
+            return resolved
+        if resolved.sources["batch_size"] == "user":
+            raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
+        _LOG.warning("note: %d samples are fewer than a batch of %d, so batch_size=%d.", count, size, count)
+        return replace(resolved, training=replace(resolved.training, batch_size=count))
+
+    def _network(self, player: str) -> tuple[torch.nn.Module, Blueprint]:
+        resolved, specification = self._need_fit()
+        sheet = blueprint([(resolved, self.seed)], specification, Execution())
+        return network(sheet, self._tensors, 0, player), sheet
+
+    def _need_fit(self) -> tuple[Resolved, SampleSpec]:
+        if self._fitted is None:
+            raise BadValue("This GAN was not fitted yet: call fit(x) first.")
+        return self._fitted
+
+
+class StackelbergGAN:
+    """A team of generators against one discriminator, with the habits of scikit-learn.
+
+    Stackelberg GAN (Zhang et al., 2018, https://arxiv.org/abs/1811.08010): the generators minimise the mean of their losses
+    together, and a sample is from one that is picked uniformly.
+
+    Arguments:
+        n_generators: K, at least 1.
+        method: Any method of gantlet, or an objective of your own.
+        seed: The seed of everything.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        settings: Any key of the command line, one value each; ``which_generator=0.1`` gives the discriminator the head that
+            tells generators apart.
+
+    Example:
+        >>> import torch
+        >>> points = torch.randn(256, 2, generator=torch.Generator().manual_seed(1)).numpy()
+        >>> team = StackelbergGAN(n_generators=3, steps=5, g_width=8, d_width=8).fit(points)
+        >>> team.sample(4, generator=2).shape, [made.shape for made in team.predict(2)]
+        ((4, 2), [(2, 2), (2, 2), (2, 2)])
+    """
+
+    def __init__(
+        self,
+        n_generators: int = 10,
+        *,
+        method: Any = "vanilla",
+        seed: int = 1,
+        device: str = "auto",
+        **settings: Any,
+    ) -> None:
+        if n_generators < 1:
+            raise BadValue(f"StackelbergGAN wants at least one generator; n_generators={n_generators} was given.")
+        self.n_generators = n_generators
+        self.gan = GAN(method, seed=seed, device=device, generators=n_generators, **settings)
+
+    def __repr__(self) -> str:
+        given = {name: value for name, value in self.get_params().items() if name != "n_generators"}
+        words = ", ".join(f"{name}={value!r}" for name, value in given.items())
+        return f"StackelbergGAN({self.n_generators}, {words})"
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The constructor's arguments, as scikit-learn asks for them."""
+        params = self.gan.get_params(deep)
+        params.pop("generators")
+        return {"n_generators": self.n_generators, **params}
+
+    def set_params(self, **params: Any) -> StackelbergGAN:
+        """Set arguments of the constructor; what was fitted before stays until the next ``fit``."""
+        self.n_generators = params.pop("n_generators", self.n_generators)
+        self.gan.set_params(generators=self.n_generators, **params)
+        return self
+
+    def fit(self, x: npt.ArrayLike | Tensor, y: object = None) -> StackelbergGAN:
+        """Train on points or images; see :meth:`GAN.fit`."""
+        self.gan.fit(x)
+        return self
+
+    def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
+        """``n`` samples ``[n, *x]`` of generators picked uniformly (by their weights if learned), or of ``generator``."""
+        return self.gan.sample(n, seed=seed, generator=generator)
+
+    def predict(self, n: int, *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
+        """``n`` samples of each generator, ``K × [n, *x]``, all from the same latents."""
+        return [self.gan.sample(n, seed=seed, generator=place) for place in range(self.n_generators)]
+
+
+def _plain(value: object) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _checked(x: npt.ArrayLike | Tensor) -> Tensor:
+    if isinstance(x, np.ma.MaskedArray):
+        raise BadData("fit was given a masked array. Fill or drop what is masked first, or it would be trained on.")
+    values = x.detach().cpu() if isinstance(x, Tensor) else x
+    if np.iscomplexobj(values):
+        raise BadData("fit was given complex numbers. Give real ones, such as real and imaginary part as two columns.")
+    try:
+        samples = torch.as_tensor(np.asarray(values), dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise BadData(f"fit wants an array of numbers: {error}.") from error
+    shape = list(samples.shape)
+    if samples.dim() not in (1, 2, 3, 4):
+        raise BadData(f"fit wants points [N, d] or images [N, C, H, W]; this is {shape}.")
+    if not samples.numel():
+        raise BadData(f"fit was given no samples: {shape}.")
+    if not bool(samples.isfinite().all()):
+        raise BadData("fit was given values that are not finite. Remove or fill them first.")
+    if samples.dim() in (1, 3):
+        samples = samples.unsqueeze(1)  # one column, or grey images
+    if samples.dim() == 4 and samples.shape[1] not in (1, 3):
+        raise BadData(f"fit was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
+    low, high = (float(end) for end in samples.aminmax())
+    if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
+        sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
+        raise BadData(f"fit was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}")
+    return samples

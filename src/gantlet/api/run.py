@@ -1,0 +1,70 @@
+"""``gantlet.run``: the command line's ``run`` for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from gantlet.catalogue import refuse_while_importing, remember
+from gantlet.errors import TrainingFailed, UnknownName
+from gantlet.requests.grid import axes_from_mapping, parse_seeds, words
+from gantlet.requests.options import Options
+from gantlet.requests.resolve import Request
+from gantlet.studies.launch import start
+from gantlet.studies.planning import plan_study
+from gantlet.studies.study import Study
+
+__all__ = ["run"]
+
+
+def run(
+    task: str,
+    methods: Any,
+    *,
+    seeds: int | str | Sequence[int] = 1,
+    out: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    preset: str | Sequence[str] = (),
+    **settings: Any,
+) -> Study:
+    """Train methods on a task over a grid of settings and many seeds, and return the study.
+
+    Arguments:
+        task: A task's name, or ``points:FILE``, ``images:FILE``, ``mnist:FOLDER``.
+        methods: A method's name, an objective class of your own, or a sequence of these.
+        seeds: A number N for seeds 1..N, or a list.
+        out: The study folder; ``runs/<task>-<date>-<time>`` if None.
+        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
+        preset: Named sets of settings.
+        settings: Any key; a list makes a grid.
+
+    Raises:
+        UsageError: Whatever is wrong with the request; nothing is written then.
+        TrainingFailed: Every member failed; the study folder says why. (One that diverged is a result.)
+    """
+    refuse_while_importing("gantlet.run")
+    listed: Sequence[Any] = methods if isinstance(methods, (list, tuple)) else [methods]
+    names = [name for entry in listed for name in (entry.split(",") if isinstance(entry, str) else [remember(entry)])]
+    request = Request(task, tuple(names), tuple(axes_from_mapping(settings)), parse_seeds(seeds), words(preset))
+    chosen: dict[str, Any] = {"command": _call(task, names, seeds, settings), **(options or {})}
+    known = {field.name for field in fields(Options)}
+    for name in chosen:
+        if name not in known:
+            raise UnknownName("option", name, known)
+    study = start(plan_study(request, Options(out=Path(out) if out is not None else None, **chosen)))
+    runs = study.runs
+    if (runs["status"] == "failed").all():
+        raise TrainingFailed(f"All {len(runs)} members failed, see {study.folder}: {runs['cause'].iloc[0]}")
+    return study
+
+
+def _call(task: str, methods: Sequence[str], seeds: object, settings: Mapping[str, Any]) -> str:
+    words = [
+        repr(task),
+        repr(list(methods)),
+        f"seeds={seeds!r}",
+        *(f"{k}={v!r}" for k, v in settings.items()),
+    ]
+    return f"gantlet.run({', '.join(words)})"

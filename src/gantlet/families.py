@@ -1,0 +1,91 @@
+"""What every family of parts answers alike: its names, and a part by its name, built with checked options.
+
+``gantlet.objectives.get("alpha", alpha_d=0.3)``, ``gantlet.networks.names()``, … are a :class:`Family`'s methods. Nothing
+is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
+from typing import Any
+
+from . import catalogue
+from .errors import BadValue, UnknownName
+from .settings import Setting, settings_of
+
+__all__ = ["Family", "options_of", "with_options"]
+
+
+class Family:
+    """A family of the catalogue.
+
+    Arguments:
+        kind: Its name in the singular, such as ``"objective"``.
+
+    Example:
+        >>> Family("objective").names()[:2]
+        ['vanilla', 'least-squares']
+        >>> Family("objective").get("alpha", alpha_d=0.3).alpha_d
+        0.3
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def names(self) -> list[str]:
+        """Every name, gantlet's own first, then those of installed third parties."""
+        return catalogue.names(self.kind)
+
+    def get(self, name: str, **options: object) -> Any:
+        """A part by its name (or ``package.module:Name``) with checked options.
+
+        An option that may differ within a fleet may also be a tensor that broadcasts against scores (per member
+        ``[S, 1, 1]``); each of its values is checked.
+
+        Raises:
+            UnknownName: No such part, or it has no such option; the nearest names are offered.
+            BadValue: An option's value has the wrong type or is out of range.
+        """
+        found = catalogue.find(self.kind, name)
+        known = options_of(found)
+        for key in options:
+            if key not in known:
+                raise UnknownName(f"setting of the {self.kind} '{name}'", key, known)
+        return with_options(found, {key: _checked(known[key], value) for key, value in options.items()})
+
+    def attribute(self, name: str) -> Any:
+        """The class or instance that a module of the family defines under this name: what ``family.Name`` looks up.
+
+        Raises:
+            AttributeError: There is none.
+        """
+        for path in () if name.startswith("__") else catalogue.FAMILIES[self.kind].values():
+            module, _, defined = path.partition(":")
+            if defined == name:
+                return getattr(importlib.import_module(module), name)
+        raise AttributeError(f"gantlet has no {self.kind} defined as '{name}'; names() lists what there is.")
+
+
+def options_of(found: object) -> dict[str, Setting]:
+    """The settings that a part declares; none where it is not a dataclass."""
+    return settings_of(found) if is_dataclass(found) else {}
+
+
+def with_options(found: Any, options: Mapping[str, Any]) -> Any:
+    """A part with its options: a dataclass is made, an instance copied; anything else is what it is."""
+    if not is_dataclass(found):
+        return found
+    return found(**options) if isinstance(found, type) else replace(found, **options) if options else found
+
+
+def _checked(declared: Setting, value: object) -> object:
+    if not hasattr(value, "flatten"):
+        return declared.parse(value)
+    if not declared.varies:
+        raise BadValue(f"{declared.name} is one choice for all members: expected {declared.range()}, not a tensor.")
+    numbers: Any = value
+    for entry in numbers.flatten().tolist():
+        declared.parse(entry)
+    return value

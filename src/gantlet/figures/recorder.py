@@ -1,0 +1,126 @@
+"""Images of some members' samples at every evaluation, and at the end: ``samples/<run>/<step>.png`` and ``final.png``.
+
+Beside the last picture of images lie ``interpolation.png`` and ``neighbours.png``, and beside that of each setting's first
+member ``real.png`` (see :mod:`gantlet.figures.evaluation`). Beside a team's last picture lies ``ownership.png``:
+who made the samples by which the metrics of the end were judged, by generator and mode.
+
+Legend: ``N`` samples, ``K`` generators of a team, ``M`` modes, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from gantlet.data.base import Dataset
+from gantlet.metrics.base import Metric, Outcome
+from gantlet.metrics.teams import Owning
+from gantlet.training.fleet import Fleet
+from gantlet.training.sampling import decision, draw_latents, sample
+
+from .draw import draw_ownership, draw_points
+from .evaluation import draw_grid, draw_interpolation, draw_neighbours, draw_real
+
+__all__ = ["SampleRecorder", "recorded_runs"]
+
+_POINTS = 4000
+
+
+@dataclass(frozen=True)
+class SampleRecorder:
+    """Where images of samples go, and of whom they are drawn.
+
+    Attributes:
+        folder: The study's ``samples`` folder.
+        runs: The members whose samples are drawn.
+        kind: How samples look; ``none`` draws nothing.
+        extent: Half the side of the window for points.
+        first_of_settings: The first drawn run of each setting, beside which real samples are drawn.
+    """
+
+    folder: Path
+    runs: frozenset[int]
+    kind: Literal["points", "images", "none"]
+    extent: float = 2.0
+    first_of_settings: frozenset[int] = frozenset()
+
+    def record(self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset) -> None:
+        """Draw the chosen members of a fleet at its current step; ``members`` are slots and their run numbers."""
+        for slot, run in self._drawn(members):
+            self._draw(fleet, slot, dataset, self.folder / str(run) / f"{fleet.step:09d}.png", final=False)
+
+    def final(self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset, metric: Metric, samples: int) -> None:
+        """Draw their last image, of images what else they are judged by, and who of a team made what.
+
+        Arguments:
+            fleet: After its last step.
+            members: Slots and their run numbers.
+            dataset: What the fleet was trained on.
+            metric: What judged it.
+            samples: By how many samples of a member.
+        """
+        for slot, run in self._drawn(members):
+            place = self.folder / str(run)
+            self._draw(fleet, slot, dataset, place / "final.png", final=True)
+            if self.kind == "images":
+                draw_interpolation(place / "interpolation.png", fleet, slot, dataset)
+                draw_neighbours(place / "neighbours.png", fleet, slot, dataset)
+                if run in self.first_of_settings:
+                    draw_real(place / "real.png", fleet, dataset)
+            if fleet.blueprint.makers > 1 and isinstance(metric, Owning):
+                _draw_ownership(place / "ownership.png", fleet, slot, metric, samples)
+
+    def _drawn(self, members: Mapping[int, int]) -> list[tuple[int, int]]:
+        return [] if self.kind == "none" else [(slot, run) for slot, run in members.items() if run in self.runs]
+
+    def _draw(self, fleet: Fleet, slot: int, dataset: Dataset, path: Path, *, final: bool) -> None:
+        if self.kind == "images":
+            draw_grid(path, fleet, slot, dataset)
+            return
+        draw = draw_latents(fleet, _POINTS)
+        draw_points(
+            path,
+            fake=sample(fleet, draw, [slot])[0].float().cpu().numpy(),
+            real=dataset.test[:_POINTS].numpy(),
+            title=f"step {fleet.step:,}",
+            extent=(-self.extent, self.extent, -self.extent, self.extent),
+            decision=None if final else _map(fleet, slot, self.extent),
+            owners=draw.owners_of([slot])[0].numpy() if fleet.blueprint.makers > 1 else None,
+        )
+
+
+def _draw_ownership(path: Path, fleet: Fleet, slot: int, metric: Owning, samples: int) -> None:
+    draw = draw_latents(fleet, samples)
+    fake = sample(fleet, draw, [slot]).float()  # [1, N, *x]
+    counts = metric.ownership(Outcome(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
+    title = f"good samples, step {fleet.step:,}"
+    draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)
+
+
+def recorded_runs(settings: int, seeds: int, *, most: int = 8) -> frozenset[int]:
+    """The first members of each setting, about ``most`` in all and at least one of each of the first 32 settings; or none.
+
+    Runs are numbered setting by setting.
+
+    Example:
+        >>> sorted(recorded_runs(2, 100))
+        [0, 1, 2, 3, 100, 101, 102, 103]
+    """
+    each = min(seeds, max(1, most // settings)) if most else 0
+    return frozenset(place * seeds + seed for place in range(min(settings, 32)) for seed in range(each))
+
+
+def _map(fleet: Fleet, slot: int, extent: float) -> tuple[object, object, object, str]:
+    xs, ys, values = (tensor.float().cpu() for tensor in decision(fleet, slot, extent))
+    # The field draws a logistic discriminator as a probability, any other as its raw score.
+    probability = getattr(fleet.blueprint.objective, "logistic", False)
+    return (
+        xs.numpy(),
+        ys.numpy(),
+        (torch.sigmoid(values) if probability else values).numpy(),
+        ("probability" if probability else "score"),
+    )

@@ -1,0 +1,155 @@
+"""The grammar of grids: ``KEY=VALUE[,VALUE…]``, ``KEY=START:STOP:STEP``, ``KEY+KEY=…``, and seeds.
+
+Example:
+    >>> parse_axis("alpha_d=0.3,1.0")
+    Axis(keys=('alpha_d',), values=('0.3', '1.0'))
+    >>> parse_axis("lr=1e-4:3e-4:1e-4").values
+    ('0.0001', '0.0002', '0.0003')
+    >>> parse_seeds("3"), parse_seeds("1,4,9"), parse_seeds("7,"), parse_seeds("6:8")
+    ((1, 2, 3), (1, 4, 9), (7,), (6, 7, 8))
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from gantlet.errors import BadGrid
+
+__all__ = ["Axis", "axes_from_mapping", "check_axes", "parse_axis", "parse_seeds", "words"]
+
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
+_MOST, _MOST_SEEDS = 10_000, 100_000
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a grid: keys that move together (nearly always one), and the values they take."""
+
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+def parse_axis(text: str) -> Axis:
+    """Read one word of the command line.
+
+    Raises:
+        BadGrid: No ``=``, no key, no value, a value that comes twice, or a range that does not reach its end.
+    """
+    left, equals, right = text.partition("=")
+    keys = tuple(key.strip().replace("-", "_") for key in left.split("+"))
+    if not equals or not all(keys):
+        raise BadGrid(f"'{text}' is not KEY=VALUE. Write for example alpha_d=0.3,1.0 or lr=1e-4:1e-3:1e-4.")
+    return _axis(keys, [value for part in right.split(",") for value in _values(part.strip(), text)], text)
+
+
+def axes_from_mapping(settings: Mapping[str, Any]) -> list[Axis]:
+    """Axes from Python or a TOML file: each value a scalar, a range as text, or a sequence of them."""
+    axes: list[Axis] = []
+    for name, given in settings.items():
+        items: Iterable[Any] = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+        words = [_word(item) for item in items]
+        text = f"{name}={','.join(words)}"
+        keys = tuple(key.strip().replace("-", "_") for key in name.split("+"))
+        axes.append(_axis(keys, [value for word in words for value in _values(word, text)], text))
+    return axes
+
+
+def check_axes(axes: Sequence[Axis], aliases: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a grid that sets one key twice.
+
+    Raises:
+        BadGrid: A key comes twice, perhaps through an alias.
+    """
+    owner: dict[str, str] = {}
+    for axis in axes:
+        for key in axis.keys:
+            for real in aliases.get(key, (key,)):
+                if real in owner:
+                    raise BadGrid(f"The grid sets {real} twice, by '{owner[real]}' and by '{key}'. Keep one.")
+                owner[real] = key
+
+
+def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
+    """``N`` = seeds 1..N; ``1,4,9`` = these; ``7,`` = the single seed 7; ``6:10`` = 6 to 10, both included.
+
+    Raises:
+        BadGrid: Not whole numbers, none at all, negative ones, too many, or one that comes twice.
+    """
+    listed = not isinstance(text, (str, int)) or "," in str(text)
+    given = str(text).split(",") if isinstance(text, (str, int)) else [str(seed) for seed in text]
+    seeds: list[int] = []
+    try:
+        for word in given:
+            first, colon, last = word.strip().partition(":")
+            if colon:
+                seeds += _seed_range(int(first), int(last), text)
+            elif first:
+                seeds += [int(first)] if listed else _seed_range(1, int(first), text)
+    except ValueError:
+        raise BadGrid(f"--seeds {text} is not a number N, a list such as 1,4,9, or a range such as 6:10.") from None
+    if not seeds:
+        raise BadGrid(f"--seeds {text} names no seed. Give a number N ≥ 1, a list such as 1,4,9, or a range 6:10.")
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise BadGrid(f"--seeds {text} holds a negative seed, or one seed twice.")
+    if max(seeds) >= 1 << 63:
+        raise BadGrid(f"--seeds {text} holds a seed of 2^63 or more.")
+    return tuple(seeds)
+
+
+def words(text: str | Sequence[str]) -> tuple[str, ...]:
+    """Names from a list, or from text that separates them by commas.
+
+    Example:
+        >>> words("vanilla, alpha,")
+        ('vanilla', 'alpha')
+    """
+    parts = text.split(",") if isinstance(text, str) else text
+    return tuple(word.strip() for word in parts if word.strip())
+
+
+def _seed_range(first: int, last: int, text: object) -> range:
+    if last - first >= _MOST_SEEDS:
+        raise BadGrid(f"--seeds {text} names more than {_MOST_SEEDS} seeds, which are the most.")
+    return range(first, last + 1)
+
+
+def _axis(keys: tuple[str, ...], values: list[str], text: str) -> Axis:
+    if not values:
+        raise BadGrid(f"'{text}' gives no value, so the grid is empty.")
+    if len(set(values)) < len(values):
+        raise BadGrid(f"'{text}' lists a value twice.")
+    return Axis(keys, tuple(values))
+
+
+def _values(word: str, text: str) -> list[str]:
+    match = _RANGE.fullmatch(word)
+    if match is None:
+        return [word] if word else []
+    beyond = f"'{text}' names more than {_MOST} values, or values beyond 1.8e308."
+    try:
+        start, stop, step = (Decimal(number) for number in match.groups())
+        steps = (stop - start) / step if step else Decimal(-1)
+    except ArithmeticError:  # exponents beyond a million
+        raise BadGrid(beyond) from None
+    if steps < 0:
+        raise BadGrid(f"'{text}' never gets from {start} to {stop} in steps of {step}.")
+    if steps >= _MOST or not math.isfinite(float(start)) or not math.isfinite(float(stop)):
+        raise BadGrid(beyond)
+    return [_plain(start + step * index) for index in range(int(steps) + 1)]
+
+
+def _plain(number: Decimal) -> str:
+    value = float(number)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+
+
+def _word(item: Any) -> str:
+    if isinstance(item, bool):
+        return str(item).lower()
+    return repr(item) if isinstance(item, float) else str(item)

@@ -1,0 +1,72 @@
+"""How a request is carried out: where, on what device, by whom."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from gantlet import catalogue
+from gantlet.errors import BadValue, UnknownName
+
+__all__ = ["Options", "check_options", "default_folder"]
+
+
+def _recorded() -> int:
+    given = os.environ.get("GANTLET_RECORDED", "").strip()
+    return int(given) if given.isdecimal() else 8
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a request is carried out.
+
+    Attributes:
+        out: The study folder; None for ``runs/<task>-<date>-<time>``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
+        executor: Who trains the fleets: a name of the catalogue, such as ``local`` or ``inline``.
+        workers: Processes side by side; 0 for one per core on a CPU and one on a GPU.
+        route: ``loop`` or ``stacked``; None to choose.
+        width: Members of a fleet; None to choose.
+        note: Free text that the report shows.
+        tensorboard: Whether event files are written too.
+        recorded: About how many members' samples are drawn at evaluations; 0: none. By default
+            ``$GANTLET_RECORDED``, else 8.
+        command: The command to record; None for this process's own.
+    """
+
+    out: Path | None = None
+    device: str = "auto"
+    executor: str = "local"
+    workers: int = 0
+    route: Literal["loop", "stacked"] | None = None
+    width: int | None = None
+    note: str = ""
+    tensorboard: bool = False
+    recorded: int = field(default_factory=_recorded)
+    command: str | None = None
+
+
+def check_options(options: Options) -> None:
+    """Refuse what no option may be.
+
+    Raises:
+        BadValue: A route that does not exist, a negative number of workers, a width below 1.
+        UnknownName: There is no such executor.
+    """
+    if options.route not in (None, "loop", "stacked"):
+        raise BadValue(f"--route {options.route} is not loop or stacked.")
+    if options.workers < 0:
+        raise BadValue(f"--workers {options.workers} is negative; 0 means one per core.")
+    if options.width is not None and options.width < 1:
+        raise BadValue(f"--width {options.width} is not at least 1.")
+    if options.executor not in catalogue.names("executor"):
+        raise UnknownName("executor", options.executor, catalogue.names("executor"))
+
+
+def default_folder(task: str) -> Path:
+    """``runs/<task>-<date>-<time>``."""
+    stem = "".join(mark if mark.isalnum() else "-" for mark in Path(task.partition(":")[0]).name)
+    return Path("runs") / f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"

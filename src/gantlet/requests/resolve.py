@@ -1,0 +1,333 @@
+"""From what was asked to typed settings, resolved once: who decides each value, and which grid points exist.
+
+User > preset > the task × method row > task > method > the part's own default.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from gantlet.data.base import Source
+from gantlet.data.files import absolute
+from gantlet.errors import BadGrid, UnknownName
+from gantlet.methods.base import Method
+from gantlet.networks.base import Family
+from gantlet.objectives.base import Objective
+from gantlet.penalties.base import Constraint, Penalty
+from gantlet.settings import Scalar
+from gantlet.tasks.base import Task
+
+from .aliases import PLAYERS, renamed, renamed_value
+from .grid import Axis, check_axes
+from .parts import Catalogue, Key, Parts
+from .training_settings import EarlyChoice, TrainingSettings
+
+__all__ = ["Request", "Resolved", "expand", "keys_of", "resolve"]
+
+_LOG = logging.getLogger("gantlet")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked.
+
+    Attributes:
+        task: A task's name, perhaps with a file behind a colon.
+        methods: Method names or paths.
+        axes: The grid.
+        seeds: One run each, per setting.
+        presets: Names of presets to apply, in order.
+    """
+
+    task: str
+    methods: tuple[str, ...]
+    axes: tuple[Axis, ...] = ()
+    seeds: tuple[int, ...] = (1,)
+    presets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One setting: typed options of every part, and who decided each value.
+
+    Attributes:
+        label: Names the method and whatever the grid varies.
+        parts: The parts, each looked up once.
+        training: The settings that every method and task shares.
+        source: The data set, with its options.
+        family: The network family, with its options.
+        objective: The objective, with its options.
+        penalties: The penalties, with their options, in the method's order.
+        constraint: The constraint, with its options, or None.
+        sources: By key, who decided the value.
+    """
+
+    label: str
+    parts: Parts
+    training: TrainingSettings
+    source: Source
+    family: Family
+    objective: Objective
+    penalties: tuple[Penalty, ...] = ()
+    constraint: Constraint | None = None
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.parts.task
+
+    @property
+    def method(self) -> Method:
+        """The method, with the penalties and the constraint that were asked for."""
+        return self.parts.method
+
+    @cached_property
+    def values(self) -> dict[str, Scalar]:
+        """Every value by its key on the command line, for tables and records; code reads the typed options instead."""
+        owners: dict[str, Any] = {
+            "training": self.training,
+            "objective": self.objective,
+            "constraint": self.constraint,
+            "network": self.family,
+            "data": self.source,
+        }
+        owners |= {
+            f"penalty/{name}": penalty for name, penalty in zip(self.method.penalties, self.penalties, strict=True)
+        }
+        return {name: getattr(owners[key.part], key.field) for name, key in self.parts.keys.items()}
+
+    @cached_property
+    def cut(self) -> tuple[Any, ...]:
+        """What members of one fleet agree on."""
+        keys = self.parts.keys
+        fixed = [(name, str(value)) for name, value in sorted(self.values.items()) if not keys[name].setting.varies]
+        return (self.task.name, self.method.name, *fixed)
+
+    @cached_property
+    def varying(self) -> tuple[float, ...]:
+        """What members of one fleet may differ in, by key."""
+        keys = self.parts.keys
+        return tuple(float(value) for name, value in sorted(self.values.items()) if keys[name].setting.varies)
+
+
+def expand(request: Request) -> list[Resolved]:
+    """Every setting of the grid, methods first, the last axis fastest.
+
+    Raises:
+        UnknownName: A task, method or key that does not exist.
+        BadGrid: An empty, contradictory or ambiguous grid.
+        BadValue: A value of the wrong type or out of range.
+        Refused: A method that cannot play the task.
+    """
+    if not request.methods:
+        raise BadGrid("No method was named. Give one or more, such as vanilla,alpha.")
+    if len(set(request.methods)) < len(request.methods):
+        raise BadGrid(f"A method is named twice in {','.join(request.methods)}.")
+    check_axes(request.axes, PLAYERS)
+    known = Catalogue()
+    task, implied = known.task(request.task)
+    used: set[int] = set()
+    keys: dict[str, Key] = {}
+    settings: list[Resolved] = []
+    for name in request.methods:
+        expansion = _Expansion(known, task, known.method(name), request, implied)
+        settings += expansion.settings()
+        used |= expansion.used
+        keys |= expansion.keys
+    for place, axis in enumerate(request.axes):
+        if place not in used:
+            _refuse_axis(axis, keys)
+    _notice_old_names(request.axes, keys)
+    _check_distinct(settings)
+    return settings
+
+
+class _Expansion:
+    """The grid of one method: its settings, which axes they used, and every key that was possible."""
+
+    def __init__(
+        self, known: Catalogue, task: Task, method: Method, request: Request, implied: Mapping[str, Scalar]
+    ) -> None:
+        self.known, self.task, self.method, self.request, self.implied = known, task, method, request, implied
+        self.used: set[int] = set()
+        self.keys: dict[str, Key] = {}
+        self.presets = [(f"preset {name}", _preset(task, method, name)) for name in request.presets]
+
+    def settings(self) -> list[Resolved]:
+        """Every point of the grid that this method has keys for."""
+        request, called = self.request, self._called()
+        early = [axis for axis in request.axes if axis.keys[0] in EarlyChoice._fields and len(axis.keys) == 1]
+        rows = [self.task.defaults, self.task.rows.get(self.method.name, {}), *(values for _, values in self.presets)]
+        settled = {name: str(value) for row in rows for name, value in row.items() if name in EarlyChoice._fields}
+        found: list[Resolved] = []
+        for choice in product(*(axis.values for axis in early)):
+            given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
+            parts = self.known.parts(self.task, self.method, EarlyChoice(**(settled | given)))
+            keys = parts.keys
+            self.keys |= keys
+            mine = [place for place, axis in enumerate(request.axes) if _applies(axis, keys)]
+            self.used |= set(mine)
+            axes = [request.axes[place] for place in mine]
+            fixed = {name: (given[name],) for name in given}
+            for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
+                user = dict(self.implied) | _assign(axes, point, keys)
+                found.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
+        return found
+
+    def _called(self) -> str:
+        short = self.method.name.rpartition(":")[2]  # of file.py:Name, the name
+        ambiguous = [name.rpartition(":")[2] for name in self.request.methods].count(short) > 1
+        return self.method.name if ambiguous else short
+
+    def _layers(self, parts: Parts, user: Mapping[str, Scalar]) -> list[tuple[str, Mapping[str, Scalar]]]:
+        return [
+            ("default", {name: key.setting.default for name, key in parts.keys.items()}),
+            ("method", {**parts.method.options, **parts.method.defaults}),
+            ("task", self.task.defaults),
+            ("task × method", self.task.rows.get(parts.method.name, {})),
+            *self.presets,
+            ("user", user),
+        ]
+
+
+def resolve(
+    known: Catalogue,
+    *,
+    task: str,
+    method: str,
+    label: str,
+    values: Mapping[str, Scalar],
+    sources: Mapping[str, str],
+) -> Resolved:
+    """A setting as a study recorded it, and the defaults of keys that gantlet has had only since then.
+
+    Raises:
+        UnknownName: A part of it does not exist here.
+        BadValue: A value of it has the wrong type or is out of range.
+    """
+    early = EarlyChoice(**{name: str(values[name]) for name in EarlyChoice._fields if name in values})
+    parts = known.parts(known.task(task).task, known.method(method), early)
+    since = {name: key.setting.default for name, key in parts.keys.items() if name not in values}
+    typed = {name: parts.keys[name].setting.parse(value) for name, value in values.items() if name in parts.keys}
+    said = dict(sources) | dict.fromkeys(since, "default, since the study was written")
+    return _built(parts, since | typed, {name: said[name] for name in parts.keys}, label)
+
+
+def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], label: str) -> Resolved:
+    keys = parts.keys
+    values: dict[str, Scalar] = {}
+    sources: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    for rank, (source, layer) in enumerate(layers):
+        for name, value in layer.items():
+            if name not in keys:
+                continue  # a default of a task for a part that this method lacks
+            values[name], sources[name], ranks[name] = keys[name].setting.parse(value), source, rank
+    if "data_path" in values:  # a study may be resumed from another folder
+        values["data_path"] = absolute(str(values["data_path"]))
+    built = _built(parts, values, sources, label)
+    training = built.training
+    if ranks["epochs"] > ranks["steps"]:  # whoever speaks last of how long to train
+        training, sources["steps"] = replace(training, steps=0), "epochs"
+    elif sources["epochs"] == sources["steps"] == "user" and training.steps:
+        raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
+    if not training.network:
+        training, sources["network"] = replace(training, network=parts.network), "task"
+    return replace(built, training=training)
+
+
+def _built(parts: Parts, values: Mapping[str, Scalar], sources: Mapping[str, str], label: str) -> Resolved:
+    training: TrainingSettings = parts.build("training", values)
+    return Resolved(
+        label=label,
+        parts=parts,
+        training=training,
+        source=parts.build("data", values),
+        family=parts.build("network", values),
+        objective=parts.build("objective", values),
+        penalties=tuple(parts.build(f"penalty/{name}", values) for name in parts.method.penalties),
+        constraint=parts.build("constraint", values) if parts.constraint is not None else None,
+        sources=sources,
+    )
+
+
+def _preset(task: Task, method: Method, name: str) -> dict[str, Scalar]:
+    known = {**task.presets, **method.presets}
+    if name not in known:
+        raise UnknownName(f"preset of '{task.name}' with '{method.name}'", name, known)
+    return {**task.presets.get(name, {}), **method.presets.get(name, {})}
+
+
+def _applies(axis: Axis, keys: Mapping[str, Key]) -> bool:
+    known = [real in keys for key in axis.keys for real in _real(key, keys)]
+    if any(known) and not all(known):
+        raise BadGrid(f"'{'+'.join(axis.keys)}' ties keys of which this method has only some; give them apart.")
+    return all(known)
+
+
+def _real(key: str, keys: Mapping[str, Key]) -> tuple[str, ...]:
+    """The keys that a word stands for: itself, both players' keys, or the key that had this name before."""
+    if key in keys:
+        return (key,)
+    return PLAYERS.get(key) or PLAYERS.get(renamed(key)) or (renamed(key),)
+
+
+def _assign(axes: Sequence[Axis], point: Sequence[str], keys: Mapping[str, Key]) -> dict[str, Scalar]:
+    given: dict[str, Scalar] = {}
+    for axis, value in zip(axes, point, strict=True):
+        for key in axis.keys:
+            given |= {real: renamed_value(real, value) for real in _real(key, keys)}
+    return given
+
+
+def _label(method: str, axes: Sequence[Axis], point: Sequence[str]) -> str:
+    varied = [f"{'+'.join(axis.keys)}={value}" for axis, value in zip(axes, point, strict=True) if len(axis.values) > 1]
+    return " ".join([method, *varied])
+
+
+def _refuse_axis(axis: Axis, known: Mapping[str, Key]) -> None:
+    for key in axis.keys:
+        if key in known or key in PLAYERS:
+            continue
+        close = sorted(name for name in known if name.endswith(f"_{key}"))
+        if len(close) > 1:
+            raise BadGrid(f"The key '{key}' is ambiguous: it could be {' or '.join(close)}.")
+        raise UnknownName("key", key, close or [*known, *PLAYERS], first=_own_first(known))
+    raise BadGrid(f"The key '{'+'.join(axis.keys)}' belongs to none of the named methods on this task.")
+
+
+def _own_first(known: Mapping[str, Key]) -> list[str]:
+    """The keys of the method's own parts, which a user most likely meant, before those that every method has."""
+    own = [name for name, key in known.items() if key.part not in ("training", "network", "data")]
+    return [*own, *(name for name, key in known.items() if key.part == "network")]
+
+
+def _notice_old_names(axes: Sequence[Axis], keys: Mapping[str, Key]) -> None:
+    for key in (key for axis in axes for key in axis.keys):
+        if key not in keys and renamed(key) != key:
+            _LOG.warning("note: the key %s is now called %s", key, renamed(key))
+
+
+def _check_distinct(settings: Iterable[Resolved]) -> None:
+    seen: dict[tuple[Any, ...], str] = {}
+    for resolved in settings:
+        mark = (resolved.method.name, *sorted((name, str(value)) for name, value in resolved.values.items()))
+        if mark in seen:
+            raise BadGrid(f"The grid names one setting twice: '{seen[mark]}' and '{resolved.label}'.")
+        seen[mark] = resolved.label
+
+
+def keys_of(task: str, method: str) -> dict[str, Key]:
+    """Every key of a task with a method, over all networks that the method can play (for ``gantlet list``)."""
+    known = Catalogue()
+    chosen_task, chosen_method = known.task(task).task, known.method(method)
+    keys: dict[str, Key] = {}
+    for name in known.offered(chosen_task, chosen_method):
+        keys |= known.parts(chosen_task, chosen_method, EarlyChoice(network=name)).keys
+    return keys

@@ -1,0 +1,98 @@
+"""A request from a TOML file: the same words as on the command line, checked by one model.
+
+::
+
+    task = "ring8"
+    methods = ["vanilla", "alpha"]
+    seeds = 8
+    [settings]
+    alpha_d = [0.3, 1.0]
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
+
+from gantlet.errors import BadGrid, BadValue
+
+from .grid import axes_from_mapping, parse_seeds, words
+from .options import Options
+from .resolve import Request
+
+__all__ = ["StudyFile", "read_study_file"]
+
+_Value = StrictBool | StrictInt | StrictFloat | StrictStr
+
+
+class StudyFile(BaseModel):
+    """What a study file may hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: StrictStr
+    methods: StrictStr | list[StrictStr]
+    seeds: StrictInt | StrictStr | list[StrictInt] | None = None
+    preset: StrictStr | list[StrictStr] = ""
+    settings: dict[str, _Value | list[_Value]] = {}
+    out: StrictStr | None = None
+    device: StrictStr | None = None
+    executor: StrictStr | None = None
+    workers: StrictInt | None = None
+    route: Literal["loop", "stacked"] | None = None
+    width: StrictInt | None = None
+    note: StrictStr | None = None
+    tensorboard: StrictBool | None = None
+    recorded: StrictInt | None = None
+
+
+_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "recorded")
+
+
+def read_study_file(path: Path, options: Options, *, seeds: str = "", preset: str = "") -> tuple[Request, Options]:
+    """A request and its options; what the command line says too is refused, so that neither wins in silence.
+
+    ``out`` is the exception: the same file may be run again into another folder.
+
+    Raises:
+        BadValue: The file is missing, is not TOML, or holds something that a study file cannot.
+        BadGrid: The command line says something that the file says, too.
+    """
+    content = _read(path)
+    said = {name for name, value in (("seeds", seeds), ("preset", preset)) if value}
+    said |= {name for name in _OPTIONS if getattr(options, name) != getattr(Options(), name)}
+    twice = sorted(said & content.model_fields_set)
+    if twice:
+        raise BadGrid(f"{path} already says {', '.join(twice)}. Drop it there, or on the command line.")
+    request = Request(
+        task=content.task,
+        methods=words(content.methods),
+        axes=tuple(axes_from_mapping(content.settings)),
+        seeds=parse_seeds(seeds or 1 if content.seeds is None else content.seeds),
+        presets=words(content.preset) or words(preset),
+    )
+    chosen: dict[str, Any] = {name: value for name in _OPTIONS if (value := getattr(content, name)) is not None}
+    if content.out is not None and options.out is None:
+        chosen["out"] = Path(content.out)
+    return request, replace(options, **chosen)
+
+
+def _read(path: Path) -> StudyFile:
+    try:
+        return StudyFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part.islower())
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(StudyFile.model_fields)
+            raise BadValue(f"{path} holds '{where}', which is not part of a study file. Known: {known}.") from None
+        if first["type"] == "missing":
+            raise BadValue(f"{path} must hold task and methods; {where} is missing.") from None
+        given = type(first["input"]).__name__
+        raise BadValue(f"'{where}' in {path} is of the type {given}: {first['msg'].lower()}.") from None

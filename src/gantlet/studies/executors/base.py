@@ -1,0 +1,77 @@
+"""What an executor is: it trains the named fleets of a study folder, tells how they go, and stops when asked.
+
+The study folder is all that an executor needs and all that it leaves: which fleets there are, with what settings, and how
+far each has come. Whatever was not finished is trained by the next ``resume``, by any executor.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from gantlet.errors import GantletError
+
+from ..cache import Cache
+from ..fleets import train_fleet
+from ..runner import Progress
+from ..store import Store
+
+__all__ = ["Callbacks", "Executor", "FleetResult", "train_one"]
+
+
+@dataclass(frozen=True)
+class FleetResult:
+    """How the training of one fleet ended."""
+
+    fleet: str
+    kind: Literal["finished", "stopped", "failed"]
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """Who receives progress and the ends of fleets, and who may ask to stop."""
+
+    progress: Callable[[Progress], None] = lambda progress: None
+    ended: Callable[[FleetResult], None] = lambda result: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Trains fleets."""
+
+    def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
+        """Train fleets, the first ones first, and return when all ended or were stopped.
+
+        Arguments:
+            store: The study.
+            fleets: Their ids.
+            callbacks: Told of progress and ends; asked whether to stop.
+            workers: How many processes the study was planned for.
+            cache: Data sets and metrics that this process has loaded already.
+        """
+        ...
+
+
+def train_one(
+    cache: Cache,
+    store: Store,
+    fleet: str,
+    *,
+    notify: Callable[[Progress], None],
+    stopping: Callable[[], bool],
+) -> FleetResult:
+    """Train one fleet; an error of its own becomes its result and is written down."""
+    try:
+        done = train_fleet(cache, store, fleet, notify=notify, stopping=stopping)
+    except Exception as error:
+        words = str(error) if isinstance(error, GantletError) else "".join(traceback.format_exception(error))
+        try:
+            store.write_failure(fleet, words)
+        except GantletError:
+            words += "\n(and the failure could not be written down)"
+        return FleetResult(fleet, "failed", words)
+    return FleetResult(fleet, "finished" if done else "stopped")

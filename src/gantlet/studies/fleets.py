@@ -1,0 +1,142 @@
+"""Training one fleet of a study by its id, wherever it stands; out of memory, it is cut in halves and started again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData
+from gantlet.figures.recorder import SampleRecorder, recorded_runs
+from gantlet.requests.resolve import Resolved
+from gantlet.training.blueprint import Execution
+
+from .cache import Cache
+from .plan import slots_of
+from .record import FleetPlan, StudyRecord
+from .runner import FleetJob, Progress, train
+from .store import Store
+
+__all__ = ["check_unchanged", "execution_of", "recorder_of", "train_fleet"]
+
+
+def train_fleet(
+    cache: Cache,
+    store: Store,
+    fleet_id: str,
+    *,
+    notify: Callable[[Progress], None],
+    stopping: Callable[[], bool],
+) -> bool:
+    """Train one fleet of a study to its end, or until asked to stop; True when it finished.
+
+    After running out of memory the fleet is cut in halves, which is recorded, and started again.
+    """
+    record = store.record()
+    queue = store.leaves(next(fleet for fleet in record.plan.fleets if fleet.id == fleet_id))
+    while queue:
+        fleet = queue.pop(0)
+        if store.finished(fleet.id):
+            continue
+        try:
+            if not train(_job(cache, store, record, fleet, notify=notify, stopping=stopping)):
+                return False
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error) or len(fleet.slots) == 1:
+                raise
+            queue = _halve(store, fleet, str(error)) + queue
+    return True
+
+
+def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:
+    """How a fleet of a study is carried out."""
+    return Execution(route=fleet.route, device=torch.device(record.execution.device))
+
+
+def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:
+    """Who draws the samples of a study."""
+    runs = recorded_runs(len(record.settings), record.members // len(record.settings), most=record.recorded)
+    first: dict[int, int] = {}
+    for member in record.plan.members:
+        if member.run in runs:
+            first.setdefault(member.setting, member.run)
+    kind = record.task.pictures
+    return SampleRecorder(
+        store.folder / "samples",
+        runs,
+        kind="none" if kind == "points" and record.sample.shape != (2,) else kind,
+        extent=record.sample.extent,
+        first_of_settings=frozenset(first.values()),
+    )
+
+
+def _job(
+    cache: Cache,
+    store: Store,
+    record: StudyRecord,
+    fleet: FleetPlan,
+    *,
+    notify: Callable[[Progress], None],
+    stopping: Callable[[], bool],
+) -> FleetJob:
+    slots = slots_of(record, fleet)
+    first = slots[0][0]
+    dataset, metric = cache.dataset(first), cache.metric(first)
+    check_unchanged(store, record, first, dataset)
+    better = {column.name: column.better for column in metric.columns}
+    return FleetJob(
+        fleet=fleet,
+        slots=slots,
+        dataset=dataset,
+        metric=metric,
+        headline=(first.task.headline, better.get(first.task.headline) != "lower"),
+        store=store,
+        execution=execution_of(record, fleet),
+        recorder=recorder_of(store, record),
+        notify=notify,
+        stopping=stopping,
+        events=store.folder / "tensorboard" if record.tensorboard else None,
+    )
+
+
+def check_unchanged(store: Store, record: StudyRecord, resolved: Resolved, dataset: Dataset) -> None:
+    """Refuse to go on with other data than a study was started with; files of one's own can change meanwhile.
+
+    Raises:
+        BadData: They are others.
+    """
+    values = record.settings[0].values
+    data = [name for name, key in resolved.parts.keys.items() if key.part == "data"]
+    if "data_path" not in data or any(str(values.get(name)) != str(resolved.values[name]) for name in data):
+        return  # the facts are those of the first setting's data
+    known, found = record.facts.get("data", {}), dataset.facts
+    if any(known[name] != found.get(name) for name in ("train", "test", "sha256") if name in known):
+        raise BadData(
+            f"The data are not those that {store.folder} was started with: {known.get('train')} images or points to train "
+            f"on then, {found.get('train')} now, or others of the same number. Put the files back, or start a new study."
+        )
+
+
+def _halve(store: Store, fleet: FleetPlan, error: str) -> list[FleetPlan]:
+    middle = (len(fleet.runs) + 1) // 2
+    parts = [
+        FleetPlan(
+            id=f"{fleet.id}{mark}",
+            slots=runs,
+            pads=0,
+            route="loop" if len(runs) == 1 else fleet.route,
+            notes=fleet.notes,
+        )
+        for mark, runs in (("a", fleet.runs[:middle]), ("b", fleet.runs[middle:]))
+        if runs
+    ]
+    store.restart_fleet(fleet.id)
+    store.write_split(fleet.id, parts, error)
+    return parts
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    words = str(error).lower()
+    known = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in words for part in known)

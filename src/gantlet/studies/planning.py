@@ -1,0 +1,158 @@
+"""From a request to a planned study: resolved, cut into fleets, nothing written yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from gantlet import catalogue
+from gantlet.cpu import cores, threads_allowed
+from gantlet.data.base import Dataset
+from gantlet.data.specification import SampleSpec
+from gantlet.errors import BadValue
+from gantlet.requests.options import Options, check_options
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.tasks.base import Task
+
+from .cache import Cache
+from .machine import command_line, facts_of_machine, git_commit, now, versions
+from .plan import Limits, Plan, make_plan
+from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
+from .store import Store
+from .tensorboard import check_tensorboard
+
+__all__ = ["PlannedStudy", "choose_device", "plan_study"]
+
+_LOG = logging.getLogger("gantlet")
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A request, resolved and planned; nothing is written yet."""
+
+    request: Request
+    options: Options
+    plan: Plan
+    device: torch.device
+    executor: str
+    workers: int
+    threads: int
+    cache: Cache
+
+    def sample(self, resolved: Resolved) -> SampleSpec:
+        """The specification of a setting's samples."""
+        return _specification(resolved.task, self.cache.dataset(resolved))
+
+    def record(self) -> StudyRecord:
+        """What ``study.json`` will hold."""
+        first = self.plan.settings[0]
+        task, metric, dataset = first.task, self.cache.metric(first), self.cache.dataset(first)
+        settings, plan = self.plan.recorded()
+        here = versions()
+        return StudyRecord(
+            gantlet=here["gantlet"],
+            command=self.options.command or command_line(),
+            created=now(),
+            task=TaskRecord(
+                name=task.name,
+                summary=task.summary,
+                paper=task.paper,
+                headline=task.headline,
+                pictures=task.pictures,
+            ),
+            note=self.options.note,
+            tensorboard=self.options.tensorboard,
+            recorded=self.options.recorded,
+            members=len(self.plan.members),
+            settings=settings,
+            plan=plan,
+            execution=ExecutionRecord(
+                device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
+            ),
+            sample=self.sample(first),
+            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metric.columns},
+            facts={"data": dict(dataset.facts), "metrics": dict(metric.facts)},
+            versions=here,
+            machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
+            git=git_commit(),
+        )
+
+
+def plan_study(request: Request, options: Options) -> PlannedStudy:
+    """Resolve and plan a request; everything wrong with it is found here, before anything is written.
+
+    Raises:
+        UsageError: Whatever is wrong.
+    """
+    check_options(options)
+    settings = expand(request)
+    if options.tensorboard:
+        check_tensorboard()
+    if options.out is not None:
+        Store(options.out).check_free()
+    device = choose_device(options.device)
+    cache = Cache()
+    samples = [_specification(resolved.task, cache.dataset(resolved)) for resolved in settings]
+    executor = _executor_for(settings, options)
+    workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
+    workers = max(1, min(workers, len(settings) * len(request.seeds)))
+    limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
+    plan = make_plan(settings, request.seeds, samples, limits)
+    workers = min(workers, len(plan.fleets))
+    threads = max(1, min(cores() // workers, threads_allowed()))
+    return PlannedStudy(request, options, plan, device, executor, workers, threads, cache)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device behind ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
+
+    Raises:
+        BadValue: No such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BadValue(f"--device {name} is not auto, cpu, cuda or cuda:i.") from None
+    if device.type not in ("cpu", "cuda"):
+        raise BadValue(f"--device {name} is not supported: give auto, cpu, cuda or cuda:i.")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise BadValue(f"--device {name} was asked for, but torch sees {count} CUDA devices here. Use --device cpu.")
+    return device
+
+
+def _executor_for(settings: Sequence[Resolved], options: Options) -> str:
+    """The executor that was asked for, or ``inline`` where no other process could import a part."""
+    named = {
+        name
+        for resolved in settings
+        for name in (
+            resolved.task.name,
+            resolved.method.name,
+            *resolved.method.penalties,
+            resolved.method.constraint or "",
+            resolved.training.generator,
+            resolved.training.discriminator,
+        )
+    }
+    here = sorted(name for name in named if catalogue.only_here(name))
+    if not here or options.executor == "inline":
+        return options.executor
+    _LOG.warning(
+        "note: %s is defined in a notebook, in an interactive session or in a script without a main guard, so no worker "
+        "process can import it: this process trains alone. Put it into a module of its own to use several.",
+        here[0],
+    )
+    return "inline"
+
+
+def _specification(task: Task, dataset: Dataset) -> SampleSpec:
+    found = dataset.specification
+    if found.shape != (2,) or task.pictures != "points":
+        return found
+    return replace(found, extent=task.extent or float(1.25 * dataset.test.abs().amax()))

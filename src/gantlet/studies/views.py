@@ -1,0 +1,61 @@
+"""The merged tables of a study, from what each fleet wrote: ``runs.parquet`` and ``history.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from .store import Store
+
+__all__ = ["runs_table", "write_views"]
+
+
+def runs_table(store: Store) -> pd.DataFrame:
+    """The merged table of members; those without results are ``failed``, ``stopped`` or still ``running``."""
+    record = store.record()
+    by_run = record.member_by_run
+    rows: list[dict[str, Any]] = []
+    for planned in record.plan.fleets:
+        failure = store.failure(planned.id)
+        for fleet in store.leaves(planned):
+            if store.finished(fleet.id):
+                rows += store.results(fleet.id)
+                continue
+            for run in fleet.runs:
+                setting = record.settings[by_run[run].setting]
+                rows.append(
+                    {
+                        "run": run,
+                        "task": setting.task,
+                        "method": setting.method,
+                        "setting": setting.label,
+                        "seed": by_run[run].seed,
+                        "status": "failed" if failure else "stopped",
+                        "cause": failure.strip().splitlines()[-1] if failure else None,
+                    }
+                )
+    return _typed(rows).sort_values("run", ignore_index=True)
+
+
+def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows as a table; whole numbers and truth values stay such in columns that not every row has.
+
+    Where one method's key is a number and another's of that name a word, the column is one of words.
+    """
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values: list[Any] = [row.get(name) for row in rows]
+        kinds = {type(value) for value in values if value is not None}
+        if str in kinds and len(kinds) > 1:
+            values = [value if value is None else str(value) for value in values]
+        dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
+        columns[name] = pd.array(values, dtype=dtype) if dtype else values
+    return pd.DataFrame(columns)
+
+
+def write_views(store: Store) -> None:
+    """Rewrite ``runs.parquet`` and ``history.parquet`` from the fleets' files."""
+    store.write_frame("runs.parquet", runs_table(store))
+    store.write_frame("history.parquet", store.history())

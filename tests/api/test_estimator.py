@@ -1,0 +1,161 @@
+"""``gantlet.GAN``: fit, sample, save, load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+import gantlet
+import terminal
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData, BadValue, GantletError, StoreError, UnknownName
+from gantlet.objectives.vanilla import Vanilla
+from gantlet.studies.build import blueprint
+from gantlet.studies.store import Store
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+
+TINY: dict[str, Any] = {"g_width": 8, "d_width": 8, "g_depth": 1, "d_depth": 1, "steps": 5, "batch_size": 32}
+POINTS = np.random.default_rng(1).normal(size=(128, 2))
+
+
+def fitted(method: Any = "vanilla", *, seed: int = 1, **settings: Any) -> gantlet.GAN:
+    return gantlet.GAN(method, seed=seed, **{**TINY, **settings}).fit(POINTS)
+
+
+def test_fit_trains_what_a_fleet_of_the_same_blueprint_trains() -> None:
+    gan = fitted(seed=3, lr=0.01)
+    (resolved,) = terminal.resolve("points:x", "vanilla", "lr=0.01", *(f"{name}={TINY[name]}" for name in TINY))
+    dataset = Dataset(torch.tensor(POINTS, dtype=torch.float32), torch.zeros(1, 2))
+    fleet = Fleet(blueprint([(resolved, 3)], dataset, Execution(route="loop")), dataset)
+    for _ in range(5):
+        fleet.advance()
+    for name, parameter in fleet.generators.parameters.items():
+        assert torch.equal(gan._tensors[f"generator/parameter/{name}"], parameter.detach()), name  # pyright: ignore[reportPrivateUsage]
+
+
+def test_equal_seeds_make_equal_samples_and_others_do_not() -> None:
+    one, again, other = fitted(seed=1), fitted(seed=1), fitted(seed=2)
+    assert np.array_equal(one.sample(10, seed=4), again.sample(10, seed=4))
+    assert not np.array_equal(one.sample(10, seed=4), one.sample(10, seed=5))
+    assert not np.array_equal(one.sample(10), other.sample(10))
+    assert (one.sample(10).shape, one.sample(10).dtype) == ((10, 2), np.float32)
+    assert not one.diverged
+
+
+@pytest.mark.parametrize("settings", [{}, {"generators": 3}, {"ema": 0.5}, {"dtype": "float64"}], ids=str)
+def test_a_reloaded_one_makes_equal_samples(tmp_path: Path, settings: dict[str, Any]) -> None:
+    gan = fitted("alpha", alpha_d=0.3, **settings)
+    gan.save(tmp_path / "gan")
+    again = gantlet.GAN.load(tmp_path / "gan")
+    assert np.array_equal(again.sample(20, seed=2), gan.sample(20, seed=2))
+    assert (again.method, again.seed, again.settings) == (gan.method, gan.seed, gan.settings)
+    again.save(tmp_path / "gan")  # over itself
+    assert np.array_equal(gantlet.GAN.load(tmp_path / "gan").sample(5), gan.sample(5))
+
+
+def test_each_generator_of_a_team_can_be_asked() -> None:
+    gan = fitted(generators=3)
+    each = [gan.sample(30, seed=1, generator=k) for k in range(3)]
+    mixed = gan.sample(30, seed=1)
+    picks = [{k for k in range(3) if np.array_equal(each[k][row], mixed[row])} for row in range(30)]
+    assert all(len(pick) == 1 for pick in picks)
+    assert {next(iter(pick)) for pick in picks} == {0, 1, 2}
+    for wrong in (-1, 3):
+        with pytest.raises(BadValue, match=f"generator={wrong} does not exist: there are 3, counted from 0"):
+            gan.sample(1, generator=wrong)
+
+
+def test_no_samples_may_be_asked_for_but_no_fewer() -> None:
+    gan = fitted()
+    assert gan.sample(0).shape == (0, 2)
+    with pytest.raises(BadValue, match=r"sample wants n ≥ 0; -1 came"):
+        gan.sample(-1)
+
+
+def test_images_are_fitted_in_their_shape() -> None:
+    images = np.random.default_rng(1).uniform(-1, 1, size=(32, 3, 6, 5))
+    gan = gantlet.GAN("vanilla", g_width=8, d_width=8, steps=2, batch_size=16, latent_dim=4).fit(images)
+    made = gan.sample(7)
+    assert made.shape == (7, 3, 6, 5)
+    assert np.abs(made).max() <= 1
+
+
+def test_few_samples_make_a_smaller_batch_unless_the_user_gave_one() -> None:
+    few = POINTS[:10]
+    settings = {name: value for name, value in TINY.items() if name != "batch_size"}
+    assert gantlet.GAN(**settings).fit(few).sample(3).shape == (3, 2)
+    with pytest.raises(BadData, match=r"10 samples, fewer than one batch of 32. Lower batch_size"):
+        gantlet.GAN(**TINY).fit(few)
+
+
+def test_an_objective_of_ones_own_is_trained() -> None:
+    class Mine(Vanilla):
+        pass
+
+    own = fitted(Mine, lr=1e-2)
+    plain = fitted("vanilla", lr=1e-2, beta1=0.5, beta2=0.999, reuse_fake=False)  # what no task tunes for one's own
+    assert np.array_equal(own.sample(5), plain.sample(5))
+    assert not np.array_equal(own.sample(5), fitted("wgan-gp", lr=1e-2).sample(5))
+
+
+def test_divergence_is_told() -> None:
+    assert fitted(lr=1e30, optimiser="sgd").diverged
+
+
+@pytest.mark.parametrize(
+    ("x", "reason"),
+    [
+        (np.zeros(5), r"points \[N, d\] or images \[N, C, H, W\]; this is \[5\]"),
+        (np.zeros((5, 4, 4)), r"this is \[5, 4, 4\]"),
+        (np.full((50, 2), np.nan), "values that are not finite"),
+        (np.zeros((0, 2)), r"no samples: \[0, 2\]"),
+        (np.zeros((50, 0)), r"no samples: \[50, 0\]"),
+        (np.zeros((50, 2, 8, 8)), "2 channels; expected 1 or 3"),
+        (np.full((50, 1, 8, 8), 255.0), r"from 255 to 255; expected \[-1, 1\]"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> None:
+    with pytest.raises(BadData, match=reason):
+        gantlet.GAN(steps=1).fit(x)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "kind", "reason"),
+    [
+        ("vanila", {}, UnknownName, "no method called 'vanila'"),
+        ("vanilla", {"wings": 2}, UnknownName, "no key called 'wings'"),
+        ("vanilla", {"lr": [0.1, 0.2]}, BadValue, "give each setting one value"),
+        ("vanilla", {"lr": -1}, BadValue, "out of range"),
+    ],
+)
+def test_a_wrong_setting_is_refused(
+    method: str, settings: dict[str, Any], kind: type[GantletError], reason: str
+) -> None:
+    with pytest.raises(kind, match=reason):
+        gantlet.GAN(method, **settings).fit(POINTS)
+
+
+def test_nothing_can_be_drawn_or_saved_before_fit(tmp_path: Path) -> None:
+    for act in (lambda gan: gan.sample(1), lambda gan: gan.save(tmp_path / "gan")):
+        with pytest.raises(BadValue, match="not fitted yet: call fit"):
+            act(gantlet.GAN())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loading_something_else_is_refused(tmp_path: Path, finished: Store) -> None:
+    with pytest.raises(StoreError, match="cannot be read"):
+        gantlet.GAN.load(tmp_path / "absent")
+    with pytest.raises(StoreError, match="is a checkpoint, but not of a GAN that was saved"):
+        gantlet.GAN.load(finished.checkpoint("0000"))
+
+
+def test_numpy_numbers_may_be_given_and_saved(tmp_path: Path) -> None:
+    gan = fitted(generators=np.int64(2), lr=np.float32(0.5))
+    gan.save(tmp_path / "gan")
+    assert np.array_equal(gantlet.GAN.load(tmp_path / "gan").sample(4), gan.sample(4))

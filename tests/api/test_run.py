@@ -1,0 +1,136 @@
+"""The Python side: ``gantlet.run``, ``Study`` and the lazy front door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import gantlet
+import terminal
+from gantlet.errors import BadGrid, BadValue, FolderInUse, UnknownName
+from gantlet.objectives.vanilla import Vanilla
+from gantlet.studies.store import Store
+from gantlet.studies.study import Study, choose_device, default_folder
+
+TINY: dict[str, Any] = {name: value for name, _, value in (word.partition("=") for word in terminal.TINY)}
+
+
+class Mine(Vanilla):
+    """An objective of one's own."""
+
+
+def run(folder: Path, methods: Any, **more: Any) -> Study:
+    return gantlet.run("ring8", methods, out=folder, options={"workers": 1}, **{**TINY, **more})
+
+
+def test_run_is_the_command_line_in_python(folder: Path, tmp_path: Path) -> None:
+    made = run(folder, ["vanilla", "alpha"], seeds=2, lr=[1e-3, 2e-3])
+    typed = terminal.study(tmp_path / "typed", "vanilla,alpha", "lr=0.001,0.002", seeds="2")
+    assert terminal.difference(Store(folder), typed) is None
+    assert made.runs["status"].tolist() == ["finished"] * 8
+    assert set(made.history.columns) == {"run", "step", "name", "value"}
+    assert repr(made) == f"Study({str(folder)!r}, 8 finished)"
+
+
+@pytest.mark.parametrize(
+    ("methods", "names"),
+    [
+        ("vanilla", ["vanilla"]),
+        ("vanilla,alpha", ["vanilla", "alpha"]),
+        (("alpha", Mine), ["alpha", f"{__name__}:Mine"]),
+    ],
+    ids=str,
+)
+def test_methods_are_named_or_handed_over(folder: Path, methods: Any, names: list[str]) -> None:
+    assert run(folder, methods).runs["method"].tolist() == names
+
+
+def test_an_objective_of_ones_own_trains_as_what_it_is(folder: Path, tmp_path: Path) -> None:
+    run(folder, Mine, lr=1e-3, beta1=0.9, reuse_fake=True)
+    run(tmp_path / "plain", "vanilla", lr=1e-3)
+    mine, plain = (terminal.checkpoint_of(Store(place), "0000")[0] for place in (folder, tmp_path / "plain"))
+    assert all(torch.equal(mine[name], plain[name]) for name in plain)
+
+
+def test_the_summary_has_a_row_per_setting_with_rates_means_and_intervals(finished: Store) -> None:
+    summary = Study(finished.folder).summary()
+    assert len(summary) == 4
+    assert set(summary["setting"]) == set(Study(finished.folder).runs["setting"])
+    assert summary["seeds"].tolist() == [2] * 4
+    runs = Study(finished.folder).runs
+    for _, row in summary.iterrows():
+        mine = runs[runs["setting"] == row["setting"]]
+        assert row["modes_mean"] == pytest.approx(mine["modes"].mean())
+        assert row["modes_low"] <= row["modes_mean"] <= row["modes_high"]
+        assert row["success_rate"] == pytest.approx(mine["success"].mean())
+        assert row["success_low"] <= row["success_rate"] <= row["success_high"]
+
+
+def test_the_call_is_recorded(folder: Path) -> None:
+    run(folder, "vanilla", seeds=[3, 1], lr_g=0.5)
+    record = Store(folder).record()
+    assert record["command"].startswith("gantlet.run('ring8', ['vanilla'], seeds=[3, 1], g_width='8'")
+    assert record["command"].endswith("lr_g=0.5)")
+    assert Study(folder).runs["seed"].tolist() == [3, 1]
+
+
+def test_presets_are_applied(folder: Path) -> None:
+    run(folder, "alpha", preset="seed")
+    assert Study(folder).runs["latent"].tolist() == ["pool"]
+
+
+@pytest.mark.parametrize(
+    ("methods", "more", "kind"),
+    [
+        ("vanila", {}, UnknownName),
+        ("vanilla", {"lr": []}, BadGrid),
+        ("vanilla", {"seeds": 0}, BadGrid),
+        ("vanilla", {"lr": "fast"}, BadValue),
+        ("vanilla", {"preset": "sede"}, UnknownName),
+    ],
+)
+def test_a_wrong_call_writes_nothing(folder: Path, methods: str, more: dict[str, Any], kind: type[Exception]) -> None:
+    with pytest.raises(kind):
+        run(folder, methods, **more)
+    assert not folder.exists()
+
+
+def test_a_used_folder_is_refused(finished: Store) -> None:
+    with pytest.raises(FolderInUse, match="gantlet resume"):
+        run(finished.folder, "vanilla")
+
+
+def test_the_front_door_offers_what_it_lists() -> None:
+    assert {"GAN", "Study", "__version__", "load", "objectives", "run"} <= set(gantlet.__all__)
+    assert all(getattr(gantlet, name) is not None for name in gantlet.__all__)
+    assert gantlet.Study is Study
+    assert gantlet.objectives.get("alpha", alpha_d=0.3).__class__.__name__ == "Alpha"
+    with pytest.raises(AttributeError, match="no attribute 'fly'"):
+        _ = gantlet.fly
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("tpu", "--device tpu is not auto, cpu, cuda or cuda:i"),
+        ("cuda:x", "is not auto, cpu, cuda or cuda:i"),
+        ("meta", "--device meta is not supported"),
+        ("cuda:99", "torch sees [0-9]+ CUDA devices here. Use --device cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(name: str, reason: str) -> None:
+    with pytest.raises(BadValue, match=reason):
+        choose_device(name)
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("task", "stem"), [("ring8", "ring8"), ("points:a/b.npy", "points"), ("deep/own.py:TASK", "own-py")]
+)
+def test_the_default_folder_is_named_after_the_task(task: str, stem: str) -> None:
+    folder = default_folder(task)
+    assert folder.parent == Path("runs")
+    assert folder.name.startswith(f"{stem}-2")

@@ -1,0 +1,86 @@
+"""TensorBoard event files: every point of the history, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gantlet.studies.workshop import Workshop
+
+import terminal
+from gantlet.errors import MissingExtra
+from gantlet.studies.build import blueprint
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.record import plan_from_record
+from gantlet.studies.store import Store
+from gantlet.studies.study import prepare, resume, start
+from gantlet.studies.tensorboard import check_tensorboard
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+from gantlet.training.sampling import scores
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tensorboard's own
+
+
+def events(folder: Path) -> list[tuple[int, int, str, float]]:
+    """Every scalar of every run: run, step, name, value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found: list[tuple[int, int, str, float]] = []
+    for place in sorted((folder / "tensorboard").iterdir()):
+        read = EventAccumulator(str(place), size_guidance={"scalars": 0})
+        read.Reload()
+        for name in read.Tags()["scalars"]:
+            found += [(int(place.name), event.step, name, event.value) for event in read.Scalars(name)]
+    return sorted(found)
+
+
+def test_events_are_the_history_also_after_a_stop(folder: Path) -> None:
+    asked = iter([False] * 5 + [True] * 100)
+    start(
+        terminal.prepared(folder, "vanilla", seeds="3", width=2, tensorboard=True),
+        Callbacks(stopping=lambda: next(asked)),
+    )
+    resume(folder)
+    history = Store(folder).history()
+    expected = sorted(history[["run", "step", "name", "value"]].itertuples(index=False, name=None))
+    assert [entry[:3] for entry in events(folder)] == [entry[:3] for entry in expected]
+    assert [entry[3] for entry in events(folder)] == pytest.approx([entry[3] for entry in expected], rel=1e-6)
+
+
+def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path) -> None:
+    """As many as evaluations; their numbers, means and ends are those of the scores."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    start(terminal.prepared(folder, "vanilla", tensorboard=True))
+    read = EventAccumulator(str(folder / "tensorboard" / "0"), size_guidance={"histograms": 0})
+    read.Reload()
+    assert set(read.Tags()["histograms"]) == {"score_fake", "score_real"}
+    plan = plan_from_record(Store(folder).record())
+    sheet = blueprint(plan.slots(plan.fleets[0]), Workshop().dataset(plan.settings[0]), Execution(route="loop"))
+    dataset = Workshop().dataset(plan.settings[0])
+    fleet = Fleet(sheet, dataset)
+    checkpoint.restore(fleet, *checkpoint.read(Store(folder).checkpoint(plan.fleets[0].id)))
+    said = scores(fleet, dataset.test[:1024], [0])[0].double()
+    last = read.Histograms("score_real")[-1]
+    assert last.step == fleet.step
+    assert last.histogram_value.num == len(said)
+    assert last.histogram_value.sum == pytest.approx(float(said.sum()), rel=1e-4)
+    assert (last.histogram_value.min, last.histogram_value.max) == pytest.approx(
+        (float(said.min()), float(said.max())), rel=1e-4
+    )
+
+
+def test_without_being_asked_there_are_none(finished: Store) -> None:
+    assert not (finished.folder / "tensorboard").exists()
+
+
+def test_a_missing_package_is_named_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gantlet.studies.tensorboard.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'gantlet\[tensorboard\]'"):
+        check_tensorboard()
+    prepared = terminal.prepared(folder, "vanilla")
+    with pytest.raises(MissingExtra):
+        prepare(prepared.request, console.Options(out=folder, tensorboard=True))
+    assert not folder.exists()

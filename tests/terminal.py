@@ -1,0 +1,217 @@
+"""The command line in this process and in others, tiny studies for it to run, and what two studies must share."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from gantlet.cli import main
+from gantlet.requests.grid import parse_axis, parse_seeds
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.studies.plan import Plan, make_plan
+from gantlet.studies.store import Store
+from gantlet.studies.study import Options, Prepared, prepare, start
+from gantlet.training import checkpoint
+
+__all__ = [
+    "TINY",
+    "Done",
+    "checkpoint_of",
+    "difference",
+    "gantlet",
+    "launch",
+    "plan_of",
+    "prepared",
+    "quicken",
+    "resolve",
+    "results",
+    "study",
+    "tree",
+]
+
+TINY = (
+    *("g_width=8", "d_width=8", "g_depth=1", "d_depth=1", "batch_size=32"),
+    *("steps=6", "train_size=256", "test_size=256", "samples=200", "evaluations=2"),
+)
+"""Settings of ring8 with which a member takes milliseconds."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on standard error."""
+        return self.err.splitlines()
+
+
+def gantlet(*words: object) -> Done:
+    """Run the command line here, through the same ``main`` as the console script."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["gantlet", *map(str, words)])
+        try:
+            main()
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return Done(status, out.getvalue(), err.getvalue())
+
+
+_LAUNCH = """
+import os
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+from gantlet.cli import main
+main()
+"""
+
+
+def launch(*words: object, cwd: Path) -> subprocess.Popen[str]:
+    """Start the command line in a process (and process group) of its own, on one core."""
+    return subprocess.Popen(
+        [sys.executable, "-c", _LAUNCH, *map(str, words)],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread (tiny products gain nothing from more), and nobody's picture is drawn."""
+    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
+    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset[int]())
+
+
+# Requests
+
+
+def request(task: str, methods: str, *words: str, seeds: str = "1", preset: str = "") -> Request:
+    """What ``gantlet run TASK METHODS WORD…`` asks for."""
+    names = tuple(preset.split(",")) if preset else ()
+    return Request(task, tuple(methods.split(",")), tuple(map(parse_axis, words)), parse_seeds(seeds), names)
+
+
+def resolve(task: str, methods: str, *words: str, preset: str = "") -> list[Resolved]:
+    """The settings of a request."""
+    return expand(request(task, methods, *words, preset=preset))
+
+
+def prepared(folder: Path, methods: str, *words: str, seeds: str = "1", **options: Any) -> Prepared:
+    """A tiny study of ring8, planned; the words come after those of TINY and must not repeat them."""
+    changed = {parse_axis(word).keys for word in words}
+    tiny = [word for word in TINY if parse_axis(word).keys not in changed]
+    return prepare(
+        request("ring8", methods, *tiny, *words, seeds=seeds), Options(**{"out": folder, "workers": 1, **options})
+    )
+
+
+def study(folder: Path, methods: str, *words: str, seeds: str = "1", **options: Any) -> Store:
+    """A tiny study of ring8, trained."""
+    return Store(start(prepared(folder, methods, *words, seeds=seeds, **options)).folder)
+
+
+def plan_of(methods: str, *words: str, seeds: str = "1", limits: Any = None) -> Plan:
+    """The plan of a tiny grid of ring8."""
+    from gantlet.studies.workshop import Workshop
+
+    from gantlet.studies.plan import Limits
+
+    changed = {parse_axis(word).keys for word in words}
+    tiny = [word for word in TINY if parse_axis(word).keys not in changed]
+    settings, workshop = resolve("ring8", methods, *tiny, *words), Workshop()
+    datasets = [workshop.dataset(resolved) for resolved in settings]
+    return make_plan(settings, parse_seeds(seeds), datasets, limits or Limits())
+
+
+# Results
+
+
+def results(store: Store) -> dict[int, dict[str, Any]]:
+    """The rows of every finished fleet by run, without the seconds."""
+    folders = sorted((store.folder / "fleets").iterdir())
+    rows = [row for folder in folders if store.finished(folder.name) for row in store.results(folder.name)]
+    return {row["run"]: {name: value for name, value in row.items() if name != "seconds"} for row in rows}
+
+
+def checkpoint_of(store: Store, fleet: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """A fleet's checkpoint, without the seconds."""
+    tensors, rest = checkpoint.read(store.checkpoint(fleet))
+    return tensors, {name: value for name, value in rest.items() if name != "seconds"}
+
+
+def difference(one: Store, other: Store) -> str | None:
+    """Where two studies of one plan differ, in words; None when they agree bit for bit, times apart."""
+    names = [sorted(path.name for path in (store.folder / "fleets").iterdir()) for store in (one, other)]
+    if names[0] != names[1]:
+        return f"fleets: {names}"
+    for fleet in names[0]:
+        if (one.folder / "fleets" / fleet / "split.json").exists():
+            continue
+        (tensors, rest), (others, rest_too) = (checkpoint_of(store, fleet) for store in (one, other))
+        if json.dumps(rest, sort_keys=True) != json.dumps(rest_too, sort_keys=True):
+            return f"state of fleet {fleet}"
+        if list(tensors) != list(others):
+            return f"tensors of fleet {fleet}"
+        for name, value in tensors.items():
+            if value.dtype != others[name].dtype or value.numpy().tobytes() != others[name].numpy().tobytes():
+                return f"{name} of fleet {fleet}"
+    if json.dumps(results(one), sort_keys=True) != json.dumps(results(other), sort_keys=True):
+        return "results"
+    if not _same_frame(one.history(), other.history()):
+        return "history"
+    views = [pd.read_parquet(store.folder / "runs.parquet").drop(columns="seconds") for store in (one, other)]
+    return None if _same_frame(*views) else "runs.parquet"
+
+
+def _same_frame(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    same_columns = list(one.columns) == list(other.columns) and list(one.dtypes) == list(other.dtypes)
+    return same_columns and one.equals(other)
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file below a folder: when it was written, and its bytes."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str], *, seconds: float = 60.0) -> None:
+    """Wait for something that a process does; its early end or the time running out is a failure."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None:
+            out, err = process.communicate()
+            pytest.fail(f"The process ended early with {process.returncode}:\n{out}\n{err}")
+        if time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"Nothing happened within {seconds:g} s.")
+        time.sleep(0.002)
+
+
+def children_of(process: int) -> Sequence[int]:
+    """The processes that a process started, and theirs."""
+    import psutil
+
+    return [child.pid for child in psutil.Process(process).children(recursive=True)]
