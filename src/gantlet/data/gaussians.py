@@ -114,8 +114,8 @@ class Ring8:
         (torch.Size([100, 2]), 0.01)
     """
 
-    train_size: int = setting(50000, "samples in the fixed training pool", low=2)
-    test_size: int = setting(25000, "held-out samples", low=2)
+    train_size: int = setting(50000, "samples in the fixed training pool", low=2, high=100_000_000)
+    test_size: int = setting(25000, "held-out samples", low=2, high=100_000_000)
     data_seed: int = setting(1, "seed of both draws; the same data for every member", low=0)
 
     def load(self) -> Dataset:
@@ -134,8 +134,8 @@ class Grid25:
         tensor([-4., -4.])
     """
 
-    train_size: int = setting(50000, "samples in the fixed training pool", low=2)
-    test_size: int = setting(25000, "held-out samples", low=2)
+    train_size: int = setting(50000, "samples in the fixed training pool", low=2, high=100_000_000)
+    test_size: int = setting(25000, "held-out samples", low=2, high=100_000_000)
     data_seed: int = setting(1, "seed of both draws; the same data for every member", low=0)
 
     def load(self) -> Dataset:
@@ -161,8 +161,8 @@ class Mixture8:
         tensor([0., 1.])
     """
 
-    train_size: int = setting(8000, "samples in the fixed training pool", low=2)
-    test_size: int = setting(25000, "held-out samples", low=2)
+    train_size: int = setting(8000, "samples in the fixed training pool", low=2, high=100_000_000)
+    test_size: int = setting(25000, "held-out samples", low=2, high=100_000_000)
     data_seed: int = setting(1, "seed of both draws; the same data for every member", low=0)
 
     def load(self) -> Dataset:

@@ -51,9 +51,9 @@ class MLP:
     """
 
     g_width: int = setting(400, "width of the generator's hidden layers", low=1)
-    g_depth: int = setting(4, "number of the generator's hidden layers", low=0)
+    g_depth: int = setting(4, "number of the generator's hidden layers", low=0, high=1000)
     d_width: int = setting(200, "width of the discriminator's hidden layers", low=1)
-    d_depth: int = setting(4, "number of the discriminator's hidden layers", low=0)
+    d_depth: int = setting(4, "number of the discriminator's hidden layers", low=0, high=1000)
     d_slope: float = setting(0.2, "slope of the discriminator's leaky rectifiers below zero", low=0.0)
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
 
@@ -86,7 +86,7 @@ class StackelbergMixture:
     """
 
     g_hidden: int = setting(16, "width of the generator's first hidden layer", low=1)
-    g_depth: int = setting(1, "number of the generator's hidden layers, each twice the one before", low=1)
+    g_depth: int = setting(1, "number of the generator's hidden layers, each twice the one before", low=1, high=24)
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
 

@@ -16,7 +16,14 @@ from torch.func import functional_call
 
 from gantlet.objectives.base import Verdict
 
-__all__ = ["BATCH", "has_batch_statistics", "random_batch", "tells_generators_apart", "try_out"]
+__all__ = [
+    "BATCH",
+    "has_batch_statistics",
+    "random_batch",
+    "scores_like_probabilities",
+    "tells_generators_apart",
+    "try_out",
+]
 
 BATCH = 4
 """How many samples a trial has."""
@@ -71,6 +78,19 @@ def tells_generators_apart(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """
     verdict = try_out(module, random_batch(shape))
     return isinstance(verdict, Verdict) and verdict.generator_logits is not None
+
+
+def scores_like_probabilities(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether every score of a discriminator lies in [0, 1], also far from the data, as after a sigmoid.
+
+    Example:
+        >>> linear = nn.Linear(2, 1)
+        >>> scores_like_probabilities(linear, (2,)), scores_like_probabilities(nn.Sequential(linear, nn.Sigmoid()), (2,))
+        (False, True)
+    """
+    batch = random_batch(shape)
+    scores = torch.cat([_tensors(try_out(module, scale * batch))[0].flatten() for scale in (0.1, 1.0, 10.0, 100.0)])
+    return bool(((scores >= 0) & (scores <= 1)).all()) and bool((scores != scores[0]).any())
 
 
 def _tensors(output: Tensor | Verdict) -> list[Tensor]:

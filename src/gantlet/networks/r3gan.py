@@ -58,7 +58,7 @@ class R3GAN:
     """
 
     width: int = setting(32, "channels at full size; each coarser scale doubles them, up to four times", low=1)
-    blocks: int = setting(2, "residual blocks per scale", low=1)
+    blocks: int = setting(2, "residual blocks per scale", low=1, high=1000)
     groups: int = setting(
         4, "groups of the 3×3 convolutions at full size, which have 2·width channels; more where wider", low=1
     )

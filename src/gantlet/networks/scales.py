@@ -56,9 +56,27 @@ def scales_of(shape: tuple[int, ...], *, name: str, until: int = 7, most: int | 
             height, width, count = height // 2, width // 2, count + 1
         if count > 0 and min(height, width) >= _LEAST and (min(height, width) <= until or count == most):
             return Scales(channels, (height, width), count)
-    came = "×".join(str(size) for size in shape)
+    sizes = "×".join(str(size) for size in shape)
     raise Refused(
         f"The network '{name}' is made for images of channels×height×width whose sides halve evenly to {_LEAST}–{until} "
-        f"pixels (28, 32 and 64 do), but a sample has the shape {came}: resize the images or choose a network for that "
-        f"shape, such as 'fc-mnist'."
+        f"pixels (28, 32 and 64 do), but a sample has the shape {sizes}: {_remedy(shape, until, most)} or choose a network "
+        f"for that shape, such as 'fc-mnist'."
     )
+
+
+def _remedy(shape: tuple[int, ...], until: int, most: int | None) -> str:
+    """The nearest size that works, as the key that asks for it."""
+    if len(shape) != 3:
+        return "give images,"
+    height, width = shape[1:]
+    bases = range(_LEAST, (until if most is None else max(until, height, width)) + 1)
+    sizes = (
+        (short << count, long << count)
+        for count in range(1, (most or 12) + 1)
+        for short in bases
+        for long in ([short] if height == width else range(short, max(height, width) + 1))
+    )
+    wanted = sorted((height, width))
+    short, long = min(sizes, key=lambda size: abs(size[0] - wanted[0]) + abs(size[1] - wanted[1]))
+    size = str(short) if short == long else f"{short}x{long}" if height < width else f"{long}x{short}"
+    return f"the nearest size that works is size={size},"

@@ -56,10 +56,10 @@ class TrainingSettings:
     )
     penalty_floor: float = setting(0.0, "where penalty weights end, as a share of their start", low=0)
     ramp_steps: int = setting(0, "steps until beta2_schedule and penalty_schedule end; 0: all", low=0)
-    batch_size: int = setting(64, "samples of a batch", low=1)
+    batch_size: int = setting(64, "samples of a batch", low=1, high=1_000_000)
     epochs: float = setting(100.0, "passes of the real data through the discriminator", above=0)
     steps: int = setting(0, "generator updates; 0: as many as `epochs` needs", low=0)
-    generators: int = setting(1, "generators of a team", low=1)
+    generators: int = setting(1, "generators of a team", low=1, high=10_000)
     team: Literal["stackelberg", "average", "choose"] = setting(
         "stackelberg",
         "several generators: each against the discriminator, averaged branches, or branches that share a batch",
@@ -84,7 +84,7 @@ class TrainingSettings:
         0.1, "how much the entropy of learned weights, in nats, is worth to the generators", low=0
     )
     match_capacity: bool = setting(False, "one generator with the parameters of the team in the team's place")
-    n_critic: int = setting(1, "discriminator updates per generator update", low=1)
+    n_critic: int = setting(1, "discriminator updates per generator update", low=1, high=10_000)
     lr_trick: bool = setting(
         False, "imitate n_critic: one discriminator update per step, at n_critic times its learning rate"
     )
@@ -101,7 +101,7 @@ class TrainingSettings:
         "latents: fresh, shared by both players, or a fixed pool",
         choices=("fresh", "shared", "pool"),
     )
-    latent_dim: int = setting(2, "latent dimension", low=1)
+    latent_dim: int = setting(2, "latent dimension", low=1, high=1_000_000)
     prior: Literal["normal", "uniform"] = setting(
         "normal", "distribution of latents: N(0, 1) or U[-1, 1]", choices=("normal", "uniform")
     )
@@ -117,7 +117,7 @@ class TrainingSettings:
     )
     spectral_norm: bool = setting(False, "spectral normalisation of every layer of the discriminator")
     features: int = setting(
-        0, "embedding dimension of the discriminator's output, for kernel methods; 0: a score", low=0
+        0, "embedding dimension of the discriminator's output, for kernel methods; 0: a score", low=0, high=1_000_000
     )
     ema: float = setting(0.0, "decay of the average of the generators, which is then judged; 0: none", low=0, below=1)
     pool: Literal["fixed", "endless"] = setting(
@@ -128,8 +128,10 @@ class TrainingSettings:
     network: str = setting("", "network family; empty: the first that the task offers and the method can play")
     generator: str = setting("", "your own generator, package.module:Name")
     discriminator: str = setting("", "your own discriminator, package.module:Name")
-    evaluations: int = setting(10, "how often the metrics are measured; the last is at the end", low=1)
-    samples: int = setting(0, "fakes per member that the metrics judge; 0: as many as the metric's source", low=0)
+    evaluations: int = setting(10, "how often the metrics are measured; the last is at the end", low=1, high=100_000)
+    samples: int = setting(
+        0, "fakes per member that the metrics judge; 0: as many as the metric's source", low=0, high=10_000_000
+    )
     dtype: Literal["float32", "float64", "bfloat16"] = setting(
         "float32",
         "floating type of training; bfloat16: the networks' products only",

@@ -16,7 +16,7 @@ from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
 from gantlet.networks.heads import embedded, with_generator_head
 from gantlet.networks.own import OwnNetworks
-from gantlet.networks.probe import has_batch_statistics, tells_generators_apart
+from gantlet.networks.probe import has_batch_statistics, scores_like_probabilities, tells_generators_apart, try_out
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.requests.resolve import Resolved
@@ -38,11 +38,17 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
 from gantlet.training.view import packed_shape
 
+from .size import check_room
+
 __all__ = ["blueprint", "schedule_of", "steps_of", "tuning_of"]
 
 _Part = TypeVar("_Part")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
 _AHEAD = "extra-"
+_SIGMOID = (
+    "the scores of {name} lie in [0, 1], as after a sigmoid; losses here take logits and apply the sigmoid themselves, so "
+    "remove it from the network's end"
+)
 _OPTIMISTIC = "optimistic-"
 
 
@@ -115,7 +121,13 @@ def blueprint(
     if chosen.match_capacity:
         makers, note = matched(family, chosen.generators, latent=sizes.latent, shape=sample.shape)
         notes = (f"{note}{_left_out(chosen)}",)
+    build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
     build_d = partial(_discriminator, family, shape, chosen, heads=sizes.generators if rules.which else 1)
+    if family is first.family:  # modules of the user's own are built as they are, once
+        check_room(build_g, build_d, sizes.generators, execution)
+    if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
+        notes += (_SIGMOID.format(name=chosen.discriminator),)
+    _check_batch_of_one(build_g, build_d, sizes, shape)
     objective = _stacked([resolved.objective for resolved in settings], execution, fixed=first.method.fixed)
     if chosen.lr_schedule == "on-plateau" and not isinstance(cast(object, objective), Stateful):
         raise Refused(
@@ -127,9 +139,7 @@ def blueprint(
     return Blueprint(
         seeds=tuple(seed for _, seed in members),
         sizes=sizes,
-        generator=Player(
-            partial(makers.generator, latent=sizes.latent, shape=sample.shape), _optimiser(settings, "lr_g")
-        ),
+        generator=Player(build_g, _optimiser(settings, "lr_g")),
         discriminator=Player(build_d, _optimiser(settings, "lr_d"), _batch_statistics(first, build_d, shape)),
         objective=objective,
         penalties=tuple(_stacked(column, execution) for column in penalties),
@@ -167,15 +177,43 @@ def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
     )
 
 
+def _quietly(probe: Callable[[], bool]) -> bool:
+    """The answer of a probe that builds and tries a network; torch's global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return probe()
+
+
+def _check_batch_of_one(
+    build_g: Callable[[], nn.Module], build_d: Callable[[], nn.Module], sizes: Sizes, shape: tuple[int, ...]
+) -> None:
+    """Refuse a batch of one sample where batch norm would have nothing to average.
+
+    Raises:
+        Refused: A network normalises over the batch, and cannot do so over one sample.
+    """
+    if sizes.batch // sizes.pack > 1 and sizes.batch > 1:
+        return
+    for player, build, example in (
+        ("generator", build_g, torch.zeros(1, sizes.latent)),
+        ("discriminator", build_d, torch.zeros(1, *shape)),
+    ):
+        try:
+            _quietly(lambda build=build, example=example: try_out(build(), example) is not None)
+        except ValueError as error:
+            raise Refused(
+                f"batch_size={sizes.batch} gives the {player} one sample at a time, and it normalises over the batch: "
+                f"{error}. Use a larger batch_size."
+            ) from None
+
+
 def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape: tuple[int, ...]) -> bool:
     """Whether a sample's score depends on the others of its batch.
 
     Raises:
         Refused: It does, and the method needs per-sample gradients.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        mixing = has_batch_statistics(build(), shape)
+    mixing = _quietly(lambda: has_batch_statistics(build(), shape))
     requires = resolved.method.requires.union(*(penalty.requires for penalty in resolved.penalties))
     if mixing and "no_batch_statistics" in requires:
         raise Refused(

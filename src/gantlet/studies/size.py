@@ -1,0 +1,45 @@
+"""How much memory networks take, counted without memory on torch's ``meta`` device; what cannot be built is refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from gantlet.errors import Refused
+from gantlet.training.blueprint import Execution
+from gantlet.training.memory import available_memory
+
+__all__ = ["check_room", "parameters_of"]
+
+_COPIES = 4  # weights, gradients and two moments
+
+
+def parameters_of(build: Callable[[], nn.Module]) -> int:
+    """The number of parameters of a network that is not built.
+
+    Example:
+        >>> parameters_of(lambda: nn.Linear(1_000_000, 1_000_000))
+        1000001000000
+    """
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        return sum(parameter.numel() for parameter in build().parameters())
+
+
+def check_room(
+    generator: Callable[[], nn.Module], discriminator: Callable[[], nn.Module], team: int, execution: Execution
+) -> None:
+    """Refuse networks that no member of a fleet could hold in memory.
+
+    Raises:
+        Refused: One member needs more than is free.
+    """
+    numbers = team * parameters_of(generator) + parameters_of(discriminator)
+    need = _COPIES * (8 if execution.dtype is torch.float64 else 4) * numbers
+    free = available_memory(execution.device)
+    if need > free:
+        raise Refused(
+            f"These networks have {numbers:,} parameters; to train one member of them takes {need / 2**30:,.1f} GiB, and "
+            f"{free / 2**30:,.1f} GiB are free. Choose smaller widths, depths or sizes."
+        )
