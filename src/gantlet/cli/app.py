@@ -1,18 +1,21 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 a study that cannot be read or written, 2 wrong input, 3 some members failed or diverged while
-others finished, 130 stopped.
+Exit status: 0 done, 1 checked and found wrong (``replay``), 2 wrong input or a file that cannot be read or written, 3 some
+members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
 
+import errno
+import inspect
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from gantlet._version import VERSION
-from gantlet.errors import GantletError, UsageError
+from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
 from .data import data_app
 from .explain import explain_command
@@ -61,16 +64,47 @@ app.add_typer(data_app)
 def main() -> None:
     """The entry point: every error of gantlet's own is one sentence on standard error."""
     try:
-        app()
-    except UsageError as error:
-        _say(error)
-        sys.exit(2)
+        try:
+            _check_dashes(sys.argv[1:])
+            app()
+        finally:
+            sys.stdout.flush()
+    except ReplayMismatch as error:
+        _fail(str(error), 1)
+    except TrainingFailed as error:
+        _fail(str(error), 3)
     except GantletError as error:
-        _say(error)
-        sys.exit(1)
+        _fail(str(error), 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # the terminal, pipe or file behind standard output
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EPIPE, errno.EBADF):
+            raise
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is left in the buffer goes nowhere
+        if error.errno == errno.EPIPE:  # whoever read the output has seen enough
+            sys.exit(0)
+        _fail(f"The output could not be written: {error.strerror}.", 2)
 
 
-def _say(error: Exception) -> None:
-    typer.echo(f"gantlet: {' '.join(str(error).split())}", err=True)
+def _check_dashes(words: list[str]) -> None:
+    """A setting that was written as an option gets a sentence of its own.
+
+    Raises:
+        BadGrid: There is such a word among those of ``gantlet run``.
+    """
+    if words[:1] != ["run"]:
+        return
+    known = {"help", "all", *(name.replace("_", "-") for name in inspect.signature(run_command).parameters)}
+    for word in words:
+        key, equals, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and key.replace("-", "_").isidentifier() and key not in known:
+            raise BadGrid(
+                f"There is no option --{key}. A setting is written without dashes: write "
+                f"{key.replace('-', '_')}={value if equals else '…'}. gantlet run --help lists the options, gantlet list keys "
+                "the settings."
+            )
+
+
+def _fail(words: str, status: int) -> NoReturn:
+    typer.echo(f"gantlet: {' '.join(words.split())}", err=True)
+    sys.exit(status)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 import typer
 
 from gantlet.cpu import threads_set
+from gantlet.data.base import Dataset
+from gantlet.requests.resolve import Resolved
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import bytes_per_member
 from gantlet.studies.planning import PlannedStudy
@@ -16,96 +19,127 @@ from gantlet.studies.record import FleetPlan
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 __all__ = ["show_plan"]
 
 _WARM, _TIMED = 2, 5  # discriminator updates, in whole steps
 
 
-def show_plan(planned_study: PlannedStudy, *, json: bool) -> None:
-    """Print what a run would do. The time is measured: a few real steps of one fleet of each kind."""
-    estimates: dict[tuple[Any, ...], dict[str, Any]] = {}
+def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) -> None:
+    """Print what a run would do. The time is measured: a few real steps of one fleet of each kind.
+
+    Arguments:
+        planned: The study.
+        json: Whether to print one JSON object, which holds every value.
+        everything: Whether to print every value, and not only those that differ from the defaults.
+    """
+    estimates: dict[tuple[str, int], dict[str, Any]] = {}
     fleets: list[dict[str, Any]] = []
-    with threads_set(planned_study.threads):
-        for fleet in planned_study.plan.fleets:
-            kind = (planned_study.plan.slots(fleet)[0][0].label, len(fleet.slots))
+    with threads_set(planned.threads):
+        for fleet in planned.plan.fleets:
+            kind = (planned.plan.slots(fleet)[0][0].label, len(fleet.slots))
             if kind not in estimates:
-                estimates[kind] = _estimate(planned_study, fleet)
+                estimates[kind] = _estimate(planned, fleet)
             fleets.append(fleet.model_dump() | estimates[kind])
-    seconds = sum(fleet["seconds"] for fleet in fleets) / planned_study.workers
+    known = all(fleet["seconds"] is not None for fleet in fleets)
+    seconds = sum(fleet["seconds"] for fleet in fleets) / planned.workers if known else None
     if json:
         plan = {
-            "settings": [setting.model_dump() for setting in planned_study.plan.recorded()[0]],
-            "members": len(planned_study.plan.members),
+            "settings": [setting.model_dump() for setting in planned.plan.recorded()[0]],
+            "members": len(planned.plan.members),
             "fleets": fleets,
-            "workers": planned_study.workers,
-            "threads": planned_study.threads,
-            "device": str(planned_study.device),
+            "workers": planned.workers,
+            "threads": planned.threads,
+            "device": str(planned.device),
             "seconds": seconds,
+            "missing": planned.missing,
         }
         typer.echo(jsonlib.dumps(plan))
         return
-    _print(planned_study, fleets, seconds)
+    _print(planned, fleets, seconds, everything=everything)
 
 
-def _estimate(planned_study: PlannedStudy, planned: FleetPlan) -> dict[str, Any]:
-    slots = planned_study.plan.slots(planned)
-    dataset = planned_study.cache.dataset(slots[0][0])
-    sheet = blueprint(slots, dataset.specification, Execution(route=planned.route, device=planned_study.device))
-    fleet = Fleet(sheet, dataset)
-    updates, started = 0, time.perf_counter()
+def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> dict[str, Any]:
+    slots, members = planned.plan.slots(fleet), {member.run: member for member in planned.plan.members}
+    sample = planned.samples[members[fleet.slots[0]].setting]
+    sheet = blueprint(slots, sample, Execution(route=fleet.route, device=planned.device))
+    training = Fleet(
+        sheet, _stand_in(sheet.sizes.batch, sample.shape) if planned.missing else planned.cache.dataset(slots[0][0])
+    )
     each = sheet.schedule.updates(0)
     warm, timed = -(-_WARM // each), -(-_TIMED // each)
+    updates, started = 0, time.perf_counter()
     for step in range(warm + timed):
         if step == warm:
-            updates, started = fleet.discriminator_steps, time.perf_counter()
-        fleet.advance()
-    spent = time.perf_counter() - started
-    done = fleet.discriminator_steps - updates
+            updates, started = training.discriminator_steps, time.perf_counter()
+        training.advance()
+    spent = (time.perf_counter() - started) / (training.discriminator_steps - updates)
+    open_end = bool(planned.missing) and not slots[0][0].training.steps
     total = sheet.schedule.total(sheet.sizes.steps)
     return {
-        "steps": sheet.sizes.steps,
-        "discriminator_steps": total,
-        "seconds": spent / done * total,
-        "mebibytes": bytes_per_member(sheet, dataset.specification) * len(slots) / 2**20,
+        "steps": None if open_end else sheet.sizes.steps,
+        "discriminator_steps": None if open_end else total,
+        "seconds": None if open_end else spent * total,
+        "seconds_per_step": spent * each,
+        "mebibytes": bytes_per_member(sheet, sample) * len(slots) / 2**20,
     }
 
 
-def _print(planned_study: PlannedStudy, fleets: list[dict[str, Any]], seconds: float) -> None:
+def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
+    """Noise of the samples' shape, where the data are not at hand: a step takes as long."""
+    noise = torch.rand(max(batch, 2), *shape) * 2 - 1
+    return Dataset(noise, noise)
+
+
+def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float | None, *, everything: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
-    settings, members = planned_study.plan.settings, planned_study.plan.members
+    settings, members = planned.plan.settings, planned.plan.members
     console.print(
         f"{len(members)} members: {len(settings)} settings × {len(members) // len(settings)} seeds, in "
-        f"{len(fleets)} fleets, {planned_study.workers} at a time with {planned_study.threads} threads each on {planned_study.device}"
+        f"{len(fleets)} fleets, {planned.workers} at a time with {planned.threads} threads each on {planned.device}"
     )
+    if planned.missing:
+        console.print(f"The data are not here, so what they decide is marked '?': {planned.missing}", soft_wrap=True)
     table = Table("fleet", "setting", "members", "pads", "route", "steps", "MiB", "minutes", box=None, pad_edge=False)
-    for fleet, planned in zip(fleets, planned_study.plan.fleets, strict=True):
-        labels = sorted({resolved.label for resolved, _ in planned_study.plan.slots(planned)})
+    for fleet, known in zip(fleets, planned.plan.fleets, strict=True):
+        labels = sorted({resolved.label for resolved, _ in planned.plan.slots(known)})
         label = labels[0] if len(labels) == 1 else f"{labels[0]} … ({len(labels)} settings)"
         table.add_row(
-            planned.id,
+            known.id,
             label,
-            str(len(planned.runs)),
-            str(planned.pads),
-            planned.route,
-            f"{fleet['steps']:,}",
+            str(len(known.runs)),
+            str(known.pads),
+            known.route,
+            "?" if fleet["steps"] is None else f"{fleet['steps']:,}",
             f"{fleet['mebibytes']:.0f}",
-            f"{fleet['seconds'] / 60:.1f}",
+            "?" if fleet["seconds"] is None else f"{fleet['seconds'] / 60:.1f}",
         )
     console.print(table)
-    for note in dict.fromkeys(note for planned in planned_study.plan.fleets for note in planned.notes):
+    for note in dict.fromkeys(note for known in planned.plan.fleets for note in known.notes):
         console.print(f"note: {note}")
-    console.print(f"about {seconds / 60:.1f} minutes of training in all, evaluations apart")
-    _print_values(console, planned_study)
+    if seconds is None:
+        console.print(
+            f"about {max(fleet['seconds_per_step'] for fleet in fleets):.3g} s a step; how many, the data decide"
+        )
+    else:
+        console.print(f"about {seconds / 60:.1f} minutes of training in all, evaluations apart")
+    for resolved in settings:
+        _print_values(console, resolved, everything=everything)
+    if not everything:
+        console.print("Values that are not listed have their defaults; --all lists them too.")
 
 
-def _print_values(console: Any, planned_study: PlannedStudy) -> None:
+def _print_values(console: Console, resolved: Resolved, *, everything: bool) -> None:
     from rich.table import Table
 
-    for resolved in planned_study.plan.settings:
-        table = Table("key", "value", "from", title=resolved.label, title_justify="left", box=None, pad_edge=False)
-        for name, value in resolved.values.items():
+    table = Table("key", "value", "from", title=resolved.label, title_justify="left", box=None, pad_edge=False)
+    for name, value in resolved.values.items():
+        default = resolved.parts.keys[name].setting.default
+        if everything or (value != default and resolved.sources[name] != "default"):
             table.add_row(name, str(value), resolved.sources[name])
-        console.print(table)
+    console.print(table)

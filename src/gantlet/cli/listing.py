@@ -1,45 +1,68 @@
-"""``gantlet list``: what there is."""
+"""``gantlet list``: what there is, on one screen; a family with one line each."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gantlet.errors import UnknownName
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["list_command"]
 
 
 def list_command(
     family: Annotated[
-        str, typer.Argument(help="tasks, methods, objectives, penalties, networks, data, metrics or keys.")
+        str, typer.Argument(help="tasks, methods, objectives, penalties, networks, data, metrics, … or keys.")
     ] = "",
     name: Annotated[str, typer.Argument(help="With `keys`: a task and a method, such as ring8:alpha.")] = "",
 ) -> None:
-    """List tasks, methods, objectives, networks, data and metrics, with paper and one line each."""
+    """List what there is: all names, or one FAMILY with paper and one line each."""
     from rich.console import Console
-    from rich.table import Table
 
     from gantlet import catalogue
 
     plural = {catalogue.plural(entry): entry for entry in catalogue.FAMILIES}
-    console = Console()
+    console, chosen = Console(), plural.get(family, family)
     if family == "keys":
         _print_keys(console, name)
-        return
-    chosen = plural.get(family, family)
-    if family and chosen not in catalogue.FAMILIES:
+    elif not family:
+        _print_names(console, plural)
+    elif chosen in catalogue.FAMILIES:
+        _print_family(console, chosen)
+    else:
         raise UnknownName("family", family, [*plural, "keys"])
+
+
+def _print_names(console: Console, plural: dict[str, str]) -> None:
+    from rich.table import Table
+
+    from gantlet import catalogue
+
+    table = Table(box=None, pad_edge=False, show_header=False)
     for title, entry in plural.items():
-        if family and entry != chosen:
-            continue
-        table = Table("name", "what", "paper or source", title=title, title_justify="left", box=None, pad_edge=False)
-        for known in catalogue.names(entry):
-            what, paper = _words(catalogue.find(entry, known))
-            table.add_row(known, what, paper)
-        console.print(table)
-        console.print()
+        table.add_row(f"[bold]{title}[/]", ", ".join(catalogue.names(entry)))
+    console.print(table)
+    console.print(
+        "\n`gantlet list FAMILY` has a line about each, `gantlet list keys TASK:METHOD` every setting.", soft_wrap=True
+    )
+
+
+def _print_family(console: Console, family: str) -> None:
+    from rich.table import Table
+
+    from gantlet import catalogue
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("name", "what", "paper or source"):
+        table.add_column(title, overflow="fold", no_wrap=title == "name")
+    for known in catalogue.names(family):
+        table.add_row(known, *_words(catalogue.find(family, known)))
+    console.print(table)
 
 
 def _words(found: object) -> tuple[str, str]:
@@ -47,24 +70,27 @@ def _words(found: object) -> tuple[str, str]:
     if isinstance(summary, str) and isinstance(paper, str):
         return summary, paper
     lines = (found.__doc__ or "").strip().splitlines()
-    import sys
-
     module = sys.modules[getattr(found, "__module__", type(found).__module__)].__doc__ or ""
     references = [line.strip(" |") for line in module.splitlines() if line.strip().startswith("|")]
     return (lines[0] if lines else ""), (references[0] if references else "")
 
 
-def _print_keys(console: object, name: str) -> None:
-    from rich.console import Console
+def _print_keys(console: Console, name: str) -> None:
     from rich.table import Table
 
     from gantlet.requests.resolve import keys_of
 
-    assert isinstance(console, Console)
     task, _, method = name.partition(":")
-    table = Table("key", "default", "range", "what", "in a fleet", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("key", "default", "range", "what", "in a fleet"):
+        table.add_column(title, overflow="fold", no_wrap=title == "key")
     for key, known in keys_of(task or "ring8", method or "vanilla").items():
         declared = known.setting
-        varies = "varies" if declared.varies else "cuts"
-        table.add_row(key, str(declared.default), declared.range(), declared.help, varies)
+        table.add_row(
+            key,
+            str(declared.default),
+            declared.range(),
+            declared.help,
+            "may differ" if declared.varies else "same for all",
+        )
     console.print(table)

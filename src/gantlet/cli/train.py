@@ -50,6 +50,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         ),
     ] = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and train nothing.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --dry-run: every value, defaults too.")] = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
@@ -75,8 +76,9 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         width=width or None,
         note=note,
         tensorboard=tensorboard,
-        **({"recorded": recorded} if recorded >= 0 else {}),
     )
+    if recorded >= 0:
+        options = replace(options, recorded=recorded)
     if task.endswith(".toml"):
         if more := " ".join([methods, *(grid or [])]).strip():
             raise BadGrid(f"{task} already names methods and settings; put '{more}' into the file.")
@@ -85,11 +87,11 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         request = _request(task, methods, grid or [], seeds, preset)
     if options.out is None and not dry_run:
         options = replace(options, out=default_folder(request.task))
-    planned = plan_study(request, options)
+    planned = plan_study(request, options, without_data=dry_run)
     if dry_run:
         from .dry import show_plan
 
-        show_plan(planned, json=json)
+        show_plan(planned, json=json, everything=everything)
         return
     assert options.out is not None
     voice = _voice(quiet=quiet, json=json)

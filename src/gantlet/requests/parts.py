@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantlet import catalogue
-from gantlet.errors import BadValue, Refused
+from gantlet.errors import BadValue, Refused, UnknownName
 from gantlet.families import options_of, with_options
 from gantlet.methods.base import Method
 from gantlet.networks.base import Family
@@ -123,7 +124,14 @@ class Catalogue:
             if "data_path" not in settings_of(task.source):
                 raise BadValue(f"The task '{prefix}' brings its own data; write it without ':{rest}'.")
             return NamedTask(task, {"data_path": rest})
-        task = self.find("task", name)
+        try:
+            task = self.find("task", name)
+        except (UnknownName, BadValue):
+            if kind := _kind_of_path(name):
+                raise BadValue(
+                    f"'{name}' is a path, not a task; write {kind}:{name} to train on what it holds."
+                ) from None
+            raise
         if not isinstance(task, Task):
             raise BadValue(f"'{name}' is not a gantlet Task but a {type(task).__name__}.")
         return NamedTask(replace(task, name=name), {})  # the name by which it can be found again
@@ -194,6 +202,23 @@ class Catalogue:
                 else f"The method '{method.name}' needs {', '.join(sorted(missing))}, which '{name}' does not provide."
             )
         return name, family
+
+
+def _kind_of_path(name: str) -> str:
+    """The task that reads what is stored at a path, by its ending; empty where there is no such path."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return "folder"
+    if not path.is_file():
+        return ""
+    endings = {
+        "points": (".csv", ".npy", ".npz"),
+        "zip": (".zip",),
+        "tar": (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"),
+        "hf": (".parquet",),
+        "hdf5": (".h5", ".hdf5"),
+    }
+    return next((kind for kind, known in endings.items() if path.name.lower().endswith(known)), "")
 
 
 def penalty_prefixes(method: Method) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from gantlet import catalogue
 from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadValue
+from gantlet.errors import BadData, BadValue, MissingExtra
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
@@ -31,20 +32,23 @@ _LOG = logging.getLogger("gantlet")
 
 @dataclass(frozen=True)
 class PlannedStudy:
-    """A request, resolved and planned; nothing is written yet."""
+    """A request, resolved and planned; nothing is written yet.
+
+    Attributes:
+        samples: The specification of each setting's samples.
+        missing: Why the data could not be read, where planning went on without them (a dry run); else empty.
+    """
 
     request: Request
     options: Options
     plan: Plan
+    samples: tuple[SampleSpec, ...]
     device: torch.device
     executor: str
     workers: int
     threads: int
     cache: Cache
-
-    def sample(self, resolved: Resolved) -> SampleSpec:
-        """The specification of a setting's samples."""
-        return _specification(resolved.task, self.cache.dataset(resolved))
+    missing: str = ""
 
     def record(self) -> StudyRecord:
         """What ``study.json`` will hold."""
@@ -72,7 +76,7 @@ class PlannedStudy:
             execution=ExecutionRecord(
                 device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
             ),
-            sample=self.sample(first),
+            sample=self.samples[0],
             metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metric.columns},
             facts={"data": dict(dataset.facts), "metrics": dict(metric.facts)},
             versions=here,
@@ -81,8 +85,13 @@ class PlannedStudy:
         )
 
 
-def plan_study(request: Request, options: Options) -> PlannedStudy:
+def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:
     """Resolve and plan a request; everything wrong with it is found here, before anything is written.
+
+    Arguments:
+        request: What was asked.
+        options: How it is carried out.
+        without_data: Whether to go on where the data are missing, with the shape that the settings give and no counts.
 
     Raises:
         UsageError: Whatever is wrong.
@@ -95,7 +104,13 @@ def plan_study(request: Request, options: Options) -> PlannedStudy:
         Store(options.out).check_free()
     device = choose_device(options.device)
     cache = Cache()
-    samples = [_specification(resolved.task, cache.dataset(resolved)) for resolved in settings]
+    missing = ""
+    try:
+        samples = tuple(_specification(resolved.task, cache.dataset(resolved)) for resolved in settings)
+    except (BadData, MissingExtra) as error:
+        if not without_data:
+            raise
+        samples, missing = tuple(SampleSpec(_expected_shape(resolved), pool=0) for resolved in settings), str(error)
     executor = _executor_for(settings, options)
     workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
@@ -103,7 +118,7 @@ def plan_study(request: Request, options: Options) -> PlannedStudy:
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
     threads = max(1, min(cores() // workers, threads_allowed()))
-    return PlannedStudy(request, options, plan, device, executor, workers, threads, cache)
+    return PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
 
 
 def choose_device(name: str) -> torch.device:
@@ -149,6 +164,16 @@ def _executor_for(settings: Sequence[Resolved], options: Options) -> str:
         here[0],
     )
     return "inline"
+
+
+def _expected_shape(resolved: Resolved) -> tuple[int, ...]:
+    """The shape of a sample as the settings have it, where the data are not at hand."""
+    size, colour = getattr(resolved.source, "size", ""), getattr(resolved.source, "colour", "")
+    sides = [int(side) for side in re.findall(r"\d+", str(size))][:2]
+    if len(resolved.task.shape) != 3 or not sides:
+        return resolved.task.shape
+    channels = {"rgb": 3, "grey": 1}.get(str(colour), resolved.task.shape[0])
+    return (channels, sides[0], sides[-1])
 
 
 def _specification(task: Task, dataset: Dataset) -> SampleSpec:
