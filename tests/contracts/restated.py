@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESTATED", "WITNESSES"]
+__all__ = ["CRITICS", "RESTATED"]
 
 Array = NDArray[np.float64]
 Losses = tuple[Array, Array]
@@ -177,7 +177,7 @@ def kernel_distance(kernel: Callable[[Values, Array, Array], float]) -> Callable
     return restated
 
 
-def witness(kernel: Callable[[Values, Array, Array], float]) -> Callable[[Values, Array, Array, Array], Array]:
+def critic(kernel: Callable[[Values, Array, Array], float]) -> Callable[[Values, Array, Array, Array], Array]:
     """The mean kernel of a judged code to real ones minus that to fake ones, for single batches ``[B, d]``."""
 
     def restated(values: Values, at: Array, real: Array, fake: Array) -> Array:
@@ -203,5 +203,5 @@ RESTATED: dict[str, Callable[..., Losses]] = {
     "cramer": kernel_distance(cramer_kernel),
 }
 
-WITNESSES = {"mmd": witness(mmd_kernel), "cramer": witness(cramer_kernel)}
+CRITICS = {"mmd": critic(mmd_kernel), "cramer": critic(cramer_kernel)}
 """The critics of those objectives whose critic is not the score."""

@@ -22,12 +22,12 @@ from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.heads import embedded
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution, Player
 from gantlet.training.fleet import Fleet
-from gantlet.training.step import Judged, PenaltyContext, losses, needs_of, penalty_losses, witness
+from gantlet.training.step import Judged, PenaltyContext, critic, losses, needs_of, penalty_losses
 
 OBJECTIVES = catalogue.names("objective")
 PENALTIES = catalogue.names("penalty")
@@ -57,9 +57,9 @@ class SmoothAutoEncoder(nn.Module):
         self.encode = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 3))
         self.decode = nn.Sequential(nn.Tanh(), nn.Linear(3, 2))
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         code = self.encode(x)
-        return Verdict((self.decode(code) - x).square().mean(-1), code=code)
+        return DiscriminatorOutput((self.decode(code) - x).square().mean(-1), code=code)
 
 
 def judge_for(objective: str, penalty: str) -> Callable[[], nn.Module]:
@@ -95,11 +95,11 @@ def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Ten
         own = parameters if player == "generator" else None
         fake = trained.generators(latents, parameters=own)["out"].unflatten(0, (trained.members, 1))
         fake = fake if player == "generator" else fake.detach()
-        judge = partial(trained.judging.judge, parameters=None if player == "generator" else parameters)
-        judged = Judged(judge(real), judge(fake), real, fake, trained.state)
+        discriminate = partial(trained.discriminate, parameters=None if player == "generator" else parameters)
+        judged = Judged(discriminate(real), discriminate(fake), real, fake, trained.state)
         found = {"loss": losses(sheet.objective, player, judged)}
         given = PenaltyContext(player, 0, 1, draws, parameters)
-        found |= penalty_losses(penalties, witness(sheet.objective, judge, judged), judged, given)
+        found |= penalty_losses(penalties, critic(sheet.objective, discriminate, judged), judged, given)
         return torch.stack([value.sum() for value in found.values()]).sum()
 
     return loss
@@ -206,4 +206,4 @@ def test_a_named_network_lifts_the_refusal() -> None:
     (resolved,) = resolve("ring8", "ebgan-pt", "network=autoencoder", "code=2", "d_width=8", "g_width=8", "steps=2")
     sheet = blueprint([(resolved, 1)], arena.dataset(), Execution())
     assert isinstance(sheet.discriminator.build(), type(DenseAutoEncoder(code=2).discriminator(shape=(2,))))
-    assert "verdicts" in needs_of(sheet.penalties[0])
+    assert "outputs" in needs_of(sheet.penalties[0])

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.orthogonal import Orthogonal, OrthogonalGenerator, overlap
 
 
-def judge(x: Tensor) -> Verdict:
-    return Verdict(x.squeeze(-1))
+def discriminate(x: Tensor) -> DiscriminatorOutput:
+    return DiscriminatorOutput(x.squeeze(-1))
 
 
 def test_orthogonal_filters_cost_nothing_whatever_their_length() -> None:
@@ -48,10 +48,10 @@ def test_the_discriminator_is_one_and_the_generators_are_many(weight: float | Te
     fake = torch.zeros(2, 3, 5, 1)
     factor = torch.tensor([0.5, 0.5 if isinstance(weight, float) else 2.0]).reshape(2, 1)
     held = {"w": torch.tensor([1.0, 2.0]).reshape(2, 1, 1).expand(2, 2, 1)}
-    value = Orthogonal(weight=weight)(judge, real=fake, fake=fake, parameters=held)
+    value = Orthogonal(weight=weight)(discriminate, real=fake, fake=fake, parameters=held)
     assert torch.equal(value, factor * torch.tensor([[2.0], [32.0]]).expand(2, 3))
     held = {"w": torch.arange(6.0).reshape(6, 1, 1).expand(6, 2, 1)}
-    value = OrthogonalGenerator(weight=weight)(judge, real=fake, fake=fake, parameters=held)
+    value = OrthogonalGenerator(weight=weight)(discriminate, real=fake, fake=fake, parameters=held)
     assert torch.equal(value, factor * (2 * torch.arange(6.0) ** 4).reshape(2, 3))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.slope import across, between, sample_norm, slope, spread, squared_norm
 
 
@@ -39,7 +39,7 @@ def test_a_slope_is_that_of_each_sample_and_can_be_differentiated_again() -> Non
     """D = w x³: slope 3 w x², whose derivative in w is 3 x²."""
     w = torch.tensor(2.0, requires_grad=True)
     at = torch.tensor([1.0, -3.0]).reshape(1, 1, 2, 1).requires_grad_()
-    found = slope(lambda x: Verdict((w * x**3).squeeze(-1)), at)
+    found = slope(lambda x: DiscriminatorOutput((w * x**3).squeeze(-1)), at)
     assert found.flatten().tolist() == [6.0, 54.0]
     first, second = torch.autograd.grad(found.sum(), [w, at], allow_unused=True)
     assert first is not None

@@ -19,7 +19,7 @@ from gantlet.networks.dcgan4 import DCGAN4
 from gantlet.networks.dcgan64 import DCGAN
 from gantlet.networks.mlp import MLP, StackelbergMixture
 from gantlet.networks.stackelberg import StackelbergCIFAR
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution, TeamRules
 from gantlet.training.fleet import Fleet
@@ -112,9 +112,9 @@ def test_cross_entropy_of_which_generator_by_hand() -> None:
     logits = torch.zeros(1, 2, 3, 2)
     logits[0, 0, :, 0] = 1.0  # generator 0 is told right by one nat of logit, generator 1 not at all
     expected = [-np.log(np.e / (np.e + 1)), np.log(2)]
-    assert which_generator(Verdict(torch.zeros(1, 2, 3), generator_logits=logits))[0].tolist() == pytest.approx(
-        expected
-    )
+    assert which_generator(DiscriminatorOutput(torch.zeros(1, 2, 3), generator_logits=logits))[
+        0
+    ].tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("method", ["vanilla", "wgan-gp", "hinge"])

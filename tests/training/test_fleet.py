@@ -32,7 +32,7 @@ PLAYERS = ("generator", "discriminator")
 def batch_norm(members: int, d_norm: bool) -> dict[str, Any]:
     """Players with batch statistics, in the generator or in the discriminator."""
 
-    def judge() -> nn.Module:
+    def discriminator() -> nn.Module:
         inner = nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2), nn.Linear(6, 1), nn.Flatten(0))
         return inner if d_norm else MLP(d_width=5, d_depth=1).discriminator(shape=(2,))
 
@@ -41,7 +41,7 @@ def batch_norm(members: int, d_norm: bool) -> dict[str, Any]:
 
     return {
         "generator": Player(make, arena.adam(members), batch_statistics=True),
-        "discriminator": Player(judge, arena.adam(members), batch_statistics=d_norm),
+        "discriminator": Player(discriminator, arena.adam(members), batch_statistics=d_norm),
     }
 
 
@@ -279,12 +279,12 @@ def test_history_of_a_diverged_member_ends_with_it() -> None:
 def test_only_the_discriminators_own_update_moves_its_running_statistics() -> None:
     trained = arena.fleet((1, 2), **batch_norm(2, d_norm=True))
     seen: list[Tensor] = []
-    judge, generator = trained._update_discriminator, trained._update_generator  # pyright: ignore[reportPrivateUsage]
+    discriminator, generator = trained._update_discriminator, trained._update_generator  # pyright: ignore[reportPrivateUsage]
 
     def note() -> None:
         seen.append(trained.discriminators.buffers["1.running_mean"].clone())
 
-    trained._update_discriminator = lambda: (note(), judge(), note())[0]  # pyright: ignore[reportPrivateUsage]
+    trained._update_discriminator = lambda: (note(), discriminator(), note())[0]  # pyright: ignore[reportPrivateUsage]
     trained._update_generator = lambda: (generator(), note())[0]  # pyright: ignore[reportPrivateUsage]
     arena.train(trained, 1)
     before, after_d, after_g = seen
@@ -341,11 +341,11 @@ def test_the_average_follows_its_recurrence() -> None:
 
 def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
     trained = arena.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
-    judged = trained.judging.judge_both(
+    judged = trained.discriminate.both(
         real=trained.feed.real(0),
         fake=trained._generate("discriminator", 0),  # pyright: ignore[reportPrivateUsage]
     )
-    on_real, on_fake = (verdict.score.detach().mean((-2, -1)) for verdict in judged)
+    on_real, on_fake = (output.score.detach().mean((-2, -1)) for output in judged)
     trained.advance()
     expected = (0.1 * (0.5 * on_real - on_fake)).clamp(0, 1)
     torch.testing.assert_close(trained.state["k"].flatten(), expected)
@@ -361,12 +361,12 @@ def test_wide_batch_norm_generators_of_the_branch_baseline_train_stacked() -> No
 
 
 def test_dropout_in_a_users_network_is_keyed() -> None:
-    def judge() -> nn.Module:
+    def discriminator() -> nn.Module:
         return nn.Sequential(nn.Linear(2, 16), nn.Dropout(0.5), nn.Linear(16, 1), nn.Flatten(0))
 
     def ended(global_seed: int) -> Tensor:
         torch.manual_seed(global_seed)
-        player = Player(judge, arena.adam(2))
+        player = Player(discriminator, arena.adam(2))
         return arena.parameters(
             arena.train(arena.fleet((1, 2), discriminator=player, execution=LOOP), 5), "discriminator", 1
         )

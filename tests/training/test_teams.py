@@ -66,7 +66,7 @@ def generator(norm: bool) -> nn.Module:
     return nn.Sequential(*first(3, norm), nn.Tanh(), nn.Linear(6, 2))
 
 
-def judge(norm: bool) -> nn.Module:
+def discriminator(norm: bool) -> nn.Module:
     return nn.Sequential(*first(2, norm), nn.LeakyReLU(0.2), nn.Linear(6, 1), nn.Flatten(0))
 
 
@@ -116,7 +116,7 @@ class Game:
     loss_g: Losses
     penalties: tuple[Penalty, ...] = ()
     penalty: Callable[[Plain, Tensor, Tensor, Tensor], Tensor] | None = None
-    judge: Callable[[bool], nn.Module] = judge
+    discriminator: Callable[[bool], nn.Module] = discriminator
     d_norm: bool = False
     g_norm: bool = False
     schedule: Schedule = field(default_factory=Schedule)
@@ -146,7 +146,10 @@ SQUARES = Game(
 CRITIC = Game(Wasserstein(), lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean())
 SLOPED = replace(CRITIC, penalties=(GradientPenalty(weight=7.0),), penalty=wgan_gp)
 ENERGY = Game(
-    Energy(margin=1.0), lambda r, f: r.mean() + (1 - f).clamp(min=0).mean(), lambda r, f: f.mean(), judge=autoencoder
+    Energy(margin=1.0),
+    lambda r, f: r.mean() + (1 - f).clamp(min=0).mean(),
+    lambda r, f: f.mean(),
+    discriminator=autoencoder,
 )
 PAIRED = Game(Relativistic(), lambda r, f: softplus(f - r).mean(), lambda r, f: softplus(r - f).mean())
 AVERAGED = Game(
@@ -178,7 +181,7 @@ class Team:
         self.share = {"mean": 1 / self.k, "sum": 1.0, "half-sum": 0.5}[fleet.blueprint.team.reduction]
         rows = range(member * self.k, (member + 1) * self.k)
         self.generators = [Plain(generator(game.g_norm), fleet.generators, row) for row in rows]
-        self.discriminator = Plain(game.judge(game.d_norm), fleet.discriminators, member)
+        self.discriminator = Plain(game.discriminator(game.d_norm), fleet.discriminators, member)
         self.adam_g, self.adam_d = (
             torch.optim.Adam(parameters, lr=1e-2, betas=(0.5, 0.9), eps=EPS)
             for parameters in (
@@ -237,7 +240,7 @@ def descent(rate: float) -> OptimiserSpec:
 def fleet_of(game: Game, *, k: int, g: OptimiserSpec = ADAM, d: OptimiserSpec = ADAM, **changes: Any) -> Fleet:
     players = {
         "generator": Player(lambda: generator(game.g_norm), g, batch_statistics=game.g_norm),
-        "discriminator": Player(lambda: game.judge(game.d_norm), d, batch_statistics=game.d_norm),
+        "discriminator": Player(lambda: game.discriminator(game.d_norm), d, batch_statistics=game.d_norm),
     }
     kept = {"objective": game.objective, "penalties": game.penalties, "schedule": game.schedule}
     return Fleet(arena.sheet(SEEDS, k=k, steps=STEPS, **players, **kept, **changes), arena.dataset())
@@ -368,7 +371,7 @@ def changed_by_another(fleet: Fleet) -> list[bool]:
 @pytest.mark.parametrize("name", catalogue.names("objective"))
 def test_gradients_of_generators_are_their_own_for_every_objective(name: str, norm: bool) -> None:
     """Averages over a batch (relativistic-average) and distances within it (Coulomb, kernels) are of one generator's."""
-    game = Game(catalogue.find("objective", name)(), torch.add, torch.add, judge=autoencoder, d_norm=norm)
+    game = Game(catalogue.find("objective", name)(), torch.add, torch.add, discriminator=autoencoder, d_norm=norm)
     fleet = fleet_of(game, k=3)
     fleet.advance()
     assert changed_by_another(fleet) == [False, True, False, False, False, False]
@@ -377,7 +380,7 @@ def test_gradients_of_generators_are_their_own_for_every_objective(name: str, no
 def test_generators_that_are_judged_in_one_batch_do_know_of_each_other() -> None:
     """What the separate judgement guards against: batch norm over the whole team's samples."""
     fleet = fleet_of(GAMES["vanilla, batch norm in D"], k=3)
-    object.__setattr__(fleet.judging, "batch_statistics", False)
+    object.__setattr__(fleet.discriminate, "batch_statistics", False)
     assert changed_by_another(fleet) == [True, True, True, False, False, False]
 
 
@@ -387,8 +390,8 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
     team, mean, lone = (
         fleet_of(game, k=size, team=TeamRules(reduction=rule)) for size, rule in ((k, "sum"), (k, "mean"), (1, "mean"))
     )
-    judges = [arena.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
-    assert torch.equal(*torch.stack(judges).aminmax(dim=0)), "one seed, one discriminator"
+    discriminators = [arena.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
+    assert torch.equal(*torch.stack(discriminators).aminmax(dim=0)), "one seed, one discriminator"
     found, scaled = gradients(team), gradients(mean)
     latents = team._latents.at("generator", 0)
     for place in range(k):

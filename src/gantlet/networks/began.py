@@ -43,8 +43,8 @@ class BEGAN:
 
     Example:
         >>> import torch
-        >>> judge = BEGAN(width=2, code=5).discriminator(shape=(1, 16, 16))
-        >>> judge(torch.zeros(3, 1, 16, 16)).code.shape
+        >>> discriminator = BEGAN(width=2, code=5).discriminator(shape=(1, 16, 16))
+        >>> discriminator(torch.zeros(3, 1, 16, 16)).code.shape
         torch.Size([3, 5])
     """
 
@@ -69,7 +69,7 @@ class BEGAN:
 
     def discriminator(
         self, *, shape: tuple[int, ...], generators: int = 1
-    ) -> nn.Module:  # [B, C, H, W] -> Verdict [B], code [B, d]
+    ) -> nn.Module:  # [B, C, H, W] -> DiscriminatorOutput [B], code [B, d]
         """An encoder and a decoder with weights of its own.
 
         Raises:

@@ -46,8 +46,8 @@ class EBGAN:
 
     Example:
         >>> import torch
-        >>> judge = EBGAN(width=2).discriminator(shape=(1, 28, 28))
-        >>> judge(torch.zeros(3, 1, 28, 28)).code.shape  # 4 channels of 7×7
+        >>> discriminator = EBGAN(width=2).discriminator(shape=(1, 28, 28))
+        >>> discriminator(torch.zeros(3, 1, 28, 28)).code.shape  # 4 channels of 7×7
         torch.Size([3, 196])
     """
 
@@ -84,7 +84,7 @@ class EBGAN:
 
     def discriminator(
         self, *, shape: tuple[int, ...], generators: int = 1
-    ) -> nn.Module:  # [B, C, H, W] -> Verdict [B], code [B, d]
+    ) -> nn.Module:  # [B, C, H, W] -> DiscriminatorOutput [B], code [B, d]
         """Up to three convolutions to the code and as many transposed ones back.
 
         Raises:

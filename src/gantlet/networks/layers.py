@@ -14,7 +14,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gantlet.errors import Refused
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 __all__ = [
     "Heads",
@@ -88,8 +88,8 @@ class Heads(nn.Module):
 
     Example:
         >>> import torch
-        >>> verdict = Heads(5, generators=3)(torch.zeros(2, 5))
-        >>> verdict.score.shape, verdict.generator_logits.shape
+        >>> output = Heads(5, generators=3)(torch.zeros(2, 5))
+        >>> output.score.shape, output.generator_logits.shape
         (torch.Size([2]), torch.Size([2, 3]))
     """
 
@@ -98,9 +98,9 @@ class Heads(nn.Module):
         self.score = nn.Linear(features, 1)
         self.generator = nn.Linear(features, generators)
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, d] -> score [B], generator_logits [B, K]
-        """Both heads' verdict."""
-        return Verdict(self.score(x).squeeze(-1), generator_logits=self.generator(x))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, d] -> score [B], generator_logits [B, K]
+        """Both heads' output."""
+        return DiscriminatorOutput(self.score(x).squeeze(-1), generator_logits=self.generator(x))
 
 
 def heads(features: int, *, generators: int) -> list[nn.Module]:

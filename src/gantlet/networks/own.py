@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gantlet.catalogue import is_path, load_path
 from gantlet.errors import BadValue
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 from .base import Family
@@ -58,10 +58,10 @@ class OwnNetworks:
         if self.shape is None:
             raise BadValue("What an own discriminator provides is found by trying it: give OwnNetworks a shape.")
         with torch.random.fork_rng(devices=[]):
-            judge = self.discriminator(shape=self.shape)
-        found = set[str]() if has_batch_statistics(judge, self.shape) else {"no_batch_statistics"}
-        verdict = try_out(judge, random_batch(self.shape))
-        if isinstance(verdict, Verdict) and verdict.code is not None:
+            discriminator = self.discriminator(shape=self.shape)
+        found = set[str]() if has_batch_statistics(discriminator, self.shape) else {"no_batch_statistics"}
+        output = try_out(discriminator, random_batch(self.shape))
+        if isinstance(output, DiscriminatorOutput) and output.code is not None:
             found.add("autoencoder")
         return frozenset(found)
 
@@ -92,15 +92,15 @@ class OwnNetworks:
         if not self.own_discriminator:
             return self.rest.discriminator(shape=shape, generators=generators)
         offered = {"shape": shape, "generators": generators}
-        judge = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
-        verdict = _tried("own_discriminator", self.own_discriminator, judge, shape)
-        score = verdict.score if isinstance(verdict, Verdict) else verdict
+        discriminator = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
+        output = _tried("own_discriminator", self.own_discriminator, discriminator, shape)
+        score = output.score if isinstance(output, DiscriminatorOutput) else output
         if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
             raise BadValue(
                 f"own_discriminator={self.own_discriminator} returned {_words(score)} for {BATCH} samples of "
-                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a Verdict of such."
+                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a DiscriminatorOutput with such a score."
             )
-        return judge
+        return discriminator
 
 
 class ScorePerSample(nn.Module):
@@ -111,16 +111,16 @@ class ScorePerSample(nn.Module):
         tensor([1., 2.])
     """
 
-    def __init__(self, judge: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.judge = judge
+        self.judge = discriminator  # the name is part of those of the parameters in checkpoints
 
     def forward(self, x: Tensor) -> Any:  # [B, *x] -> [B]
-        """Judge, then drop axes of length 1."""
-        verdict = self.judge(x)
-        if isinstance(verdict, Verdict):
-            return replace(verdict, score=_flat(verdict.score))
-        return _flat(verdict) if isinstance(verdict, Tensor) else verdict
+        """Call the module, then drop axes of length 1."""
+        output = self.judge(x)
+        if isinstance(output, DiscriminatorOutput):
+            return replace(output, score=_flat(output.score))
+        return _flat(output) if isinstance(output, Tensor) else output
 
 
 def _flat(score: Tensor) -> Tensor:

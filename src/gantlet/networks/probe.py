@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 __all__ = ["BATCH", "has_batch_statistics", "random_batch", "tells_generators_apart", "try_out"]
 
@@ -63,17 +63,17 @@ def has_batch_statistics(module: nn.Module, shape: tuple[int, ...]) -> bool:
 
 
 def tells_generators_apart(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a discriminator's verdict has logits of which generator made a sample.
+    """Whether a discriminator's output has logits of which generator made a sample.
 
     Example:
         >>> tells_generators_apart(nn.Linear(2, 1), (2,))
         False
     """
-    verdict = try_out(module, random_batch(shape))
-    return isinstance(verdict, Verdict) and verdict.generator_logits is not None
+    output = try_out(module, random_batch(shape))
+    return isinstance(output, DiscriminatorOutput) and output.generator_logits is not None
 
 
-def _tensors(output: Tensor | Verdict) -> list[Tensor]:
+def _tensors(output: Tensor | DiscriminatorOutput) -> list[Tensor]:
     if isinstance(output, Tensor):
         return [output]
     return [part for part in (output.score, output.code, output.generator_logits) if part is not None]

@@ -35,7 +35,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import across, sample_norm, slope, spread
 
 __all__ = ["Dragan"]
@@ -52,8 +52,8 @@ class Dragan:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position
         >>> real = torch.tensor([[[[1.0], [3.0]]]])  # σ = 1: u = 1 leads to 1.5 and 3.5, (0.5² + 2.5²)/2 · 10
         >>> Dragan()(critic, real=real, fake=real, noise={"pixel": torch.ones_like(real)}).detach()
         tensor([[32.5000]])
@@ -100,13 +100,13 @@ class Dragan:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # pixel [S, 1, B, *x], share [S, 1, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, self.points(real, noise)))  # [S, 1, B]
+        norm = sample_norm(slope(discriminate, self.points(real, noise)))  # [S, 1, B]
         cost = (self.weight * (norm - self.target).square()).mean(-1)  # [S, 1]
         return cost.expand(-1, fake.shape[1])

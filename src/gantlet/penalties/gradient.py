@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import between, sample_norm, slope
 
 __all__ = ["GradientPenalty"]
@@ -37,8 +37,8 @@ class GradientPenalty:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(3 * x.squeeze(-1))  # slope 3: (3 - 1)² · 10
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(3 * x.squeeze(-1))  # slope 3: (3 - 1)² · 10
         >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
         >>> GradientPenalty()(critic, real=real, fake=fake, noise={"mix": torch.full((1, 1, 4), 0.5)})
         tensor([[40.]])
@@ -59,12 +59,12 @@ class GradientPenalty:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).square()).mean(-1)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import between, slope, squared_norm
 
 __all__ = ["MaxGradient"]
@@ -38,8 +38,8 @@ class MaxGradient:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position: 1 and 3, 3² · 10
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position: 1 and 3, 3² · 10
         >>> real, fake = torch.tensor([[[[0.0], [6.0]]]]), torch.tensor([[[[2.0], [0.0]]]])
         >>> MaxGradient()(critic, real=real, fake=fake, noise={"mix": torch.full((1, 1, 2), 0.5)}).detach()
         tensor([[90.]])
@@ -59,12 +59,12 @@ class MaxGradient:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        squared = squared_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        squared = squared_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * squared).amax(-1)  # a weight is at least 0, so the order does not matter

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import between, sample_norm, slope
 
 __all__ = ["OneSidedGradient"]
@@ -36,11 +36,11 @@ class OneSidedGradient:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
+        >>> from gantlet.objectives.base import DiscriminatorOutput
         >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
         >>> noise = {"mix": torch.full((1, 1, 4), 0.5)}
         >>> for s in (0.5, 3.0):  # a slope below the target is free, one of 3 costs (3 - 1)² · 10
-        ...     print(OneSidedGradient()(lambda x: Verdict(s * x.squeeze(-1)), real=real, fake=fake, noise=noise).item())
+        ...     print(OneSidedGradient()(lambda x: DiscriminatorOutput(s * x.squeeze(-1)), real=real, fake=fake, noise=noise).item())
         0.0
         40.0
     """
@@ -60,12 +60,12 @@ class OneSidedGradient:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).relu().square()).mean(-1)

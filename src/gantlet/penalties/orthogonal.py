@@ -24,7 +24,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 
 __all__ = ["Orthogonal", "OrthogonalGenerator", "overlap"]
 
@@ -57,7 +57,7 @@ class Orthogonal:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         fake: Tensor,  # [S, K, B, *x]
         parameters: Mapping[str, Tensor],  # [S, ...]
@@ -95,7 +95,7 @@ class OrthogonalGenerator:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         fake: Tensor,  # [S, K, B, *x]
         parameters: Mapping[str, Tensor],  # [S·K, ...]

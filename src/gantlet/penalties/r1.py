@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import slope, squared_norm
 
 __all__ = ["R1"]
@@ -36,8 +36,8 @@ class R1:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
         >>> at, other = torch.tensor([[[[1.0], [3.0]]]]), torch.zeros(1, 1, 2, 1)
         >>> R1()(critic, real=at, fake=other).detach()
         tensor([[25.]])
@@ -57,12 +57,12 @@ class R1:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        cost = (self.weight / 2 * squared_norm(slope(judge, real))).mean(-1)  # [S, 1]
+        cost = (self.weight / 2 * squared_norm(slope(discriminate, real))).mean(-1)  # [S, 1]
         return cost.expand(-1, fake.shape[1])

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 from .slope import slope, squared_norm
 
 __all__ = ["R2"]
@@ -34,8 +34,8 @@ class R2:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
         >>> at, other = torch.tensor([[[[1.0], [3.0]]]]), torch.zeros(1, 1, 2, 1)
         >>> R2()(critic, fake=at, real=other).detach()
         tensor([[25.]])
@@ -55,11 +55,11 @@ class R2:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        return (self.weight / 2 * squared_norm(slope(judge, fake))).mean(-1)
+        return (self.weight / 2 * squared_norm(slope(discriminate, fake))).mean(-1)

@@ -5,7 +5,7 @@ r"""What gradient penalties share: where they look, and how steep the discrimina
 
 The norm of a slope is over all dimensions of one sample: not over the batch, not over each pixel or row.
 
-Legend: ``S`` members, ``K`` generators of a team, ``J`` batches judged apart, ``B`` batch, ``*x`` sample shape.
+Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch, ``*x`` sample shape.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .base import Judge
+from .base import DiscriminatorFunction
 
 __all__ = ["across", "between", "sample_norm", "slope", "spread", "squared_norm"]
 
@@ -32,11 +32,11 @@ def between(*, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:  # [S, 1, B, 
     return mix * real.detach() + (1 - mix) * fake.detach()
 
 
-def slope(judge: Judge, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
+def slope(discriminate: DiscriminatorFunction, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
     """The gradient of each sample's own score, itself differentiable in the discriminator's parameters."""
     at = at.detach().requires_grad_()
     # Outside vmap: the scores of members and samples are independent, so the sum's gradient holds everyone's own.
-    (found,) = torch.autograd.grad(judge(at).score.sum(), at, create_graph=True)
+    (found,) = torch.autograd.grad(discriminate(at).score.sum(), at, create_graph=True)
     return found
 
 

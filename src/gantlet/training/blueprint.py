@@ -169,7 +169,7 @@ class Blueprint:
 
     @property
     def judged(self) -> int:
-        """Batches of fakes that the discriminator judges apart: one of each generator, or one of all branches."""
+        """Batches of fakes that the discriminator scores separately: one of each generator, or one of all branches."""
         return self.sizes.generators if self.team.kind == "stackelberg" else 1
 
     @property

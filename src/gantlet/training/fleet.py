@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
-from gantlet.penalties.base import Judge
+from gantlet.penalties.base import DiscriminatorFunction
 
 from . import states
 from .anneal import Stall
@@ -30,16 +30,16 @@ from .optimisers import StackOptimiser
 from .randomness import Draws, seed_of
 from .stack import Stack
 from .step import (
+    Discriminators,
     Judged,
-    Judging,
     PenaltyContext,
     combined,
+    critic,
     losses,
     monitors,
     needs_of,
     penalty_losses,
     which_generator,
-    witness,
 )
 from .view import View
 
@@ -95,7 +95,7 @@ class Fleet:
         )
         self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
         self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
-        self.judging = Judging(self.discriminators, blueprint.discriminator.batch_statistics)
+        self.discriminate = Discriminators(self.discriminators, blueprint.discriminator.batch_statistics)
         self.optimisers = {
             "generator": StackOptimiser(
                 self.generators.parameters, blueprint.generator.optimiser, members=self.members
@@ -188,24 +188,24 @@ class Fleet:
         self.discriminators.at("discriminator", update)
         real = self._seen(self.feed.real(update), "d/real", update)  # [S, 1, B, *x]
         fake = self._seen(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
-        real_verdict, fake_verdict = self.judging.judge_both(real=real, fake=fake)
-        judged = Judged(real_verdict, fake_verdict, real, fake, self.state)
+        real_output, fake_output = self.discriminate.both(real=real, fake=fake)
+        judged = Judged(real_output, fake_output, real, fake, self.state)
         found = {"loss_d": losses(objective, "discriminator", judged)}
-        found |= self._which(judged) | self._penalties("discriminator", self.judging.judge, judged, update)
+        found |= self._which(judged) | self._penalties("discriminator", self.discriminate, judged, update)
         return judged, self._differentiate("discriminator", found)
 
     def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
         made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
         fake = self._seen(made, "g/fake", update)
-        judge = self.judging.frozen()
+        discriminate = self.discriminate.frozen()
         last = max(0, self.discriminator_steps - 1)
         real = self._seen(self.feed.real(last), "g/real", update) if self._wants_real() else fake.detach()
         with torch.no_grad():
-            real_verdict = judge(real) if "real" in needs_of(objective) else None
-        judged = Judged(real_verdict, judge(fake), real, fake, self.state)
+            real_output = discriminate(real) if "real" in needs_of(objective) else None
+        judged = Judged(real_output, discriminate(fake), real, fake, self.state)
         found = {"loss_g": losses(objective, "generator", judged)}
-        found |= self._which(judged) | self._penalties("generator", judge, judged, update)
+        found |= self._which(judged) | self._penalties("generator", discriminate, judged, update)
         return self._differentiate("generator", found)
 
     def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
@@ -271,14 +271,16 @@ class Fleet:
             optimiser.leave(leaving)
         self._alive = good
 
-    def _penalties(self, player: str, judge: Judge, judged: Judged, update: int) -> dict[str, Tensor]:
+    def _penalties(
+        self, player: str, discriminate: DiscriminatorFunction, judged: Judged, update: int
+    ) -> dict[str, Tensor]:
         penalties = self.blueprint.penalties
         if not penalties:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         factor = self.blueprint.tuning.penalty.factor(self.step)
         given = PenaltyContext(player, update, self.blueprint.judged, self._draws, parameters, factor)
-        return penalty_losses(penalties, witness(self.blueprint.objective, judge, judged), judged, given)
+        return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, judged), judged, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:
         if self._fake is not None:

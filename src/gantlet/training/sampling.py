@@ -91,7 +91,7 @@ def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
 def scores(fleet: Fleet, x: Tensor, slots: Sequence[int]) -> Tensor:
     """The discriminators' scores, ``[N, *x]`` (the same for all) or ``[S, N, *x]`` -> ``[S, N]``.
 
-    A discriminator of packs judges neighbours together, the last ones with the first; each then has its pack's score.
+    A discriminator of packs scores neighbours together, the last ones with the first; each then has its pack's score.
     """
     execution, pack = fleet.blueprint.execution, fleet.blueprint.sizes.pack
     x = x.to(execution.device, execution.dtype)
