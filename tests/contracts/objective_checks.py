@@ -109,7 +109,7 @@ def uneven_batches_are_refused_where_samples_are_paired(case: Case) -> None:
 
 
 def any_leading_dimensions(case: Case) -> None:
-    """A batch of batches is judged batch by batch."""
+    """A batch of batches is treated batch by batch."""
     objective, given = case.build(), parts(2, 3, 5)
     for at, player in product(product(range(2), range(3)), PLAYERS):
         close(loss(objective, player, given)[at], loss(objective, player, pick(given, at)))
@@ -197,16 +197,16 @@ def monitors_follow_the_batch(case: Case) -> None:
 
 
 def the_witness_is_the_formula(case: Case) -> None:
-    """The critic of a kernel distance, at codes of its own: three batches are judged by one real and three fake ones."""
-    objective, given, judged = case.build(), parts(3, 5, fakes=4), parts(3, 2, seed=1)
+    """The critic of a kernel distance, at codes of its own: three batches are compared with one real and three fake ones."""
+    objective, given, at_samples = case.build(), parts(3, 5, fakes=4), parts(3, 2, seed=1)
     assert isinstance(objective, WithCritic) == (case.name in CRITICS)
     if not isinstance(objective, WithCritic):
         return
     real, fake = (DiscriminatorOutput(given[kind], code=given[f"{kind}_code"]) for kind in ("real", "fake"))
-    at = DiscriminatorOutput(judged["real"], code=judged["real_code"].requires_grad_())
+    at = DiscriminatorOutput(at_samples["real"], code=at_samples["real_code"].requires_grad_())
     found = objective.critic(at=at, real=DiscriminatorOutput(given["real"][:1], code=given["real_code"][:1]), fake=fake)
     formula = CRITICS[case.name]
-    codes = [part.detach().numpy() for part in (judged["real_code"], given["real_code"], given["fake_code"])]
+    codes = [part.detach().numpy() for part in (at_samples["real_code"], given["real_code"], given["fake_code"])]
     expected = [formula(case.values, codes[0][j], codes[1][0], codes[2][j]) for j in range(3)]
     close(found, torch.from_numpy(np.array(expected)))
     assert found.requires_grad, "a penalty on the critic would have no gradient"
@@ -219,7 +219,7 @@ REAL = torch.tensor([1, 2, 3, 4, 6])
 FAKE = torch.tensor([5, 1, 3, 5, 2])
 
 
-def judged_by(objective: Objective, score: Tensor) -> Tensor:  # [..., atoms] -> [...]
+def expected_loss(objective: Objective, score: Tensor) -> Tensor:  # [..., atoms] -> [...]
     """The discriminator's loss when it gives each atom this score."""
     real, fake = (torch.repeat_interleave(score, weights, dim=-1) for weights in (REAL, FAKE))
     real, fake = real.repeat_interleave(int(FAKE.sum()), -1), fake.repeat(*[1] * (fake.dim() - 1), int(REAL.sum()))
@@ -235,12 +235,12 @@ def optimum_is_the_divergence(case: Case) -> None:
     p, q = REAL.double() / REAL.sum(), FAKE.double() / FAKE.sum()
     best, value = objective.optimal_score(real=p, fake=q), objective.optimal_value(real=p, fake=q)
     assert best.min() >= least
-    close(judged_by(objective, best), value, 1e-6)  # a clamped probability of 1 costs 1e-7
+    close(expected_loss(objective, best), value, 1e-6)  # a clamped probability of 1 costs 1e-7
     source = torch.Generator().manual_seed(0)
     for scale in (1e-3, 1e-1, 1.0, 5.0):
         moves = scale * torch.randn((100, 5), generator=source, dtype=torch.float64)
-        assert judged_by(objective, (best + moves).clamp_min(least)).min() >= value - 1e-9
-        assert judged_by(objective, moves.clamp_min(least)).min() >= value - 1e-9
+        assert expected_loss(objective, (best + moves).clamp_min(least)).min() >= value - 1e-9
+        assert expected_loss(objective, moves.clamp_min(least)).min() >= value - 1e-9
 
 
 def undecided_where_both_are_equal(case: Case) -> None:

@@ -27,7 +27,7 @@ from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution, Player
 from gantlet.training.fleet import Fleet
-from gantlet.training.step import Judged, PenaltyContext, critic, losses, needs_of, penalty_losses
+from gantlet.training.step import PenaltyContext, PlayerBatch, critic, losses, needs_of, penalty_losses
 
 OBJECTIVES = catalogue.names("objective")
 PENALTIES = catalogue.names("penalty")
@@ -96,10 +96,10 @@ def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Ten
         fake = trained.generators(latents, parameters=own)["out"].unflatten(0, (trained.members, 1))
         fake = fake if player == "generator" else fake.detach()
         discriminate = partial(trained.discriminate, parameters=None if player == "generator" else parameters)
-        judged = Judged(discriminate(real), discriminate(fake), real, fake, trained.state)
-        found = {"loss": losses(sheet.objective, player, judged)}
+        batch = PlayerBatch(discriminate(real), discriminate(fake), real, fake, trained.state)
+        found = {"loss": losses(sheet.objective, player, batch)}
         given = PenaltyContext(player, 0, 1, draws, parameters)
-        found |= penalty_losses(penalties, critic(sheet.objective, discriminate, judged), judged, given)
+        found |= penalty_losses(penalties, critic(sheet.objective, discriminate, batch), batch, given)
         return torch.stack([value.sum() for value in found.values()]).sum()
 
     return loss
@@ -146,7 +146,7 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
 def test_solo_equals_stacked(objective: str, penalty: str) -> None:
     together = arena.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)
     alone = arena.train(fleet(objective, penalty, (2,), "loop"), 4)
-    assert not together.exits
+    assert not together.divergences
     for player in ("generator", "discriminator"):
         assert arena.difference(arena.parameters(together, player, 1), arena.parameters(alone, player, 0)) <= 1e-9
 

@@ -86,7 +86,7 @@ def test_solo_equals_stacked(method: str, task: str) -> None:
     dataset = WORKSHOP.dataset(settings[0])
     members = [(resolved, seed) for resolved in settings for seed in SEEDS]
     together = arena.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
-    assert not together.exits
+    assert not together.divergences
     for slot in (0, 3):  # another setting and another seed
         member = members[slot]
         start = Fleet(blueprint([member], dataset, Execution(route="loop")), dataset)

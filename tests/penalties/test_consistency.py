@@ -85,7 +85,7 @@ def test_jitter_is_in_standard_deviations_of_the_batch() -> None:
 
 
 def test_a_discriminator_with_batch_norm_is_welcome() -> None:
-    """Each batch is judged alone, and the gradient goes through the statistics of both."""
+    """Each batch is scored alone, and the gradient goes through the statistics of both."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1)).double()
 

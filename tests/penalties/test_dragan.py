@@ -67,11 +67,11 @@ def test_no_noise_at_scale_zero(noise: str) -> None:
 
 def test_the_fakes_do_not_matter() -> None:
     noise = {"pixel": torch.rand(1, 1, 2, 2)}
-    judged = [
+    values = [
         Dragan()(lambda x: DiscriminatorOutput(x.square().sum(-1)), real=REAL, fake=fake, noise=noise)
         for fake in (torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), torch.nan))
     ]
-    assert torch.equal(*judged)
+    assert torch.equal(*values)
 
 
 def test_another_kind_of_noise_is_refused() -> None:

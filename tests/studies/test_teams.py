@@ -40,18 +40,18 @@ def trained(*words: str, steps: int = 3, methods: str = "vanilla") -> Fleet:
     fleet = Fleet(sheet(*words, methods=methods), POINTS)
     for _ in range(steps):
         fleet.advance()
-    assert not fleet.exits
+    assert not fleet.divergences
     return fleet
 
 
 def test_rules_arrive() -> None:
     plain = sheet("generators=3")
     assert plain.team == TeamRules()
-    assert (plain.judged, plain.makers) == (3, 3)
+    assert (plain.fake_batches, plain.makers) == (3, 3)
     built = sheet("generators=4", "team=choose", "team_reduction=sum", "team_latents=shared")
     assert built.team == TeamRules("choose", "sum", share_latents=True)
-    assert (built.judged, built.makers) == (1, 4)
-    assert (sheet("generators=4", "team=average").makers, sheet("generators=4", "team=average").judged) == (1, 1)
+    assert (built.fake_batches, built.makers) == (1, 4)
+    assert (sheet("generators=4", "team=average").makers, sheet("generators=4", "team=average").fake_batches) == (1, 1)
 
 
 def test_reductions_by_hand() -> None:

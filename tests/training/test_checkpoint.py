@@ -20,7 +20,7 @@ from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
 from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
-from gantlet.training.fleet import Exit, Fleet
+from gantlet.training.fleet import Divergence, Fleet
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
 
@@ -144,11 +144,11 @@ def test_a_snapshot_is_a_copy() -> None:
 def test_members_that_left_stay_out(tmp_path: Path) -> None:
     drawn = arena.sheet(objective=Trips(), steps=12)
     stopped = arena.train(Fleet(drawn, arena.dataset()), 6)
-    assert stopped.exits == {1: Exit(3, "generator", "the generator's loss was not finite")}
+    assert stopped.divergences == {1: Divergence(3, "generator", "the generator's loss was not finite")}
     checkpoint.write(tmp_path / "c", *checkpoint.snapshot(stopped))
     resumed = Fleet(drawn, arena.dataset())
     checkpoint.restore(resumed, *checkpoint.read(tmp_path / "c"))
-    assert resumed.exits == stopped.exits
+    assert resumed.divergences == stopped.divergences
     assert resumed.alive == [True, False, True]
     before = arena.tensors_of(resumed, 1)
     arena.train(resumed, 3)

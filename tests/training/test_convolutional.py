@@ -123,7 +123,7 @@ def test_in_single_precision_too(name: str) -> None:
 
 @both
 @pytest.mark.usefixtures("always")
-def test_batches_are_judged_apart(name: str) -> None:
+def test_batches_are_scored_separately(name: str) -> None:
     mine, theirs, _ = pair(name)
     x = batch(N, 2, B, *MAKERS[name][1])
     near(mine.batches(x, advance=True)["out"], theirs.batches(x, advance=True)["out"])

@@ -142,7 +142,7 @@ def test_solo_equals_stacked(name: str, k: int) -> None:
         k = 2
     sheet = arena.sheet((4, 9, 2), k=k, **cases(3)[name])
     together = arena.train(Fleet(sheet, arena.dataset()))
-    assert not together.exits
+    assert not together.divergences
     for slot in range(3):
         alone = arena.train(Fleet(one_of(sheet, slot), arena.dataset()))
         for player in PLAYERS:
@@ -228,8 +228,8 @@ def test_a_diverged_member_stays_as_it_was_and_its_neighbours_go_on(player: str,
         before |= {name: value for name, value in moved.items() if name.startswith("discriminator/")}
     arena.train(tripped, 4)
     arena.train(reference, 4)
-    assert {slot: (left.step, left.player) for slot, left in tripped.exits.items()} == {1: (5, player)}
-    assert tripped.exits[1].cause == f"the {player}'s loss was not finite"
+    assert {slot: (left.step, left.player) for slot, left in tripped.divergences.items()} == {1: (5, player)}
+    assert tripped.divergences[1].cause == f"the {player}'s loss was not finite"
     for name, value_then in arena.tensors_of(tripped, 1).items():
         assert torch.equal(value_then, before[name]), name
     for slot in (0, 2):
@@ -248,8 +248,8 @@ def test_an_infinite_gradient_of_a_finite_loss_is_a_divergence_too() -> None:
             return torch.where(hit, steep, loss)
 
     tripped = arena.train(arena.fleet((1, 2), objective=Steep("generator", 0, 1, 1.0)), 3)
-    assert tripped.exits[0].cause == "the generator's gradient norm was not finite"
-    assert list(tripped.exits) == [0]
+    assert tripped.divergences[0].cause == "the generator's gradient norm was not finite"
+    assert list(tripped.divergences) == [0]
 
 
 def test_a_constrained_member_that_left_is_not_even_clipped() -> None:
@@ -341,11 +341,11 @@ def test_the_average_follows_its_recurrence() -> None:
 
 def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
     trained = arena.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
-    judged = trained.discriminate.both(
+    outputs = trained.discriminate.both(
         real=trained.feed.real(0),
         fake=trained._generate("discriminator", 0),  # pyright: ignore[reportPrivateUsage]
     )
-    on_real, on_fake = (output.score.detach().mean((-2, -1)) for output in judged)
+    on_real, on_fake = (output.score.detach().mean((-2, -1)) for output in outputs)
     trained.advance()
     expected = (0.1 * (0.5 * on_real - on_fake)).clamp(0, 1)
     torch.testing.assert_close(trained.state["k"].flatten(), expected)
@@ -357,7 +357,7 @@ def test_wide_batch_norm_generators_of_the_branch_baseline_train_stacked() -> No
         (1, 2), steps=2, generator=Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(2), True)
     )
     trained = arena.train(Fleet(sheet, arena.dataset()))
-    assert not trained.exits
+    assert not trained.divergences
 
 
 def test_dropout_in_a_users_network_is_keyed() -> None:

@@ -116,11 +116,11 @@ def test_the_best_weights_of_losses_that_stand_still_are_those_of_gibbs(reductio
     losses = torch.tensor([[0.3, 0.9, 1.1], [2.0, 0.5, 0.7]], dtype=torch.float64)
     for _ in range(900):
         mixture.optimiser.zero_grad()
-        mixture.loss(losses, reduction).sum().backward()
+        mixture.generator_loss(losses, reduction).sum().backward()
         mixture.optimiser.step()
     torch.testing.assert_close(mixture.shares(), (-losses / 0.4).softmax(-1), rtol=1e-9, atol=1e-12)
     least = -0.4 * torch.logsumexp(-losses / 0.4, 1) * SCALE[reduction]
-    torch.testing.assert_close(mixture.loss(losses, reduction).detach(), least)
+    torch.testing.assert_close(mixture.generator_loss(losses, reduction).detach(), least)
 
 
 def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:

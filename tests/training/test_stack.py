@@ -166,7 +166,7 @@ def test_buffers_of_members_that_are_not_good_stay(route: Route) -> None:
     assert made.buffers["1.num_batches_tracked"].tolist() == [1, 0, 1]
 
 
-def test_batches_are_judged_apart_and_statistics_move_to_their_mean(route: Route) -> None:
+def test_batches_are_scored_separately_and_statistics_move_to_their_mean(route: Route) -> None:
     members, x = modules(normed), batch(3, 2, 6, 3)
     made = stack(members, route)
     out = made.batches(x, advance=True)["out"]

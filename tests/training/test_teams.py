@@ -3,7 +3,7 @@ r"""Teams against the loop that one would write by hand: over generators, in pla
 The loop knows nothing of stacks. It walks through layers, normalises batches by the formula, and has each objective and
 penalty restated on one batch of real and one of fake scores. Only latents, batches and the penalty's draws are the fleet's.
 
-What is asked of batch statistics: the real batch and each generator's are judged on their own. In the discriminator's
+What is asked of batch statistics: the real batch and each generator's are scored on their own. In the discriminator's
 update the real batch moves the running statistics first; each generator's batch moves them from there, and their mean
 stays. Nothing else moves them.
 
@@ -289,7 +289,7 @@ def test_a_fleet_of_teams_is_the_loop_over_generators(name: str, k: int, rules: 
     for member, team in enumerate(teams):
         play(team, fleet, member)
     arena.train(fleet)
-    assert not fleet.exits
+    assert not fleet.divergences
     for member, team in enumerate(teams):
         for player, mine in team.vectors.items():
             assert arena.difference(arena.parameters(fleet, player, member), mine) <= 1e-9
@@ -377,7 +377,7 @@ def test_gradients_of_generators_are_their_own_for_every_objective(name: str, no
     assert changed_by_another(fleet) == [False, True, False, False, False, False]
 
 
-def test_generators_that_are_judged_in_one_batch_do_know_of_each_other() -> None:
+def test_generators_that_are_scored_in_one_batch_do_know_of_each_other() -> None:
     """What the separate judgement guards against: batch norm over the whole team's samples."""
     fleet = fleet_of(GAMES["vanilla, batch norm in D"], k=3)
     object.__setattr__(fleet.discriminate, "batch_statistics", False)

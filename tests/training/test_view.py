@@ -40,7 +40,7 @@ def test_neighbours_stand_side_by_side() -> None:
 
 def test_a_packed_score_belongs_to_every_sample_of_its_pack() -> None:
     fleet = arena.fleet(**packing())
-    x = torch.randn(5, 2, dtype=torch.float64)  # an odd number: the last is judged beside the first
+    x = torch.randn(5, 2, dtype=torch.float64)  # an odd number: the last is scored beside the first
     said = scores(fleet, x, [0, 2])
     assert said.shape == (2, 5)
     pairs = torch.cat([x, x[:1]]).reshape(3, 4)
@@ -92,7 +92,7 @@ def test_the_generator_feels_its_own_gradient_through_the_noise() -> None:
     for fleet in (plain, noisy):
         arena.train(fleet, 3)
     assert arena.difference(arena.parameters(noisy, "generator", 0), arena.parameters(plain, "generator", 0)) > 1e-4
-    assert not noisy.exits
+    assert not noisy.divergences
 
 
 @pytest.mark.parametrize("dtype", [torch.float32])

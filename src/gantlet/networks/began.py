@@ -9,7 +9,7 @@ decoder, generator  FC - 8×8×n linear; [n, n, ↑] three times; n, n; 3 linear
 
 Counted at n = 128 on 64×64×3. Numbers are channels of 3×3 convolutions followed by ELU; ↓ has stride 2 and pads right
 and bottom, ↑ is nearest upsampling. There is no normalisation. Weights are Xavier's, biases zero. The generator's
-pixels are not bounded; clip them only where they are shown or judged.
+pixels are not bounded; clip them only where they are shown or evaluated.
 
 Differs from the paper in: sizes other than 64 (an image halves until it has at most 8 pixels), and no vanishing
 residuals. The convolutions of stride 2 already have the next scale's channels, as in the code whose results gantlet

@@ -109,7 +109,7 @@ class WithCritic(Protocol):
     """
 
     def critic(self, *, at: DiscriminatorOutput, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-        """The critic's value at each judged sample, ``[S, J, B]``."""
+        """The critic's value at each sample of ``at``, ``[S, J, B]``."""
         ...
 
 

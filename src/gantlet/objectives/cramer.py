@@ -16,7 +16,7 @@ References:
 Differs from the paper in: the discriminator maximises the energy distance itself, not the paper's surrogate, which
 puts 0 in place of a second real sample (Bińkowski et al.); all pairs of the batches are used.
 
-Legend: ``B`` real, ``B'`` fake and ``A`` judged samples, ``d`` features.
+Legend: ``B`` real, ``B'`` fake and ``A`` further samples, ``d`` features.
 """
 
 from __future__ import annotations

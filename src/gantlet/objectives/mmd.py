@@ -14,7 +14,7 @@ References:
       https://arxiv.org/abs/1705.08584
     | Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
 
-Legend: ``B`` real, ``B'`` fake and ``A`` judged samples, ``d`` features.
+Legend: ``B`` real, ``B'`` fake and ``A`` further samples, ``d`` features.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ PenaltyNeed = Literal["outputs", "parameters", "state"]
 """What a penalty is given beyond the discriminate, the samples and its noise.
 
 - ``outputs``: keywords ``real_output`` (None in the generator's update unless the objective asks for it) and
-  ``fake_output``, as the player's own update judged them (LeCam, pulling-away).
+  ``fake_output``, as the player's own update computed them (LeCam, pulling-away).
 - ``parameters``: keyword ``parameters``, the player's own by name: ``[S, ...]``, or ``[S·K, ...]`` for a team.
 - ``state``: keyword ``state``; the penalty then is also :class:`~gantlet.objectives.base.Stateful`, its ``update`` is
   given ``real`` and ``fake`` scores after each update of the discriminator.

@@ -86,7 +86,7 @@ class Consistency:
     ) -> Tensor:  # [S, J, B, *x] -> [S, J]
         """How far the scores of samples and of their augmentations are apart, weighted."""
         samples = samples.detach()
-        # Both are judged here, alike: what the player's own update said may have been of noisy or packed samples.
+        # Both are scored here, alike: what the player's own update said may have been of noisy or packed samples.
         score, other = discriminate(torch.cat([samples, self.changed(samples, noise)], 1)).score.chunk(2, 1)
         return (self.weight * (score - other).square()).mean(-1)
 

@@ -197,7 +197,7 @@ def _pulse(job: Job, fleet: Fleet, steps_per_second: float) -> Pulse:
 
 def _row(job: Job, fleet: Fleet, slot: int) -> dict[str, Any]:
     resolved, seed = job.plan.slots(job.fleet)[slot]
-    left = fleet.exits.get(slot)
+    left = fleet.divergences.get(slot)
     steps = left.step if left else fleet.step
     updates = fleet.blueprint.schedule.total(steps)
     return {

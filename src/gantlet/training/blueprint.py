@@ -49,7 +49,7 @@ class Player:
 class Sizes:
     """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run.
 
-    ``pack`` samples are judged as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
+    ``pack`` samples are scored as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
     ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
     """
 
@@ -168,7 +168,7 @@ class Blueprint:
     execution: Execution = field(default_factory=Execution)
 
     @property
-    def judged(self) -> int:
+    def fake_batches(self) -> int:
         """Batches of fakes that the discriminator scores separately: one of each generator, or one of all branches."""
         return self.sizes.generators if self.team.kind == "stackelberg" else 1
 

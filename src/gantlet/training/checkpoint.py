@@ -3,8 +3,8 @@
 Tensors go into a safetensors file, the rest into JSON: nothing executable in a file that a stranger sends. Both are
 written into a temporary folder, synced, and renamed into place; the last good one stays until then.
 
-What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, exits, and the open
-window of the history. What is not: random states (draws are keyed) and data positions (they follow from counters).
+What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, divergences
+(under ``exits``), and the open window of the history. What is not: random states (draws are keyed) and data positions (they follow from counters).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from gantlet.errors import StoreError
 
-from .fleet import Exit, Fleet
+from .fleet import Divergence, Fleet
 
 __all__ = ["has_checkpoint", "read", "restore", "snapshot", "write"]
 
@@ -50,7 +50,7 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "format": _FORMAT,
         "step": fleet.step,
         "discriminator_steps": fleet.discriminator_steps,
-        "exits": {str(slot): asdict(left) for slot, left in fleet.exits.items()},
+        "exits": {str(slot): asdict(divergence) for slot, divergence in fleet.divergences.items()},
         "history_counts": counts,
     }
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}, rest
@@ -59,7 +59,7 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
     """Put a fleet, freshly built from the same blueprint, where the snapshot was taken."""
     fleet.step, fleet.discriminator_steps = rest["step"], rest["discriminator_steps"]
-    fleet.exits = {int(slot): Exit(**left) for slot, left in rest["exits"].items()}
+    fleet.divergences = {int(slot): Divergence(**divergence) for slot, divergence in rest["exits"].items()}
     fleet.refresh_alive()
     device = fleet.blueprint.execution.device
     with torch.no_grad():

@@ -1,8 +1,8 @@
 """A fleet: members of one shape, trained at once.
 
 The fleet owns the two stacks, their optimisers, the objective's state and the average of the generators. It knows
-nothing of metrics, files or clocks. A member whose loss or gradient norm is not finite is out from that update on: what
-it holds stays as it stood before, bit for bit, and its slot is computed and ignored.
+nothing of metrics, files or clocks. A member whose loss or gradient norm is not finite has diverged from that update on:
+what it holds stays as it stood before, bit for bit, and its slot is computed and ignored.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` samples, ``*x`` sample shape.
 """
@@ -31,8 +31,8 @@ from .randomness import Draws, seed_of
 from .stack import Stack
 from .step import (
     Discriminators,
-    Judged,
     PenaltyContext,
+    PlayerBatch,
     combined,
     critic,
     losses,
@@ -43,12 +43,12 @@ from .step import (
 )
 from .view import View
 
-__all__ = ["Exit", "Fleet"]
+__all__ = ["Divergence", "Fleet"]
 
 
 @dataclass(frozen=True)
-class Exit:
-    """Why a member left: at which step (counted from 0), in whose update, and what was not finite."""
+class Divergence:
+    """How a member diverged: at which step (counted from 0), in whose update, and what was not finite."""
 
     step: int
     player: str
@@ -65,7 +65,7 @@ class Fleet:
     Attributes:
         step: Steps done so far.
         discriminator_steps: Discriminator updates done so far.
-        exits: By slot, why members left.
+        divergences: By slot, how members diverged.
         generators: The stack of S·K generators.
         discriminators: The stack of S discriminators.
         mixture: The learned weights of the teams, None where all generators weigh the same.
@@ -79,7 +79,7 @@ class Fleet:
         self.blueprint = blueprint
         self.step = 0
         self.discriminator_steps = 0
-        self.exits: dict[int, Exit] = {}
+        self.divergences: dict[int, Divergence] = {}
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
@@ -149,17 +149,17 @@ class Fleet:
 
     @property
     def alive(self) -> list[bool]:
-        """By slot, whether a member is still in."""
-        return [slot not in self.exits for slot in range(self.members)]
+        """By slot, whether a member has not diverged."""
+        return [slot not in self.divergences for slot in range(self.members)]
 
     def refresh_alive(self) -> None:
-        """Take over ``exits`` after they were replaced from outside (a checkpoint)."""
+        """Take over ``divergences`` after they were replaced from outside (a checkpoint)."""
         self._alive = torch.tensor(self.alive, device=self.blueprint.execution.device)
 
     def _update_discriminator(self) -> None:
-        judged, good = self._differentiate_discriminator()
+        batch, good = self._differentiate_discriminator()
         self._move("discriminator")
-        self._after_discriminator(judged, good)
+        self._after_discriminator(batch, good)
 
     def _update_generator(self) -> None:
         good = self._differentiate_generator(self.step)
@@ -172,27 +172,27 @@ class Fleet:
         """Look ahead with one batch; then move from where both stood, along the gradients found there with the next."""
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()}
         for place in range(2):
-            judged, good_d = self._differentiate_discriminator()
+            batch, good_d = self._differentiate_discriminator()
             good_g = self._differentiate_generator(2 * self.step + place)
             if place:
                 for player, optimiser in self.optimisers.items():
                     optimiser.restore(held[player])
             for player in self.optimisers:
                 self._move(player)
-            self._after_discriminator(judged, good_d & good_g)
+            self._after_discriminator(batch, good_d & good_g)
             self._after_generator(good_d & good_g, average=place == 1)
 
-    def _differentiate_discriminator(self) -> tuple[Judged, Tensor]:
-        """The gradients of the discriminators' update; what was judged, and ``[S]`` who may move."""
+    def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
+        """The gradients of the discriminators' update; what was batch, and ``[S]`` who may move."""
         objective, update = self.blueprint.objective, self.discriminator_steps
         self.discriminators.at("discriminator", update)
         real = self._seen(self.feed.real(update), "d/real", update)  # [S, 1, B, *x]
         fake = self._seen(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
         real_output, fake_output = self.discriminate.both(real=real, fake=fake)
-        judged = Judged(real_output, fake_output, real, fake, self.state)
-        found = {"loss_d": losses(objective, "discriminator", judged)}
-        found |= self._which(judged) | self._penalties("discriminator", self.discriminate, judged, update)
-        return judged, self._differentiate("discriminator", found)
+        batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
+        found = {"loss_d": losses(objective, "discriminator", batch)}
+        found |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
+        return batch, self._differentiate("discriminator", found)
 
     def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
@@ -203,13 +203,13 @@ class Fleet:
         real = self._seen(self.feed.real(last), "g/real", update) if self._wants_real() else fake.detach()
         with torch.no_grad():
             real_output = discriminate(real) if "real" in needs_of(objective) else None
-        judged = Judged(real_output, discriminate(fake), real, fake, self.state)
-        found = {"loss_g": losses(objective, "generator", judged)}
-        found |= self._which(judged) | self._penalties("generator", discriminate, judged, update)
+        batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
+        found = {"loss_g": losses(objective, "generator", batch)}
+        found |= self._which(batch) | self._penalties("generator", discriminate, batch, update)
         return self._differentiate("generator", found)
 
     def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
-        """Put a player's gradients in place, and take out everyone whose loss or gradient is not finite."""
+        """Put a player's gradients in place, and drop every member whose loss or gradient is not finite."""
         loss = self._joined(player, reduce(torch.add, found.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
@@ -220,7 +220,7 @@ class Fleet:
             good = good & self.mixture.optimiser.norm().isfinite()
             self.history.add({"generator_weights_entropy": self.mixture.entropy(self.mixture.logits)})
         if not bool((good == self._alive).all()):
-            self._leave(player, good, loss.detach().isfinite())
+            self._diverge(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
         return good
 
@@ -228,23 +228,27 @@ class Fleet:
         reduction = self.blueprint.team.reduction
         if self.mixture is None:
             return combined(team, reduction)
-        return self.mixture.loss(team, reduction) if player == "generator" else self.mixture.judged(team, reduction)
+        return (
+            self.mixture.generator_loss(team, reduction)
+            if player == "generator"
+            else self.mixture.discriminator_loss(team, reduction)
+        )
 
     def _move(self, player: str) -> None:
         self.optimisers[player].step()
         self.optimisers[player].zero_grad()
 
-    def _after_discriminator(self, judged: Judged, good: Tensor) -> None:
-        self.discriminators.commit(good if self.exits else None)
+    def _after_discriminator(self, batch: PlayerBatch, good: Tensor) -> None:
+        self.discriminators.commit(good if self.divergences else None)
         self._constrain(good)
-        self.history.add(monitors(self.blueprint.objective, judged))
+        self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
-            self.state, seen = states.advanced(self.blueprint, self.state, judged, good, self.discriminator_steps)
+            self.state, seen = states.advanced(self.blueprint, self.state, batch, good, self.discriminator_steps)
             self.history.add(seen)
         self.discriminator_steps += 1
 
     def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
-        self.generators.commit(good.repeat_interleave(self._team) if self.exits else None)
+        self.generators.commit(good.repeat_interleave(self._team) if self.divergences else None)
         if average:
             self._average(good)
 
@@ -262,25 +266,25 @@ class Fleet:
     def _seen(self, x: Tensor, name: str, update: int) -> Tensor:
         return self._view(x, name=name, update=update, step=self.step)
 
-    def _leave(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
-        leaving = [slot for slot, out in enumerate((self._alive & ~good).tolist()) if out]
-        for slot in leaving:
+    def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
+        diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
+        for slot in diverged:
             cause = "gradient norm" if bool(finite_loss[slot]) else "loss"
-            self.exits[slot] = Exit(self.step, player, f"the {player}'s {cause} was not finite")
+            self.divergences[slot] = Divergence(self.step, player, f"the {player}'s {cause} was not finite")
         for optimiser in self.optimisers.values():
-            optimiser.leave(leaving)
+            optimiser.freeze(diverged)
         self._alive = good
 
     def _penalties(
-        self, player: str, discriminate: DiscriminatorFunction, judged: Judged, update: int
+        self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: int
     ) -> dict[str, Tensor]:
         penalties = self.blueprint.penalties
         if not penalties:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         factor = self.blueprint.tuning.penalty.factor(self.step)
-        given = PenaltyContext(player, update, self.blueprint.judged, self._draws, parameters, factor)
-        return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, judged), judged, given)
+        given = PenaltyContext(player, update, self.blueprint.fake_batches, self._draws, parameters, factor)
+        return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:
         if self._fake is not None:
@@ -298,9 +302,9 @@ class Fleet:
             return made.mean(1, keepdim=True)
         return made if self.blueprint.team.kind == "stackelberg" else made.flatten(1, 2).unsqueeze(1)
 
-    def _which(self, judged: Judged) -> dict[str, Tensor]:
+    def _which(self, batch: PlayerBatch) -> dict[str, Tensor]:
         weight = self.blueprint.team.which
-        return {"which_generator": weight * which_generator(judged.fake)} if weight else {}
+        return {"which_generator": weight * which_generator(batch.fake)} if weight else {}
 
     def _batch_each(self) -> int:
         """Samples that each generator makes for one judgement."""
@@ -311,7 +315,7 @@ class Fleet:
         constraint = self.blueprint.constraint
         if constraint is None:
             return
-        everyone = not self.exits
+        everyone = not self.divergences
         with torch.no_grad():
             for parameter in self.discriminators.parameters.values():
                 projected = constraint.project(parameter)
@@ -323,7 +327,7 @@ class Fleet:
         if self.average is None:
             return
         moved = good.repeat_interleave(self._team)
-        everyone = not self.exits
+        everyone = not self.divergences
         with torch.no_grad():
             for name, parameter in self.generators.parameters.items():
                 mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)

@@ -48,7 +48,7 @@ class History:
                 self._sums[name], self._counts[name] = value.detach().to(torch.float64, copy=True), 1
 
     def close_window(self, step: int, alive: Sequence[bool]) -> None:
-        """At a window's last step, turn the sums into points of the members that are still in."""
+        """At a window's last step, turn the sums into points of the members that have not diverged."""
         if step % self.window:
             return
         for name, total in self._sums.items():

@@ -19,7 +19,7 @@ from gantlet.objectives.base import Stateful
 
 from .anneal import Stall
 from .blueprint import Blueprint
-from .step import Judged
+from .step import PlayerBatch
 
 __all__ = ["advanced", "initial", "part"]
 
@@ -49,13 +49,13 @@ def part(state: Mapping[str, Tensor], owner: str) -> dict[str, Tensor]:
 
 
 def advanced(
-    blueprint: Blueprint, state: Mapping[str, Tensor], judged: Judged, alive: Tensor, update: int
+    blueprint: Blueprint, state: Mapping[str, Tensor], batch: PlayerBatch, alive: Tensor, update: int
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Every state after discriminator update ``update``, and what to log; members that are out keep theirs."""
-    assert judged.real is not None
+    """Every state after discriminator update ``update``, and what to log; diverged members keep theirs."""
+    assert batch.real is not None
     moved: dict[str, Tensor] = {}
     seen: dict[str, Tensor] = {}
-    given: dict[str, Any] = judged.arguments(blueprint.objective)
+    given: dict[str, Any] = batch.arguments(blueprint.objective)
     for prefix, owner in _owners(blueprint):
         if isinstance(owner, Stall):
             if _MEASURE not in seen:
@@ -68,7 +68,7 @@ def advanced(
             fresh, seen = owner.update(part(state, ""), real=given["real"], fake=given["fake"])
         else:
             own = part(state, prefix[:-1])
-            fresh, more = owner.update(own, real=judged.real.score.detach(), fake=judged.fake.score.detach())
+            fresh, more = owner.update(own, real=batch.real.score.detach(), fake=batch.fake.score.detach())
             seen |= more
         moved |= {f"{prefix}{name}": value.detach() for name, value in fresh.items()}
     keep = alive.reshape(-1, 1, 1)

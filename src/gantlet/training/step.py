@@ -24,8 +24,8 @@ from .stack import Stack
 
 __all__ = [
     "Discriminators",
-    "Judged",
     "PenaltyContext",
+    "PlayerBatch",
     "combined",
     "critic",
     "losses",
@@ -67,8 +67,8 @@ class Discriminators:
 
 
 @dataclass
-class Judged:
-    """What a player's update has in hand when its losses are computed."""
+class PlayerBatch:
+    """A player's batches and the discriminator's outputs for them, from which its losses are computed."""
 
     real: DiscriminatorOutput | None
     fake: DiscriminatorOutput
@@ -108,14 +108,14 @@ def needs_of(objective: Objective | Penalty) -> frozenset[str]:
     return frozenset(getattr(objective, "needs", ()))
 
 
-def losses(objective: Objective, player: str, judged: Judged) -> Tensor:  # -> [S, K]
+def losses(objective: Objective, player: str, batch: PlayerBatch) -> Tensor:  # -> [S, K]
     """The loss of a player, before penalties."""
-    arguments = judged.arguments(objective)
+    arguments = batch.arguments(objective)
     return objective.discriminator(**arguments) if player == "discriminator" else objective.generator(**arguments)
 
 
 def penalty_losses(
-    penalties: tuple[Penalty, ...], discriminate: DiscriminatorFunction, judged: Judged, given: PenaltyContext
+    penalties: tuple[Penalty, ...], discriminate: DiscriminatorFunction, batch: PlayerBatch, given: PenaltyContext
 ) -> dict[str, Tensor]:  # -> {label: [S, K]}
     """The penalties of a player that are due, as they join its loss."""
     found: dict[str, Tensor] = {}
@@ -123,8 +123,8 @@ def penalty_losses(
         every = getattr(penalty, "every", 1)  # a user's may have none
         if penalty.player != given.player or given.update % every:
             continue
-        batch, shape = judged.fake_samples.shape[2], tuple(judged.fake_samples.shape[3:])
-        wanted = penalty.draws(generators=given.generators, batch=batch, shape=shape)
+        size, *shape = batch.fake_samples.shape[2:]
+        wanted = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
         drawn = {
             name: given.draws.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
             for name, draw in wanted.items()
@@ -132,14 +132,14 @@ def penalty_losses(
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
         if "outputs" in needs:
-            extra |= {"real_output": judged.real, "fake_output": judged.fake}
+            extra |= {"real_output": batch.real, "fake_output": batch.fake}
         if "parameters" in needs:
             extra["parameters"] = given.parameters
         if "state" in needs:
             prefix = f"{penalty.label}/"
-            held = {name: value for name, value in judged.state.items() if name.startswith(prefix)}
+            held = {name: value for name, value in batch.state.items() if name.startswith(prefix)}
             extra["state"] = {name.removeprefix(prefix): value for name, value in held.items()}
-        value = penalty(discriminate, real=judged.real_samples, fake=judged.fake_samples, noise=drawn, **extra)
+        value = penalty(discriminate, real=batch.real_samples, fake=batch.fake_samples, noise=drawn, **extra)
         scale = every * given.factor
         found[penalty.label] = value if scale == 1 else value * scale
     return found
@@ -164,23 +164,23 @@ def which_generator(fake: DiscriminatorOutput) -> Tensor:  # generator_logits [S
     return -chance.diagonal(dim1=1, dim2=3).mean(1)  # [S, B, K] -> [S, K]
 
 
-def critic(objective: Objective, discriminate: DiscriminatorFunction, judged: Judged) -> DiscriminatorFunction:
+def critic(objective: Objective, discriminate: DiscriminatorFunction, batch: PlayerBatch) -> DiscriminatorFunction:
     """The critic on which penalties act: the score, unless the objective makes one of both batches' outputs."""
-    if not isinstance(objective, WithCritic) or judged.real is None:
+    if not isinstance(objective, WithCritic) or batch.real is None:
         return discriminate
-    real, fake = judged.real, judged.fake
+    real, fake = batch.real, batch.fake
     return lambda x: DiscriminatorOutput(objective.critic(at=discriminate(x), real=real, fake=fake))
 
 
-def monitors(objective: Objective, judged: Judged) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
+def monitors(objective: Objective, batch: PlayerBatch) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
     """What is logged of the discriminator's update: mean scores, and what a ``Monitored`` objective adds."""
-    assert judged.real is not None
+    assert batch.real is not None
     found = {
-        name: v.score.detach().mean((1, 2)) for name, v in (("score_real", judged.real), ("score_fake", judged.fake))
+        name: v.score.detach().mean((1, 2)) for name, v in (("score_real", batch.real), ("score_fake", batch.fake))
     }
     if isinstance(objective, Monitored):
         with torch.no_grad():
-            found |= objective.monitors(**judged.arguments(objective))
+            found |= objective.monitors(**batch.arguments(objective))
     return found
 
 

@@ -52,7 +52,7 @@ def packed(x: Tensor, pack: int) -> Tensor:
 
 
 def packed_shape(shape: tuple[int, ...], pack: int) -> tuple[int, ...]:
-    """The shape of what is judged, from a sample's.
+    """The shape of a discriminator's input, from a sample's.
 
     Example:
         >>> packed_shape((3, 28, 28), 2)
