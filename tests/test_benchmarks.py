@@ -28,9 +28,9 @@ from benchmarks.workloads import MIDDLE, NARROW, RING, WORKLOADS, Workload
 
 from gantlet.objectives.alpha import Alpha
 from gantlet.training import convolutional
-from gantlet.training.feed import Latents
+from gantlet.training.batch_loader import Latents
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import Draws
+from gantlet.training.randomness import KeyedRandom
 
 TINY = Workload("tiny", depth=2, g_width=12, d_width=10, batch=16, members=3, goal=1.0)
 SMALL = Images("small", width=2, batch=8, members=2, goal=1.0)
@@ -55,7 +55,7 @@ def load(plain: PlainLoop | PlainImages, fleet: Fleet, member: int) -> None:
 
 def latents_of(fleet: Fleet, batch: int) -> Latents:
     """The fleet's latents, drawn anew by the same keys."""
-    draws = Draws(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
+    draws = KeyedRandom(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
     return Latents(draws, shape=(1, batch, 2), pool=50_000)
 
 
@@ -68,7 +68,7 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
         load(plain, fleet, member)
     sums: dict[tuple[str, int], list[float]] = {}
     for step in range(6):
-        real, drawn = fleet.feed.real(step), latents.at("generator", step)
+        real, drawn = fleet.loader.real(step), latents.at("generator", step)
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], drawn[member, 0])
         before = {name: value.clone() for name, value in fleet.history.state()[0].items()}
@@ -87,13 +87,13 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
 def test_convolutional_sides_have_equal_losses_too(enough: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolutional, "_ENOUGH", enough)
     fleet = images.fleet(SMALL, 2)
-    draws = Draws(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
+    draws = KeyedRandom(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
     latents = Latents(draws, shape=(1, SMALL.batch, images.LATENT), prior="uniform", pool=None)
     loops = [PlainImages(SMALL, torch.zeros(SMALL.batch, 1, 28, 28)) for _ in range(2)]
     for member, plain in enumerate(loops):
         load(plain, fleet, member)
     for step in range(4):
-        real, drawn = fleet.feed.real(step), latents.at("generator", step)
+        real, drawn = fleet.loader.real(step), latents.at("generator", step)
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], drawn[member, 0])
         fleet.advance()

@@ -87,9 +87,9 @@ def fleet(objective: str, penalty: str, seeds: tuple[int, ...], route: Any) -> F
 def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Tensor]:
     """The sum of a player's losses over members, as a function of its parameters."""
     sheet = trained.blueprint
-    real = trained.feed.real(0)
+    real = trained.loader.real(0)
     latents = trained._latents.at("generator", 0).flatten(0, 1)  # pyright: ignore[reportPrivateUsage]
-    penalties, draws = sheet.penalties, trained._draws  # pyright: ignore[reportPrivateUsage]
+    penalties, draws = sheet.penalties, trained._random  # pyright: ignore[reportPrivateUsage]
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
         own = parameters if player == "generator" else None

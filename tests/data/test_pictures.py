@@ -20,8 +20,8 @@ from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.training.feed import Feed
-from gantlet.training.randomness import Draws
+from gantlet.training.batch_loader import BatchLoader
+from gantlet.training.randomness import KeyedRandom
 from shelf import ShelfReader, picture
 
 
@@ -121,7 +121,7 @@ def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
     assert resident.size == streamed.size == 32
     assert resident.test.equal(streamed.test)
     feeds = [
-        Feed(data, Draws((1, 2), device=torch.device("cpu"), dtype=torch.float32), batch=7, kind="fixed")
+        BatchLoader(data, KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float32), batch=7, kind="fixed")
         for data in (resident, streamed)
     ]
     for update in range(10):

@@ -15,7 +15,7 @@ import console
 from gantlet.studies import album as module
 from gantlet.studies.album import pictured_runs
 from gantlet.studies.loading import Team, load
-from gantlet.training.feed import fixed_latents
+from gantlet.training.batch_loader import fixed_latents
 
 
 @given(st.integers(1, 100), st.integers(1, 100))

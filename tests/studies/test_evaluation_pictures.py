@@ -23,7 +23,7 @@ from gantlet.studies.film import frames_of, write_film
 from gantlet.studies.loading import Team, load
 from gantlet.studies.sampler import write_samples
 from gantlet.studies.study import Options, prepare, start
-from gantlet.training.feed import fixed_latents
+from gantlet.training.batch_loader import fixed_latents
 
 SIDE = 64  # images of this side are drawn pixel by pixel
 CELL = SIDE + 2

@@ -82,7 +82,7 @@ SHEETS: dict[str, dict[str, Any]] = {
 
 
 def sheet(name: str) -> Blueprint:
-    return arena.sheet(steps=5000, **SHEETS[name])  # a window of the history is five steps wide
+    return arena.sheet(steps=5000, **SHEETS[name])  # a log interval of five steps
 
 
 def everything(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -128,7 +128,7 @@ def test_everything_that_training_needs_is_in_it() -> None:
     for player in ("generator", "discriminator"):
         kept = {name.rpartition("/")[2] for name in tensors if name.startswith(f"{player}/optimiser/")}
         assert kept == {"step", "exp_avg", "exp_avg_sq"}
-    assert rest["history_counts"]["loss_g"] == 3  # an open window of three steps
+    assert rest["history_counts"]["loss_g"] == 3  # an open log interval of three steps
     assert rest["discriminator_steps"] == 3
 
 

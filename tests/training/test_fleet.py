@@ -342,7 +342,7 @@ def test_the_average_follows_its_recurrence() -> None:
 def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
     trained = arena.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
     outputs = trained.discriminate.both(
-        real=trained.feed.real(0),
+        real=trained.loader.real(0),
         fake=trained._generate("discriminator", 0),  # pyright: ignore[reportPrivateUsage]
     )
     on_real, on_fake = (output.score.detach().mean((-2, -1)) for output in outputs)

@@ -88,7 +88,7 @@ def test_both_players_play_against_the_weighted_mixture() -> None:
     assert fleet.mixture is not None
     shares = fleet.mixture.shares()
     fleet._differentiate_discriminator()  # pyright: ignore[reportPrivateUsage]
-    real, fake = fleet.feed.real(0), fleet._generate("discriminator", 0).detach()  # pyright: ignore[reportPrivateUsage]
+    real, fake = fleet.loader.real(0), fleet._generate("discriminator", 0).detach()  # pyright: ignore[reportPrivateUsage]
     for slot in range(2):
         weighted = (shares[slot] * softplus(scores(fleet, fake[slot], slot)).mean(-1)).sum()
         loss = softplus(-scores(fleet, real[slot, 0].double(), slot)).mean() + weighted

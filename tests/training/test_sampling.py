@@ -8,8 +8,8 @@ from torch import nn
 
 import arena
 from gantlet.training import sampling
+from gantlet.training.batch_loader import fixed_latents
 from gantlet.training.blueprint import Player
-from gantlet.training.feed import fixed_latents
 from gantlet.training.sampling import decision, draw_latents, sample, scores
 
 

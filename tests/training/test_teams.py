@@ -252,14 +252,14 @@ def play(team: Team, fleet: Fleet, member: int) -> None:
     for step in range(STEPS):
         mine = fleet._latents.at("generator", step)[member]
         if schedule.order == "g_first":
-            team.move_generators(fleet.feed.real(max(0, update - 1))[member, 0], mine)
+            team.move_generators(fleet.loader.real(max(0, update - 1))[member, 0], mine)
         for _ in range(schedule.n_critic):
             drawn = mine if schedule.latent == "shared" else fleet._latents.at("discriminator", update)[member]
-            mix = fleet._draws.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
-            team.move_discriminator(fleet.feed.real(update)[member, 0], drawn, mix)
+            mix = fleet._random.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
+            team.move_discriminator(fleet.loader.real(update)[member, 0], drawn, mix)
             update += 1
         if schedule.order == "d_first":
-            team.move_generators(fleet.feed.real(update - 1)[member, 0], mine)
+            team.move_generators(fleet.loader.real(update - 1)[member, 0], mine)
 
 
 def assert_running(plain: Plain, stack: Stack, row: int) -> None:

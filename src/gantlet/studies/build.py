@@ -32,9 +32,9 @@ from gantlet.training.blueprint import (
     Tuning,
     per_member,
 )
+from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedule import Schedule
-from gantlet.training.view import packed_shape
 
 from .parts import Parts, choose_network, find_method, find_task, with_own, with_penalties
 from .spec import Resolved

@@ -18,9 +18,9 @@ from torch import nn
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue
 from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.memory import available_memory
 from gantlet.training.stack import Route, refuses_vmap
-from gantlet.training.view import packed_shape
 
 from .build import blueprint, parts_of
 from .spec import Resolved

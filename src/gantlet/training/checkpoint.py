@@ -4,7 +4,8 @@ Tensors go into a safetensors file, the rest into JSON: nothing executable in a 
 written into a temporary folder, synced, and renamed into place; the last good one stays until then.
 
 What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, divergences
-(under ``exits``), and the open window of the history. What is not: random states (draws are keyed) and data positions (they follow from counters).
+(under ``exits``), and the open log interval of the history. What is not: random states (draws are keyed) and data
+positions (they follow from counters).
 """
 
 from __future__ import annotations

@@ -21,13 +21,14 @@ from gantlet.penalties.base import DiscriminatorFunction
 
 from . import states
 from .anneal import Stall
+from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
-from .feed import Feed, Latents
+from .discriminator_input import DiscriminatorInput
 from .history import History
 from .memory import keep_freed_memory
 from .mixture import Mixture
 from .optimisers import StackOptimiser
-from .randomness import Draws, seed_of
+from .randomness import KeyedRandom, seed_of
 from .stack import Stack
 from .step import (
     Discriminators,
@@ -41,7 +42,6 @@ from .step import (
     penalty_losses,
     which_generator,
 )
-from .view import View
 
 __all__ = ["Divergence", "Fleet"]
 
@@ -83,11 +83,11 @@ class Fleet:
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
-        self._draws = Draws(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._view = View(self._draws, sizes.pack, blueprint.noise)
-        self.feed = Feed(dataset, self._draws, batch=sizes.batch, kind=blueprint.feed)
+        self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
+        self._input = DiscriminatorInput(self._random, sizes.pack, blueprint.noise)
+        self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
         self._latents = Latents(
-            self._draws,
+            self._random,
             shape=(sizes.generators, self._batch_each(), sizes.latent),
             prior=blueprint.prior,
             pool=dataset.size if schedule.latent == "pool" else None,
@@ -127,8 +127,8 @@ class Fleet:
         """Do one step: one generator update and the discriminator updates that belong to it."""
         schedule = self.blueprint.schedule
         self._tune()
-        # Distances are measured at a window's last step: a copy of all weights at every step would cost too much.
-        measured = (self.step + 1) % self.history.window == 0
+        # Distances are measured at the last step of a log interval: a copy of all weights at every step would cost too much.
+        measured = (self.step + 1) % self.history.log_interval == 0
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()} if measured else {}
         if schedule.extragradient:
             self._extragradient_step()
@@ -145,7 +145,7 @@ class Fleet:
         self.history.add(
             {f"moved_{player[0]}": self.optimisers[player].distance(copy) for player, copy in held.items()}
         )
-        self.history.close_window(self.step, self.alive)
+        self.history.close_interval(self.step, self.alive)
 
     @property
     def alive(self) -> list[bool]:
@@ -186,8 +186,8 @@ class Fleet:
         """The gradients of the discriminators' update; what was batch, and ``[S]`` who may move."""
         objective, update = self.blueprint.objective, self.discriminator_steps
         self.discriminators.at("discriminator", update)
-        real = self._seen(self.feed.real(update), "d/real", update)  # [S, 1, B, *x]
-        fake = self._seen(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
+        real = self._inputs(self.loader.real(update), "d/real", update)  # [S, 1, B, *x]
+        fake = self._inputs(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
         real_output, fake_output = self.discriminate.both(real=real, fake=fake)
         batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
         found = {"loss_d": losses(objective, "discriminator", batch)}
@@ -197,10 +197,10 @@ class Fleet:
     def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
         made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
-        fake = self._seen(made, "g/fake", update)
+        fake = self._inputs(made, "g/fake", update)
         discriminate = self.discriminate.frozen()
         last = max(0, self.discriminator_steps - 1)
-        real = self._seen(self.feed.real(last), "g/real", update) if self._wants_real() else fake.detach()
+        real = self._inputs(self.loader.real(last), "g/real", update) if self._wants_real() else fake.detach()
         with torch.no_grad():
             real_output = discriminate(real) if "real" in needs_of(objective) else None
         batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
@@ -263,8 +263,8 @@ class Fleet:
         for optimiser in self.optimisers.values():
             optimiser.tune(factors, beta2=None if tuning.beta2.kind == "constant" else (share, tuning.beta2_end))
 
-    def _seen(self, x: Tensor, name: str, update: int) -> Tensor:
-        return self._view(x, name=name, update=update, step=self.step)
+    def _inputs(self, x: Tensor, name: str, update: int) -> Tensor:
+        return self._input(x, name=name, update=update, step=self.step)
 
     def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
         diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
@@ -283,7 +283,7 @@ class Fleet:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         factor = self.blueprint.tuning.penalty.factor(self.step)
-        given = PenaltyContext(player, update, self.blueprint.fake_batches, self._draws, parameters, factor)
+        given = PenaltyContext(player, update, self.blueprint.fake_batches, self._random, parameters, factor)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["KEY_VERSION", "Draws", "block_length", "keyed_generator", "seed_of"]
+__all__ = ["KEY_VERSION", "KeyedRandom", "block_length", "keyed_generator", "seed_of"]
 
 KEY_VERSION = 1
 """Version of the key format; part of every key and of study.json."""
@@ -50,7 +50,7 @@ def block_length(numbers: int) -> int:
     return max(1, min(64, 65536 // max(1, numbers)))
 
 
-class Draws:
+class KeyedRandom:
     """The random tensors of a fleet.
 
     Arguments:

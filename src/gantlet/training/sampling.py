@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .feed import POOL_SEED, fixed_latents
+from .batch_loader import POOL_SEED, fixed_latents
+from .discriminator_input import packed
 from .fleet import Fleet
 from .randomness import keyed_generator
-from .view import packed
 
 __all__ = ["LatentDraw", "decision", "draw_latents", "owners_by_weight", "sample", "scores"]
 
@@ -95,7 +95,7 @@ def scores(fleet: Fleet, x: Tensor, slots: Sequence[int]) -> Tensor:
     """
     execution, pack = fleet.blueprint.execution, fleet.blueprint.sizes.pack
     x = x.to(execution.device, execution.dtype)
-    shared = x.dim() == len(fleet.feed.shape) + 1
+    shared = x.dim() == len(fleet.loader.shape) + 1
     parameters, count = fleet.discriminators.parameters, x.shape[0 if shared else 1]
     if pack == 1:
         return _forward(fleet, "discriminator", slots, x, parameters, shared=shared)

@@ -19,7 +19,7 @@ from torch import Tensor
 from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
 from gantlet.penalties.base import DiscriminatorFunction, Penalty
 
-from .randomness import Draws
+from .randomness import KeyedRandom
 from .stack import Stack
 
 __all__ = [
@@ -98,7 +98,7 @@ class PenaltyContext:
     player: str
     update: int
     generators: int
-    draws: Draws
+    random: KeyedRandom
     parameters: Mapping[str, Tensor]
     factor: float = 1.0
 
@@ -126,7 +126,7 @@ def penalty_losses(
         size, *shape = batch.fake_samples.shape[2:]
         wanted = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
         drawn = {
-            name: given.draws.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
+            name: given.random.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
             for name, draw in wanted.items()
         }
         extra: dict[str, Any] = {}

@@ -12,10 +12,10 @@ import arena
 from gantlet.networks.mlp import MLP
 from gantlet.training.anneal import Anneal
 from gantlet.training.blueprint import Execution, InstanceNoise, Player, Sizes
+from gantlet.training.discriminator_input import DiscriminatorInput, packed, packed_shape
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import Draws
+from gantlet.training.randomness import KeyedRandom
 from gantlet.training.sampling import decision, scores
-from gantlet.training.view import View, packed, packed_shape
 
 FAMILY = MLP(g_width=7, g_depth=2, d_width=5, d_depth=2)
 
@@ -60,8 +60,8 @@ def test_the_map_of_a_packed_discriminator_shows_each_point_twice() -> None:
 
 
 def noise_of(name: str, update: int) -> Tensor:
-    draws = Draws((1, 2), device=torch.device("cpu"), dtype=torch.float64)
-    view = View(draws, noise=InstanceNoise(1.0))
+    draws = KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float64)
+    view = DiscriminatorInput(draws, noise=InstanceNoise(1.0))
     return view(torch.zeros(2, 3, 400, 2, dtype=torch.float64), name=name, update=update, step=0)
 
 
@@ -75,9 +75,9 @@ def test_instance_noise_is_normal_keyed_and_independent_by_member_update_and_pla
 
 
 def test_instance_noise_is_per_member_and_fades() -> None:
-    draws = Draws((1, 1), device=torch.device("cpu"), dtype=torch.float64)
+    draws = KeyedRandom((1, 1), device=torch.device("cpu"), dtype=torch.float64)
     scale = torch.tensor([0.5, 0.0], dtype=torch.float64).reshape(2, 1, 1)
-    view = View(draws, noise=InstanceNoise(scale, Anneal("linear", every=10)))
+    view = DiscriminatorInput(draws, noise=InstanceNoise(scale, Anneal("linear", every=10)))
     x = torch.ones(2, 1, 6, 2, dtype=torch.float64)
     full, half, none = (view(x, name="d/real", update=0, step=step) - x for step in (0, 5, 10))
     assert torch.equal(full[1], torch.zeros_like(full[1]))
