@@ -18,11 +18,11 @@ from contracts.doubles import BalanceLike
 from gantlet.errors import StoreError
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
 from gantlet.training.fleet import Divergence, Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 
@@ -74,9 +74,9 @@ SHEETS: dict[str, dict[str, Any]] = {
     "batch norm": normed(3),
     "state": {"objective": BalanceLike(gamma=0.5, rate=0.1)},
     "optimistic": optimistic(),
-    "extragradient": {"schedule": Schedule(extragradient=True), "noise": InstanceNoise(0.1)},
-    "tuned": {"tuning": Tuning(Anneal("step", decay=0.9, every=2), beta2=Anneal("cosine", every=9))},
-    "stalling": {"objective": BalanceLike(gamma=0.5, rate=0.1), "tuning": Tuning(Stall(every=2))},
+    "extragradient": {"schedule": UpdateSchedule(extragradient=True), "noise": InstanceNoise(0.1)},
+    "tuned": {"tuning": Tuning(Schedule("step", decay=0.9, every=2), beta2=Schedule("cosine", every=9))},
+    "stalling": {"objective": BalanceLike(gamma=0.5, rate=0.1), "tuning": Tuning(ReduceOnPlateau(every=2))},
     "float32": {"execution": Execution(route="stacked", dtype=torch.float32)},
 }
 

@@ -10,12 +10,12 @@ from torch import Tensor
 
 import arena
 from gantlet.networks.mlp import MLP
-from gantlet.training.anneal import Anneal
 from gantlet.training.blueprint import Execution, InstanceNoise, Player, Sizes
 from gantlet.training.discriminator_input import DiscriminatorInput, packed, packed_shape
 from gantlet.training.fleet import Fleet
 from gantlet.training.randomness import KeyedRandom
 from gantlet.training.sampling import decision, scores
+from gantlet.training.schedules import Schedule
 
 FAMILY = MLP(g_width=7, g_depth=2, d_width=5, d_depth=2)
 
@@ -77,7 +77,7 @@ def test_instance_noise_is_normal_keyed_and_independent_by_member_update_and_pla
 def test_instance_noise_is_per_member_and_fades() -> None:
     draws = KeyedRandom((1, 1), device=torch.device("cpu"), dtype=torch.float64)
     scale = torch.tensor([0.5, 0.0], dtype=torch.float64).reshape(2, 1, 1)
-    view = DiscriminatorInput(draws, noise=InstanceNoise(scale, Anneal("linear", every=10)))
+    view = DiscriminatorInput(draws, noise=InstanceNoise(scale, Schedule("linear", every=10)))
     x = torch.ones(2, 1, 6, 2, dtype=torch.float64)
     full, half, none = (view(x, name="d/real", update=0, step=step) - x for step in (0, 5, 10))
     assert torch.equal(full[1], torch.zeros_like(full[1]))

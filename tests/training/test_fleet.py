@@ -18,11 +18,11 @@ from gantlet.objectives.vanilla import Vanilla
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.penalties.clipping import WeightClipping
 from gantlet.penalties.gradient import GradientPenalty
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, Tuning, per_member
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 DOUBLE = Execution(route="stacked", dtype=torch.float64)
 LOOP = Execution(route="loop", dtype=torch.float64)
@@ -57,9 +57,9 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
     return {
         "vanilla": {},
         "saturating": {"objective": Vanilla(saturating=True)},
-        "reuse": {"schedule": Schedule(reuse_fake=True)},
-        "g first": {"schedule": Schedule(order="g_first", latent="shared")},
-        "pool": {"schedule": Schedule(latent="pool", reuse_fake=True), "prior": "uniform"},
+        "reuse": {"schedule": UpdateSchedule(reuse_fake=True)},
+        "g first": {"schedule": UpdateSchedule(order="g_first", latent="shared")},
+        "pool": {"schedule": UpdateSchedule(latent="pool", reuse_fake=True), "prior": "uniform"},
         "endless": {"feed": "endless"},
         "least squares": {"objective": LeastSquares(a=spread(0.0, -1.0, 0.1), b=spread(1.0), c=spread(1.0, 0.0, 0.9))},
         "alpha": {"objective": Alpha(alpha_d=spread(0.3, 1.0, torch.inf), alpha_g=spread(1.0, 2.0, 0.5))},
@@ -67,14 +67,14 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
         "wgan": {
             "objective": Wasserstein(),
             "constraint": WeightClipping(clip=spread(0.1, 0.2, 0.05)),
-            "schedule": Schedule(n_critic=3),
+            "schedule": UpdateSchedule(n_critic=3),
             "generator": Player(lambda: family.generator(latent=3, shape=(2,)), rms),
             "discriminator": Player(lambda: family.discriminator(shape=(2,)), rms),
         },
         "wgan-gp": {
             "objective": Wasserstein(),
             "penalties": (GradientPenalty(weight=spread(10.0, 1.0, 3.0), target=spread(1.0)),),
-            "schedule": Schedule(n_critic=2),
+            "schedule": UpdateSchedule(n_critic=2),
         },
         "rates": {
             "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, rates)),
@@ -92,18 +92,18 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
             "sizes": Sizes(batch=8, latent=3, steps=20, pack=2),
             "discriminator": Player(lambda: family.discriminator(shape=(4,)), arena.adam(members)),
         },
-        "instance noise": {"noise": InstanceNoise(spread(0.3, 0.0, 0.1), Anneal("linear", every=15))},
-        "extragradient": {"schedule": Schedule(extragradient=True), "ema": 0.9},
+        "instance noise": {"noise": InstanceNoise(spread(0.3, 0.0, 0.1), Schedule("linear", every=15))},
+        "extragradient": {"schedule": UpdateSchedule(extragradient=True), "ema": 0.9},
         "optimistic": {
             "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, optimistic=True)),
             "discriminator": Player(lambda: family.discriminator(shape=(2,)), arena.adam(members, optimistic=True)),
         },
         "tuned": {
-            "tuning": Tuning(Anneal("step", decay=0.9, every=3), beta2=Anneal("cosine", every=9), beta2_end=0.99),
+            "tuning": Tuning(Schedule("step", decay=0.9, every=3), beta2=Schedule("cosine", every=9), beta2_end=0.99),
         },
         "stalling": {
             "objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01)),
-            "tuning": Tuning(Stall(every=2)),
+            "tuning": Tuning(ReduceOnPlateau(every=2)),
         },
     }
 
@@ -314,7 +314,7 @@ def test_weights_lie_in_their_box_after_every_step() -> None:
 
 
 def test_reused_fakes_are_one_generator_forward() -> None:
-    trained = arena.fleet((1, 2), schedule=Schedule(reuse_fake=True))
+    trained = arena.fleet((1, 2), schedule=UpdateSchedule(reuse_fake=True))
     calls = 0
     real_call = trained.generators._run  # pyright: ignore[reportPrivateUsage]
 

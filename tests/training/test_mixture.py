@@ -23,8 +23,8 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.mixture import Mixture
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.sampling import draw_latents, owners_by_weight, sample
-from gantlet.training.schedule import Schedule
 from gantlet.training.stack import Route
+from gantlet.training.update_schedule import UpdateSchedule
 
 Reduction = Literal["mean", "sum", "half-sum"]
 SCALE = {"mean": 1.0, "sum": 3.0, "half-sum": 1.5}
@@ -146,9 +146,9 @@ def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule", [Schedule(), Schedule(order="g_first", latent="shared"), Schedule(extragradient=True)]
+    "schedule", [UpdateSchedule(), UpdateSchedule(order="g_first", latent="shared"), UpdateSchedule(extragradient=True)]
 )
-def test_solo_equals_stacked(schedule: Schedule) -> None:
+def test_solo_equals_stacked(schedule: UpdateSchedule) -> None:
     together = arena.train(Fleet(sheet(schedule=schedule), arena.dataset()))
     assert together.mixture is not None
     for slot, seed in enumerate((4, 9)):

@@ -43,8 +43,8 @@ from gantlet.studies.workshop import Workshop
 from gantlet.training.blueprint import Execution, Player, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
 from gantlet.training.stack import Stack
+from gantlet.training.update_schedule import UpdateSchedule
 
 SEEDS = (4, 9)
 STEPS = 10
@@ -119,7 +119,7 @@ class Game:
     discriminator: Callable[[bool], nn.Module] = discriminator
     d_norm: bool = False
     g_norm: bool = False
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: UpdateSchedule = field(default_factory=UpdateSchedule)
 
 
 def slopes(d: Plain, at: Tensor) -> Tensor:  # [B, 2] -> [B]
@@ -137,7 +137,7 @@ def r1_and_r2(d: Plain, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
 
 
 VANILLA = Game(Vanilla(), lambda r, f: softplus(-r).mean() + softplus(f).mean(), lambda r, f: softplus(-f).mean())
-SCRIPT = replace(VANILLA, schedule=Schedule(order="g_first", latent="shared"))
+SCRIPT = replace(VANILLA, schedule=UpdateSchedule(order="g_first", latent="shared"))
 SQUARES = Game(
     LeastSquares(a=-1.0, b=1.0, c=0.5),
     lambda r, f: (r - 1).square().mean() / 2 + (f + 1).square().mean() / 2,
@@ -164,7 +164,7 @@ GAMES = {
     **{f"{name}, batch norm in D": replace(game, d_norm=True) for name, game in PLAIN.items()},
     "averaged, batch norm in both": replace(AVERAGED, d_norm=True, g_norm=True),
     "vanilla, batch norm in G": replace(VANILLA, g_norm=True),
-    "wgan-gp": replace(SLOPED, schedule=Schedule(n_critic=2)),
+    "wgan-gp": replace(SLOPED, schedule=UpdateSchedule(n_critic=2)),
     "wgan-gp, batch norm in G": replace(SLOPED, g_norm=True),
     "r3gan": replace(PAIRED, penalties=(R1(weight=3.0), R2(weight=5.0)), penalty=r1_and_r2),
     "stackelberg": SCRIPT,

@@ -20,7 +20,6 @@ from gantlet.networks.probe import has_batch_statistics, tells_generators_apart
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.settings import Scalar, settings_of
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import (
     Blueprint,
     Execution,
@@ -34,7 +33,8 @@ from gantlet.training.blueprint import (
 )
 from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 from .parts import Parts, choose_network, find_method, find_task, with_own, with_penalties
 from .spec import Resolved
@@ -65,9 +65,9 @@ def family_of(parts: Parts, resolved: Resolved, shape: tuple[int, ...]) -> Famil
     return with_own(family, resolved.values, shape)
 
 
-def schedule_of(values: Mapping[str, Any]) -> Schedule:
+def schedule_of(values: Mapping[str, Any]) -> UpdateSchedule:
     """The schedule fields."""
-    return Schedule(
+    return UpdateSchedule(
         order=values["order"],
         latent=values["latent"],
         reuse_fake=values["reuse_fake"],
@@ -84,9 +84,9 @@ def tuning_of(values: Mapping[str, Any], steps: int) -> Tuning:
     on_stall = values["lr_schedule"] == "on-stall"
     kind = "constant" if on_stall else values["lr_schedule"]
     return Tuning(
-        lr=Stall(decay, every, floor) if on_stall else Anneal(kind, decay, every, floor),
-        penalty=Anneal(values["penalty_schedule"], 0.5, burn_in, values["penalty_floor"]),
-        beta2=Anneal(values["beta2_schedule"], 1.0, burn_in, 0.0),
+        lr=ReduceOnPlateau(decay, every, floor) if on_stall else Schedule(kind, decay, every, floor),
+        penalty=Schedule(values["penalty_schedule"], 0.5, burn_in, values["penalty_floor"]),
+        beta2=Schedule(values["beta2_schedule"], 1.0, burn_in, 0.0),
         beta2_end=values["beta2_end"],
     )
 
@@ -238,7 +238,7 @@ def _noise(settings: Sequence[Resolved], execution: Execution) -> InstanceNoise 
     if not any(scales):
         return None
     over = int(settings[0].values["instance_noise_steps"])
-    return InstanceNoise(per_member(scales, execution), Anneal("linear", every=over) if over else Anneal())
+    return InstanceNoise(per_member(scales, execution), Schedule("linear", every=over) if over else Schedule())
 
 
 def _make(

@@ -32,7 +32,7 @@ class DiscriminatorInput:
             if isinstance(scale, Tensor):
                 scale = scale.reshape(-1, *[1] * (x.dim() - 1))
             fresh = self.random.draw(f"instance/{name}", update, tuple(x.shape[1:]), "normal")
-            x = x + scale * self.noise.anneal.factor(step) * fresh
+            x = x + scale * self.noise.schedule.factor(step) * fresh
         return packed(x, self.pack)
 
 

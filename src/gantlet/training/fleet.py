@@ -20,7 +20,6 @@ from gantlet.data.base import Dataset
 from gantlet.penalties.base import DiscriminatorFunction
 
 from . import states
-from .anneal import Stall
 from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
 from .discriminator_input import DiscriminatorInput
@@ -29,6 +28,7 @@ from .memory import keep_freed_memory
 from .mixture import Mixture
 from .optimisers import StackOptimiser
 from .randomness import KeyedRandom, seed_of
+from .schedules import ReduceOnPlateau
 from .stack import Stack
 from .step import (
     Discriminators,
@@ -255,7 +255,7 @@ class Fleet:
     def _tune(self) -> None:
         """Learning rates and Adam's second decay as this step has them."""
         tuning = self.blueprint.tuning
-        if isinstance(tuning.lr, Stall):
+        if isinstance(tuning.lr, ReduceOnPlateau):
             factors = self.state["stall/factor"].flatten().tolist()
         else:
             factors = [tuning.lr.factor(self.step)] * self.members

@@ -1,4 +1,4 @@
-"""What a fleet remembers between updates beside weights: states of the objective, of penalties, and of a stalling rate.
+"""What a fleet remembers between updates beside weights: states of the objective, of penalties, and of a learning rate on a plateau.
 
 All of it is one flat mapping of tensors ``[S, 1, 1]``, so that a checkpoint holds it as it is: the objective's by its
 own names, a penalty's under its label, the learning rate's under ``stall``.
@@ -17,8 +17,8 @@ from torch import Tensor
 from gantlet.errors import Refused
 from gantlet.objectives.base import Stateful
 
-from .anneal import Stall
 from .blueprint import Blueprint
+from .schedules import ReduceOnPlateau
 from .step import PlayerBatch
 
 __all__ = ["advanced", "initial", "part"]
@@ -57,7 +57,7 @@ def advanced(
     seen: dict[str, Tensor] = {}
     given: dict[str, Any] = batch.arguments(blueprint.objective)
     for prefix, owner in _owners(blueprint):
-        if isinstance(owner, Stall):
+        if isinstance(owner, ReduceOnPlateau):
             if _MEASURE not in seen:
                 raise Refused(
                     f"lr_schedule=on-stall watches what an objective calls '{_MEASURE}', but this one's update reports "
@@ -82,5 +82,5 @@ def _owners(blueprint: Blueprint) -> Iterator[tuple[str, Any]]:
     for penalty in blueprint.penalties:
         if isinstance(penalty, Stateful):
             yield f"{penalty.label}/", penalty
-    if isinstance(blueprint.tuning.lr, Stall):
+    if isinstance(blueprint.tuning.lr, ReduceOnPlateau):
         yield f"{_STALL}/", blueprint.tuning.lr

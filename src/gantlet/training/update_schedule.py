@@ -11,11 +11,11 @@ from typing import Literal
 
 from gantlet.errors import Refused
 
-__all__ = ["Schedule"]
+__all__ = ["UpdateSchedule"]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class UpdateSchedule:
     """The schedule fields of a method.
 
     Attributes:
@@ -61,7 +61,7 @@ class Schedule:
         """How many discriminator updates step ``step`` (counted from 0) takes.
 
         Example:
-            >>> wgan = Schedule(n_critic=5, critic_schedule="wgan")
+            >>> wgan = UpdateSchedule(n_critic=5, critic_schedule="wgan")
             >>> [wgan.updates(t) for t in (0, 24, 25, 499, 500, 501)]
             [100, 100, 5, 5, 100, 5]
         """
@@ -75,7 +75,7 @@ class Schedule:
         """Discriminator updates of the first ``steps`` steps.
 
         Example:
-            >>> wgan = Schedule(n_critic=5, critic_schedule="wgan")
+            >>> wgan = UpdateSchedule(n_critic=5, critic_schedule="wgan")
             >>> wgan.total(26) == sum(wgan.updates(t) for t in range(26)) == 2505
             True
         """
