@@ -23,10 +23,10 @@ from gantlet.catalogue import FAMILIES, find
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.dragan import Dragan
 from gantlet.penalties.gradient import GradientPenalty
+from gantlet.penalties.input_gradient import input_gradient, sample_norm
 from gantlet.penalties.lecam import LeCam
 from gantlet.penalties.pulling_away import PullingAway
 from gantlet.penalties.r1 import R1
-from gantlet.penalties.slope import sample_norm, slope
 
 pytestmark = pytest.mark.slow  # of the tests, not of the code
 
@@ -119,7 +119,7 @@ class Attached(GradientPenalty):
 
 class MeanOverPixelsOfReal(R1):
     def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
-        cost = (self.weight / 2 * slope(discriminate, real).flatten(3).square().mean(-1)).mean(-1)
+        cost = (self.weight / 2 * input_gradient(discriminate, real).flatten(3).square().mean(-1)).mean(-1)
         return cost.expand(-1, fake.shape[1])
 
 

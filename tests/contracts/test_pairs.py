@@ -21,7 +21,7 @@ from console import resolve
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.networks.autoencoders import DenseAutoEncoder
-from gantlet.networks.heads import embedded
+from gantlet.networks.generator_head import embedded
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
@@ -105,7 +105,7 @@ def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Ten
     return loss
 
 
-def slope(loss: Callable[[dict[str, Tensor]], Tensor], at: dict[str, Tensor]) -> dict[str, Tensor]:
+def input_gradient(loss: Callable[[dict[str, Tensor]], Tensor], at: dict[str, Tensor]) -> dict[str, Tensor]:
     leaves = {name: value.detach().clone().requires_grad_() for name, value in at.items()}
     found = torch.autograd.grad(loss(leaves), list(leaves.values()), create_graph=True, materialize_grads=True)
     return dict(zip(leaves, found, strict=True))
@@ -136,7 +136,7 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
         assert torch.allclose(along, rise, rtol=1e-5, atol=1e-7), f"slope {along} is not {rise}"
         second = torch.autograd.grad(along, list(leaves.values()), materialize_grads=True)
         found = dict(zip(leaves, second, strict=True))
-        ends = [slope(loss, moved(at, way, side * h)) for side in (1, -1)]
+        ends = [input_gradient(loss, moved(at, way, side * h)) for side in (1, -1)]
         bend = (dot(ends[0], way) - dot(ends[1], way)).detach() / (2 * h)
         assert torch.allclose(dot(found, way), bend, rtol=1e-4, atol=1e-5), f"curvature {dot(found, way)} is not {bend}"
 

@@ -12,7 +12,7 @@ from console import gantlet, resolve
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, GantletError, Refused, UnknownName
-from gantlet.networks.heads import Embedded
+from gantlet.networks.generator_head import Embedded
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution, Tuning
 from gantlet.training.fleet import Fleet

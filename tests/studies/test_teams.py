@@ -203,7 +203,7 @@ def test_learned_weights_arrive_with_a_rate_of_their_own() -> None:
 
 def test_one_generator_alone_has_no_weight_to_learn() -> None:
     plain, learned = (trained(*words) for words in ((), ("team_weights=learned",)))
-    assert learned.mixture is None
+    assert learned.generator_weights is None
     for player in ("generators", "discriminators"):
         mine, theirs = getattr(learned, player).parameters, getattr(plain, player).parameters
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)

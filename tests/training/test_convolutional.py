@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
 from gantlet.networks.dcgan import DCGAN28
-from gantlet.networks.same import Trim
+from gantlet.networks.same_padding import Trim
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training import convolutional
 from gantlet.training import stack as stacks

@@ -6,17 +6,17 @@ The protocol is in :mod:`gantlet.networks.base`.
 from .autoencoders import AutoEncoder, DenseAutoEncoder
 from .began import BEGAN
 from .bogonet import BogoNet
+from .custom import CustomNetworks
 from .dcgan import DCGAN28
 from .dcgan4 import DCGAN4
 from .dcgan64 import DCGAN
 from .dragan_mnist import DRAGANMNIST
 from .ebgan import EBGAN
-from .heads import embedded, with_generator_head
+from .generator_head import embedded, with_generator_head
+from .inspection import has_batch_statistics
 from .lsgan import LSGAN
 from .mlp import MLP, BranchMixture, FullyConnected, StackelbergMixture
 from .notebook import NotebookConv, NotebookCritic
-from .own import OwnNetworks
-from .probe import has_batch_statistics
 from .r3gan import R3GAN
 from .resnet import ResNet
 from .stacked_mnist import StackedMNIST
@@ -35,11 +35,11 @@ __all__ = [
     "AutoEncoder",
     "BogoNet",
     "BranchMixture",
+    "CustomNetworks",
     "DenseAutoEncoder",
     "FullyConnected",
     "NotebookConv",
     "NotebookCritic",
-    "OwnNetworks",
     "ResNet",
     "StackedMNIST",
     "StackelbergCIFAR",

@@ -37,7 +37,7 @@ from torch import nn
 from gantlet.settings import setting
 
 from .layers import Norm, Output, dense_generator, heads, initialised, normal, normalisation, square_image
-from .same import same_convolution, same_deconvolution
+from .same_padding import same_convolution, same_deconvolution
 
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
 

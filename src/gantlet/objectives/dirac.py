@@ -22,10 +22,10 @@ from torch import Tensor
 
 from gantlet.errors import BadValue
 
-__all__ = ["dirac_pair", "number"]
+__all__ = ["dirac_pair", "single_value"]
 
 
-def number(value: float | Tensor, *, name: str) -> float:
+def single_value(value: float | Tensor, *, name: str) -> float:
     """A setting as one number, for formulas that hold for a single member.
 
     Raises:

@@ -32,7 +32,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import across, spread
+from .input_gradient import across, batch_std
 
 __all__ = ["Consistency", "mirrored_and_moved"]
 
@@ -79,7 +79,7 @@ class Consistency:
         """The augmented samples."""
         if samples.ndim == 6:
             return mirrored_and_moved(samples, noise, shift=self.shift)
-        return samples + across(self.jitter, samples) * spread(samples) * noise
+        return samples + across(self.jitter, samples) * batch_std(samples) * noise
 
     def gap(
         self, discriminate: DiscriminatorFunction, samples: Tensor, noise: Tensor

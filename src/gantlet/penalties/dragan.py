@@ -36,7 +36,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import across, sample_norm, slope, spread
+from .input_gradient import across, batch_std, input_gradient, sample_norm
 
 __all__ = ["Dragan"]
 
@@ -90,7 +90,7 @@ class Dragan:
         scale, pixel = across(self.scale, samples), noise["pixel"]
         if self.noise == "gaussian":
             return samples + scale * pixel
-        size = scale * spread(samples)
+        size = scale * batch_std(samples)
         if self.noise == "two-sided":
             return samples + size * (2 * pixel - 1)
         share = across(noise["share"], samples)
@@ -107,6 +107,6 @@ class Dragan:
         noise: Mapping[str, Tensor],  # pixel [S, 1, B, *x], share [S, 1, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(discriminate, self.points(real, noise)))  # [S, 1, B]
+        norm = sample_norm(input_gradient(discriminate, self.points(real, noise)))  # [S, 1, B]
         cost = (self.weight * (norm - self.target).square()).mean(-1)  # [S, 1]
         return cost.expand(-1, fake.shape[1])

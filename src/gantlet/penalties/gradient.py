@@ -24,7 +24,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import between, sample_norm, slope
+from .input_gradient import between, input_gradient, sample_norm
 
 __all__ = ["GradientPenalty"]
 
@@ -66,5 +66,5 @@ class GradientPenalty:
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(input_gradient(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).square()).mean(-1)

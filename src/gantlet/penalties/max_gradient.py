@@ -24,7 +24,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import between, slope, squared_norm
+from .input_gradient import between, input_gradient, squared_norm
 
 __all__ = ["MaxGradient"]
 
@@ -66,5 +66,7 @@ class MaxGradient:
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        squared = squared_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        squared = squared_norm(
+            input_gradient(discriminate, between(real=real, fake=fake, mix=noise["mix"]))
+        )  # [S, K, B]
         return (self.weight * squared).amax(-1)  # a weight is at least 0, so the order does not matter

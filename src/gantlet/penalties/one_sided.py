@@ -23,7 +23,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import between, sample_norm, slope
+from .input_gradient import between, input_gradient, sample_norm
 
 __all__ = ["OneSidedGradient"]
 
@@ -67,5 +67,5 @@ class OneSidedGradient:
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(input_gradient(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).relu().square()).mean(-1)

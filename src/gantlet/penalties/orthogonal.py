@@ -26,7 +26,7 @@ from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
 
-__all__ = ["Orthogonal", "OrthogonalGenerator", "overlap"]
+__all__ = ["Orthogonal", "OrthogonalGenerator", "orthogonality_gap"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Orthogonal:
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty."""
-        each = overlap(parameters, fake.shape[0]).reshape(-1, 1, 1)
+        each = orthogonality_gap(parameters, fake.shape[0]).reshape(-1, 1, 1)
         return (self.weight * each)[..., 0].expand(-1, fake.shape[1])
 
 
@@ -103,11 +103,11 @@ class OrthogonalGenerator:
     ) -> Tensor:  # [S, K]
         """The weighted penalty."""
         members, team = fake.shape[:2]
-        each = overlap(parameters, members * team).reshape(members, team, 1)
+        each = orthogonality_gap(parameters, members * team).reshape(members, team, 1)
         return (self.weight * each)[..., 0]
 
 
-def overlap(parameters: Mapping[str, Tensor], networks: int) -> Tensor:  # {name: [N, ...]} -> [N]
+def orthogonality_gap(parameters: Mapping[str, Tensor], networks: int) -> Tensor:  # {name: [N, ...]} -> [N]
     """The squared products of different filters, summed over pairs (each twice) and weights; 0 without weights."""
     total = next(iter(parameters.values())).new_zeros(networks)
     for weight in parameters.values():

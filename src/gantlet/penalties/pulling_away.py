@@ -24,7 +24,7 @@ from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import sample_norm
+from .input_gradient import sample_norm
 
 __all__ = ["PullingAway"]
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import slope, squared_norm
+from .input_gradient import input_gradient, squared_norm
 
 __all__ = ["R1"]
 
@@ -64,5 +64,5 @@ class R1:
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        cost = (self.weight / 2 * squared_norm(slope(discriminate, real))).mean(-1)  # [S, 1]
+        cost = (self.weight / 2 * squared_norm(input_gradient(discriminate, real))).mean(-1)  # [S, 1]
         return cost.expand(-1, fake.shape[1])

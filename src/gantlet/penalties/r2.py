@@ -21,7 +21,7 @@ from torch import Tensor
 from gantlet.settings import setting
 
 from .base import DiscriminatorFunction, Draw
-from .slope import slope, squared_norm
+from .input_gradient import input_gradient, squared_norm
 
 __all__ = ["R2"]
 
@@ -62,4 +62,4 @@ class R2:
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        return (self.weight / 2 * squared_norm(slope(discriminate, fake))).mean(-1)
+        return (self.weight / 2 * squared_norm(input_gradient(discriminate, fake))).mean(-1)

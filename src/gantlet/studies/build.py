@@ -15,8 +15,8 @@ from gantlet.data.base import Dataset, Source
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
-from gantlet.networks.heads import embedded, with_generator_head
-from gantlet.networks.probe import has_batch_statistics, tells_generators_apart
+from gantlet.networks.generator_head import embedded, with_generator_head
+from gantlet.networks.inspection import has_batch_statistics, tells_generators_apart
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.settings import Scalar, settings_of

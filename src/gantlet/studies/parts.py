@@ -14,7 +14,7 @@ from gantlet import catalogue
 from gantlet.errors import BadValue, Refused
 from gantlet.methods.base import Method
 from gantlet.networks.base import Family
-from gantlet.networks.own import OwnNetworks
+from gantlet.networks.custom import CustomNetworks
 from gantlet.settings import Scalar, Setting, settings_of
 from gantlet.tasks.base import Task
 
@@ -199,7 +199,7 @@ def with_own(family: Family, values: Mapping[str, Scalar], shape: tuple[int, ...
     generator, discriminator = str(values["generator"]), str(values["discriminator"])
     if not generator and not discriminator:
         return family
-    return OwnNetworks(own_generator=generator, own_discriminator=discriminator, rest=family, shape=shape)
+    return CustomNetworks(own_generator=generator, own_discriminator=discriminator, rest=family, shape=shape)
 
 
 def _instance(found: Any) -> Family:

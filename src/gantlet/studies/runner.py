@@ -216,7 +216,11 @@ def _row(job: Job, fleet: Fleet, slot: int) -> dict[str, Any]:
         "discriminator_steps": updates,
         "images_seen": updates * fleet.blueprint.sizes.batch,
         "weights": "average" if fleet.average is not None else "last",
-        **({} if fleet.mixture is None else {"generator_weights": fleet.mixture.shares()[slot].tolist()}),
+        **(
+            {}
+            if fleet.generator_weights is None
+            else {"generator_weights": fleet.generator_weights.shares()[slot].tolist()}
+        ),
         **_settings(resolved),
         **job.last[slot],
     }

@@ -40,9 +40,9 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"{player}/parameter/{name}": p.detach() for name, p in stack.parameters.items()}
         tensors |= {f"{player}/buffer/{name}": b for name, b in stack.buffers.items()}
         tensors |= {f"{player}/optimiser/{name}": v for name, v in fleet.optimisers[player].state().items()}
-    if fleet.mixture is not None:
-        tensors["weights/logits"] = fleet.mixture.logits.detach()
-        tensors |= {f"weights/optimiser/{name}": v for name, v in fleet.mixture.optimiser.state().items()}
+    if fleet.generator_weights is not None:
+        tensors["weights/logits"] = fleet.generator_weights.logits.detach()
+        tensors |= {f"weights/optimiser/{name}": v for name, v in fleet.generator_weights.optimiser.state().items()}
     tensors |= {f"average/{name}": v for name, v in (fleet.average or {}).items()}
     tensors |= {f"objective/{name}": v for name, v in fleet.state.items()}
     sums, counts = fleet.history.state()
@@ -70,9 +70,9 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
             for name in stack.buffers:
                 stack.buffers[name] = tensors[f"{player}/buffer/{name}"].to(device).clone()
             fleet.optimisers[player].load(_under(tensors, f"{player}/optimiser/", device), fleet.alive)
-        if fleet.mixture is not None:
-            fleet.mixture.logits.copy_(tensors["weights/logits"])
-            fleet.mixture.optimiser.load(_under(tensors, "weights/optimiser/", device), fleet.alive)
+        if fleet.generator_weights is not None:
+            fleet.generator_weights.logits.copy_(tensors["weights/logits"])
+            fleet.generator_weights.optimiser.load(_under(tensors, "weights/optimiser/", device), fleet.alive)
     if fleet.average is not None:
         fleet.average = _under(tensors, "average/", device)
     fleet.state = _under(tensors, "objective/", device)

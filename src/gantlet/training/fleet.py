@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from gantlet.data.base import Dataset
 from gantlet.penalties.base import DiscriminatorFunction
 
-from . import states
+from . import objective_state
 from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
 from .discriminator_input import DiscriminatorInput
+from .generator_weights import GeneratorWeights
 from .history import History
 from .memory import keep_freed_memory
-from .mixture import Mixture
 from .optimisers import StackOptimiser
 from .randomness import KeyedRandom, seed_of
 from .schedules import ReduceOnPlateau
@@ -68,7 +68,7 @@ class Fleet:
         divergences: By slot, how members diverged.
         generators: The stack of S·K generators.
         discriminators: The stack of S discriminators.
-        mixture: The learned weights of the teams, None where all generators weigh the same.
+        generator_weights: The learned weights of the teams, None where all generators weigh the same.
         optimisers: By player; learned weights are one of their own.
         average: The averaged generator parameters, None without averaging.
         state: The objective's state.
@@ -105,14 +105,14 @@ class Fleet:
             ),
         }
         learned = blueprint.team.learned
-        self.mixture = (
-            Mixture(learned, members=self.members, generators=sizes.generators, execution=execution)
+        self.generator_weights = (
+            GeneratorWeights(learned, members=self.members, generators=sizes.generators, execution=execution)
             if learned
             else None
         )
-        if self.mixture is not None:
-            self.optimisers["weights"] = self.mixture.optimiser
-        self.state = states.initial(blueprint)
+        if self.generator_weights is not None:
+            self.optimisers["weights"] = self.generator_weights.optimiser
+        self.state = objective_state.initial(blueprint)
         self.average = (
             {name: value.detach().clone() for name, value in self.generators.parameters.items()}
             if blueprint.ema
@@ -164,7 +164,7 @@ class Fleet:
     def _update_generator(self) -> None:
         good = self._differentiate_generator(self.step)
         self._move("generator")
-        if self.mixture is not None:
+        if self.generator_weights is not None:
             self._move("weights")
         self._after_generator(good)
 
@@ -216,9 +216,11 @@ class Fleet:
         loss.sum().backward()
         norm = optimiser.norm()
         good = self._alive & (loss.detach() + norm).isfinite()
-        if player == "generator" and self.mixture is not None:
-            good = good & self.mixture.optimiser.norm().isfinite()
-            self.history.add({"generator_weights_entropy": self.mixture.entropy(self.mixture.logits)})
+        if player == "generator" and self.generator_weights is not None:
+            good = good & self.generator_weights.optimiser.norm().isfinite()
+            self.history.add(
+                {"generator_weights_entropy": self.generator_weights.entropy(self.generator_weights.logits)}
+            )
         if not bool((good == self._alive).all()):
             self._diverge(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
@@ -226,12 +228,12 @@ class Fleet:
 
     def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
         reduction = self.blueprint.team.reduction
-        if self.mixture is None:
+        if self.generator_weights is None:
             return combined(team, reduction)
         return (
-            self.mixture.generator_loss(team, reduction)
+            self.generator_weights.generator_loss(team, reduction)
             if player == "generator"
-            else self.mixture.discriminator_loss(team, reduction)
+            else self.generator_weights.discriminator_loss(team, reduction)
         )
 
     def _move(self, player: str) -> None:
@@ -243,7 +245,9 @@ class Fleet:
         self._constrain(good)
         self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
-            self.state, seen = states.advanced(self.blueprint, self.state, batch, good, self.discriminator_steps)
+            self.state, seen = objective_state.advanced(
+                self.blueprint, self.state, batch, good, self.discriminator_steps
+            )
             self.history.add(seen)
         self.discriminator_steps += 1
 

@@ -45,8 +45,8 @@ def draw_latents(fleet: Fleet, count: int, *, name: str = "latent/test") -> Late
     blueprint = fleet.blueprint
     latents = fixed_latents(count, blueprint.sizes.latent, blueprint.prior, name=name)
     generator = keyed_generator(POOL_SEED, 0, f"{name}/owner")
-    if fleet.mixture is not None:
-        return LatentDraw(latents, owners_by_weight(fleet.mixture.shares(), count, generator))
+    if fleet.generator_weights is not None:
+        return LatentDraw(latents, owners_by_weight(fleet.generator_weights.shares(), count, generator))
     owners = torch.randint(blueprint.makers, (count,), generator=generator)
     return LatentDraw(latents, owners)
 

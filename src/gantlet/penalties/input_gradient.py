@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .base import DiscriminatorFunction
 
-__all__ = ["across", "between", "sample_norm", "slope", "spread", "squared_norm"]
+__all__ = ["across", "batch_std", "between", "input_gradient", "sample_norm", "squared_norm"]
 
 
 def between(*, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:  # [S, 1, B, *x], [S, K, B, *x], [S, K, B]
@@ -32,7 +32,7 @@ def between(*, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:  # [S, 1, B, 
     return mix * real.detach() + (1 - mix) * fake.detach()
 
 
-def slope(discriminate: DiscriminatorFunction, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
+def input_gradient(discriminate: DiscriminatorFunction, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
     """The gradient of each sample's own score, itself differentiable in the discriminator's parameters."""
     at = at.detach().requires_grad_()
     # Outside vmap: the scores of members and samples are independent, so the sum's gradient holds everyone's own.
@@ -58,11 +58,11 @@ def sample_norm(gradient: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B]
     return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())
 
 
-def spread(x: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, 1, *1]
+def batch_std(x: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, 1, *1]
     """The standard deviation of all numbers of a batch as one scalar, that of a population.
 
     Example:
-        >>> spread(torch.tensor([1.0, 1.0, 3.0, 3.0]).reshape(1, 1, 2, 2)).item()
+        >>> batch_std(torch.tensor([1.0, 1.0, 3.0, 3.0]).reshape(1, 1, 2, 2)).item()
         1.0
     """
     return across(x.flatten(2).std(-1, correction=0, keepdim=True), x)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.networks.probe import BATCH, has_batch_statistics, try_out
+from gantlet.networks.inspection import BATCH, has_batch_statistics, try_out
 from gantlet.objectives.base import DiscriminatorOutput
 
 

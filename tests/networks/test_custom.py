@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.errors import BadValue
-from gantlet.networks import OwnNetworks, StackelbergMixture
+from gantlet.networks import CustomNetworks, StackelbergMixture
 from gantlet.networks.base import Family
 from gantlet.objectives.base import DiscriminatorOutput
 
@@ -100,9 +100,9 @@ def user_module() -> Iterator[None]:
     del sys.modules["users_networks"]
 
 
-def own(generator: str = "", discriminator: str = "", **more: Any) -> OwnNetworks:
+def own(generator: str = "", discriminator: str = "", **more: Any) -> CustomNetworks:
     named = (f"users_networks:{name}" if name else "" for name in (generator, discriminator))
-    return OwnNetworks(*named, **more)
+    return CustomNetworks(*named, **more)
 
 
 @pytest.mark.parametrize("name", ["PlainGenerator", "FixedGenerator"])
@@ -201,12 +201,12 @@ def test_a_wrong_discriminator_is_explained(name: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("family", "words"),
     [
-        (OwnNetworks(own_generator="nets.py"), "is not of the form package.module:Name or file.py:Name"),
-        (OwnNetworks(own_generator="no.such:Net"), "cannot be imported"),
-        (OwnNetworks(own_generator="math:sin"), "could not be built|has no signature|wants the argument"),
+        (CustomNetworks(own_generator="nets.py"), "is not of the form package.module:Name or file.py:Name"),
+        (CustomNetworks(own_generator="no.such:Net"), "cannot be imported"),
+        (CustomNetworks(own_generator="math:sin"), "could not be built|has no signature|wants the argument"),
     ],
 )
-def test_a_wrong_name_is_explained(family: OwnNetworks, words: str) -> None:
+def test_a_wrong_name_is_explained(family: CustomNetworks, words: str) -> None:
     with pytest.raises(BadValue, match=words):
         family.generator(latent=2, shape=(2,))
 
@@ -221,9 +221,9 @@ def test_a_module_that_cannot_be_imported_is_explained(
     (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadValue, match=f"{name}:Net.* imported: .*{words}"):
-        OwnNetworks(own_generator=f"{name}:Net").generator(latent=2, shape=(2,))
+        CustomNetworks(own_generator=f"{name}:Net").generator(latent=2, shape=(2,))
 
 
 def test_what_is_provided_needs_a_shape() -> None:
-    with pytest.raises(BadValue, match="give OwnNetworks a shape"):
+    with pytest.raises(BadValue, match="give CustomNetworks a shape"):
         _ = own(discriminator="column_judge").provides

@@ -15,10 +15,10 @@ from gantlet.errors import BadValue, Refused
 from gantlet.networks import DCGAN28, MLP
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.began import BEGAN
+from gantlet.networks.custom import ScorePerSample
 from gantlet.networks.ebgan import EBGAN
-from gantlet.networks.heads import Embedded, embedded, with_generator_head
+from gantlet.networks.generator_head import Embedded, embedded, with_generator_head
 from gantlet.networks.layers import Score
-from gantlet.networks.own import ScorePerSample
 from gantlet.networks.r3gan import R3GAN
 from gantlet.networks.resnet import ResNet
 from gantlet.objectives.base import DiscriminatorOutput

@@ -24,8 +24,8 @@ from gantlet.errors import BadValue, Refused
 from gantlet.objectives.base import DiscriminatorOutput
 
 from .autoencoders import AutoEncoder
+from .custom import ScorePerSample
 from .layers import Score
-from .own import ScorePerSample
 
 __all__ = ["CodeHeads", "Embedded", "TwoHeads", "embedded", "with_generator_head"]
 

@@ -23,20 +23,20 @@ from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 from .base import Family
+from .inspection import BATCH, has_batch_statistics, random_batch, try_out
 from .mlp import MLP
-from .probe import BATCH, has_batch_statistics, random_batch, try_out
 
-__all__ = ["OwnNetworks", "ScorePerSample"]
+__all__ = ["CustomNetworks", "ScorePerSample"]
 
 
 @dataclass(frozen=True)
-class OwnNetworks:
+class CustomNetworks:
     """A family made of the user's classes; what is not named comes from the family ``rest``.
 
     ``shape`` is a sample's shape; it is needed to find out what an own discriminator ``provides``.
 
     Example:
-        >>> family = OwnNetworks(own_generator="torch.nn:Identity")
+        >>> family = CustomNetworks(own_generator="torch.nn:Identity")
         >>> family.generator(latent=2, shape=(2,))
         Identity()
     """
@@ -56,7 +56,7 @@ class OwnNetworks:
         if not self.own_discriminator:
             return self.rest.provides
         if self.shape is None:
-            raise BadValue("What an own discriminator provides is found by trying it: give OwnNetworks a shape.")
+            raise BadValue("What an own discriminator provides is found by trying it: give CustomNetworks a shape.")
         with torch.random.fork_rng(devices=[]):
             discriminator = self.discriminator(shape=self.shape)
         found = set[str]() if has_batch_statistics(discriminator, self.shape) else {"no_batch_statistics"}
