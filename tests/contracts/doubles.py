@@ -73,7 +73,7 @@ class EnergyLike:
     needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     symmetric: ClassVar[bool] = False
 
-    margin: float | Tensor = setting(1.0, "the energy that fake samples shall reach", above=0.0, varies=True)
+    margin: float | Tensor = setting(1.0, "the energy towards which fake samples are pushed", above=0.0, varies=True)
     pulling: float | Tensor = setting(0.1, "weight of the pulling-away term", low=0.0, varies=True)
 
     @property
@@ -100,7 +100,7 @@ class BalanceLike:
     needs: ClassVar[frozenset[str]] = frozenset({"state"})
     symmetric: ClassVar[bool] = False
 
-    gamma: float | Tensor = setting(0.5, "share of the real energy that fakes shall have", low=0.0, varies=True)
+    gamma: float | Tensor = setting(0.5, "the ratio of fake to real energy that is aimed at", low=0.0, varies=True)
     rate: float | Tensor = setting(0.001, "how fast k moves", above=0.0, varies=True)
 
     @property

@@ -171,8 +171,8 @@ def test_trying_out_leaves_no_trace() -> None:
         ("INSTANCE", "is a Linear: expected a Module class or a function"),
         ("NUMBER", "is an int: expected a Module class or a function"),
         ("no_module", "made a str: expected a torch.nn.Module"),
-        ("greedy", "wants the argument 'width', but gantlet gives latent and shape, by name"),
-        ("positional", "wants the argument 'latent'"),
+        ("greedy", "requires the argument 'width', but gantlet passes latent and shape, by name"),
+        ("positional", "requires the argument 'latent'"),
         ("angry", "could not be built with no arguments: RuntimeError('not today')"),
         ("FixedGenerator", "failed on a batch of shape [4, 7]: RuntimeError"),
         ("column_judge", "failed on a batch of shape [4, 7]"),
@@ -189,7 +189,7 @@ def test_a_wrong_generator_is_explained(name: str, words: str) -> None:
     ("name", "words"),
     [
         ("mean_judge", "returned a tensor of shape [64] for 4 samples of shape [1, 4, 4]: expected one score per"),
-        ("PlainGenerator", "wants the argument 'latent', but gantlet gives shape and generators"),
+        ("PlainGenerator", "requires the argument 'latent', but gantlet passes shape and generators"),
     ],
 )
 def test_a_wrong_discriminator_is_explained(name: str, words: str) -> None:
@@ -203,7 +203,7 @@ def test_a_wrong_discriminator_is_explained(name: str, words: str) -> None:
     [
         (CustomNetworks(own_generator="nets.py"), "is not of the form package.module:Name or file.py:Name"),
         (CustomNetworks(own_generator="no.such:Net"), "cannot be imported"),
-        (CustomNetworks(own_generator="math:sin"), "could not be built|has no signature|wants the argument"),
+        (CustomNetworks(own_generator="math:sin"), "could not be built|has no signature|requires the argument"),
     ],
 )
 def test_a_wrong_name_is_explained(family: CustomNetworks, words: str) -> None:

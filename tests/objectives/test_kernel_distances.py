@@ -66,7 +66,7 @@ def test_without_a_code_the_score_is_the_feature(objective: Any) -> None:
 
 @pytest.mark.parametrize("objective", EVERY, ids=repr)
 def test_one_sample_has_no_other_to_be_paired_with(objective: Any) -> None:
-    with pytest.raises(Refused, match="a batch of 1 came: give at least 2"):
+    with pytest.raises(Refused, match="the batch holds 1 sample: use at least 2"):
         objective.generator(real=DiscriminatorOutput(torch.zeros(3)), fake=DiscriminatorOutput(torch.zeros(1)))
 
 

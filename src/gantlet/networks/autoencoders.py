@@ -50,7 +50,7 @@ class DenseAutoEncoder:
 
     g_width: int = setting(256, "width of the generator's two hidden layers", low=1)
     d_width: int = setting(256, "width of the hidden layers on either side of the code", low=1)
-    code: int = setting(32, "numbers in the code", low=1)
+    code: int = setting(32, "dimension of the code", low=1)
     energy: Energy = setting("l2", "how a residual becomes the score (EBGAN l2, BEGAN l1)", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
 
@@ -84,7 +84,7 @@ class AutoEncoder(nn.Module):
         encoder: ``[B, *x]`` to a code of any shape.
         decoder: A code to ``[B, *x]``.
         kind: How the residual becomes the score.
-        features: Numbers in the code, ``d`` of the output's ``[B, d]``.
+        features: Dimension of the code, ``d`` of the output's ``[B, d]``.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, *, kind: Energy, features: int) -> None:

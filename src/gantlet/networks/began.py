@@ -49,7 +49,7 @@ class BEGAN:
     """
 
     width: int = setting(128, "channels n at full size", low=1)
-    code: int = setting(64, "numbers in the code; the paper's latent has as many", low=1)
+    code: int = setting(64, "dimension of the code; the paper's latent dimension is the same", low=1)
     energy: Energy = setting("l1", "how a residual becomes the score", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
 

@@ -56,20 +56,22 @@ class CustomNetworks:
         if not self.own_discriminator:
             return self.rest.provides
         if self.shape is None:
-            raise BadValue("What an own discriminator provides is found by trying it: give CustomNetworks a shape.")
+            raise BadValue(
+                "What an own discriminator provides is found out by running it: give CustomNetworks a shape."
+            )
         with torch.random.fork_rng(devices=[]):
             discriminator = self.discriminator(shape=self.shape)
-        found = set[str]() if has_batch_statistics(discriminator, self.shape) else {"no_batch_statistics"}
+        provided = set[str]() if has_batch_statistics(discriminator, self.shape) else {"no_batch_statistics"}
         output = try_out(discriminator, random_batch(self.shape))
         if isinstance(output, DiscriminatorOutput) and output.code is not None:
-            found.add("autoencoder")
-        return frozenset(found)
+            provided.add("autoencoder")
+        return frozenset(provided)
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """A fresh generator.
 
         Raises:
-            BadValue: The name cannot be imported or built, or its output has not the sample shape.
+            BadValue: The name cannot be imported or built, or its output does not have the sample shape.
         """
         if not self.own_generator:
             return self.rest.generator(latent=latent, shape=shape)
@@ -78,7 +80,7 @@ class CustomNetworks:
         expected = (BATCH, *shape)
         if not isinstance(made, Tensor) or tuple(made.shape) != expected:
             raise BadValue(
-                f"own_generator={self.own_generator} returned {_words(made)} for {BATCH} latents of size "
+                f"own_generator={self.own_generator} returned {_description(made)} for {BATCH} latents of size "
                 f"{latent}: expected samples, a tensor of shape {list(expected)}."
             )
         return module
@@ -87,7 +89,7 @@ class CustomNetworks:
         """A fresh discriminator; scores of shape ``[B, 1, …]`` are made ``[B]``.
 
         Raises:
-            BadValue: The name cannot be imported or built, or does not give one score per sample.
+            BadValue: The name cannot be imported or built, or does not return one score per sample.
         """
         if not self.own_discriminator:
             return self.rest.discriminator(shape=shape, generators=generators)
@@ -97,7 +99,7 @@ class CustomNetworks:
         score = output.score if isinstance(output, DiscriminatorOutput) else output
         if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
             raise BadValue(
-                f"own_discriminator={self.own_discriminator} returned {_words(score)} for {BATCH} samples of "
+                f"own_discriminator={self.own_discriminator} returned {_description(score)} for {BATCH} samples of "
                 f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a DiscriminatorOutput with such a score."
             )
         return discriminator
@@ -167,7 +169,7 @@ def _accepted(key: str, path: str, factory: Callable[..., Any], offered: dict[st
     missing = [name for name in required if name not in offered or name not in by_name]
     if missing:
         raise BadValue(
-            f"{key}={path} wants the argument '{missing[0]}', but gantlet gives {' and '.join(offered)}, "
+            f"{key}={path} requires the argument '{missing[0]}', but gantlet passes {' and '.join(offered)}, "
             f"by name: give it a default, or name a function that fills it in."
         )
     return {name: value for name, value in offered.items() if name in by_name}
@@ -184,10 +186,10 @@ def _given(arguments: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in arguments.items()) or "no arguments"
 
 
-def _words(came: object) -> str:
-    if isinstance(came, Tensor):
-        return f"a tensor of shape {list(came.shape)}"
-    return _article(type(came).__name__)
+def _description(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {list(value.shape)}"
+    return _article(type(value).__name__)
 
 
 def _article(kind: str) -> str:

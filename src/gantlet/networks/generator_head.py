@@ -1,4 +1,4 @@
-"""Head surgery: other last layers on a family's discriminator.
+"""Other last layers on a discriminator: an embedding, or a head that tells the generators apart.
 
 A discriminator that qualifies is a chain (a tree of ``nn.Sequential``) whose last layer with parameters is a linear map
 or a convolution to one number; what stands before it is the trunk. :func:`embedded` exchanges that last layer for one
@@ -39,7 +39,7 @@ def embedded(module: nn.Module, features: int) -> nn.Module:
 
     Arguments:
         module: A discriminator that qualifies (see the module); its trunk is used, not copied.
-        features: Numbers in the code, at least 1.
+        features: Dimension of the code, at least 1.
 
     Raises:
         Refused: A discriminator that does not qualify.
@@ -52,7 +52,7 @@ def embedded(module: nn.Module, features: int) -> nn.Module:
         torch.Size([5, 3])
     """
     if features < 1:
-        raise BadValue(f"An embedding of {features} features has nothing to compare: give at least 1.")
+        raise BadValue(f"An embedding of {features} features is empty: use at least 1.")
     if isinstance(module, AutoEncoder):
         trunk = nn.Sequential(module.encoder, nn.Flatten())
         return Embedded(trunk, _linear_beside(module, features), features=features)
@@ -81,7 +81,7 @@ def with_generator_head(module: nn.Module, generators: int) -> nn.Module:
         torch.Size([5, 4])
     """
     if generators < 1:
-        raise BadValue(f"A head for {generators} generators has nobody to tell apart: give at least 1.")
+        raise BadValue(f"A head for {generators} generators has no generators to tell apart: use at least 1.")
     if isinstance(module, AutoEncoder | Embedded):
         return CodeHeads(module, _linear_beside(module, generators))
     trunk, head, tail = _cut(module)
@@ -121,7 +121,7 @@ class TwoHeads(nn.Module):
         self.trunk, self.score, self.generator = trunk, score, generator
 
     def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, *x] -> score [B], generator_logits [B, K]
-        """What both heads say of the trunk's features."""
+        """The outputs of both heads."""
         shared = self.trunk(x)
         return DiscriminatorOutput(self.score(shared), generator_logits=self.generator(shared).flatten(1))
 

@@ -1,4 +1,4 @@
-"""What can be learnt of a network by trying it on a small batch.
+"""What can be found out about a network by running it on a small batch.
 
 Every trial runs in train mode on copies of the buffers, without gradients and with a random state of its own:
 the module, its running statistics and torch's global random state are left as they were.
@@ -23,7 +23,7 @@ BATCH = 4
 
 
 def try_out(module: nn.Module, x: Tensor) -> Any:  # [B, *in] -> what the module returns
-    """Call a module in train mode and leave no trace of it.
+    """Call a module in train mode without side effects.
 
     Raises:
         Exception: Whatever the module raises.

@@ -56,9 +56,9 @@ def scales_of(shape: tuple[int, ...], *, name: str, until: int = 7, most: int | 
             height, width, count = height // 2, width // 2, count + 1
         if count > 0 and min(height, width) >= _LEAST and (min(height, width) <= until or count == most):
             return Scales(channels, (height, width), count)
-    came = "×".join(str(size) for size in shape)
+    sample_size = "×".join(str(size) for size in shape)
     raise Refused(
         f"The network '{name}' is made for images of channels×height×width whose sides halve evenly to {_LEAST}–{until} "
-        f"pixels (28, 32 and 64 do), but a sample has the shape {came}: resize the images or choose a network for that "
+        f"pixels (28, 32 and 64 do), but a sample has the shape {sample_size}: resize the images or choose a network for that "
         f"shape, such as 'fc-mnist'."
     )

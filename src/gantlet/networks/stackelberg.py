@@ -174,8 +174,8 @@ class StackelbergCIFAR:
 def _widening(sizes: list[int], *, eps: float, first: bool) -> list[nn.Module]:
     """Linear layers with batch norm (in the first one if ``first``) and leaky rectifiers."""
     layers: list[nn.Module] = []
-    for place, (before, after) in enumerate(pairwise(sizes)):
-        norm = [nn.BatchNorm1d(after, eps=eps, momentum=0.1)] if first or place else []
+    for index, (before, after) in enumerate(pairwise(sizes)):
+        norm = [nn.BatchNorm1d(after, eps=eps, momentum=0.1)] if first or index else []
         layers += [nn.Linear(before, after), *norm, nn.LeakyReLU(0.2)]
     return layers
 

@@ -62,7 +62,7 @@ def _checked(declared: Setting, value: object) -> object:
     if not isinstance(value, Tensor):
         return declared.parse(value)
     if not declared.varies:
-        raise BadValue(f"{declared.name} is one choice for all members: expected {declared.range()}, no tensor.")
+        raise BadValue(f"{declared.name} is one value for all members: expected {declared.range()}, not a tensor.")
     for entry in value.flatten().tolist():
         declared.parse(entry)
     return value

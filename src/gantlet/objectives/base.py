@@ -1,4 +1,4 @@
-"""What an objective is: the losses of both players, as pure functions of what the discriminator said.
+"""What an objective is: the losses of both players, as pure functions of the discriminator's outputs.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``d`` features, ``*x`` sample shape.
 
@@ -29,7 +29,7 @@ Need = Literal["real", "samples", "outputs", "state"]
 
 @dataclass(frozen=True)
 class DiscriminatorOutput:
-    """What a discriminator says of a batch.
+    """A discriminator's output for a batch.
 
     Attributes:
         score: A logit, critic value, energy or potential per sample, ``[..., B]``.

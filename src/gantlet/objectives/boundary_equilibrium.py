@@ -46,7 +46,7 @@ class BoundaryEquilibrium:
     symmetric: ClassVar[bool] = False
 
     gamma: float | Tensor = setting(
-        0.5, "diversity ratio γ: the share of the real energy that fakes shall have", low=0.0, high=1.0, varies=True
+        0.5, "diversity ratio γ: the ratio of fake to real energy that is aimed at", low=0.0, high=1.0, varies=True
     )
     rate: float | Tensor = setting(0.001, "how fast k moves, λ", low=0.0, varies=True)
 

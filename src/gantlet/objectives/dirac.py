@@ -32,7 +32,7 @@ def single_value(value: float | Tensor, *, name: str) -> float:
         BadValue: A tensor with one value per member.
     """
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise BadValue(f"{name} holds {value.numel()} values, but theory speaks of one member: give one number.")
+        raise BadValue(f"{name} holds {value.numel()} values, but the theory is for a single member: give one number.")
     return float(value)
 
 

@@ -71,5 +71,5 @@ def _others(within: Tensor) -> Tensor:  # [..., A, A] -> [..., A]
     """The mean over all others of a sample's own batch."""
     size = within.shape[-1]
     if size < 2:
-        raise Refused("A kernel distance pairs samples of one batch, but a batch of 1 came: give at least 2.")
+        raise Refused("A kernel distance pairs samples of one batch, but the batch holds 1 sample: use at least 2.")
     return (within.sum(-1) - within.diagonal(dim1=-2, dim2=-1)) / (size - 1)

@@ -1,4 +1,4 @@
-r"""Consistency regularisation: the discriminator shall say the same of a sample and of its augmentation T(x).
+r"""Consistency regularisation: the scores of a sample and of its augmentation T(x) are pushed together.
 
 .. math::
     λ\, \mathbb{E}_i (D(r_i) - D(T(r_i)))^2 \quad [{} + λ\, \mathbb{E}_i (D(f_i) - D(T(f_i)))^2]
@@ -8,7 +8,7 @@ moved by whole pixels, uniformly up to ``shift`` each way (at most up to the las
 outside repeats the border, so that no colour is preferred. Samples of any other shape get a normal jitter, in standard
 deviations of all numbers of their batch.
 
-The gradient goes through both scores. No slope is taken, so batch statistics do no harm: samples and augmentations
+The gradient goes through both scores. No input gradient is taken, so batch statistics are allowed: samples and augmentations
 are batches of their own.
 
 Reference:
@@ -39,10 +39,10 @@ __all__ = ["Consistency", "mirrored_and_moved"]
 
 @dataclass(frozen=True)
 class Consistency:
-    """Augmented samples shall score like the samples themselves.
+    """Pushes the scores of augmented samples towards those of the samples themselves.
 
     ``weight`` and ``jitter`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``). Every
-    generator of a team bears the same value of the real samples' term, so that their mean is it.
+    generator of a team is given the same value of the real samples' term, so that their mean is it.
 
     Example:
         >>> from gantlet.objectives.base import DiscriminatorOutput

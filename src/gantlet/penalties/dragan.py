@@ -1,4 +1,4 @@
-r"""DRAGAN: slopes near the real samples shall be 1.
+r"""DRAGAN: the discriminator's gradient norm near the real samples is pushed towards 1.
 
 .. math::
     λ\, \mathbb{E}_i \bigl(\lVert \nabla_x D(r_i + δ_i) \rVert_2 - k\bigr)^2
@@ -47,13 +47,13 @@ _Noise = Literal["two-sided", "uniform_onesided", "uniform_scaled", "gaussian"]
 class Dragan:
     """The two-sided gradient penalty near the real samples, on the discriminator's raw score.
 
-    Every generator of a team bears the same value, so that their mean is it.
+    Every generator of a team is given the same value, so that their mean is it.
     ``weight``, ``target`` and ``scale`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``).
 
     Example:
         >>> import torch
         >>> from gantlet.objectives.base import DiscriminatorOutput
-        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # gradient = position
         >>> real = torch.tensor([[[[1.0], [3.0]]]])  # σ = 1: u = 1 leads to 1.5 and 3.5, (0.5² + 2.5²)/2 · 10
         >>> Dragan()(critic, real=real, fake=real, noise={"pixel": torch.ones_like(real)}).detach()
         tensor([[32.5000]])
@@ -65,7 +65,7 @@ class Dragan:
     label: ClassVar[str] = "dragan_penalty"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
-    target: float | Tensor = setting(1.0, "the slope k that costs nothing", low=0.0, varies=True)
+    target: float | Tensor = setting(1.0, "the gradient norm k at which the penalty is 0", low=0.0, varies=True)
     scale: float | Tensor = setting(
         0.5,
         "size of the perturbation, in standard deviations of the batch (gaussian: in the data's own units)",

@@ -1,9 +1,9 @@
-r"""What gradient penalties share: where they look, and how steep the discriminator is there.
+r"""What gradient penalties share: the points at which they act, and the discriminator's input gradient there.
 
 .. math::
     \hat x_i = e_i r_i + (1 - e_i) f_i, \qquad \nabla_x D(\hat x_i)
 
-The norm of a slope is over all dimensions of one sample: not over the batch, not over each pixel or row.
+The norm of a gradient is over all dimensions of one sample: not over the batch, not over each pixel or row.
 
 Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch, ``*x`` sample shape.
 """
@@ -36,8 +36,8 @@ def input_gradient(discriminate: DiscriminatorFunction, at: Tensor) -> Tensor:  
     """The gradient of each sample's own score, itself differentiable in the discriminator's parameters."""
     at = at.detach().requires_grad_()
     # Outside vmap: the scores of members and samples are independent, so the sum's gradient holds everyone's own.
-    (found,) = torch.autograd.grad(discriminate(at).score.sum(), at, create_graph=True)
-    return found
+    (gradient,) = torch.autograd.grad(discriminate(at).score.sum(), at, create_graph=True)
+    return gradient
 
 
 def squared_norm(gradient: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B]

@@ -1,10 +1,10 @@
-r"""The maximum gradient penalty of Lipschitz GANs: the steepest place of a batch alone is pressed down.
+r"""The maximum gradient penalty of Lipschitz GANs: only the largest gradient norm of a batch is penalised.
 
 .. math::
     \hat x_i = e_i r_i + (1 - e_i) f_i, \quad e_i \sim U[0, 1], \qquad
     λ\, \max_i \lVert \nabla_x D(\hat x_i) \rVert_2^2
 
-The largest slope of a batch estimates the Lipschitz constant, which the theory asks to be small; it need not
+The largest gradient norm of a batch estimates the Lipschitz constant, which the theory asks to be small; it need not
 have a certain value.
 
 Reference:
@@ -31,7 +31,7 @@ __all__ = ["MaxGradient"]
 
 @dataclass(frozen=True)
 class MaxGradient:
-    """The largest squared slope between real and fake samples, on the discriminator's raw score.
+    """The largest squared gradient norm between real and fake samples, on the discriminator's raw score.
 
     It is taken over each generator's batch apart.
     ``weight`` is a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
@@ -39,7 +39,7 @@ class MaxGradient:
     Example:
         >>> import torch
         >>> from gantlet.objectives.base import DiscriminatorOutput
-        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # slope = position: 1 and 3, 3² · 10
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # gradient = position: 1 and 3, 3² · 10
         >>> real, fake = torch.tensor([[[[0.0], [6.0]]]]), torch.tensor([[[[2.0], [0.0]]]])
         >>> MaxGradient()(critic, real=real, fake=fake, noise={"mix": torch.full((1, 1, 2), 0.5)}).detach()
         tensor([[90.]])
@@ -54,7 +54,7 @@ class MaxGradient:
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
-        """``mix``: where between its real and its fake sample each point lies, ``[K, B]``."""
+        """``mix``: the position of each point between its real and its fake sample, ``[K, B]``."""
         return {"mix": Draw("uniform", (generators, batch))}
 
     def __call__(

@@ -1,4 +1,4 @@
-r"""Orthogonal regularisation: the filters of each layer shall be orthogonal to one another, whatever their lengths.
+r"""Orthogonal regularisation: pushes the filters of each layer towards being orthogonal to one another, whatever their lengths.
 
 .. math::
     β \sum_{\text{weights}} \lVert W^\top W \odot (1 - I) \rVert_F^2
@@ -33,7 +33,7 @@ __all__ = ["Orthogonal", "OrthogonalGenerator", "orthogonality_gap"]
 class Orthogonal:
     """Orthogonal regularisation of the discriminator's weights.
 
-    Every generator of a team bears the same value, so that their mean is it.
+    Every generator of a team is given the same value, so that their mean is it.
     ``weight`` is β, a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
 
     Example:

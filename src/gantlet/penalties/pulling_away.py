@@ -1,4 +1,4 @@
-r"""The pulling-away term: the codes of a batch of fakes shall point in different directions.
+r"""The pulling-away term: the codes of a batch of fakes are pushed towards different directions.
 
 .. math::
     w \frac{1}{N (N - 1)} \sum_{i \neq j} \left(\frac{s_i^\top s_j}{\lVert s_i \rVert \lVert s_j \rVert}\right)^2
@@ -33,7 +33,7 @@ _EPS = 1e-8  # the direction of a code of zeros is zero
 
 @dataclass(frozen=True)
 class PullingAway:
-    """Codes of fake samples shall point in different directions.
+    """Pushes the codes of fake samples towards different directions.
 
     The term is that of each generator's batch apart.
     ``weight`` is a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
@@ -68,8 +68,8 @@ class PullingAway:
         """
         if fake_output.code is None:
             raise Refused(
-                "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one gives scores "
-                "alone: choose a network that provides 'autoencoder'."
+                "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one returns scores "
+                "only: choose a network that provides 'autoencoder'."
             )
         code = fake_output.code.flatten(3)
         unit = code / (sample_norm(code).unsqueeze(-1) + _EPS)

@@ -35,7 +35,7 @@ class _Order:
         self._epochs: dict[int, Tensor] = {}
 
     def at(self, update: int) -> Tensor:  # [U, B] int64, on the CPU
-        epoch, place = divmod(update, self.batches)
+        epoch, index = divmod(update, self.batches)
         if epoch not in self._epochs:
             orders = [
                 torch.randperm(self.size, generator=keyed_generator(seed, epoch, self.name))
@@ -44,7 +44,7 @@ class _Order:
             # The last epoch stays beside the new one: what is prefetched may belong to either.
             self._epochs = {kept: order for kept, order in self._epochs.items() if abs(kept - epoch) == 1}
             self._epochs[epoch] = torch.stack(orders)  # [U, N]
-        return self._epochs[epoch][:, place * self.batch : (place + 1) * self.batch]
+        return self._epochs[epoch][:, index * self.batch : (index + 1) * self.batch]
 
 
 class _Resident:

@@ -110,7 +110,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether a good checkpoint is there (the one being replaced counts, if the machine died in between)."""
-    return any((place / _NAMES[1]).exists() for place in (folder, folder.with_name(folder.name + ".old")))
+    return any((complete / _NAMES[1]).exists() for complete in (folder, folder.with_name(folder.name + ".old")))
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -119,10 +119,10 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         StoreError: There is none, it is damaged, or another version of gantlet wrote it.
     """
-    place = folder if (folder / _NAMES[1]).exists() else folder.with_name(folder.name + ".old")
+    complete = folder if (folder / _NAMES[1]).exists() else folder.with_name(folder.name + ".old")
     try:
-        tensors = safetensors.torch.load_file(place / _NAMES[0])
-        rest = json.loads((place / _NAMES[1]).read_text(encoding="utf-8"))
+        tensors = safetensors.torch.load_file(complete / _NAMES[0])
+        rest = json.loads((complete / _NAMES[1]).read_text(encoding="utf-8"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise StoreError(f"The checkpoint in {folder} cannot be read: {error}.") from error
     form = rest.get("format") if isinstance(rest, dict) else None
@@ -132,8 +132,8 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
-    found = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-    return {name: value.to(device).clone() for name, value in found.items()}
+    under = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name: value.to(device).clone() for name, value in under.items()}
 
 
 def _sync(path: Path) -> None:

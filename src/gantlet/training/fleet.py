@@ -169,18 +169,18 @@ class Fleet:
         self._after_generator(good)
 
     def _extragradient_step(self) -> None:
-        """Look ahead with one batch; then move from where both stood, along the gradients found there with the next."""
+        """Look ahead with one batch; then move from where both stood, along the gradients computed there with the next."""
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()}
-        for place in range(2):
+        for index in range(2):
             batch, good_d = self._differentiate_discriminator()
-            good_g = self._differentiate_generator(2 * self.step + place)
-            if place:
+            good_g = self._differentiate_generator(2 * self.step + index)
+            if index:
                 for player, optimiser in self.optimisers.items():
                     optimiser.restore(held[player])
             for player in self.optimisers:
                 self._move(player)
             self._after_discriminator(batch, good_d & good_g)
-            self._after_generator(good_d & good_g, average=place == 1)
+            self._after_generator(good_d & good_g, average=index == 1)
 
     def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
         """The gradients of the discriminators' update; what was batch, and ``[S]`` who may move."""
@@ -190,9 +190,9 @@ class Fleet:
         fake = self._inputs(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
         real_output, fake_output = self.discriminate.both(real=real, fake=fake)
         batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
-        found = {"loss_d": losses(objective, "discriminator", batch)}
-        found |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
-        return batch, self._differentiate("discriminator", found)
+        terms = {"loss_d": losses(objective, "discriminator", batch)}
+        terms |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
+        return batch, self._differentiate("discriminator", terms)
 
     def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
@@ -204,13 +204,13 @@ class Fleet:
         with torch.no_grad():
             real_output = discriminate(real) if "real" in needs_of(objective) else None
         batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
-        found = {"loss_g": losses(objective, "generator", batch)}
-        found |= self._which(batch) | self._penalties("generator", discriminate, batch, update)
-        return self._differentiate("generator", found)
+        terms = {"loss_g": losses(objective, "generator", batch)}
+        terms |= self._which(batch) | self._penalties("generator", discriminate, batch, update)
+        return self._differentiate("generator", terms)
 
-    def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
+    def _differentiate(self, player: str, terms: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
         """Put a player's gradients in place, and drop every member whose loss or gradient is not finite."""
-        loss = self._joined(player, reduce(torch.add, found.values()))  # [S]
+        loss = self._joined(player, reduce(torch.add, terms.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
@@ -223,7 +223,7 @@ class Fleet:
             )
         if not bool((good == self._alive).all()):
             self._diverge(player, good, loss.detach().isfinite())
-        self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
+        self.history.add({name: value.detach() for name, value in terms.items()} | {f"gradient_{player[0]}": norm})
         return good
 
     def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
@@ -245,10 +245,10 @@ class Fleet:
         self._constrain(good)
         self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
-            self.state, seen = objective_state.advanced(
+            self.state, monitored = objective_state.advanced(
                 self.blueprint, self.state, batch, good, self.discriminator_steps
             )
-            self.history.add(seen)
+            self.history.add(monitored)
         self.discriminator_steps += 1
 
     def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
@@ -353,9 +353,9 @@ class Fleet:
         execution = self.blueprint.execution
         modules: list[nn.Module] = []
         for seed in self.blueprint.seeds:
-            for place in range(per_member):
+            for index in range(per_member):
                 with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(seed_of(seed, place, f"init/{name}"))
+                    torch.manual_seed(seed_of(seed, index, f"init/{name}"))
                     modules.append(player.build())
         seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
         return Stack(

@@ -30,10 +30,10 @@ _MEASURE = "convergence"
 def initial(blueprint: Blueprint) -> dict[str, Tensor]:
     """Every state at step 0."""
     members, execution = len(blueprint.seeds), blueprint.execution
-    found: dict[str, Tensor] = {}
+    initial_state: dict[str, Tensor] = {}
     for prefix, owner in _owners(blueprint):
-        found |= {f"{prefix}{name}": value for name, value in owner.init(members).items()}
-    return {name: value.to(execution.device, execution.dtype) for name, value in found.items()}
+        initial_state |= {f"{prefix}{name}": value for name, value in owner.init(members).items()}
+    return {name: value.to(execution.device, execution.dtype) for name, value in initial_state.items()}
 
 
 def part(state: Mapping[str, Tensor], owner: str) -> dict[str, Tensor]:
@@ -54,25 +54,25 @@ def advanced(
     """Every state after discriminator update ``update``, and what to log; diverged members keep theirs."""
     assert batch.real is not None
     moved: dict[str, Tensor] = {}
-    seen: dict[str, Tensor] = {}
+    monitored: dict[str, Tensor] = {}
     given: dict[str, Any] = batch.arguments(blueprint.objective)
     for prefix, owner in _owners(blueprint):
         if isinstance(owner, ReduceOnPlateau):
-            if _MEASURE not in seen:
+            if _MEASURE not in monitored:
                 raise Refused(
                     f"lr_schedule=on-stall watches what an objective calls '{_MEASURE}', but this one's update reports "
-                    f"{', '.join(seen) or 'nothing'}. Use lr_schedule=step or cosine."
+                    f"{', '.join(monitored) or 'nothing'}. Use lr_schedule=step or cosine."
                 )
-            fresh = owner.update(part(state, _STALL), seen[_MEASURE], update=update)
+            fresh = owner.update(part(state, _STALL), monitored[_MEASURE], update=update)
         elif not prefix:
-            fresh, seen = owner.update(part(state, ""), real=given["real"], fake=given["fake"])
+            fresh, monitored = owner.update(part(state, ""), real=given["real"], fake=given["fake"])
         else:
             own = part(state, prefix[:-1])
             fresh, more = owner.update(own, real=batch.real.score.detach(), fake=batch.fake.score.detach())
-            seen |= more
+            monitored |= more
         moved |= {f"{prefix}{name}": value.detach() for name, value in fresh.items()}
     keep = alive.reshape(-1, 1, 1)
-    return {name: torch.where(keep, value, state[name]) for name, value in moved.items()}, seen
+    return {name: torch.where(keep, value, state[name]) for name, value in moved.items()}, monitored
 
 
 def _owners(blueprint: Blueprint) -> Iterator[tuple[str, Any]]:

@@ -63,7 +63,7 @@ class KeyedRandom:
         self.seeds = tuple(seeds)
         self.device, self.dtype = device, dtype
         self.distinct = tuple(dict.fromkeys(self.seeds))
-        position = {seed: place for place, seed in enumerate(self.distinct)}
+        position = {seed: index for index, seed in enumerate(self.distinct)}
         inverse = torch.tensor([position[seed] for seed in self.seeds], device=device)
         self._inverse = None if len(self.distinct) == len(self.seeds) else inverse
         self._blocks: dict[str, tuple[int, Tensor]] = {}

@@ -130,9 +130,9 @@ def _forward(
 ) -> Tensor:
     stack = fleet.generators if player == "generator" else fleet.discriminators
     parts: list[Tensor] = []
-    for place, network in enumerate(networks):
+    for index, network in enumerate(networks):
         mine = {name: value.detach()[network : network + 1] for name, value in parameters.items()}
-        inputs = x if shared else x[place]
+        inputs = x if shared else x[index]
         chunks = [stack.evaluate(network, mine, chunk) for chunk in _chunks(inputs)]
         parts.append(torch.cat(chunks))
     return torch.stack(parts)

@@ -83,8 +83,8 @@ class Stack:
         self._in_turn = in_turn(modules[0]) if route == "stacked" and device.type == "cpu" and not mixed else None
         forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
         self._templates = {
-            (place == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
-            for place, form in enumerate(forms)
+            (index == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
+            for index, form in enumerate(forms)
             for mode in (True, False)
         }
         if mixed:

@@ -118,15 +118,15 @@ def penalty_losses(
     penalties: tuple[Penalty, ...], discriminate: DiscriminatorFunction, batch: PlayerBatch, given: PenaltyContext
 ) -> dict[str, Tensor]:  # -> {label: [S, K]}
     """The penalties of a player that are due, as they join its loss."""
-    found: dict[str, Tensor] = {}
-    for place, penalty in enumerate(penalties):
+    terms: dict[str, Tensor] = {}
+    for index, penalty in enumerate(penalties):
         every = getattr(penalty, "every", 1)  # a user's may have none
         if penalty.player != given.player or given.update % every:
             continue
         size, *shape = batch.fake_samples.shape[2:]
         wanted = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
         drawn = {
-            name: given.random.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
+            name: given.random.draw(f"penalty/{index}/{name}", given.update, draw.shape, draw.kind)
             for name, draw in wanted.items()
         }
         extra: dict[str, Any] = {}
@@ -141,8 +141,8 @@ def penalty_losses(
             extra["state"] = {name.removeprefix(prefix): value for name, value in held.items()}
         value = penalty(discriminate, real=batch.real_samples, fake=batch.fake_samples, noise=drawn, **extra)
         scale = every * given.factor
-        found[penalty.label] = value if scale == 1 else value * scale
-    return found
+        terms[penalty.label] = value if scale == 1 else value * scale
+    return terms
 
 
 def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
@@ -175,13 +175,13 @@ def critic(objective: Objective, discriminate: DiscriminatorFunction, batch: Pla
 def monitors(objective: Objective, batch: PlayerBatch) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
     """What is logged of the discriminator's update: mean scores, and what a ``Monitored`` objective adds."""
     assert batch.real is not None
-    found = {
+    quantities = {
         name: v.score.detach().mean((1, 2)) for name, v in (("score_real", batch.real), ("score_fake", batch.fake))
     }
     if isinstance(objective, Monitored):
         with torch.no_grad():
-            found |= objective.monitors(**batch.arguments(objective))
-    return found
+            quantities |= objective.monitors(**batch.arguments(objective))
+    return quantities
 
 
 def _output(out: Mapping[str, Tensor]) -> DiscriminatorOutput:

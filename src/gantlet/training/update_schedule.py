@@ -27,7 +27,7 @@ class UpdateSchedule:
         critic_schedule: ``constant``, or ``wgan``: 100 discriminator updates while fewer than 25 steps are done, and
             at every step whose number is a multiple of 500 (the WGAN authors' code), else ``n_critic``.
         extragradient: Both players move together, twice per step: a look ahead with one batch, and from where they
-            stood, along the gradients found there with the next batch (Gidel et al., 2019,
+            stood, along the gradients computed there with the next batch (Gidel et al., 2019,
             https://arxiv.org/abs/1802.10551). ``order`` then has no meaning.
 
     Raises:
