@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import arena
+import games
 from console import resolve
 from gantlet import catalogue
 from gantlet.errors import Refused
@@ -73,13 +73,13 @@ def judge_for(objective: str, penalty: str) -> Callable[[], nn.Module]:
 
 def fleet(objective: str, penalty: str, seeds: tuple[int, ...], route: Any) -> Fleet:
     """Small fleets of a pair; members differ by seed."""
-    sheet = arena.sheet(seeds)
-    return arena.fleet(
+    sheet = games.sheet(seeds)
+    return games.fleet(
         seeds,
         objective=catalogue.find("objective", objective)(),
         penalties=(catalogue.find("penalty", penalty)(),),
-        discriminator=Player(judge_for(objective, penalty), arena.adam(len(seeds))),
-        generator=Player(sheet.generator.build, arena.adam(len(seeds))),
+        discriminator=Player(judge_for(objective, penalty), games.adam(len(seeds))),
+        generator=Player(sheet.generator.build, games.adam(len(seeds))),
         execution=Execution(route=route, dtype=torch.float64),
     )
 
@@ -122,7 +122,7 @@ def dot(one: dict[str, Tensor], other: dict[str, Tensor]) -> Tensor:
 @every_pair
 def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) -> None:
     player = catalogue.find("penalty", penalty).player
-    trained = arena.train(fleet(objective, penalty, (1, 2), "stacked"), 3)
+    trained = games.train(fleet(objective, penalty, (1, 2), "stacked"), 3)
     stack = trained.generators if player == "generator" else trained.discriminators
     loss, at = whole_loss(trained, player), dict(stack.parameters)
     source = torch.Generator().manual_seed(3)
@@ -144,11 +144,11 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
 @pytest.mark.slow
 @every_pair
 def test_solo_equals_stacked(objective: str, penalty: str) -> None:
-    together = arena.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)
-    alone = arena.train(fleet(objective, penalty, (2,), "loop"), 4)
+    together = games.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)
+    alone = games.train(fleet(objective, penalty, (2,), "loop"), 4)
     assert not together.divergences
     for player in ("generator", "discriminator"):
-        assert arena.difference(arena.parameters(together, player, 1), arena.parameters(alone, player, 0)) <= 1e-9
+        assert games.difference(games.parameters(together, player, 1), games.parameters(alone, player, 0)) <= 1e-9
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -160,8 +160,8 @@ def test_each_penalty_changes_what_its_player_learns(penalty: str) -> None:
     for weight in (found().weight, 0.0):
         trained = fleet("vanilla", penalty, (1,), "stacked")
         object.__setattr__(trained.blueprint, "penalties", (found(weight=weight, **steep),))
-        ends.append(arena.parameters(arena.train(trained, 4), found.player, 0).clone())
-    assert arena.difference(*ends) > 1e-7
+        ends.append(games.parameters(games.train(trained, 4), found.player, 0).clone())
+    assert games.difference(*ends) > 1e-7
 
 
 # Refusals
@@ -180,7 +180,7 @@ def test_batch_statistics_are_refused_to_penalties_of_single_samples(method: str
 def test_a_discriminator_of_one_s_own_with_batch_norm_is_refused_too(penalty: str) -> None:
     (resolved,) = resolve("ring8", "vanilla", f"penalties={penalty}", "discriminator=contracts.test_pairs:normed")
     with pytest.raises(Refused, match="one sample's score depends on the others of its batch"):
-        blueprint([(resolved, 1)], arena.dataset(), Execution())
+        blueprint([(resolved, 1)], games.dataset(), Execution())
 
 
 def normed(shape: tuple[int, ...]) -> nn.Module:
@@ -204,6 +204,6 @@ def test_codes_need_an_auto_encoder() -> None:
 def test_a_named_network_lifts_the_refusal() -> None:
     """On points no auto-encoder is offered, but one may be named."""
     (resolved,) = resolve("ring8", "ebgan-pt", "network=autoencoder", "code=2", "d_width=8", "g_width=8", "steps=2")
-    sheet = blueprint([(resolved, 1)], arena.dataset(), Execution())
+    sheet = blueprint([(resolved, 1)], games.dataset(), Execution())
     assert isinstance(sheet.discriminator.build(), type(DenseAutoEncoder(code=2).discriminator(shape=(2,))))
     assert "outputs" in needs_of(sheet.penalties[0])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import arena
+import games
 from gantlet.networks.mlp import MLP
 from gantlet.training.blueprint import Execution, InstanceNoise, Player, Sizes
 from gantlet.training.discriminator_input import DiscriminatorInput, packed, packed_shape
@@ -25,7 +25,7 @@ def packing(members: int = 3, pack: int = 2) -> dict[str, Any]:
     shape = packed_shape((2,), pack)
     return {
         "sizes": Sizes(batch=8, latent=3, steps=20, pack=pack),
-        "discriminator": Player(lambda: FAMILY.discriminator(shape=shape), arena.adam(members)),
+        "discriminator": Player(lambda: FAMILY.discriminator(shape=shape), games.adam(members)),
     }
 
 
@@ -39,7 +39,7 @@ def test_neighbours_stand_side_by_side() -> None:
 
 
 def test_a_packed_score_belongs_to_every_sample_of_its_pack() -> None:
-    fleet = arena.fleet(**packing())
+    fleet = games.fleet(**packing())
     x = torch.randn(5, 2, dtype=torch.float64)  # an odd number: the last is scored beside the first
     said = scores(fleet, x, [0, 2])
     assert said.shape == (2, 5)
@@ -53,7 +53,7 @@ def test_a_packed_score_belongs_to_every_sample_of_its_pack() -> None:
 
 
 def test_the_map_of_a_packed_discriminator_shows_each_point_twice() -> None:
-    fleet = arena.fleet(**packing())
+    fleet = games.fleet(**packing())
     xs, ys, values = decision(fleet, 1, 2.0, points=5)
     corner = torch.stack([xs[3], ys[1]]).double().repeat(2, 1)
     torch.testing.assert_close(values[1, 3], scores(fleet, corner, [1])[0, 0])
@@ -88,10 +88,10 @@ def test_instance_noise_is_per_member_and_fades() -> None:
 
 def test_the_generator_feels_its_own_gradient_through_the_noise() -> None:
     """Noise is added, so that dL/dx is that at the noisy point: a step differs from the noiseless one, and is finite."""
-    plain, noisy = arena.fleet(), arena.fleet(noise=InstanceNoise(0.3))
+    plain, noisy = games.fleet(), games.fleet(noise=InstanceNoise(0.3))
     for fleet in (plain, noisy):
-        arena.train(fleet, 3)
-    assert arena.difference(arena.parameters(noisy, "generator", 0), arena.parameters(plain, "generator", 0)) > 1e-4
+        games.train(fleet, 3)
+    assert games.difference(games.parameters(noisy, "generator", 0), games.parameters(plain, "generator", 0)) > 1e-4
     assert not noisy.divergences
 
 
@@ -101,9 +101,9 @@ def test_bfloat16_products_stay_close_to_float32(dtype: torch.dtype) -> None:
     found: list[dict[str, float]] = []
     for mixed in (False, True):
         fleet = Fleet(
-            arena.sheet(steps=1000, execution=Execution(route="stacked", dtype=dtype, mixed=mixed)), arena.dataset()
+            games.sheet(steps=1000, execution=Execution(route="stacked", dtype=dtype, mixed=mixed)), games.dataset()
         )
-        arena.train(fleet, 1)
+        games.train(fleet, 1)
         rows = fleet.history.take()
         found.append(
             {name: value for slot, name, value in zip(rows.slot, rows.name, rows.value, strict=True) if slot == 0}

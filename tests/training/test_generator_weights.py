@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-import arena
+import games
 from gantlet.data.base import Dataset
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training.blueprint import Blueprint, Execution, LearnedWeights, TeamRules
@@ -32,12 +32,12 @@ DOUBLE = Execution(dtype=torch.float64)
 
 
 def rules(members: int, *, entropy: float = 0.2, lr: float = 0.05, **more: Any) -> TeamRules:
-    return TeamRules(learned=LearnedWeights(arena.adam(members, lr), entropy), **more)
+    return TeamRules(learned=LearnedWeights(games.adam(members, lr), entropy), **more)
 
 
 def sheet(seeds: tuple[int, ...] = (4, 9), *, k: int = 3, route: Route = "stacked", **more: Any) -> Blueprint:
     more = {"team": rules(len(seeds)), **more}
-    return arena.sheet(seeds, k=k, execution=Execution(route=route, dtype=torch.float64), **more)
+    return games.sheet(seeds, k=k, execution=Execution(route=route, dtype=torch.float64), **more)
 
 
 def uneven(fleet: Fleet) -> Fleet:
@@ -68,7 +68,7 @@ def objective(logits: np.ndarray, losses: np.ndarray, *, entropy: float) -> floa
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "half-sum"])
 def test_the_gradient_of_the_logits_is_that_of_finite_differences(reduction: Reduction) -> None:
-    fleet = uneven(Fleet(sheet(team=rules(2, reduction=reduction)), arena.dataset()))
+    fleet = uneven(Fleet(sheet(team=rules(2, reduction=reduction)), games.dataset()))
     assert fleet.generator_weights is not None
     fake = fleet._generate("generator", 0).detach()  # pyright: ignore[reportPrivateUsage]
     losses = [softplus(-scores(fleet, fake[slot], slot)).mean(-1).detach().numpy() for slot in range(2)]
@@ -86,7 +86,7 @@ def test_the_gradient_of_the_logits_is_that_of_finite_differences(reduction: Red
 
 
 def test_both_players_play_against_the_weighted_mixture() -> None:
-    fleet = uneven(Fleet(sheet(), arena.dataset()))
+    fleet = uneven(Fleet(sheet(), games.dataset()))
     assert fleet.generator_weights is not None
     shares = fleet.generator_weights.shares()
     fleet._differentiate_discriminator()  # pyright: ignore[reportPrivateUsage]
@@ -128,12 +128,12 @@ def test_the_best_weights_of_losses_that_stand_still_are_those_of_gibbs(reductio
 def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
     """Two generators that cannot learn: one makes the data, the other makes points far away."""
     points = 0.05 * torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
-    learned = LearnedWeights(arena.adam(1, 0.05), entropy=0.05)
+    learned = LearnedWeights(games.adam(1, 0.05), entropy=0.05)
     drawn = sheet((3,), k=2, team=TeamRules(learned=learned), steps=300)
     drawn = replace(
         drawn,
-        generator=replace(drawn.generator, optimiser=arena.adam(1, 1e-12)),
-        discriminator=replace(drawn.discriminator, optimiser=arena.adam(1, 0.01)),
+        generator=replace(drawn.generator, optimiser=games.adam(1, 1e-12)),
+        discriminator=replace(drawn.discriminator, optimiser=games.adam(1, 0.01)),
     )
     fleet = Fleet(drawn, Dataset(points, points))
     assert fleet.generator_weights is not None
@@ -142,7 +142,7 @@ def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
         weight.mul_(0.05)
         bias.copy_(torch.tensor([[0.0, 0.0], [0.0, 3.0]]))
     assert fleet.generator_weights.shares().tolist() == [[0.5, 0.5]]
-    arena.train(fleet)
+    games.train(fleet)
     assert float(fleet.generator_weights.shares()[0, 1]) < 0.02
     assert (draw_latents(fleet, 1000).owners == 0).float().mean() > 0.95
 
@@ -151,33 +151,33 @@ def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
     "schedule", [UpdateSchedule(), UpdateSchedule(order="g_first", latent="shared"), UpdateSchedule(extragradient=True)]
 )
 def test_solo_equals_stacked(schedule: UpdateSchedule) -> None:
-    together = arena.train(Fleet(sheet(schedule=schedule), arena.dataset()))
+    together = games.train(Fleet(sheet(schedule=schedule), games.dataset()))
     assert together.generator_weights is not None
     for slot, seed in enumerate((4, 9)):
         drawn = sheet((seed,), route="loop", schedule=schedule)
-        alone = arena.train(Fleet(drawn, arena.dataset()))
+        alone = games.train(Fleet(drawn, games.dataset()))
         assert alone.generator_weights is not None
         torch.testing.assert_close(
             alone.generator_weights.logits[0], together.generator_weights.logits[slot], rtol=1e-9, atol=1e-12
         )
         assert float(alone.generator_weights.logits.detach().abs().max()) > 0.01, "nothing was learned"
         for player in ("generator", "discriminator"):
-            mine, theirs = arena.parameters(alone, player, 0), arena.parameters(together, player, slot)
-            assert arena.difference(theirs, mine) <= 1e-9
+            mine, theirs = games.parameters(alone, player, 0), games.parameters(together, player, slot)
+            assert games.difference(theirs, mine) <= 1e-9
 
 
 def test_equal_weights_that_never_move_are_the_plain_team() -> None:
-    still = TeamRules(learned=LearnedWeights(arena.adam(2, 0.0), entropy=0.2))
-    learned, plain = (arena.train(Fleet(sheet(team=team), arena.dataset()), 5) for team in (still, TeamRules()))
+    still = TeamRules(learned=LearnedWeights(games.adam(2, 0.0), entropy=0.2))
+    learned, plain = (games.train(Fleet(sheet(team=team), games.dataset()), 5) for team in (still, TeamRules()))
     for player in ("generator", "discriminator"):
         for slot in range(2):
-            mine, theirs = arena.parameters(learned, player, slot), arena.parameters(plain, player, slot)
-            assert arena.difference(mine, theirs) <= 1e-9
+            mine, theirs = games.parameters(learned, player, slot), games.parameters(plain, player, slot)
+            assert games.difference(mine, theirs) <= 1e-9
 
 
 def test_rates_are_a_members_own() -> None:
-    fleet = Fleet(sheet(team=TeamRules(learned=LearnedWeights(arena.adam(2, (0.0, 0.1)), 0.2))), arena.dataset())
-    arena.train(fleet, 3)
+    fleet = Fleet(sheet(team=TeamRules(learned=LearnedWeights(games.adam(2, (0.0, 0.1)), 0.2))), games.dataset())
+    games.train(fleet, 3)
     assert fleet.generator_weights is not None
     assert fleet.generator_weights.logits[0].tolist() == [0.0, 0.0, 0.0]
     assert float(fleet.generator_weights.logits[1].detach().abs().min()) > 0.0
@@ -197,20 +197,20 @@ class Trips(Vanilla):
 
 
 def test_a_member_that_left_keeps_its_weights_bit_for_bit() -> None:
-    fleet = arena.train(Fleet(sheet(objective=Trips()), arena.dataset()), 3)
+    fleet = games.train(Fleet(sheet(objective=Trips()), games.dataset()), 3)
     assert fleet.generator_weights is not None
     before = fleet.generator_weights.logits.detach().clone()
-    arena.train(fleet, 4)
+    games.train(fleet, 4)
     assert fleet.alive == [True, False]
     assert torch.equal(fleet.generator_weights.logits[1], before[1])
     assert not torch.equal(fleet.generator_weights.logits[0], before[0])
-    undisturbed = arena.train(Fleet(sheet(), arena.dataset()), 7).generator_weights
+    undisturbed = games.train(Fleet(sheet(), games.dataset()), 7).generator_weights
     assert undisturbed is not None
     assert torch.equal(fleet.generator_weights.logits[0], undisturbed.logits[0])
 
 
 def test_samples_come_from_each_generator_as_often_as_it_weighs() -> None:
-    fleet = uneven(Fleet(sheet(), arena.dataset()))
+    fleet = uneven(Fleet(sheet(), games.dataset()))
     assert fleet.generator_weights is not None
     draw, count = draw_latents(fleet, 20_000), 20_000
     assert draw.owners.shape == (2, count)
@@ -235,7 +235,7 @@ def test_nobody_is_picked_beyond_the_last_or_without_weight() -> None:
 
 
 def test_the_entropy_is_logged_from_its_highest_value_on() -> None:
-    fleet = arena.train(Fleet(sheet(), arena.dataset()), 10)
+    fleet = games.train(Fleet(sheet(), games.dataset()), 10)
     rows = fleet.history.take()
     seen = [value for name, value in zip(rows.name, rows.value, strict=True) if name == "generator_weights_entropy"]
     assert seen[0] == pytest.approx(np.log(3))

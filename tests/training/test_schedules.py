@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-import arena
+import games
 from contracts.doubles import BalanceLike
 from gantlet.errors import Refused
 from gantlet.objectives.wasserstein import Wasserstein
@@ -45,7 +45,7 @@ def test_learning_rates_and_beta2_reach_the_optimisers_of_both_players() -> None
     tuning = Tuning(
         lr=Schedule("step", decay=0.5, every=2), beta2=Schedule("cosine", every=4, floor=0.0), beta2_end=0.99
     )
-    fleet = arena.fleet(tuning=tuning)
+    fleet = games.fleet(tuning=tuning)
     for t in range(6):
         fleet.advance()
         share = (1 + math.cos(math.pi * min(t, 4) / 4)) / 2
@@ -57,18 +57,18 @@ def test_learning_rates_and_beta2_reach_the_optimisers_of_both_players() -> None
 
 def test_a_tuned_fleet_moves_as_torch_does_with_those_rates() -> None:
     """Half the rate from the third step on: the same numbers as a fleet whose optimisers are built anew with it."""
-    tuned = arena.fleet(tuning=Tuning(lr=Schedule("step", decay=0.5, every=2)))
-    plain = arena.fleet()
-    arena.train(tuned, 2)
-    arena.train(plain, 2)
-    assert torch.equal(arena.parameters(tuned, "generator", 0), arena.parameters(plain, "generator", 0))
+    tuned = games.fleet(tuning=Tuning(lr=Schedule("step", decay=0.5, every=2)))
+    plain = games.fleet()
+    games.train(tuned, 2)
+    games.train(plain, 2)
+    assert torch.equal(games.parameters(tuned, "generator", 0), games.parameters(plain, "generator", 0))
     for optimiser in plain.optimisers.values():
         optimiser.tune([0.5] * 3)
-    held = [arena.parameters(fleet, "generator", 0).clone() for fleet in (tuned, plain)]
+    held = [games.parameters(fleet, "generator", 0).clone() for fleet in (tuned, plain)]
     tuned.advance()
     object.__setattr__(plain, "_tune", lambda: None)
     plain.advance()
-    moves = [arena.parameters(f, "generator", 0) - before for f, before in zip((tuned, plain), held, strict=True)]
+    moves = [games.parameters(f, "generator", 0) - before for f, before in zip((tuned, plain), held, strict=True)]
     assert torch.equal(*moves)
 
 
@@ -84,7 +84,7 @@ def test_a_stall_halves_the_rate_of_the_member_that_stalls_alone() -> None:
 
 def test_a_fleet_lowers_rates_where_convergence_stalls() -> None:
     objective = BalanceLike(gamma=0.5, rate=0.1)
-    fleet = arena.fleet(
+    fleet = games.fleet(
         objective=objective, steps=60, tuning=Tuning(lr=ReduceOnPlateau(decay=0.5, every=3, floor=0.01))
     )
     seen: list[tuple[float, ...]] = []
@@ -109,7 +109,7 @@ def test_a_stall_needs_a_measure() -> None:
             return super().update(state, real=real, fake=fake)[0], {}
 
     with pytest.raises(Refused, match="Use lr_schedule=step or cosine"):
-        arena.fleet(objective=Quiet(), tuning=Tuning(lr=ReduceOnPlateau())).advance()
+        games.fleet(objective=Quiet(), tuning=Tuning(lr=ReduceOnPlateau())).advance()
 
 
 def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +124,8 @@ def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatc
     monkeypatch.setattr(PenaltyContext, "__init__", note)
     penalty = GradientPenalty(weight=2.0, every=3)
     tuning = Tuning(penalty=Schedule("cosine", every=12, floor=0.5))
-    fleet = arena.fleet(objective=Wasserstein(), penalties=(penalty,), tuning=tuning, steps=1000)
-    arena.train(fleet, 6)
+    fleet = games.fleet(objective=Wasserstein(), penalties=(penalty,), tuning=tuning, steps=1000)
+    games.train(fleet, 6)
     assert [entry["factor"] for entry in found[::2]] == [
         pytest.approx(Schedule("cosine", every=12, floor=0.5).factor(t)) for t in range(6)
     ]
@@ -137,7 +137,7 @@ def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatc
 def test_a_lazy_penalty_is_scaled() -> None:
     def value(**options: Any) -> float:
         penalty = GradientPenalty(weight=2.0, **options)
-        fleet = arena.fleet(objective=Wasserstein(), penalties=(penalty,), steps=1000)
+        fleet = games.fleet(objective=Wasserstein(), penalties=(penalty,), steps=1000)
         fleet.advance()
         rows = fleet.history.take()
         return next(v for name, v in zip(rows.name, rows.value, strict=True) if name == "gradient_penalty")

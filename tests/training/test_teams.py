@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-import arena
+import games
 from gantlet import catalogue
 from gantlet.networks.autoencoders import AutoEncoder
 from gantlet.objectives.base import Objective
@@ -221,7 +221,7 @@ class Team:
 
     @property
     def vectors(self) -> dict[str, Tensor]:
-        """All parameters of each player, in the order of :func:`arena.parameters`: by name, then by generator."""
+        """All parameters of each player, in the order of :func:`games.parameters`: by name, then by generator."""
         by_name = zip(*(g.module.parameters() for g in self.generators), strict=True)
         return {
             "generator": torch.cat([p.detach().flatten() for name in by_name for p in name]),
@@ -229,7 +229,7 @@ class Team:
         }
 
 
-ADAM = arena.adam(len(SEEDS), 1e-2, eps=EPS)
+ADAM = games.adam(len(SEEDS), 1e-2, eps=EPS)
 
 
 def descent(rate: float) -> OptimiserSpec:
@@ -243,7 +243,7 @@ def fleet_of(game: Game, *, k: int, g: OptimiserSpec = ADAM, d: OptimiserSpec = 
         "discriminator": Player(lambda: game.discriminator(game.d_norm), d, batch_statistics=game.d_norm),
     }
     kept = {"objective": game.objective, "penalties": game.penalties, "schedule": game.schedule}
-    return Fleet(arena.sheet(SEEDS, k=k, steps=STEPS, **players, **kept, **changes), arena.dataset())
+    return Fleet(games.sheet(SEEDS, k=k, steps=STEPS, **players, **kept, **changes), games.dataset())
 
 
 def play(team: Team, fleet: Fleet, member: int) -> None:
@@ -267,7 +267,7 @@ def assert_running(plain: Plain, stack: Stack, row: int) -> None:
     layers = [name.removesuffix("mean") for name in stack.buffers if name.endswith("running_mean")]
     for layer, value in zip(layers, plain.running, strict=True):
         for statistic, expected in zip(("mean", "var"), value, strict=True):
-            assert arena.difference(stack.buffers[layer + statistic][row], expected) <= 1e-9
+            assert games.difference(stack.buffers[layer + statistic][row], expected) <= 1e-9
 
 
 TRIED = [
@@ -288,19 +288,19 @@ def test_a_fleet_of_teams_is_the_loop_over_generators(name: str, k: int, rules: 
     starts = [team.vectors for team in teams]
     for member, team in enumerate(teams):
         play(team, fleet, member)
-    arena.train(fleet)
+    games.train(fleet)
     assert not fleet.divergences
     for member, team in enumerate(teams):
         for player, mine in team.vectors.items():
-            assert arena.difference(arena.parameters(fleet, player, member), mine) <= 1e-9
-            assert arena.difference(starts[member][player], mine) > 1e-2, "nothing was trained: no proof"
+            assert games.difference(games.parameters(fleet, player, member), mine) <= 1e-9
+            assert games.difference(starts[member][player], mine) > 1e-2, "nothing was trained: no proof"
         assert_running(team.discriminator, fleet.discriminators, member)
         for place, g in enumerate(team.generators):
             assert_running(g, fleet.generators, member * k + place)
 
 
 def test_the_number_of_batches_seen_counts_reals_and_a_team_once_each() -> None:
-    fleet = arena.train(fleet_of(GAMES["vanilla, batch norm in D"], k=3))
+    fleet = games.train(fleet_of(GAMES["vanilla, batch norm in D"], k=3))
     assert fleet.discriminators.buffers["1.num_batches_tracked"].tolist() == [2 * STEPS] * len(SEEDS)
 
 
@@ -310,11 +310,11 @@ def test_the_reduction_is_nothing_to_a_team_of_one(name: str, route: Any) -> Non
     """Bit for bit, whichever way the one loss is combined."""
     execution = Execution(route=route, dtype=torch.float64)
     mean, total = (
-        arena.train(fleet_of(GAMES[name], k=1, team=rules, execution=execution))
+        games.train(fleet_of(GAMES[name], k=1, team=rules, execution=execution))
         for rules in (TeamRules(reduction="mean"), TeamRules(reduction="sum"))
     )
     for slot in range(len(SEEDS)):
-        ours, theirs = arena.tensors_of(mean, slot), arena.tensors_of(total, slot)
+        ours, theirs = games.tensors_of(mean, slot), games.tensors_of(total, slot)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
@@ -325,8 +325,8 @@ def test_one_generator_asked_for_by_name_is_the_plain_method() -> None:
         (resolved,) = expand(Request("ring8", ("wgan-gp",), tuple(axes_from_mapping({**small, **team}))))
         dataset = workshop.dataset(resolved)
         fleet = Fleet(blueprint([(resolved, 1), (resolved, 2)], dataset, Execution(route="stacked")), dataset)
-        arena.train(fleet)
-        found.append({player: arena.parameters(fleet, player, 1) for player in PLAYERS})
+        games.train(fleet)
+        found.append({player: games.parameters(fleet, player, 1) for player in PLAYERS})
     plain, one, two = found
     assert all(torch.equal(one[player], plain[player]) for player in PLAYERS)
     assert two["generator"].numel() == 2 * one["generator"].numel()
@@ -342,10 +342,10 @@ def test_a_team_of_equals_is_one_generator(name: str) -> None:
         fleet = fleet_of(GAMES[name], k=size, g=descent(0.1 * size), d=descent(0.1), team=same)
         for parameter in fleet.generators.parameters.values():  # [S·K, ...]: all as the first of their team
             parameter.data.copy_(parameter.detach()[::size].repeat_interleave(size, 0))
-        trained.append(arena.train(fleet))
+        trained.append(games.train(fleet))
     lone, team = trained
     for slot in range(len(SEEDS)):
-        assert arena.difference(*(arena.parameters(each, "discriminator", slot) for each in (team, lone))) < 1e-10
+        assert games.difference(*(games.parameters(each, "discriminator", slot) for each in (team, lone))) < 1e-10
     for key, parameter in lone.generators.parameters.items():
         copies = team.generators.parameters[key].detach()
         torch.testing.assert_close(copies, parameter.detach().repeat_interleave(k, 0), rtol=1e-9, atol=1e-11)
@@ -390,7 +390,7 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
     team, mean, lone = (
         fleet_of(game, k=size, team=TeamRules(reduction=rule)) for size, rule in ((k, "sum"), (k, "mean"), (1, "mean"))
     )
-    discriminators = [arena.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
+    discriminators = [games.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
     assert torch.equal(*torch.stack(discriminators).aminmax(dim=0)), "one seed, one discriminator"
     found, scaled = gradients(team), gradients(mean)
     latents = team._latents.at("generator", 0)
@@ -399,5 +399,5 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
             parameter.data.copy_(team.generators.parameters[key].detach()[place::k])
         lone._latents.at = lambda _who, _at, place=place: latents[:, place : place + 1]
         for row, expected in enumerate(gradients(lone)):
-            assert arena.difference(found[row * k + place], expected) < 1e-12
-            assert arena.difference(k * scaled[row * k + place], expected) < 1e-12
+            assert games.difference(found[row * k + place], expected) < 1e-12
+            assert games.difference(k * scaled[row * k + place], expected) < 1e-12
