@@ -54,7 +54,7 @@ class Job:
     Attributes:
         notify: Called with a :class:`Pulse` now and then.
         stopping: Asked after every step; True saves and stops.
-        album: KeyedRandom pictures at evaluations.
+        album: Draws pictures at evaluations.
         events: The folder of TensorBoard event files, None for none.
     """
 
