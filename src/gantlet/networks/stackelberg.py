@@ -73,7 +73,7 @@ class StackelbergMNIST:
         return dense_generator([*body, nn.Linear(4 * self.g_hidden, math.prod(shape))], output=self.output, shape=shape)
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
-        """Two hidden layers; a output with ``generator_logits`` ``[B, K]`` for a team."""
+        """Two hidden layers; an output with ``generator_logits`` ``[B, K]`` for a team."""
         return _team_discriminator(self.d_hidden, shape=shape, generators=generators)
 
 
@@ -103,7 +103,7 @@ class StackelbergFashion:
         return dense_generator([*body, nn.Linear(widths[-1], math.prod(shape))], output=self.output, shape=shape)
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
-        """Two hidden layers; a output with ``generator_logits`` ``[B, K]`` for a team."""
+        """Two hidden layers; an output with ``generator_logits`` ``[B, K]`` for a team."""
         return _team_discriminator(self.d_hidden, shape=shape, generators=generators)
 
 
@@ -151,7 +151,7 @@ class StackelbergCIFAR:
         return nn.Sequential(*initialised([*layers, nn.Tanh()], normal(0.02)))
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, n, n] -> [B]
-        """Three convolutions; a output with ``generator_logits`` ``[B, K]`` for a team.
+        """Three convolutions; an output with ``generator_logits`` ``[B, K]`` for a team.
 
         Raises:
             Refused: Samples whose side is not divisible by 8, or by 2 to the power of ``g_layers``.
