@@ -16,7 +16,7 @@ import torch
 
 from gantlet.cpu import cores
 
-from . import convolutions, methods, pictures, rest, scaling, teamwork, versus
+from . import convolutions, methods, pictures, rest, scaling, team_benchmark, versus
 from .images import DCGAN
 from .sections import Section
 from .workloads import MIDDLE, NARROW, RING
@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "lengths": lambda rounds: scaling.lengths(NARROW, rounds=rounds, seconds=0.3),
     "memory": lambda _rounds: scaling.memory((RING, NARROW, MIDDLE)),
     "allocator": lambda rounds: scaling.allocator(RING, rounds=rounds, seconds=0.6),
-    "teams": lambda rounds: teamwork.compare(rounds=rounds, seconds=0.5),
+    "teams": lambda rounds: team_benchmark.compare(rounds=rounds, seconds=0.5),
     "methods": lambda rounds: methods.costs(rounds=rounds, seconds=0.1),
     "startup": lambda rounds: rest.startup(rounds=rounds),
     "metrics": lambda _rounds: rest.metrics(rounds=3),

@@ -7,21 +7,21 @@ from statistics import median
 
 from gantlet.cpu import cores
 
-from .contenders import Contender, beside
-from .crew import measure
+from .baselines import Candidate, beside
 from .images import Images
 from .sections import Section, goal, spread, times
+from .workers import measure
 
 __all__ = ["compare"]
 
 
 def compare(pair: Images, *, rounds: int, seconds: float) -> Section:
     """Member-steps per second, each process with one thread, as ``gantlet run`` has them on a CPU."""
-    plain = Contender("plain", pair.name)
-    wanted: dict[str, Sequence[Contender]] = {
+    plain = Candidate("plain", pair.name)
+    wanted: dict[str, Sequence[Candidate]] = {
         "plain loop": [plain],
-        "gantlet": [Contender("gantlet", pair.name, pair.members)],
-        "gantlet under vmap": [Contender("vmapped", pair.name, pair.members)],
+        "gantlet": [Candidate("gantlet", pair.name, pair.members)],
+        "gantlet under vmap": [Candidate("vmapped", pair.name, pair.members)],
     }
     side = cores()
     loops, fleets = f"{side} plain loops side by side", f"gantlet, {side} processes"

@@ -42,10 +42,10 @@ from gantlet.data.stream import Stream
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import blueprint
+from gantlet.training.batch_loader import BatchLoader
 from gantlet.training.blueprint import Execution
-from gantlet.training.feed import Feed
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import Draws
+from gantlet.training.randomness import KeyedRandom
 
 from .sections import Section, goal, spread, times
 
@@ -132,12 +132,14 @@ def stream_many(folder: str) -> None:
     before = _mebibytes()
     began = time.perf_counter()
     dataset = Pictures(data_path=folder, memory="streamed", test_size=1000).load()
-    feed = Feed(dataset, Draws((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed")
-    feed.real(0)
+    loader = BatchLoader(
+        dataset, KeyedRandom((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed"
+    )
+    loader.real(0)
     start, first = time.perf_counter() - began, _mebibytes()
     began = time.perf_counter()
     for update in range(1, 2001):
-        feed.real(update)
+        loader.real(update)
     rate = 2000 / (time.perf_counter() - began)
     print(json.dumps({"start": start, "before": before, "first": first, "last": _mebibytes(), "rate": rate}))
 
@@ -151,12 +153,12 @@ def resident() -> Section:
     grew: dict[int, float] = {}
     for members in (1, MEMBERS):
         with _growth() as found:
-            draws = Draws(range(members), device=torch.device("cpu"), dtype=torch.float32)
-            feed = Feed(dataset, draws, batch=BATCH, kind="fixed")
+            draws = KeyedRandom(range(members), device=torch.device("cpu"), dtype=torch.float32)
+            loader = BatchLoader(dataset, draws, batch=BATCH, kind="fixed")
             for update in range(20):
-                feed.real(update)
+                loader.real(update)
         grew[members] = found[0]
-        rows.append((f"added by a feed of {members}, orders and batches included", f"{found[0]:.0f}"))
+        rows.append((f"added by a batch loader of {members}, orders and batches included", f"{found[0]:.0f}"))
     rows.append((f"{MEMBERS} copies as floating point would be", f"{4 * size * MEMBERS:.0f}"))
     notes = [goal(f"MiB that {MEMBERS} members add, in pools", grew[MEMBERS] / size, most=1.0)]
     return Section("resident", ("50,000 × 3×32×32", "MiB"), rows, notes, {"added_mib": grew[MEMBERS]})

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from .contenders import Contender
-from .crew import measure
+from .baselines import Candidate
 from .sections import Section, spread, times
+from .workers import measure
 from .workloads import Workload
 
 __all__ = ["allocator", "lengths", "memory", "widths"]
@@ -26,7 +26,7 @@ def widths(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Sec
     rows: list[tuple[str, ...]] = []
     numbers: dict[str, dict[int, float]] = {}
     for workload in workloads:
-        wanted = {str(n): [Contender("gantlet", workload.name, n)] for n in MEMBERS}
+        wanted = {str(n): [Candidate("gantlet", workload.name, n)] for n in MEMBERS}
         found = measure(wanted, rounds=rounds, seconds=seconds)
         costs = {n: 1000 / median(found[str(n)].efficiencies) for n in MEMBERS}
         rows.append((f"{workload.name}: {workload}", *(f"{cost:.3f}" for cost in costs.values())))
@@ -39,7 +39,7 @@ def widths(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Sec
 def lengths(workload: Workload, *, rounds: int, seconds: float) -> Section:
     """Whether a step costs as much late in a run as early: after 200 and after 2,000 steps."""
     ages = (EARLY, 10 * EARLY)
-    wanted = {str(age): [Contender("gantlet", workload.name, age=age)] for age in ages}
+    wanted = {str(age): [Candidate("gantlet", workload.name, age=age)] for age in ages}
     found = measure(wanted, rounds=rounds, seconds=seconds)
     rows: list[tuple[str, ...]] = []
     for age in ages:
@@ -58,7 +58,7 @@ def memory(workloads: Sequence[Workload]) -> Section:
     numbers: dict[str, float] = {}
     for workload in workloads:
         few, many = workload.members, 3 * workload.members
-        wanted = {str(n): [Contender("gantlet", workload.name, n)] for n in (few, many)}
+        wanted = {str(n): [Candidate("gantlet", workload.name, n)] for n in (few, many)}
         found = measure(wanted, rounds=1, seconds=0.1)
         added = (found[str(many)].resident - found[str(few)].resident) / (many - few) / 2**20
         rows.append((f"{workload.name}: {workload}", f"{found[str(few)].resident / 2**20:.0f}", f"{added:.2f}"))
@@ -71,7 +71,7 @@ def allocator(workload: Workload, *, rounds: int, seconds: float) -> Section:
     """A step with the allocator told to keep freed memory, as gantlet does, and without."""
     sides = {"returned to the system": False, "kept": True}
     wanted = {
-        name: [Contender("gantlet", workload.name, workload.members, keep_memory=keep)] for name, keep in sides.items()
+        name: [Candidate("gantlet", workload.name, workload.members, keep_memory=keep)] for name, keep in sides.items()
     }
     found = measure(wanted, rounds=rounds, seconds=seconds)
     rows: list[tuple[str, ...]] = []

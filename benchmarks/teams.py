@@ -14,7 +14,7 @@ D(x) from a judgement of its own, after the move); the script prints them, which
 
 ``gantlet run mixture8 vanilla --preset seed generators=8`` plays this game, but for a ½ on the generators' loss, to which
 Adam is blind, and its batches are drawn in a new order each epoch. The bare products of a step, as batched products into
-tensors that stay, say how much could be gained at most. ``benchmarks.teamwork`` measures all of them.
+tensors that stay, say how much could be gained at most. ``benchmarks.team_benchmark`` measures all of them.
 
 Legend: ``S`` members, ``K`` generators, ``N`` networks of a stack, ``B`` batch, ``i`` inputs and ``o`` outputs of a layer.
 

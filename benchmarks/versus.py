@@ -9,9 +9,9 @@ from statistics import median
 from gantlet.cpu import cores
 
 from .arithmetic import flops
-from .contenders import Contender, beside
-from .crew import Series, measure
+from .baselines import Candidate, beside
 from .sections import Section, goal, spread, times
+from .workers import Series, measure
 from .workloads import Workload
 
 __all__ = ["LIMIT_GOAL", "compare", "lone"]
@@ -19,7 +19,7 @@ __all__ = ["LIMIT_GOAL", "compare", "lone"]
 LIMIT_GOAL = 0.65
 """The least share of the arithmetic limit that is asked for on the ring."""
 
-_Sides = dict[str, Sequence[Contender]]
+_Sides = dict[str, Sequence[Candidate]]
 
 
 def compare(workload: Workload, *, rounds: int, seconds: float, limit: bool = False) -> Section:
@@ -28,7 +28,7 @@ def compare(workload: Workload, *, rounds: int, seconds: float, limit: bool = Fa
     plain = _plain(workload, side)
     wanted: _Sides = {**plain, f"{side} plain loops side by side": [*_loop(workload, 1) * side]}
     wanted |= _pair(f"{side} processes × 1 thread", beside(workload, side))
-    wanted |= _pair(f"1 process × {side} threads", [Contender("gantlet", workload.name, workload.members, side)])
+    wanted |= _pair(f"1 process × {side} threads", [Candidate("gantlet", workload.name, workload.members, side)])
     if limit:
         wanted |= _pair("without reuse_fake", beside(workload, side, reuse_fake=False))
     series = measure(wanted, rounds=rounds, seconds=seconds)
@@ -57,7 +57,7 @@ def lone(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Secti
     numbers: dict[str, dict[str, float]] = {}
     for workload in workloads:
         for threads in dict.fromkeys((1, cores())):
-            mine = [Contender("gantlet", workload.name, threads=threads)]
+            mine = [Candidate("gantlet", workload.name, threads=threads)]
             found = measure({"plain": _loop(workload, threads), "gantlet": mine}, rounds=rounds, seconds=seconds)
             ratio = found["gantlet"].rate / found["plain"].rate
             spent = _per_cpu_second(found["gantlet"], found["plain"])
@@ -70,18 +70,18 @@ def lone(workloads: Sequence[Workload], *, rounds: int, seconds: float) -> Secti
     return Section("lone: one run, route loop", header, rows, notes, numbers)
 
 
-def _loop(workload: Workload, threads: int) -> list[Contender]:
-    return [Contender("plain", workload.name, threads=threads)]
+def _loop(workload: Workload, threads: int) -> list[Candidate]:
+    return [Candidate("plain", workload.name, threads=threads)]
 
 
-def _plain(workload: Workload, most: int) -> dict[str, Sequence[Contender]]:
+def _plain(workload: Workload, most: int) -> dict[str, Sequence[Candidate]]:
     """The usual plain loops, one run after another: torch's own number of threads, and one."""
     return {f"plain loop, threads: {threads}": _loop(workload, threads) for threads in dict.fromkeys((most, 1))}
 
 
-def _pair(name: str, gantlet: Sequence[Contender]) -> _Sides:
+def _pair(name: str, gantlet: Sequence[Candidate]) -> _Sides:
     """gantlet, and next to it the products alone in the same processes with as many threads."""
-    products = [replace(contender, kind="products") for contender in gantlet]
+    products = [replace(candidate, kind="products") for candidate in gantlet]
     return {f"gantlet, {name}": gantlet, f"arithmetic, {name}": products}
 
 

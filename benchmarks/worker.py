@@ -1,6 +1,6 @@
-"""One measured process: builds a contender, then advances it in windows that it is told of, one JSON line each.
+"""One measured process: builds a candidate, then advances it in windows that it is told of, one JSON line each.
 
-``python -m benchmarks.worker`` reads a contender, answers when it is ready, and from then on reads (begin, seconds) and
+``python -m benchmarks.worker`` reads a candidate, answers when it is ready, and from then on reads (begin, seconds) and
 answers with what it did. It idles in between, so only one side of a comparison ever computes.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from .contenders import Contender
+from .baselines import Candidate
 
 __all__ = ["Done", "main"]
 
@@ -41,7 +41,7 @@ class Done:
 
 def main(orders: TextIO, answers: TextIO) -> None:
     """Serve until the orders end."""
-    advance = Contender(**json.loads(orders.readline())).make()
+    advance = Candidate(**json.loads(orders.readline())).make()
     _say(answers, {"resident": _resident()})
     for line in orders:
         begin, seconds = json.loads(line)

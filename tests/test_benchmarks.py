@@ -16,21 +16,21 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import arithmetic, contenders, convolutions, crew, images, versus, worker, workloads
+from benchmarks import arithmetic, baselines, convolutions, images, versus, worker, workers, workloads
 from benchmarks.arithmetic import Products, flops, passes
-from benchmarks.contenders import Contender, beside
-from benchmarks.crew import Crew, Series
+from benchmarks.baselines import Candidate, beside
 from benchmarks.images import DCGAN, PAIRS, Images, PlainImages
 from benchmarks.plain import ALPHA_D, ALPHA_G, PlainLoop, alpha_loss
 from benchmarks.sections import Section, goal, spread
 from benchmarks.worker import Done
+from benchmarks.workers import Series, Workers
 from benchmarks.workloads import MIDDLE, NARROW, RING, WORKLOADS, Workload
 
 from gantlet.objectives.alpha import Alpha
 from gantlet.training import convolutional
-from gantlet.training.feed import Latents
+from gantlet.training.batch_loader import Latents
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import Draws
+from gantlet.training.randomness import KeyedRandom
 
 TINY = Workload("tiny", depth=2, g_width=12, d_width=10, batch=16, members=3, goal=1.0)
 SMALL = Images("small", width=2, batch=8, members=2, goal=1.0)
@@ -55,7 +55,7 @@ def load(plain: PlainLoop | PlainImages, fleet: Fleet, member: int) -> None:
 
 def latents_of(fleet: Fleet, batch: int) -> Latents:
     """The fleet's latents, drawn anew by the same keys."""
-    draws = Draws(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
+    draws = KeyedRandom(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
     return Latents(draws, shape=(1, batch, 2), pool=50_000)
 
 
@@ -68,7 +68,7 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
         load(plain, fleet, member)
     sums: dict[tuple[str, int], list[float]] = {}
     for step in range(6):
-        real, drawn = fleet.feed.real(step), latents.at("generator", step)
+        real, drawn = fleet.loader.real(step), latents.at("generator", step)
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], drawn[member, 0])
         before = {name: value.clone() for name, value in fleet.history.state()[0].items()}
@@ -87,13 +87,13 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
 def test_convolutional_sides_have_equal_losses_too(enough: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolutional, "_ENOUGH", enough)
     fleet = images.fleet(SMALL, 2)
-    draws = Draws(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
+    draws = KeyedRandom(fleet.blueprint.seeds, device=torch.device("cpu"), dtype=torch.float32)
     latents = Latents(draws, shape=(1, SMALL.batch, images.LATENT), prior="uniform", pool=None)
     loops = [PlainImages(SMALL, torch.zeros(SMALL.batch, 1, 28, 28)) for _ in range(2)]
     for member, plain in enumerate(loops):
         load(plain, fleet, member)
     for step in range(4):
-        real, drawn = fleet.feed.real(step), latents.at("generator", step)
+        real, drawn = fleet.loader.real(step), latents.at("generator", step)
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], drawn[member, 0])
         fleet.advance()
@@ -134,7 +134,7 @@ def test_each_kind_of_convolutional_contender_runs_its_own_way(monkeypatch: pyte
     monkeypatch.setattr(torch.nn.functional, "batch_norm", lambda *a, **k: calls.append(1) or original(*a, **k))
     threads, found = torch.get_num_threads(), dict[str, int]()
     for kind, members in (("plain", 1), ("gantlet", 2), ("vmapped", 2)):
-        advance = Contender(kind, "small", members=members, threads=threads, age=1).make()
+        advance = Candidate(kind, "small", members=members, threads=threads, age=1).make()
         calls.clear()
         advance()
         found[kind] = len(calls)
@@ -255,7 +255,7 @@ def test_members_are_shared_out_once_each(processes: int) -> None:
 
 
 def test_a_series_adds_up_what_works_together() -> None:
-    pair = [Contender("gantlet", "ring", members=4), Contender("gantlet", "ring", members=2)]
+    pair = [Candidate("gantlet", "ring", members=4), Candidate("gantlet", "ring", members=2)]
     series = Series()
     series.take(pair, [Done(10, 2.0, 1.0, 30, 100), Done(20, 4.0, 3.0, 0, 50)])  # 4·5 + 2·5 a second; 80 in 4 s
     series.take(pair, [Done(10, 1.0, 1.0, 30, 100), Done(20, 1.0, 1.0, 0, 70)])
@@ -271,15 +271,15 @@ def test_a_series_adds_up_what_works_together() -> None:
 
 def test_a_worker_advances_in_its_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WORKLOADS, "tiny", TINY)
-    contender = Contender("gantlet", "tiny", members=2, threads=torch.get_num_threads(), age=2)
+    candidate = Candidate("gantlet", "tiny", members=2, threads=torch.get_num_threads(), age=2)
     made: list[Any] = []
-    original = Contender.make
-    monkeypatch.setattr(Contender, "make", lambda self: made.append(self) or original(self))
-    orders = "\n".join(json.dumps(order) for order in [vars(contender), [0.0, 0.0], [0.0, 0.0]])
+    original = Candidate.make
+    monkeypatch.setattr(Candidate, "make", lambda self: made.append(self) or original(self))
+    orders = "\n".join(json.dumps(order) for order in [vars(candidate), [0.0, 0.0], [0.0, 0.0]])
     answers = io.StringIO()
     worker.main(io.StringIO(orders), answers)
     ready, *done = [json.loads(line) for line in answers.getvalue().splitlines()]
-    assert made == [contender]
+    assert made == [candidate]
     assert ready["resident"] > 1 << 20
     assert [Done(**entry).steps for entry in done] == [1, 1]  # at least one step, however short the window
     assert all(entry["seconds"] > 0 and entry["cpu"] >= 0 for entry in done)
@@ -288,22 +288,22 @@ def test_a_worker_advances_in_its_windows(monkeypatch: pytest.MonkeyPatch) -> No
 def test_memory_is_given_back_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WORKLOADS, "tiny", TINY)
     told: list[bool] = []
-    monkeypatch.setattr(contenders.engine, "keep_freed_memory", lambda: told.append(True) or True)
+    monkeypatch.setattr(baselines.engine, "keep_freed_memory", lambda: told.append(True) or True)
     threads = torch.get_num_threads()
-    Contender("gantlet", "tiny", threads=threads).make()
+    Candidate("gantlet", "tiny", threads=threads).make()
     assert told == [True]
-    Contender("gantlet", "tiny", threads=threads, keep_memory=False).make()
+    Candidate("gantlet", "tiny", threads=threads, keep_memory=False).make()
     assert told == [True]
-    assert contenders.engine.keep_freed_memory() is False
+    assert baselines.engine.keep_freed_memory() is False
 
 
 class Told:
-    """A crew that works as fast as it is told."""
+    """Workers that work as fast as they are told."""
 
     rates: dict[str, list[float]]
 
-    def __init__(self, contenders: list[Contender]) -> None:
-        self.contenders = list(contenders)
+    def __init__(self, candidates: list[Candidate]) -> None:
+        self.candidates = list(candidates)
         self.turn = 0
 
     def wait_until_ready(self) -> None:
@@ -313,22 +313,22 @@ class Told:
         pass
 
     def window(self, seconds: float) -> list[Done]:
-        rates = self.rates[self.contenders[0].kind]
+        rates = self.rates[self.candidates[0].kind]
         rate = rates[self.turn % len(rates)]
         self.turn += 1
-        return [Done(int(rate), 1.0, 1.0, 0, 0) for _ in self.contenders]
+        return [Done(int(rate), 1.0, 1.0, 0, 0) for _ in self.candidates]
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float]]:
     Told.rates = {"plain": [999.0, 10.0, 20.0, 30.0], "gantlet": [999.0, 6.0, 6.0, 12.0]}
     Told.rates["products"] = [999.0, 12.0, 8.0, 16.0]
-    monkeypatch.setattr(crew, "Crew", Told)
+    monkeypatch.setattr(workers, "Workers", Told)
     return Told.rates
 
 
 def test_the_first_round_only_warms_up(told: dict[str, list[float]]) -> None:
-    found = crew.measure({"loop": [Contender("plain", "ring")]}, rounds=3, seconds=0.0)
+    found = workers.measure({"loop": [Candidate("plain", "ring")]}, rounds=3, seconds=0.0)
     assert found["loop"].rates == told["plain"][1:]
 
 
@@ -382,7 +382,7 @@ def test_a_lone_run_is_compared_at_equal_threads(told: dict[str, list[float]], m
 
 def test_a_real_process_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    real = Crew([Contender("products", "narrow", members=2)])
+    real = Workers([Candidate("products", "narrow", members=2)])
     try:
         real.wait_until_ready()
         (done,) = real.window(0.05)

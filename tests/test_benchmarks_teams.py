@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import crew, teams, teamwork
-from benchmarks.contenders import Contender
+from benchmarks import team_benchmark, teams, workers
+from benchmarks.baselines import Candidate
 from benchmarks.sections import Section
 from benchmarks.teams import PUBLISHED, SMALL, Game, PlainTeam
 from benchmarks.worker import Done
@@ -57,7 +57,7 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(game: Game) -
         load(plain, fleet, member)
     found: list[dict[str, Tensor]] = []
     for step in range(5):
-        real, latents = fleet.feed.real(step), fleet._latents.at("generator", step)  # [S, 1, B, 2], [S, K, B, 2]
+        real, latents = fleet.loader.real(step), fleet._latents.at("generator", step)  # [S, 1, B, 2], [S, K, B, 2]
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], latents[member, -1])
         before = {name: total.clone() for name, total in fleet.history.state()[0].items()}
@@ -170,14 +170,14 @@ def test_bare_products_are_the_networks_without_their_rectifiers(monkeypatch: py
 
 
 class Told:
-    """A crew that works as fast as it is told, by kind, processes and threads; the first window is not counted."""
+    """Workers that work as fast as they are told, by kind, processes and threads; the first window is not counted."""
 
     rates: dict[tuple[str, int, int], list[int]]
 
-    def __init__(self, contenders: list[Contender]) -> None:
-        self.contenders = list(contenders)
-        first = self.contenders[0]
-        self._left = iter([999, *self.rates[first.kind, len(self.contenders), first.threads]])
+    def __init__(self, candidates: list[Candidate]) -> None:
+        self.candidates = list(candidates)
+        first = self.candidates[0]
+        self._left = iter([999, *self.rates[first.kind, len(self.candidates), first.threads]])
 
     def wait_until_ready(self) -> None:
         pass
@@ -187,7 +187,7 @@ class Told:
 
     def window(self, seconds: float) -> list[Done]:
         steps = next(self._left)
-        return [Done(steps, 1.0, 0.5 * contender.threads, 0, 0) for contender in self.contenders]
+        return [Done(steps, 1.0, 0.5 * candidate.threads, 0, 0) for candidate in self.candidates]
 
 
 @pytest.fixture
@@ -205,13 +205,13 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, int, int], list[int
         ("gantlet", 1, 2): [50, 100, 75],
         ("products", 1, 2): [100, 100, 100],
     }
-    monkeypatch.setattr(crew, "Crew", Told)
-    monkeypatch.setattr(teamwork, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "Workers", Told)
+    monkeypatch.setattr(team_benchmark, "cores", lambda: 2)
     return Told.rates
 
 
 def test_many_seeds_are_compared_as_they_run_and_on_one_thread(told: dict[tuple[str, int, int], list[int]]) -> None:
-    section = teamwork.compare(rounds=3, seconds=0.0, games=[PAIR])
+    section = team_benchmark.compare(rounds=3, seconds=0.0, games=[PAIR])
     name = "3 × 2-8-2 / 2-12-6-1, members: 2"
     ratios = {side: found["ratio"] for side, found in section.numbers[name].items()}
     assert ratios == {
@@ -238,7 +238,7 @@ def test_the_base_is_the_faster_script_and_a_lone_team_has_all_threads(
     told: dict[tuple[str, int, int], list[int]],
 ) -> None:
     told["plain", 1, 2] = [1, 2, 1]  # threads collapse beside another program
-    section = teamwork.compare(rounds=3, seconds=0.0, games=[replace(PAIR, goals={1: 6.0})])
+    section = team_benchmark.compare(rounds=3, seconds=0.0, games=[replace(PAIR, goals={1: 6.0})])
     assert section.notes[1:] == [
         "3 × 2-8-2 / 2-12-6-1, members: 1, as it runs: 5.00, goal ≥ 6: missed.",
         "3 × 2-8-2 / 2-12-6-1, members: 1, in bfloat16: 6.00, goal ≥ 6: met.",
@@ -251,11 +251,11 @@ def test_the_base_is_the_faster_script_and_a_lone_team_has_all_threads(
 def test_a_process_can_be_each_side_of_a_team(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(teams.GAMES, game.name, game)
     threads = torch.get_num_threads()
-    one, other = (counted(Contender("gantlet", game.name, n, threads, age=1).make()) for n in (1, 2))
+    one, other = (counted(Candidate("gantlet", game.name, n, threads, age=1).make()) for n in (1, 2))
     assert (one, other) == (by_hand(game, in_vain=False), 2 * by_hand(game, in_vain=False))
-    assert counted(Contender("bfloat16", game.name, 2, threads, age=1).make()) == other
-    assert counted(Contender("products", game.name, 2, threads, age=0).make()) == other
-    assert counted(Contender("plain", game.name, threads=threads, age=0).make()) > by_hand(game, in_vain=True)
+    assert counted(Candidate("bfloat16", game.name, 2, threads, age=1).make()) == other
+    assert counted(Candidate("products", game.name, 2, threads, age=0).make()) == other
+    assert counted(Candidate("plain", game.name, threads=threads, age=0).make()) > by_hand(game, in_vain=True)
 
 
 def test_seeds_of_side_by_side_processes_follow_each_other() -> None:
@@ -265,28 +265,28 @@ def test_seeds_of_side_by_side_processes_follow_each_other() -> None:
 
 def test_the_part_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, Any] = {}
-    monkeypatch.setattr(teamwork, "compare", lambda **given: asked.update(given) or Section("teams", (), []))
+    monkeypatch.setattr(team_benchmark, "compare", lambda **given: asked.update(given) or Section("teams", (), []))
     assert program.PARTS["teams"](4).title == "teams"
     assert asked["rounds"] == 4
 
 
 class Here(Told):
-    """A crew in this very process."""
+    """Workers in this very process."""
 
-    def __init__(self, contenders: list[Contender]) -> None:
-        self.contenders = list(contenders)
-        self._advance = [replace(contender, threads=torch.get_num_threads()).make() for contender in contenders]
+    def __init__(self, candidates: list[Candidate]) -> None:
+        self.candidates = list(candidates)
+        self._advance = [replace(candidate, threads=torch.get_num_threads()).make() for candidate in candidates]
 
     def window(self, seconds: float) -> list[Done]:
         for advance in self._advance:
             advance()
-        return [Done(1, 1.0, 1.0, 0, 0) for _ in self.contenders]
+        return [Done(1, 1.0, 1.0, 0, 0) for _ in self.candidates]
 
 
 def test_a_comparison_really_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(teams.GAMES, DEEP.name, DEEP)
-    monkeypatch.setattr(crew, "Crew", Here)
-    monkeypatch.setattr(teamwork, "cores", lambda: 2)
-    section = teamwork.compare(rounds=1, seconds=0.0, games=[DEEP])
+    monkeypatch.setattr(workers, "Workers", Here)
+    monkeypatch.setattr(team_benchmark, "cores", lambda: 2)
+    section = team_benchmark.compare(rounds=1, seconds=0.0, games=[DEEP])
     (found,) = section.numbers.values()
     assert [side["ratio"] for side in found.values()] == [1.0, 1.0, *[2.0] * 6]  # a step each, 2 members

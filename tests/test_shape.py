@@ -114,7 +114,7 @@ def test_each_limit_may_be_met_and_not_passed(shape: Shape, name: str) -> None:
 
 ALLOWED = {
     "data/x.py": "import gantlet.errors\nfrom ..settings import setting\nfrom .base import Source",
-    "networks/x.py": "from gantlet.objectives.base import Verdict",
+    "networks/x.py": "from gantlet.objectives.base import DiscriminatorOutput",
     "penalties/x.py": "from ..objectives import base",
     "catalogue.py": "from .errors import BadValue",
     "training/x.py": "import gantlet.data.base as base, numpy",

@@ -1,6 +1,6 @@
 """Objectives in their smallest form, one for each thing that an objective may need: they prove that the protocols have room.
 
-``CoulombLike`` needs samples (of two batch sizes), ``EnergyLike`` needs whole verdicts of an auto-encoder,
+``CoulombLike`` needs samples (of two batch sizes), ``EnergyLike`` needs whole outputs of an auto-encoder,
 ``BalanceLike`` has a state. Training tests use them as stand-ins: ``from contracts.doubles import EnergyLike``.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` real and ``B'`` fake samples, ``*x`` sample shape.
@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 __all__ = ["AutoEncoders", "BalanceLike", "CoulombLike", "EnergyLike", "potential"]
@@ -70,20 +70,20 @@ def potential(at: Tensor, *, real: Tensor, fake: Tensor, epsilon: float | Tensor
 class EnergyLike:
     """Low energy for real samples, at least the margin for fake ones, sample by sample; codes are pulled apart."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"verdicts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     symmetric: ClassVar[bool] = False
 
-    margin: float | Tensor = setting(1.0, "the energy that fake samples shall reach", above=0.0, varies=True)
+    margin: float | Tensor = setting(1.0, "the energy towards which fake samples are pushed", above=0.0, varies=True)
     pulling: float | Tensor = setting(0.1, "weight of the pulling-away term", low=0.0, varies=True)
 
     @property
     def boundary(self) -> None:
         return None
 
-    def discriminator(self, *, real: Verdict, fake: Verdict) -> Tensor:
+    def discriminator(self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
         return real.score.mean(-1) + (self.margin - fake.score).relu().mean(-1)
 
-    def generator(self, *, real: Verdict | None = None, fake: Verdict) -> Tensor:
+    def generator(self, *, real: DiscriminatorOutput | None = None, fake: DiscriminatorOutput) -> Tensor:
         assert fake.code is not None
         unit = nn.functional.normalize(fake.code, dim=-1)  # [..., B, d]
         cosines = (unit @ unit.mT).square()  # [..., B, B]
@@ -100,7 +100,7 @@ class BalanceLike:
     needs: ClassVar[frozenset[str]] = frozenset({"state"})
     symmetric: ClassVar[bool] = False
 
-    gamma: float | Tensor = setting(0.5, "share of the real energy that fakes shall have", low=0.0, varies=True)
+    gamma: float | Tensor = setting(0.5, "the ratio of fake to real energy that is aimed at", low=0.0, varies=True)
     rate: float | Tensor = setting(0.001, "how fast k moves", above=0.0, varies=True)
 
     @property
@@ -128,16 +128,16 @@ class BalanceLike:
 
 
 class AutoEncoder(nn.Module):
-    """Verdicts with the reconstruction error as energy ``[B]`` and the code ``[B, d]``."""
+    """Outputs with the reconstruction error as energy ``[B]`` and the code ``[B, d]``."""
 
     def __init__(self, *, size: int, width: int) -> None:
         super().__init__()
         self.encode = nn.Sequential(nn.Flatten(), nn.Linear(size, width), nn.Tanh())
         self.decode = nn.Linear(width, size)
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         code = self.encode(x)
-        return Verdict(score=(self.decode(code) - x.flatten(1)).square().sum(-1), code=code)
+        return DiscriminatorOutput(score=(self.decode(code) - x.flatten(1)).square().sum(-1), code=code)
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,8 @@ class _Spot:
     numeric: tuple[str, ...]
 
     def changes(self, node: ast.AST) -> Iterator[tuple[str, Change]]:
-        # A symmetric pair of losses stays the same when exchanged; its witness does not.
-        told_apart = not getattr(self.original, "symmetric", False) or getattr(node, "name", "") == "witness"
+        # A symmetric pair of losses stays the same when exchanged; its critic does not.
+        told_apart = not getattr(self.original, "symmetric", False) or getattr(node, "name", "") == "critic"
         exchangeable = isinstance(node, ast.FunctionDef) and any(entry.arg == "real" for entry in node.args.kwonlyargs)
         if exchangeable and told_apart:
             yield "real and fake exchanged", _exchange

@@ -1,7 +1,7 @@
 """What every objective is held to, as plain functions that return or raise AssertionError.
 
 They are functions so that the mutation tests can ask whether they would notice. Each gives an objective what it
-``needs``: scores alone, or also samples, whole verdicts with codes, and a state k.
+``needs``: scores alone, or also samples, whole outputs with codes, and a state k.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` real and ``B'`` fake samples, ``d`` features, ``*x`` sample shape.
 """
@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from contracts.cases import MEMBERS, PAIRED, Case
-from contracts.restated import RESTATED, WITNESSES
+from contracts.restated import CRITICS, RESTATED
 from gantlet.errors import Refused
-from gantlet.objectives.base import Monitored, Need, Objective, Stateful, Theory, Verdict, Witnessed
+from gantlet.objectives.base import DiscriminatorOutput, Monitored, Need, Objective, Stateful, Theory, WithCritic
 
 __all__ = ["OBJECTIVE_CHECKS"]
 
@@ -42,8 +42,8 @@ def parts(*shape: int, fakes: int | None = None, seed: int = 0) -> Parts:
 def arguments(objective: Objective, given: Mapping[str, Tensor]) -> dict[str, Any]:
     """The keywords of both losses, of what an objective needs."""
     found: dict[str, Any] = {"real": given["real"], "fake": given["fake"]}
-    if "verdicts" in objective.needs:
-        found = {kind: Verdict(score, code=given[f"{kind}_code"]) for kind, score in found.items()}
+    if "outputs" in objective.needs:
+        found = {kind: DiscriminatorOutput(score, code=given[f"{kind}_code"]) for kind, score in found.items()}
     if "samples" in objective.needs:
         found |= {name: given[name] for name in ("real_samples", "fake_samples")}
     if "state" in objective.needs:
@@ -57,7 +57,7 @@ def loss(objective: Objective, player: str, given: Mapping[str, Tensor]) -> Tens
 
 def taught(objective: Objective) -> list[str]:
     """The parts that carry gradients: scores, or codes too."""
-    return ["real", "fake", *(["real_code", "fake_code"] if "verdicts" in objective.needs else [])]
+    return ["real", "fake", *(["real_code", "fake_code"] if "outputs" in objective.needs else [])]
 
 
 def leaves(objective: Objective, given: Parts) -> Parts:
@@ -86,12 +86,14 @@ def equals_the_formula(case: Case) -> None:
     """Both losses, at asymmetric inputs, and of two batch sizes where the mathematics allows."""
     objective = case.build()
     for given in (parts(3, 7), *([] if case.name in PAIRED else [parts(2, 4, fakes=6, seed=1)])):
-        judge, made = RESTATED[case.name](case.values, **{name: part.numpy() for name, part in given.items()})
-        close(loss(objective, "discriminator", given), torch.from_numpy(judge))
-        close(loss(objective, "generator", given), torch.from_numpy(made))
+        expected_d, expected_g = RESTATED[case.name](
+            case.values, **{name: part.numpy() for name, part in given.items()}
+        )
+        close(loss(objective, "discriminator", given), torch.from_numpy(expected_d))
+        close(loss(objective, "generator", given), torch.from_numpy(expected_g))
         if "real" not in objective.needs:
             alone = arguments(objective, given) | {"real": None}
-            close(objective.generator(**alone), torch.from_numpy(made))
+            close(objective.generator(**alone), torch.from_numpy(expected_g))
 
 
 def uneven_batches_are_refused_where_samples_are_paired(case: Case) -> None:
@@ -107,7 +109,7 @@ def uneven_batches_are_refused_where_samples_are_paired(case: Case) -> None:
 
 
 def any_leading_dimensions(case: Case) -> None:
-    """A batch of batches is judged batch by batch."""
+    """A batch of batches is treated batch by batch."""
     objective, given = case.build(), parts(2, 3, 5)
     for at, player in product(product(range(2), range(3)), PLAYERS):
         close(loss(objective, player, given)[at], loss(objective, player, pick(given, at)))
@@ -195,20 +197,20 @@ def monitors_follow_the_batch(case: Case) -> None:
 
 
 def the_witness_is_the_formula(case: Case) -> None:
-    """The critic of a kernel distance, at codes of its own: three batches are judged by one real and three fake ones."""
-    objective, given, judged = case.build(), parts(3, 5, fakes=4), parts(3, 2, seed=1)
-    assert isinstance(objective, Witnessed) == (case.name in WITNESSES)
-    if not isinstance(objective, Witnessed):
+    """The critic of a kernel distance, at codes of its own: three batches are compared with one real and three fake ones."""
+    objective, given, at_samples = case.build(), parts(3, 5, fakes=4), parts(3, 2, seed=1)
+    assert isinstance(objective, WithCritic) == (case.name in CRITICS)
+    if not isinstance(objective, WithCritic):
         return
-    real, fake = (Verdict(given[kind], code=given[f"{kind}_code"]) for kind in ("real", "fake"))
-    at = Verdict(judged["real"], code=judged["real_code"].requires_grad_())
-    found = objective.witness(at=at, real=Verdict(given["real"][:1], code=given["real_code"][:1]), fake=fake)
-    formula = WITNESSES[case.name]
-    codes = [part.detach().numpy() for part in (judged["real_code"], given["real_code"], given["fake_code"])]
+    real, fake = (DiscriminatorOutput(given[kind], code=given[f"{kind}_code"]) for kind in ("real", "fake"))
+    at = DiscriminatorOutput(at_samples["real"], code=at_samples["real_code"].requires_grad_())
+    found = objective.critic(at=at, real=DiscriminatorOutput(given["real"][:1], code=given["real_code"][:1]), fake=fake)
+    formula = CRITICS[case.name]
+    codes = [part.detach().numpy() for part in (at_samples["real_code"], given["real_code"], given["fake_code"])]
     expected = [formula(case.values, codes[0][j], codes[1][0], codes[2][j]) for j in range(3)]
     close(found, torch.from_numpy(np.array(expected)))
-    assert found.requires_grad, "a penalty on the witness would find no slope"
-    assert objective.witness(at=real, real=real, fake=fake).shape == (3, 5)
+    assert found.requires_grad, "a penalty on the critic would have no gradient"
+    assert objective.critic(at=real, real=real, fake=fake).shape == (3, 5)
 
 
 # Two distributions over five atoms, as samples: atom i stands in the batch as often as its weight says, and every
@@ -217,7 +219,7 @@ REAL = torch.tensor([1, 2, 3, 4, 6])
 FAKE = torch.tensor([5, 1, 3, 5, 2])
 
 
-def judged_by(objective: Objective, score: Tensor) -> Tensor:  # [..., atoms] -> [...]
+def expected_loss(objective: Objective, score: Tensor) -> Tensor:  # [..., atoms] -> [...]
     """The discriminator's loss when it gives each atom this score."""
     real, fake = (torch.repeat_interleave(score, weights, dim=-1) for weights in (REAL, FAKE))
     real, fake = real.repeat_interleave(int(FAKE.sum()), -1), fake.repeat(*[1] * (fake.dim() - 1), int(REAL.sum()))
@@ -233,12 +235,12 @@ def optimum_is_the_divergence(case: Case) -> None:
     p, q = REAL.double() / REAL.sum(), FAKE.double() / FAKE.sum()
     best, value = objective.optimal_score(real=p, fake=q), objective.optimal_value(real=p, fake=q)
     assert best.min() >= least
-    close(judged_by(objective, best), value, 1e-6)  # a clamped probability of 1 costs 1e-7
+    close(expected_loss(objective, best), value, 1e-6)  # a clamped probability of 1 costs 1e-7
     source = torch.Generator().manual_seed(0)
     for scale in (1e-3, 1e-1, 1.0, 5.0):
         moves = scale * torch.randn((100, 5), generator=source, dtype=torch.float64)
-        assert judged_by(objective, (best + moves).clamp_min(least)).min() >= value - 1e-9
-        assert judged_by(objective, moves.clamp_min(least)).min() >= value - 1e-9
+        assert expected_loss(objective, (best + moves).clamp_min(least)).min() >= value - 1e-9
+        assert expected_loss(objective, moves.clamp_min(least)).min() >= value - 1e-9
 
 
 def undecided_where_both_are_equal(case: Case) -> None:

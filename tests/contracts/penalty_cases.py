@@ -118,7 +118,7 @@ def half_squared(values: Values, slope: float) -> float:
 
 
 FREE = frozenset[str]()
-VERDICTS, PARAMETERS = frozenset({"verdicts"}), frozenset({"parameters"})
+OUTPUTS, PARAMETERS = frozenset({"outputs"}), frozenset({"parameters"})
 PROMISES: dict[str, Promise] = {
     "gradient": Promise("gradient_penalty", at_slope=two_sided),
     "one-sided-gradient": Promise(
@@ -128,9 +128,9 @@ PROMISES: dict[str, Promise] = {
     "dragan": Promise("dragan_penalty", at_slope=two_sided),
     "r1": Promise("r1_penalty", at_slope=half_squared),
     "r2": Promise("r2_penalty", at_slope=half_squared),
-    "lecam": Promise("lecam_penalty", requires=FREE, needs=VERDICTS | {"state"}),
+    "lecam": Promise("lecam_penalty", requires=FREE, needs=OUTPUTS | {"state"}),
     "pulling-away": Promise(
-        "pulling_away", player="generator", requires=frozenset({"autoencoder"}), needs=VERDICTS, trains="fakes"
+        "pulling_away", player="generator", requires=frozenset({"autoencoder"}), needs=OUTPUTS, trains="fakes"
     ),
     "orthogonal": Promise("orthogonal_penalty", requires=FREE, needs=PARAMETERS, trains="parameters"),
     "orthogonal-generator": Promise(

@@ -3,7 +3,7 @@
 The critics are so simple that their slopes are known: linear (constant slope), quadratic (slope affine in
 the position, neither even nor odd, and no two places of a sample alike), dead (zero).
 
-Legend: ``S`` members, ``K`` generators of a team, ``J`` batches judged apart, ``B`` batch, ``N`` networks, ``*x`` sample
+Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch, ``N`` networks, ``*x`` sample
 shape.
 """
 
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from contracts.penalty_cases import PENALTY_MEMBERS, PROMISES, PenaltyCase
 from contracts.penalty_restated import RESTATED_PENALTIES, NumpyCritic
-from gantlet.objectives.base import Stateful, Verdict
-from gantlet.penalties.base import Judge, Penalty
+from gantlet.objectives.base import DiscriminatorOutput, Stateful
+from gantlet.penalties.base import DiscriminatorFunction, Penalty
 from gantlet.settings import settings_of
 
 __all__ = ["PENALTY_CHECKS"]
@@ -51,14 +51,14 @@ def batch(case: PenaltyCase, members: int = 4, team: int = 4, size: int = 4) -> 
     }
 
 
-def value_of(penalty: Any, critic: Judge, given: Given) -> Tensor:
-    """The penalty as a player's update calls it: it is given what it needs, and verdicts of that update."""
+def value_of(penalty: Any, critic: DiscriminatorFunction, given: Given) -> Tensor:
+    """The penalty as a player's update calls it: it is given what it needs, and outputs of that update."""
     chosen = {name: given[name] for name in ("real", "fake", "noise")}
-    if "verdicts" in penalty.needs:
-        # The discriminator's update judges detached fakes; the generator's does not judge real samples.
+    if "outputs" in penalty.needs:
+        # The discriminator's update scores detached fakes; the generator's does not score real samples.
         of_generator = penalty.player == "generator"
-        chosen["real_verdict"] = None if of_generator else critic(given["real"].detach())
-        chosen["fake_verdict"] = critic(given["fake"] if of_generator else given["fake"].detach())
+        chosen["real_output"] = None if of_generator else critic(given["real"].detach())
+        chosen["fake_output"] = critic(given["fake"] if of_generator else given["fake"].detach())
     chosen |= {name: given[name] for name in ("state", "parameters") if name in penalty.needs}
     return penalty(critic, **chosen)
 
@@ -87,20 +87,20 @@ def line(shape: tuple[int, ...]) -> Tensor:
     return (direction / direction.norm()).reshape(shape)
 
 
-def linear(shape: tuple[int, ...], slope: float) -> Judge:
+def linear(shape: tuple[int, ...], slope: float) -> DiscriminatorFunction:
     """A critic whose gradient has this norm everywhere, spread unevenly over a sample's numbers."""
-    return lambda x: Verdict((slope * x * line(shape)).flatten(3).sum(-1) + 7)
+    return lambda x: DiscriminatorOutput((slope * x * line(shape)).flatten(3).sum(-1) + 7)
 
 
-def quadratic(shape: tuple[int, ...]) -> tuple[Judge, NumpyCritic]:
+def quadratic(shape: tuple[int, ...]) -> tuple[DiscriminatorFunction, NumpyCritic]:
     """Score Σ a (x²/2 + x), gradient a (x + 1), code a x."""
     a = 3 * line(shape)
 
-    def judge(x: Tensor) -> Verdict:
-        return Verdict((a * (x.square() / 2 + x)).flatten(3).sum(-1), code=(a * x).flatten(3))
+    def discriminate(x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput((a * (x.square() / 2 + x)).flatten(3).sum(-1), code=(a * x).flatten(3))
 
     held = a.numpy()
-    return judge, NumpyCritic(
+    return discriminate, NumpyCritic(
         score=lambda x: (held * (x * x / 2 + x)).sum(),
         gradient=lambda x: held * (x + 1),
         code=lambda x: (held * x).ravel(),
@@ -132,8 +132,8 @@ def the_interval_is_the_engines_business(case: PenaltyCase) -> None:
     """``every`` is a whole number from 1 that cuts fleets, and the penalty itself does not look at it."""
     every = settings_of(case.type)["every"]
     assert (every.kind, every.default, every.low, every.varies) == (int, 1, 1, False)
-    given, (judge, _) = batch(case), quadratic(case.shape)
-    assert torch.equal(value_of(case.build(every=3), judge, given), value_of(case.build(), judge, given))
+    given, (discriminate, _) = batch(case), quadratic(case.shape)
+    assert torch.equal(value_of(case.build(every=3), discriminate, given), value_of(case.build(), discriminate, given))
 
 
 def slope_alone_counts(case: PenaltyCase) -> None:
@@ -148,8 +148,8 @@ def slope_alone_counts(case: PenaltyCase) -> None:
 
 def equals_the_formula(case: PenaltyCase) -> None:
     """With the quadratic critic, once more in NumPy, sample by sample."""
-    given, (judge, critic) = batch(case), quadratic(case.shape)
-    close(value_of(case.build(), judge, given).detach(), restated(case, critic, given))
+    given, (discriminate, critic) = batch(case), quadratic(case.shape)
+    close(value_of(case.build(), discriminate, given).detach(), restated(case, critic, given))
 
 
 def small(case: PenaltyCase) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -165,11 +165,11 @@ def small(case: PenaltyCase) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         changed = given | ({"fake": held} if trains == "fakes" else {})
         changed["parameters"] = given["parameters"] | ({"kernel": held} if trains == "parameters" else {})
 
-        def judge(x: Tensor) -> Verdict:
+        def discriminate(x: Tensor) -> DiscriminatorOutput:
             code = (x.flatten(3) @ used).tanh()
-            return Verdict(code.sum(-1), code=code)
+            return DiscriminatorOutput(code.sum(-1), code=code)
 
-        return value_of(case.build(), judge, changed).sum()
+        return value_of(case.build(), discriminate, changed).sum()
 
     return leaf.clone().requires_grad_(), value
 
@@ -214,11 +214,11 @@ def a_dead_critic_is_survived(case: PenaltyCase) -> None:
     def dead(x: Tensor) -> Tensor:
         return (scale * x - 1e3).relu()
 
-    def judge(x: Tensor) -> Verdict:
-        return Verdict(dead(x).flatten(3).sum(-1), code=dead(x).flatten(3))
+    def discriminate(x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(dead(x).flatten(3).sum(-1), code=dead(x).flatten(3))
 
     given["parameters"] = {name: dead(part) for name, part in given["parameters"].items()}
-    value = value_of(case.build(), judge, given)
+    value = value_of(case.build(), discriminate, given)
     (found,) = torch.autograd.grad(value.sum(), scale)
     assert found == 0
     given["parameters"] = {name: part.detach() for name, part in given["parameters"].items()}
@@ -228,22 +228,22 @@ def a_dead_critic_is_survived(case: PenaltyCase) -> None:
 
 def members_equal_their_loop(case: PenaltyCase) -> None:
     """Settings per member ``[S, 1, 1]``: what each member gets alone."""
-    given, values, (judge, _) = batch(case), PENALTY_MEMBERS[case.name], quadratic(case.shape)
+    given, values, (discriminate, _) = batch(case), PENALTY_MEMBERS[case.name], quadratic(case.shape)
     held = {name: torch.tensor(held, dtype=torch.float64).reshape(4, 1, 1) for name, held in values.items()}
-    together = value_of(case.build(**held), judge, given)
+    together = value_of(case.build(**held), discriminate, given)
     for s in range(4):
         alone = case.build(**{name: value[s] for name, value in values.items()})
-        close(together[s : s + 1], value_of(alone, judge, rows(given, s)))
+        close(together[s : s + 1], value_of(alone, discriminate, rows(given, s)))
 
 
 def a_broken_member_stays_alone(case: PenaltyCase) -> None:
     """A nan in one member's batch, or in its weights, reaches that member's penalty and no other's."""
-    given, (judge, _) = batch(case), quadratic(case.shape)
-    clean = value_of(case.build(), judge, given)
+    given, (discriminate, _) = batch(case), quadratic(case.shape)
+    clean = value_of(case.build(), discriminate, given)
     broken = rows(given, 2)
     for part in (broken["real"], broken["fake"], *broken["parameters"].values()):
         part.fill_(torch.nan)  # a view
-    value = value_of(case.build(), judge, given)
+    value = value_of(case.build(), discriminate, given)
     assert value[2].isnan().all()
     others = [0, 1, 3]
     assert torch.equal(value[others], clean[others])
@@ -251,13 +251,13 @@ def a_broken_member_stays_alone(case: PenaltyCase) -> None:
 
 def only_what_it_trains_gets_a_gradient(case: PenaltyCase) -> None:
     """A discriminator's penalty trains neither the generator nor the data; a generator's reaches it through its fakes."""
-    given, (judge, _) = batch(case), quadratic(case.shape)
+    given, (discriminate, _) = batch(case), quadratic(case.shape)
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     given["parameters"]["first"].requires_grad_()
 
-    def scaled(x: Tensor) -> Verdict:
-        verdict = judge(scale * x)
-        return Verdict(verdict.score, code=verdict.code)
+    def scaled(x: Tensor) -> DiscriminatorOutput:
+        output = discriminate(scale * x)
+        return DiscriminatorOutput(output.score, code=output.code)
 
     leaves = {
         "critic": scale,
@@ -269,7 +269,7 @@ def only_what_it_trains_gets_a_gradient(case: PenaltyCase) -> None:
     found = dict(zip(leaves, torch.autograd.grad(value.sum(), list(leaves.values()), allow_unused=True), strict=True))
     promise = PROMISES[case.name]
     if promise.player == "generator":
-        del found["critic"]  # the generator's update judges with detached parameters
+        del found["critic"]  # the generator's update scores with detached parameters
     trained = found.pop(promise.trains)
     assert trained is not None
     assert trained.abs().max() > 0
@@ -280,9 +280,9 @@ def the_state_follows(case: PenaltyCase) -> None:
     """From scores alone, per member and without a gradient: β α + (1 - β) · mean, at S = K = B = 4."""
     if "state" not in PROMISES[case.name].needs:
         return
-    given, values, (judge, _) = batch(case), PENALTY_MEMBERS[case.name], quadratic(case.shape)
+    given, values, (discriminate, _) = batch(case), PENALTY_MEMBERS[case.name], quadratic(case.shape)
     held = {name: torch.tensor(held, dtype=torch.float64).reshape(4, 1, 1) for name, held in values.items()}
-    scores = {name: judge(given[name]).score.requires_grad_() for name in ("real", "fake")}
+    scores = {name: discriminate(given[name]).score.requires_grad_() for name in ("real", "fake")}
     start = case.build().init(4)
     assert {name: (part.shape, part.abs().max()) for name, part in start.items()} == dict.fromkeys(
         given["state"], ((4, 1, 1), 0)

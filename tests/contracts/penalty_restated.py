@@ -30,7 +30,7 @@ class NumpyCritic:
     gradient: Callable[[Array], Array]
     code: Callable[[Array], Array]
 
-    def slope(self, x: Array) -> float:
+    def gradient_norm(self, x: Array) -> float:
         return float(np.sqrt((self.gradient(x) ** 2).sum()))
 
 
@@ -41,17 +41,17 @@ def mixed(given: Given, s: int, k: int) -> Iterator[Array]:
 
 
 def gradient(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
-    gaps = [critic.slope(x) - values["target"] for x in mixed(given, s, k)]
+    gaps = [critic.gradient_norm(x) - values["target"] for x in mixed(given, s, k)]
     return values["weight"] * np.mean(np.square(gaps))
 
 
 def one_sided(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
-    gaps = [max(0.0, critic.slope(x) - values["target"]) for x in mixed(given, s, k)]
+    gaps = [max(0.0, critic.gradient_norm(x) - values["target"]) for x in mixed(given, s, k)]
     return values["weight"] * np.mean(np.square(gaps))
 
 
 def max_gradient(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
-    return values["weight"] * max(critic.slope(x) for x in mixed(given, s, k)) ** 2
+    return values["weight"] * max(critic.gradient_norm(x) for x in mixed(given, s, k)) ** 2
 
 
 def dragan(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
@@ -67,16 +67,16 @@ def dragan(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) ->
             "uniform_scaled": np.minimum(np.maximum(x + (a - (1 - a)) * scale * deviation * u, -1), 1),
             "gaussian": x + scale * u,
         }[values["noise"]]
-        gaps.append(critic.slope(at) - values["target"])
+        gaps.append(critic.gradient_norm(at) - values["target"])
     return values["weight"] * np.mean(np.square(gaps))
 
 
 def r1(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
-    return values["weight"] * np.mean([critic.slope(x) ** 2 for x in given["real"][s, 0]]) / 2
+    return values["weight"] * np.mean([critic.gradient_norm(x) ** 2 for x in given["real"][s, 0]]) / 2
 
 
 def r2(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:
-    return values["weight"] * np.mean([critic.slope(x) ** 2 for x in given["fake"][s, k]]) / 2
+    return values["weight"] * np.mean([critic.gradient_norm(x) ** 2 for x in given["fake"][s, k]]) / 2
 
 
 def lecam(values: Values, critic: NumpyCritic, given: Given, s: int, k: int) -> float:

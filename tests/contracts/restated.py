@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RESTATED", "WITNESSES"]
+__all__ = ["CRITICS", "RESTATED"]
 
 Array = NDArray[np.float64]
 Losses = tuple[Array, Array]
@@ -31,8 +31,8 @@ def mean(terms: Array) -> Array:
 def vanilla(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
     s_real, s_fake, label = probability(real), probability(fake), 1 - values["smoothing"]
     game = mean(np.log(1 - s_fake))
-    judged = -mean(label * np.log(s_real) + (1 - label) * np.log(1 - s_real)) - game
-    return judged, game if values["saturating"] else -mean(np.log(s_fake))
+    loss_d = -mean(label * np.log(s_real) + (1 - label) * np.log(1 - s_real)) - game
+    return loss_d, game if values["saturating"] else -mean(np.log(s_fake))
 
 
 def least_squares(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
@@ -54,10 +54,10 @@ def alpha_loss(alpha: float, s: Array) -> Array:
 
 def alpha(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
     s_real, s_fake = probability(real), probability(fake)
-    judged = mean(alpha_loss(values["alpha_d"], s_real)) + mean(alpha_loss(values["alpha_d"], 1 - s_fake))
+    loss_d = mean(alpha_loss(values["alpha_d"], s_real)) + mean(alpha_loss(values["alpha_d"], 1 - s_fake))
     if values["saturating"]:
-        return judged, -mean(alpha_loss(values["alpha_g"], 1 - s_fake))
-    return judged, mean(alpha_loss(values["alpha_g"], s_fake))
+        return loss_d, -mean(alpha_loss(values["alpha_g"], 1 - s_fake))
+    return loss_d, mean(alpha_loss(values["alpha_g"], s_fake))
 
 
 def hinge(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
@@ -72,8 +72,8 @@ def relativistic_average(values: Values, *, real: Array, fake: Array, **_: Array
     # The chance that a real sample is more real than the mean fake, and a fake one than the mean real.
     s_real = probability(real - mean(fake)[..., None])
     s_fake = probability(fake - mean(real)[..., None])
-    judged = -mean(np.log(s_real)) - mean(np.log(1 - s_fake))
-    return judged, -mean(np.log(s_fake)) - mean(np.log(1 - s_real))
+    loss_d = -mean(np.log(s_real)) - mean(np.log(1 - s_fake))
+    return loss_d, -mean(np.log(s_fake)) - mean(np.log(1 - s_real))
 
 
 def energy(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
@@ -114,8 +114,8 @@ def f_divergence(values: Values, *, real: Array, fake: Array, **_: Array) -> Los
         f, slope, u = GENERATORS[values["divergence"]]
         on_real, on_fake = slope(u(real)), slope(u(fake))
         on_fake_conjugate = conjugate(f, slope, u(fake))
-    judged = -mean(on_real) + mean(on_fake_conjugate)
-    return judged, -mean(on_fake_conjugate) if values["saturating"] else -mean(on_fake)
+    loss_d = -mean(on_real) + mean(on_fake_conjugate)
+    return loss_d, -mean(on_fake_conjugate) if values["saturating"] else -mean(on_fake)
 
 
 def alpha_output(order: float, v: Array) -> Array:
@@ -133,15 +133,15 @@ def alpha_conjugate(order: float, t: Array) -> Array:
 def coulomb(
     values: Values, *, real: Array, fake: Array, real_samples: Array, fake_samples: Array, **_: Array
 ) -> Losses:
-    judged = np.zeros(real.shape[:-1])
-    for at in np.ndindex(judged.shape):
+    loss_d = np.zeros(real.shape[:-1])
+    for at in np.ndindex(loss_d.shape):
         r, f = real_samples[at], fake_samples[at]
         for scores, points in ((real[at], r), (fake[at], f)):
             for score, point in zip(scores, points, strict=True):
                 field = sum(plummer(values, point, other) for other in r) / len(r)
                 field -= sum(plummer(values, point, other) for other in f) / len(f)
-                judged[at] += (score - field) ** 2 / len(points)
-    return judged, -mean(fake)
+                loss_d[at] += (score - field) ** 2 / len(points)
+    return loss_d, -mean(fake)
 
 
 def plummer(values: Values, a: Array, b: Array) -> float:
@@ -177,8 +177,8 @@ def kernel_distance(kernel: Callable[[Values, Array, Array], float]) -> Callable
     return restated
 
 
-def witness(kernel: Callable[[Values, Array, Array], float]) -> Callable[[Values, Array, Array, Array], Array]:
-    """The mean kernel of a judged code to real ones minus that to fake ones, for single batches ``[B, d]``."""
+def critic(kernel: Callable[[Values, Array, Array], float]) -> Callable[[Values, Array, Array, Array], Array]:
+    """The mean kernel of a code to real ones minus that to fake ones, for single batches ``[B, d]``."""
 
     def restated(values: Values, at: Array, real: Array, fake: Array) -> Array:
         near = [[sum(kernel(values, a, b) for b in batch) / len(batch) for a in at] for batch in (real, fake)]
@@ -203,5 +203,5 @@ RESTATED: dict[str, Callable[..., Losses]] = {
     "cramer": kernel_distance(cramer_kernel),
 }
 
-WITNESSES = {"mmd": witness(mmd_kernel), "cramer": witness(cramer_kernel)}
+CRITICS = {"mmd": critic(mmd_kernel), "cramer": critic(cramer_kernel)}
 """The critics of those objectives whose critic is not the score."""

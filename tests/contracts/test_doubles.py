@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contracts.doubles import AutoEncoders, BalanceLike, CoulombLike, EnergyLike, potential
 from gantlet.networks.base import Family
-from gantlet.objectives.base import Objective, Stateful, Verdict
+from gantlet.objectives.base import DiscriminatorOutput, Objective, Stateful
 
 
 @pytest.mark.parametrize("objective", [CoulombLike(), EnergyLike(), BalanceLike()])
@@ -55,14 +55,14 @@ def test_coulomb_takes_two_batch_sizes_and_teams() -> None:
 
 def test_the_hinge_is_per_sample() -> None:
     """Energies 0 and 4 at margin 1: hinge (1 + 0)/2, though their mean lies beyond the margin."""
-    real, fake = Verdict(torch.tensor([0.5, 1.5])), Verdict(torch.tensor([0.0, 4.0]))
+    real, fake = DiscriminatorOutput(torch.tensor([0.5, 1.5])), DiscriminatorOutput(torch.tensor([0.0, 4.0]))
     assert EnergyLike().discriminator(real=real, fake=fake).item() == pytest.approx(1.0 + 0.5)
 
 
 def test_the_pulling_away_term_leaves_the_diagonal_out() -> None:
     """Codes at angles 0, 90 and 45 degrees: squared cosines 0, 1/2, 1/2, mean 1/3 over the pairs."""
     code = torch.tensor([[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]])
-    loss = EnergyLike(pulling=0.6).generator(fake=Verdict(torch.tensor([1.0, 2.0, 6.0]), code=code))
+    loss = EnergyLike(pulling=0.6).generator(fake=DiscriminatorOutput(torch.tensor([1.0, 2.0, 6.0]), code=code))
     assert loss.item() == pytest.approx(3.0 + 0.6 / 3)
 
 
@@ -84,8 +84,8 @@ def test_an_auto_encoder_gives_energy_and_code() -> None:
     torch.manual_seed(0)
     family = AutoEncoders(width=3)
     assert isinstance(family, Family)
-    judge = family.discriminator(shape=(1, 2, 2))
+    discriminator = family.discriminator(shape=(1, 2, 2))
     x = family.generator(latent=2, shape=(1, 2, 2))(torch.randn(5, 2))
-    verdict = judge(x)
-    assert verdict.code.shape == (5, 3)
-    assert torch.allclose(verdict.score, (judge.decode(verdict.code) - x.flatten(1)).square().sum(-1))
+    output = discriminator(x)
+    assert output.code.shape == (5, 3)
+    assert torch.allclose(output.score, (discriminator.decode(output.code) - x.flatten(1)).square().sum(-1))

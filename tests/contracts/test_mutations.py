@@ -20,13 +20,13 @@ from contracts.objective_checks import OBJECTIVE_CHECKS
 from contracts.penalty_cases import PENALTIES
 from contracts.penalty_checks import PENALTY_CHECKS
 from gantlet.catalogue import FAMILIES, find
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.dragan import Dragan
 from gantlet.penalties.gradient import GradientPenalty
+from gantlet.penalties.input_gradient import input_gradient, sample_norm
 from gantlet.penalties.lecam import LeCam
 from gantlet.penalties.pulling_away import PullingAway
 from gantlet.penalties.r1 import R1
-from gantlet.penalties.slope import sample_norm, slope
 
 pytestmark = pytest.mark.slow  # of the tests, not of the code
 
@@ -35,7 +35,7 @@ Checks = tuple[Callable[[Any], None], ...]
 OBJECTIVE_MUTANTS = [
     (name, mutant)
     for name in FAMILIES["objective"]
-    for mutant in mutants_of(find("objective", name), ["discriminator", "generator", "_loss", "witness", "_kernel"])
+    for mutant in mutants_of(find("objective", name), ["discriminator", "generator", "_loss", "critic", "_kernel"])
 ]
 PENALTY_MUTANTS = [
     (name, mutant)
@@ -59,9 +59,9 @@ class Published(GradientPenalty):
     def cost(self, gap: Tensor) -> Tensor:
         return gap.square()
 
-    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+    def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
         between = self.points(real.detach(), fake.detach(), noise["mix"]).requires_grad_()
-        (slope,) = torch.autograd.grad(judge(between).score.sum(), between, create_graph=True)
+        (slope,) = torch.autograd.grad(discriminate(between).score.sum(), between, create_graph=True)
         return (self.weight * self.cost(self.norm(slope) - self.target)).mean(-1)
 
 
@@ -113,24 +113,24 @@ class OneMixForTheBatch(Published):
 class Attached(GradientPenalty):
     """Lets the generator feel the penalty."""
 
-    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
-        return super().__call__(judge, real=real, fake=fake, noise=noise) + 0 * fake.sum()
+    def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, noise: Mapping[str, Tensor]) -> Tensor:
+        return super().__call__(discriminate, real=real, fake=fake, noise=noise) + 0 * fake.sum()
 
 
 class MeanOverPixelsOfReal(R1):
-    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
-        cost = (self.weight / 2 * slope(judge, real).flatten(3).square().mean(-1)).mean(-1)
+    def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
+        cost = (self.weight / 2 * input_gradient(discriminate, real).flatten(3).square().mean(-1)).mean(-1)
         return cost.expand(-1, fake.shape[1])
 
 
 class NoHalf(R1):
-    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
-        return 2 * super().__call__(judge, real=real, fake=fake)
+    def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
+        return 2 * super().__call__(discriminate, real=real, fake=fake)
 
 
 class OnceForTheTeam(R1):
-    def __call__(self, judge: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
-        return super().__call__(judge, real=real, fake=fake[:, :1])
+    def __call__(self, discriminate: Any, *, real: Tensor, fake: Tensor, **_: Any) -> Tensor:
+        return super().__call__(discriminate, real=real, fake=fake[:, :1])
 
 
 class DeviationPerPlace(Dragan):
@@ -155,9 +155,9 @@ class DiagonalLeftIn(PullingAway):
         size = cosines.shape[-1]
         return cosines.square().sum((-1, -2)) / (size * (size - 1))
 
-    def __call__(self, judge: Any, *, fake_verdict: Verdict, **_: Any) -> Tensor:
-        assert fake_verdict.code is not None
-        unit = self.directions(fake_verdict.code)
+    def __call__(self, discriminate: Any, *, fake_output: DiscriminatorOutput, **_: Any) -> Tensor:
+        assert fake_output.code is not None
+        unit = self.directions(fake_output.code)
         return self.weight * self.cost(unit @ unit.mT)
 
 
@@ -186,16 +186,22 @@ class PlainDirections(DiagonalLeftIn):
 class OwnAverages(LeCam):
     """Real scores to the real average, fake to the fake one."""
 
-    def __call__(self, judge: Any, *, state: Mapping[str, Tensor], **given: Any) -> Tensor:
-        return super().__call__(judge, state={"real": state["fake"], "fake": state["real"]}, **given)
+    def __call__(self, discriminate: Any, *, state: Mapping[str, Tensor], **given: Any) -> Tensor:
+        return super().__call__(discriminate, state={"real": state["fake"], "fake": state["real"]}, **given)
 
 
 class Hinged(LeCam):
     def __call__(
-        self, judge: Any, *, real_verdict: Verdict, fake_verdict: Verdict, state: Mapping[str, Tensor], **_: Any
+        self,
+        discriminate: Any,
+        *,
+        real_output: DiscriminatorOutput,
+        fake_output: DiscriminatorOutput,
+        state: Mapping[str, Tensor],
+        **_: Any,
     ) -> Tensor:
-        on_real = (real_verdict.score - state["fake"]).relu().square().mean(-1)
-        return self.weight * (on_real + (state["real"] - fake_verdict.score).relu().square().mean(-1))
+        on_real = (real_output.score - state["fake"]).relu().square().mean(-1)
+        return self.weight * (on_real + (state["real"] - fake_output.score).relu().square().mean(-1))
 
 
 PUBLISHED = [

@@ -17,7 +17,7 @@ from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
 from gantlet.catalogue import FAMILIES
 from gantlet.networks import has_batch_statistics
 from gantlet.networks.base import Family
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 LATENT = 3
 TRIED = [case for case in FAMILIES_OF_NETWORKS if case.shapes]
@@ -39,8 +39,8 @@ def inputs(shape: tuple[int, ...], player: str, *leading: int) -> Tensor:
     return torch.randn((*leading, *of), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def parts(out: Tensor | Verdict) -> dict[str, Tensor]:
-    """What a network returned: samples or scores, or a verdict's score ``[B]``, code ``[B, d]``, logits ``[B, K]``."""
+def parts(out: Tensor | DiscriminatorOutput) -> dict[str, Tensor]:
+    """What a network returned: samples or scores, or a output's score ``[B]``, code ``[B, d]``, logits ``[B, K]``."""
     if isinstance(out, Tensor):
         return {"out": out}
     found = {"out": out.score, "code": out.code, "generator_logits": out.generator_logits}
@@ -58,11 +58,11 @@ def test_parameters_are_as_published(case: NetworkCase, count: tuple[int, tuple[
     latent, shape, generator, discriminator = count
     assert isinstance(case.family, Family)
     with torch.device("meta"):  # shapes without numbers: the largest networks cost nothing
-        made, judge = (
+        made, scorer = (
             case.family.generator(latent=latent, shape=shape),
             case.family.discriminator(shape=shape, generators=10),
         )
-    assert (size(made), size(judge)) == (generator, discriminator)
+    assert (size(made), size(scorer)) == (generator, discriminator)
 
 
 @every_player

@@ -16,17 +16,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import arena
+import games
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.networks.autoencoders import DenseAutoEncoder
-from gantlet.networks.heads import embedded
-from gantlet.objectives.base import Verdict
+from gantlet.networks.generator_head import embedded
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution, Player
 from gantlet.training.fleet import Fleet
-from gantlet.training.step import Judged, PenaltyContext, losses, needs_of, penalty_losses, witness
+from gantlet.training.step import PenaltyContext, PlayerBatch, critic, losses, needs_of, penalty_losses
 from terminal import resolve
 
 OBJECTIVES = catalogue.names("objective")
@@ -57,9 +57,9 @@ class SmoothAutoEncoder(nn.Module):
         self.encode = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 3))
         self.decode = nn.Sequential(nn.Tanh(), nn.Linear(3, 2))
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         code = self.encode(x)
-        return Verdict((self.decode(code) - x).square().mean(-1), code=code)
+        return DiscriminatorOutput((self.decode(code) - x).square().mean(-1), code=code)
 
 
 def judge_for(objective: str, penalty: str) -> Callable[[], nn.Module]:
@@ -73,13 +73,13 @@ def judge_for(objective: str, penalty: str) -> Callable[[], nn.Module]:
 
 def fleet(objective: str, penalty: str, seeds: tuple[int, ...], route: Any) -> Fleet:
     """Small fleets of a pair; members differ by seed."""
-    sheet = arena.sheet(seeds)
-    return arena.fleet(
+    sheet = games.sheet(seeds)
+    return games.fleet(
         seeds,
         objective=catalogue.find("objective", objective)(),
         penalties=(catalogue.find("penalty", penalty)(),),
-        discriminator=Player(judge_for(objective, penalty), arena.adam(len(seeds))),
-        generator=Player(sheet.generator.build, arena.adam(len(seeds))),
+        discriminator=Player(judge_for(objective, penalty), games.adam(len(seeds))),
+        generator=Player(sheet.generator.build, games.adam(len(seeds))),
         execution=Execution(route=route, dtype=torch.float64),
     )
 
@@ -87,25 +87,25 @@ def fleet(objective: str, penalty: str, seeds: tuple[int, ...], route: Any) -> F
 def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Tensor]:
     """The sum of a player's losses over members, as a function of its parameters."""
     sheet = trained.blueprint
-    real = trained.feed.real(0)
+    real = trained.loader.real(0)
     latents = trained._latents.at("generator", 0).flatten(0, 1)  # pyright: ignore[reportPrivateUsage]
-    penalties, draws = sheet.penalties, trained._draws  # pyright: ignore[reportPrivateUsage]
+    penalties, draws = sheet.penalties, trained._random  # pyright: ignore[reportPrivateUsage]
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
         own = parameters if player == "generator" else None
         fake = trained.generators(latents, parameters=own)["out"].unflatten(0, (trained.members, 1))
         fake = fake if player == "generator" else fake.detach()
-        judge = partial(trained.judging.judge, parameters=None if player == "generator" else parameters)
-        judged = Judged(judge(real), judge(fake), real, fake, trained.state)
-        found = {"loss": losses(sheet.objective, player, judged)}
+        discriminate = partial(trained.discriminate, parameters=None if player == "generator" else parameters)
+        batch = PlayerBatch(discriminate(real), discriminate(fake), real, fake, trained.state)
+        found = {"loss": losses(sheet.objective, player, batch)}
         given = PenaltyContext(player, 0, 1, draws, parameters)
-        found |= penalty_losses(penalties, witness(sheet.objective, judge, judged), judged, given)
+        found |= penalty_losses(penalties, critic(sheet.objective, discriminate, batch), batch, given)
         return torch.stack([value.sum() for value in found.values()]).sum()
 
     return loss
 
 
-def slope(loss: Callable[[dict[str, Tensor]], Tensor], at: dict[str, Tensor]) -> dict[str, Tensor]:
+def input_gradient(loss: Callable[[dict[str, Tensor]], Tensor], at: dict[str, Tensor]) -> dict[str, Tensor]:
     leaves = {name: value.detach().clone().requires_grad_() for name, value in at.items()}
     found = torch.autograd.grad(loss(leaves), list(leaves.values()), create_graph=True, materialize_grads=True)
     return dict(zip(leaves, found, strict=True))
@@ -122,7 +122,7 @@ def dot(one: dict[str, Tensor], other: dict[str, Tensor]) -> Tensor:
 @every_pair
 def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) -> None:
     player = catalogue.find("penalty", penalty).player
-    trained = arena.train(fleet(objective, penalty, (1, 2), "stacked"), 3)
+    trained = games.train(fleet(objective, penalty, (1, 2), "stacked"), 3)
     stack = trained.generators if player == "generator" else trained.discriminators
     loss, at = whole_loss(trained, player), dict(stack.parameters)
     source = torch.Generator().manual_seed(3)
@@ -136,7 +136,7 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
         assert torch.allclose(along, rise, rtol=1e-5, atol=1e-7), f"slope {along} is not {rise}"
         second = torch.autograd.grad(along, list(leaves.values()), materialize_grads=True)
         found = dict(zip(leaves, second, strict=True))
-        ends = [slope(loss, moved(at, way, side * h)) for side in (1, -1)]
+        ends = [input_gradient(loss, moved(at, way, side * h)) for side in (1, -1)]
         bend = (dot(ends[0], way) - dot(ends[1], way)).detach() / (2 * h)
         assert torch.allclose(dot(found, way), bend, rtol=1e-4, atol=1e-5), f"curvature {dot(found, way)} is not {bend}"
 
@@ -144,11 +144,11 @@ def test_slope_and_curvature_of_what_is_descended(objective: str, penalty: str) 
 @pytest.mark.slow
 @every_pair
 def test_solo_equals_stacked(objective: str, penalty: str) -> None:
-    together = arena.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)
-    alone = arena.train(fleet(objective, penalty, (2,), "loop"), 4)
-    assert not together.exits
+    together = games.train(fleet(objective, penalty, (1, 2, 3), "stacked"), 4)
+    alone = games.train(fleet(objective, penalty, (2,), "loop"), 4)
+    assert not together.divergences
     for player in ("generator", "discriminator"):
-        assert arena.difference(arena.parameters(together, player, 1), arena.parameters(alone, player, 0)) <= 1e-9
+        assert games.difference(games.parameters(together, player, 1), games.parameters(alone, player, 0)) <= 1e-9
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
@@ -160,8 +160,8 @@ def test_each_penalty_changes_what_its_player_learns(penalty: str) -> None:
     for weight in (found().weight, 0.0):
         trained = fleet("vanilla", penalty, (1,), "stacked")
         object.__setattr__(trained.blueprint, "penalties", (found(weight=weight, **steep),))
-        ends.append(arena.parameters(arena.train(trained, 4), found.player, 0).clone())
-    assert arena.difference(*ends) > 1e-7
+        ends.append(games.parameters(games.train(trained, 4), found.player, 0).clone())
+    assert games.difference(*ends) > 1e-7
 
 
 # Refusals
@@ -180,7 +180,7 @@ def test_batch_statistics_are_refused_to_penalties_of_single_samples(method: str
 def test_a_discriminator_of_one_s_own_with_batch_norm_is_refused_too(penalty: str) -> None:
     (resolved,) = resolve("ring8", "vanilla", f"penalties={penalty}", "discriminator=contracts.test_pairs:normed")
     with pytest.raises(Refused, match="one sample's score depends on the others of its batch"):
-        blueprint([(resolved, 1)], arena.dataset(), Execution())
+        blueprint([(resolved, 1)], games.dataset(), Execution())
 
 
 def normed(shape: tuple[int, ...]) -> nn.Module:
@@ -204,6 +204,6 @@ def test_codes_need_an_auto_encoder() -> None:
 def test_a_named_network_lifts_the_refusal() -> None:
     """On points no auto-encoder is offered, but one may be named."""
     (resolved,) = resolve("ring8", "ebgan-pt", "network=autoencoder", "code=2", "d_width=8", "g_width=8", "steps=2")
-    sheet = blueprint([(resolved, 1)], arena.dataset(), Execution())
+    sheet = blueprint([(resolved, 1)], games.dataset(), Execution())
     assert isinstance(sheet.discriminator.build(), type(DenseAutoEncoder(code=2).discriminator(shape=(2,))))
-    assert "verdicts" in needs_of(sheet.penalties[0])
+    assert "outputs" in needs_of(sheet.penalties[0])

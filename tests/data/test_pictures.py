@@ -20,9 +20,9 @@ from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.training.feed import Feed
-from gantlet.training.randomness import Draws
-from shelf import ShelfReader, picture
+from gantlet.training.batch_loader import BatchLoader
+from gantlet.training.randomness import KeyedRandom
+from image_fixtures import FixtureReader, picture
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +30,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own, and the current folder beside it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    ShelfReader.reads.clear()
+    FixtureReader.reads.clear()
     return tmp_path / "cache" / "gantlet" / "pictures"
 
 
 def source(path: str = "40,classes=3", **more: Any) -> Pictures:
-    return Pictures(data_path=path, reader="shelf:ShelfReader", **{"size": "6x8", **more})
+    return Pictures(data_path=path, reader="image_fixtures:FixtureReader", **{"size": "6x8", **more})
 
 
 def which(pixels: torch.Tensor) -> list[int]:
@@ -82,14 +82,14 @@ def test_smaller_pools_are_drawn_from_the_whole_and_not_from_its_start() -> None
 def test_a_source_is_prepared_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "40,classes=3").write_text("one")
     source().load()
-    assert len(ShelfReader.reads) == 40
+    assert len(FixtureReader.reads) == 40
     source(data_seed=5, memory="streamed", train_size=20).load()
-    assert len(ShelfReader.reads) == 40, "the split and the memory are no part of what is prepared"
+    assert len(FixtureReader.reads) == 40, "the split and the memory are no part of what is prepared"
     source(size="6").load()
-    assert len(ShelfReader.reads) == 80
+    assert len(FixtureReader.reads) == 80
     (tmp_path / "40,classes=3").write_text("another")
     source().load()
-    assert len(ShelfReader.reads) == 120
+    assert len(FixtureReader.reads) == 120
     assert len([folder for folder in cache.iterdir() if folder.is_dir()]) == 3
 
 
@@ -100,16 +100,16 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
     source("40").load()
     os.utime(folder / "a" / "1.png", ns=(1, 1))
     source("40").load()
-    assert len(ShelfReader.reads) == 80
+    assert len(FixtureReader.reads) == 80
 
 
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")
-    ShelfReader.reads.clear()
+    FixtureReader.reads.clear()
     data = Pictures(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
     assert data.shape == (3, 6, 8)
-    assert not ShelfReader.reads
+    assert not FixtureReader.reads
     assert data.train.equal(source().load().train)
 
 
@@ -121,7 +121,7 @@ def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
     assert resident.size == streamed.size == 32
     assert resident.test.equal(streamed.test)
     feeds = [
-        Feed(data, Draws((1, 2), device=torch.device("cpu"), dtype=torch.float32), batch=7, kind="fixed")
+        BatchLoader(data, KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float32), batch=7, kind="fixed")
         for data in (resident, streamed)
     ]
     for update in range(10):
@@ -169,7 +169,7 @@ def test_grey_and_coloured_grounds_reach_the_pixels() -> None:
 
 
 def test_too_few_pictures_are_an_error() -> None:
-    with pytest.raises(BadData, match=r"^shelf:ShelfReader: .*/3 holds too few samples: 3"):
+    with pytest.raises(BadData, match=r"^image_fixtures:FixtureReader: .*/3 holds too few samples: 3"):
         source("3").load()
 
 
@@ -187,8 +187,8 @@ def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> N
 
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from gantlet.data.pictures import Pictures; from shelf import ShelfReader;"
-        "n = len(Pictures(data_path='3000', reader='shelf:ShelfReader', size='6x8').prepared()); print(n, len(ShelfReader.reads))"
+        "from gantlet.data.pictures import Pictures; from image_fixtures import FixtureReader;"
+        "n = len(Pictures(data_path='3000', reader='image_fixtures:FixtureReader', size='6x8').prepared()); print(n, len(FixtureReader.reads))"
     )
     tests = str(Path(__file__).parent.parent)
     workers = [

@@ -17,17 +17,17 @@ from gantlet.data.framing import Framing
 from gantlet.data.prepare import Recipe, prepare
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.errors import BadData, FolderInUse, StoreError
-from shelf import ShelfReader, picture
+from image_fixtures import FixtureReader, picture
 
-SHELF = "shelf:ShelfReader"
+SHELF = "image_fixtures:FixtureReader"
 
 
 @pytest.fixture(autouse=True)
 def reads() -> Iterator[list[int]]:
     """What all readers read, by place."""
-    ShelfReader.reads.clear()
-    yield ShelfReader.reads
-    ShelfReader.reads.clear()
+    FixtureReader.reads.clear()
+    yield FixtureReader.reads
+    FixtureReader.reads.clear()
 
 
 def recipe(path: str, **more: Any) -> Recipe:
@@ -147,7 +147,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
 def test_what_was_mended_after_a_refusal_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadData, match="1 of 30 pictures"):
         prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
-    monkeypatch.setattr(ShelfReader, "read", lambda self, place: picture(place))
+    monkeypatch.setattr(FixtureReader, "read", lambda self, place: picture(place))
     found = prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
     np.testing.assert_array_equal(found.read(np.arange(30)), expected(range(30)))
     assert found.page["bad"] == 0
@@ -205,13 +205,13 @@ def test_small_sets_are_cut_into_work_for_several(tmp_path: Path) -> None:
 
 
 def test_what_has_no_class_has_none_in_the_shards_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = ShelfReader.__init__
+    entry = FixtureReader.__init__
 
-    def init(reader: ShelfReader, path: str) -> None:
+    def init(reader: FixtureReader, path: str) -> None:
         entry(reader, path)
         reader.entries = [*reader.entries[:-1], replace(reader.entries[-1], label="")]
 
-    monkeypatch.setattr(ShelfReader, "__init__", init)
+    monkeypatch.setattr(FixtureReader, "__init__", init)
     found = prepare(recipe("4,classes=2"), tmp_path / "out")
     with tarfile.open(tmp_path / "out" / found.shards[0].file) as shard:
         written = [int(shard.extractfile(name).read()) for name in shard.getnames() if name.endswith(".cls")]  # type: ignore[union-attr]

@@ -20,8 +20,8 @@ from gantlet.data.readers.base import Part
 from gantlet.data.shards import Layout, ShardWriter
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData
-from gantlet.training.feed import Feed
-from gantlet.training.randomness import Draws
+from gantlet.training.batch_loader import BatchLoader
+from gantlet.training.randomness import KeyedRandom
 
 SHAPE = (3, 4, 5)
 
@@ -145,8 +145,10 @@ def test_what_nobody_takes_is_forgotten(whole: tuple[PreparedSet, NDArray[np.uin
 
 
 def batches(dataset: Dataset, updates: Sequence[int]) -> list[Tensor]:
-    feed = Feed(dataset, Draws((5, 6), device=torch.device("cpu"), dtype=torch.float32), batch=4, kind="fixed")
-    return [feed.real(update) for update in updates]
+    loader = BatchLoader(
+        dataset, KeyedRandom((5, 6), device=torch.device("cpu"), dtype=torch.float32), batch=4, kind="fixed"
+    )
+    return [loader.real(update) for update in updates]
 
 
 def test_streamed_and_resident_pools_give_the_same_batches_from_any_step(

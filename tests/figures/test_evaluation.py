@@ -23,7 +23,7 @@ from gantlet.figures.evaluation import interpolated, nearest, on_scale
 from gantlet.figures.recorder import recorded_runs
 from gantlet.studies import evaluation_pictures as module
 from gantlet.studies.study import Options, prepare, start
-from gantlet.training.feed import fixed_latents
+from gantlet.training.batch_loader import fixed_latents
 
 SIDE = 64  # images of this side are drawn pixel by pixel
 CELL = SIDE + 2

@@ -15,7 +15,7 @@ import terminal
 from gantlet.api.loading import Team, load
 from gantlet.figures.recorder import recorded_runs
 from gantlet.studies import album as module
-from gantlet.training.feed import fixed_latents
+from gantlet.training.batch_loader import fixed_latents
 
 
 @given(st.integers(1, 100), st.integers(1, 100))

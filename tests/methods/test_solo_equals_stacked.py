@@ -6,7 +6,7 @@ import pytest
 import torch
 from gantlet.studies.workshop import Workshop
 
-import arena
+import games
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.requests.grid import axes_from_mapping
@@ -85,15 +85,15 @@ def test_solo_equals_stacked(method: str, task: str) -> None:
     settings = grid(task, method)
     dataset = WORKSHOP.dataset(settings[0])
     members = [(resolved, seed) for resolved in settings for seed in SEEDS]
-    together = arena.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
-    assert not together.exits
+    together = games.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
+    assert not together.divergences
     for slot in (0, 3):  # another setting and another seed
         member = members[slot]
         start = Fleet(blueprint([member], dataset, Execution(route="loop")), dataset)
-        before = {player: arena.parameters(start, player, 0).clone() for player in PLAYERS}
-        alone = arena.train(start)
+        before = {player: games.parameters(start, player, 0).clone() for player in PLAYERS}
+        alone = games.train(start)
         for player in PLAYERS:
-            mine, theirs = arena.parameters(alone, player, 0), arena.parameters(together, player, slot)
+            mine, theirs = games.parameters(alone, player, 0), games.parameters(together, player, slot)
             assert mine.dtype == torch.float64
-            assert arena.difference(theirs, mine) <= 1e-9
-            assert arena.difference(before[player], mine) > 1e-5, "nothing was trained, so equality says nothing"
+            assert games.difference(theirs, mine) <= 1e-9
+            assert games.difference(before[player], mine) > 1e-5, "nothing was trained, so equality says nothing"

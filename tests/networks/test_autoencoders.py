@@ -1,4 +1,4 @@
-"""Auto-encoding discriminators: energies, verdicts and the dense pair, against answers by hand.
+"""Auto-encoding discriminators: energies, outputs and the dense pair, against answers by hand.
 
 Legend: ``B`` batch.
 """
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.networks.autoencoders import AutoEncoder, DenseAutoEncoder, Energy, energy
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 
-def verdict(judge: nn.Module, x: Tensor) -> Verdict:
-    said = judge(x)
-    assert isinstance(said, Verdict)
+def output(discriminator: nn.Module, x: Tensor) -> DiscriminatorOutput:
+    said = discriminator(x)
+    assert isinstance(said, DiscriminatorOutput)
     return said
 
 
@@ -56,11 +56,11 @@ def test_a_broken_reconstruction_is_not_hidden(kind: Energy) -> None:
 @pytest.mark.parametrize(("kind", "expected"), [("l2", 3.84), ("l1", 1.92), ("mse", 3.84**2 / 2)])
 def test_an_identity_misses_what_its_rectifiers_take(kind: Energy, expected: float) -> None:
     """With unit weights (3, -4) passes two leaky rectifiers and returns as (3, -4 · 0.2²): 3.84 is missed."""
-    judge = DenseAutoEncoder(d_width=2, code=2, energy=kind).discriminator(shape=(2,))
+    discriminator = DenseAutoEncoder(d_width=2, code=2, energy=kind).discriminator(shape=(2,))
     with torch.no_grad():
-        for parameter in judge.parameters():
+        for parameter in discriminator.parameters():
             parameter.copy_(torch.eye(2) if parameter.ndim == 2 else torch.zeros(2))
-    said = verdict(judge, torch.tensor([[3.0, -4.0], [1.0, 2.0]]))
+    said = output(discriminator, torch.tensor([[3.0, -4.0], [1.0, 2.0]]))
     assert said.score.tolist() == pytest.approx([expected, 0.0], rel=1e-6)
     assert said.code is not None
     torch.testing.assert_close(said.code, torch.tensor([[3.0, -0.8], [1.0, 2.0]]))
@@ -68,18 +68,18 @@ def test_an_identity_misses_what_its_rectifiers_take(kind: Energy, expected: flo
 
 def test_the_code_is_what_the_encoder_says_flattened() -> None:
     encoder, decoder = nn.Conv2d(1, 2, 2, stride=2), nn.ConvTranspose2d(2, 1, 2, stride=2)
-    judge = AutoEncoder(encoder, decoder, kind="l1", features=8)
+    discriminator = AutoEncoder(encoder, decoder, kind="l1", features=8)
     x = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
-    said = verdict(judge, x)
+    said = output(discriminator, x)
     assert said.code is not None
-    assert torch.equal(said.code, encoder(x).reshape(3, judge.features))
+    assert torch.equal(said.code, encoder(x).reshape(3, discriminator.features))
     torch.testing.assert_close(said.score, (x - decoder(encoder(x))).abs().sum((1, 2, 3)) / 16)
 
 
 def test_layers_of_the_dense_pair() -> None:
     family = DenseAutoEncoder(g_width=5, d_width=7, code=3)
-    judge, generator = family.discriminator(shape=(1, 2, 4)), family.generator(latent=6, shape=(1, 2, 4))
-    expected = {judge: [8, 7, 3, 7, 8], generator: [6, 5, 5, 8]}
+    discriminator, generator = family.discriminator(shape=(1, 2, 4)), family.generator(latent=6, shape=(1, 2, 4))
+    expected = {discriminator: [8, 7, 3, 7, 8], generator: [6, 5, 5, 8]}
     for module, sizes in expected.items():
         layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
         assert [(layer.in_features, layer.out_features) for layer in layers] == list(pairwise(sizes))
@@ -88,9 +88,9 @@ def test_layers_of_the_dense_pair() -> None:
 def test_code_and_reconstruction_are_linear_at_their_ends() -> None:
     """Twice the last weights of a part are twice its output, whatever its size and sign."""
     torch.manual_seed(0)
-    judge = DenseAutoEncoder(d_width=7, code=3).discriminator(shape=(2,))
-    assert isinstance(judge, AutoEncoder)
-    for part, inputs in ((judge.encoder, 2), (judge.decoder, 3)):
+    discriminator = DenseAutoEncoder(d_width=7, code=3).discriminator(shape=(2,))
+    assert isinstance(discriminator, AutoEncoder)
+    for part, inputs in ((discriminator.encoder, 2), (discriminator.decoder, 3)):
         x = 10 * torch.randn(20, inputs)
         last = [layer for layer in part.modules() if isinstance(layer, nn.Linear)][-1]
         before = part(x)

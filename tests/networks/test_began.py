@@ -12,9 +12,9 @@ from gantlet.networks.began import BEGAN
 
 
 def auto_encoder(family: BEGAN, side: int) -> AutoEncoder:
-    judge = family.discriminator(shape=(3, side, side))
-    assert isinstance(judge, AutoEncoder)
-    return judge
+    discriminator = family.discriminator(shape=(3, side, side))
+    assert isinstance(discriminator, AutoEncoder)
+    return discriminator
 
 
 def chain(module: nn.Module) -> str:
@@ -32,26 +32,29 @@ def chain(module: nn.Module) -> str:
 
 def test_layers_as_published() -> None:
     with torch.device("meta"):
-        judge = auto_encoder(BEGAN(width=1, code=7), 64)
+        discriminator = auto_encoder(BEGAN(width=1, code=7), 64)
         generator = BEGAN(width=1, output="tanh").generator(latent=7, shape=(3, 64, 64))
-    assert chain(judge.encoder) == "1 e 1 e 1 e 2↓ e 2 e 2 e 3↓ e 3 e 3 e 4↓ e 4 e 4 e 4 e [7]"
-    assert chain(judge.decoder) == "[64] 1 e 1 e up 1 e 1 e up 1 e 1 e up 1 e 1 e 3"
-    assert chain(generator) == f"{chain(judge.decoder)} tanh"
+    assert chain(discriminator.encoder) == "1 e 1 e 1 e 2↓ e 2 e 2 e 3↓ e 3 e 3 e 4↓ e 4 e 4 e 4 e [7]"
+    assert chain(discriminator.decoder) == "[64] 1 e 1 e up 1 e 1 e up 1 e 1 e up 1 e 1 e 3"
+    assert chain(generator) == f"{chain(discriminator.decoder)} tanh"
 
 
 def test_parameters_of_both_halves_as_published() -> None:
     with torch.device("meta"):
-        judge = auto_encoder(BEGAN(), 64)
-    counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (judge.encoder, judge.decoder)]
+        discriminator = auto_encoder(BEGAN(), 64)
+    counts = [
+        sum(parameter.numel() for parameter in part.parameters())
+        for part in (discriminator.encoder, discriminator.decoder)
+    ]
     assert counts == [16_260_800, 1_716_611]
 
 
 @pytest.mark.parametrize(("side", "base", "deepest"), [(16, 8, 2), (28, 7, 3), (32, 8, 3), (64, 8, 4), (128, 8, 5)])
 def test_the_base_has_seven_or_eight_pixels(side: int, base: int, deepest: int) -> None:
     with torch.device("meta"):
-        judge = auto_encoder(BEGAN(width=5, code=6), side)
-        assert judge(torch.zeros(2, 3, side, side)).code.shape == (2, 6)
-    layers = [layer for layer in judge.modules() if isinstance(layer, nn.Linear)]
+        discriminator = auto_encoder(BEGAN(width=5, code=6), side)
+        assert discriminator(torch.zeros(2, 3, side, side)).code.shape == (2, 6)
+    layers = [layer for layer in discriminator.modules() if isinstance(layer, nn.Linear)]
     sizes = [(layer.in_features, layer.out_features) for layer in layers]
     assert sizes == [(5 * deepest * base**2, 6), (6, 5 * base**2)]
 
@@ -74,13 +77,13 @@ def test_strided_convolutions_pad_right_and_bottom() -> None:
 
 
 def test_a_decoder_that_says_nothing_leaves_the_mean_of_absolute_pixels() -> None:
-    judge = auto_encoder(BEGAN(width=2, code=3), 16)
+    discriminator = auto_encoder(BEGAN(width=2, code=3), 16)
     with torch.no_grad():
-        for parameter in judge.decoder.parameters():
+        for parameter in discriminator.decoder.parameters():
             parameter.zero_()
     x = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     expected = [sum(abs(value) for value in sample.flatten().tolist()) / 768 for sample in x]
-    assert judge(x).score.tolist() == pytest.approx(expected, rel=1e-5)
+    assert discriminator(x).score.tolist() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize(("output", "bounded"), [("linear", False), ("tanh", True)])

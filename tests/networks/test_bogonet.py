@@ -10,14 +10,14 @@ from torch import nn
 
 from gantlet.errors import Refused
 from gantlet.networks import has_batch_statistics
-from gantlet.networks.bogonet import BogoNet, Plan
+from gantlet.networks.bogonet import BogoNet, BogoNetPlan
 from gantlet.networks.resnet import ResidualBlock
 
 SHAPE = (1, 16, 16)
 ACTIVATIONS = {"relu": nn.ReLU, "leaky": nn.LeakyReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
 
-def game(architecture: int, plan: str, *, family: str = "any", d_batch_norm: bool = False) -> Plan:
+def game(architecture: int, plan: str, *, family: str = "any", d_batch_norm: bool = False) -> BogoNetPlan:
     made = BogoNet(architecture=architecture, family=family, width=4, d_batch_norm=d_batch_norm)
     return made.plan(plan)
 
@@ -125,8 +125,8 @@ def test_drawing_an_architecture_leaves_torchs_random_state_alone() -> None:
 
 
 def test_the_words_of_a_plan() -> None:
-    dense = Plan(kind="mlp", depth=2, widths=(8, 16), kernel=3, activation="elu", batch_norm=True)
-    plain = Plan(kind="dcgan", depth=1, widths=(4,), kernel=5, activation="tanh", batch_norm=False)
+    dense = BogoNetPlan(kind="mlp", depth=2, widths=(8, 16), kernel=3, activation="elu", batch_norm=True)
+    plain = BogoNetPlan(kind="dcgan", depth=1, widths=(4,), kernel=5, activation="tanh", batch_norm=False)
     assert str(dense) == "mlp 8-16, elu, batch norm"
     assert str(plain) == "dcgan 4 channels, 1 per scale, kernel 5, tanh, no norm"
 

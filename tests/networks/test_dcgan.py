@@ -44,8 +44,8 @@ def test_weights_start_at_a_deviation_of_one_fiftieth() -> None:
 
 def test_layer_norm_is_over_a_whole_sample() -> None:
     """Doubling a sample's features before the norm changes nothing after it, channel by channel or all at once."""
-    judge = DCGAN28(width=4, d_norm="layer").discriminator(shape=SHAPE).double()
-    norm = next(layer for layer in judge.modules() if isinstance(layer, nn.GroupNorm))
+    discriminator = DCGAN28(width=4, d_norm="layer").discriminator(shape=SHAPE).double()
+    norm = next(layer for layer in discriminator.modules() if isinstance(layer, nn.GroupNorm))
     x = torch.randn(3, 8, 7, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     flat = norm(x).flatten(1)
     assert torch.allclose(flat.mean(1), torch.zeros(3, dtype=torch.float64), atol=1e-12)
@@ -54,8 +54,8 @@ def test_layer_norm_is_over_a_whole_sample() -> None:
 
 def test_each_pixel_sees_its_neighbourhood() -> None:
     """Stride 2 twice with 4×4 kernels: a change in one corner pixel moves the 7×7 map only in that corner."""
-    judge = DCGAN28(width=4, d_norm="none").discriminator(shape=SHAPE)
-    features = nn.Sequential(*list(judge.children())[:4])
+    discriminator = DCGAN28(width=4, d_norm="none").discriminator(shape=SHAPE)
+    features = nn.Sequential(*list(discriminator.children())[:4])
     x = torch.zeros(1, *SHAPE)
     moved = x.clone()
     moved[0, 0, 0, 0] = 1

@@ -44,12 +44,12 @@ def test_a_normalised_layer_has_no_bias_and_the_ends_are_free(
 )
 def test_scales_follow_the_image(side: int, base: int, scales: int) -> None:
     with torch.device("meta"):
-        generator, judge = built(DCGAN(width=2, d_width=3), side)
+        generator, discriminator = built(DCGAN(width=2, d_width=3), side)
     ups = [layer for layer in generator.modules() if isinstance(layer, nn.ConvTranspose2d)]
-    downs = [layer for layer in judge.modules() if isinstance(layer, nn.Conv2d)]
+    downs = [layer for layer in discriminator.modules() if isinstance(layer, nn.Conv2d)]
     assert [up.in_channels for up in ups] == [2 * 2**scale for scale in range(scales, 0, -1)]
     assert [down.out_channels for down in downs] == [3 * 2**scale for scale in range(scales)]
-    (last,) = (layer for layer in judge.modules() if isinstance(layer, nn.Linear))
+    (last,) = (layer for layer in discriminator.modules() if isinstance(layer, nn.Linear))
     assert last.in_features == 3 * 2 ** (scales - 1) * base**2
 
 
@@ -64,14 +64,14 @@ def test_other_sides_are_refused(side: int) -> None:
 
 
 def test_sides_may_differ() -> None:
-    generator, judge = (
+    generator, discriminator = (
         DCGAN(width=2).generator(latent=5, shape=(3, 32, 48)),
         DCGAN(width=2).discriminator(shape=(3, 32, 48)),
     )
     made = generator(torch.randn(4, 5))
     assert made.shape == (4, 3, 32, 48)
-    assert judge(made).shape == (4,)
-    (last,) = (layer for layer in judge.modules() if isinstance(layer, nn.Linear))
+    assert discriminator(made).shape == (4,)
+    (last,) = (layer for layer in discriminator.modules() if isinstance(layer, nn.Linear))
     assert last.in_features == 2 * 4 * 4 * 6
 
 
@@ -99,8 +99,8 @@ def test_normal_has_a_deviation_of_one_fiftieth() -> None:
 
 def test_layers_are_aligned_as_published() -> None:
     """The discriminator's feature i sees pixels 2i - 1 to 2i + 3: pixel 3 moves features 0, 1 and 2, pixel 0 only 0."""
-    judge = DCGAN(width=1).discriminator(shape=(1, 8, 8))
-    features = nn.Sequential(*list(judge.children())[:2])
+    discriminator = DCGAN(width=1).discriminator(shape=(1, 8, 8))
+    features = nn.Sequential(*list(discriminator.children())[:2])
     for pixel, expected in ((0, [0]), (3, [0, 1, 2]), (7, [2, 3])):
         x = torch.zeros(1, 1, 8, 8)
         x[0, 0, pixel, pixel] = 1

@@ -25,11 +25,11 @@ def test_the_generator_by_hand(output: str) -> None:
 
 
 def test_the_discriminator_by_hand() -> None:
-    judge = DRAGANMNIST(hidden=6).discriminator(shape=(2, 3)).double()
+    discriminator = DRAGANMNIST(hidden=6).discriminator(shape=(2, 3)).double()
     x = torch.randn(5, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    into, shift, out, offset = arrays(judge)
+    into, shift, out, offset = arrays(discriminator)
     expected = np.maximum(x.numpy().reshape(5, 6) @ into.T + shift, 0) @ out[0] + offset
-    np.testing.assert_allclose(judge(x).detach().numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(discriminator(x).detach().numpy(), expected, rtol=1e-12)
 
 
 def test_weights_start_by_the_number_of_inputs() -> None:

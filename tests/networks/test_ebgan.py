@@ -13,9 +13,9 @@ from gantlet.networks.ebgan import EBGAN
 
 
 def auto_encoder(family: EBGAN, side: int, channels: int = 3) -> AutoEncoder:
-    judge = family.discriminator(shape=(channels, side, side))
-    assert isinstance(judge, AutoEncoder)
-    return judge
+    discriminator = family.discriminator(shape=(channels, side, side))
+    assert isinstance(discriminator, AutoEncoder)
+    return discriminator
 
 
 def test_the_generator_is_dcgans_with_four_by_four_kernels() -> None:
@@ -34,25 +34,25 @@ def test_the_generator_is_dcgans_with_four_by_four_kernels() -> None:
 )
 def test_the_decoder_mirrors_the_encoder(side: int, widths: list[int]) -> None:
     with torch.device("meta"):
-        judge = auto_encoder(EBGAN(), side)
-        code = judge.encoder(torch.zeros(2, 3, side, side))
-    down = [layer for layer in judge.encoder.modules() if isinstance(layer, nn.Conv2d)]
-    up = [layer for layer in judge.decoder.modules() if isinstance(layer, nn.ConvTranspose2d)]
+        discriminator = auto_encoder(EBGAN(), side)
+        code = discriminator.encoder(torch.zeros(2, 3, side, side))
+    down = [layer for layer in discriminator.encoder.modules() if isinstance(layer, nn.Conv2d)]
+    up = [layer for layer in discriminator.decoder.modules() if isinstance(layer, nn.ConvTranspose2d)]
     assert [layer.out_channels for layer in down] == widths
     assert [(layer.out_channels, layer.in_channels) for layer in reversed(up)] == [
         (layer.in_channels, layer.out_channels) for layer in down
     ]
     assert tuple(code.shape) == (2, widths[-1], side >> len(widths), side >> len(widths))
-    assert judge.features == code[0].numel()
+    assert discriminator.features == code[0].numel()
 
 
 @pytest.mark.parametrize(("d_norm", "inside"), [("batch", [4, 2]), ("none", [])])
 def test_no_normalisation_at_the_ends(d_norm: str, inside: list[int]) -> None:
     """A norm takes the bias's place; the first layer and the reconstruction have none."""
-    judge = auto_encoder(EBGAN(width=2, d_norm=d_norm), 28)
-    norms = [layer.num_features for layer in judge.modules() if isinstance(layer, nn.BatchNorm2d)]
+    discriminator = auto_encoder(EBGAN(width=2, d_norm=d_norm), 28)
+    norms = [layer.num_features for layer in discriminator.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert norms == inside
-    convolutions = [layer for layer in judge.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    convolutions = [layer for layer in discriminator.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     unbiased = sum(layer.bias is None for layer in convolutions)
     assert (len(convolutions), unbiased) == (4, len(inside))
     assert convolutions[0].bias is not None
@@ -61,20 +61,20 @@ def test_no_normalisation_at_the_ends(d_norm: str, inside: list[int]) -> None:
 
 def test_a_decoder_that_says_nothing_leaves_the_norm_of_the_image() -> None:
     """So the energy starts near the root of the sum of all squared pixels, here 2·√(3·16·16) and 0."""
-    judge = auto_encoder(EBGAN(width=2), 16)
-    last = judge.decoder[-1]
+    discriminator = auto_encoder(EBGAN(width=2), 16)
+    last = discriminator.decoder[-1]
     with torch.no_grad():
         last.weight.zero_()  # biases start at zero
     x = torch.zeros(2, 3, 16, 16)
     x[0] = -2
-    assert judge(x).score.tolist() == pytest.approx([2 * 768**0.5, 0.0], rel=1e-6)
+    assert discriminator(x).score.tolist() == pytest.approx([2 * 768**0.5, 0.0], rel=1e-6)
 
 
 def test_weights_start_as_xaviers() -> None:
     """Uniform within ±√(6 / (fan in + fan out)): they nearly reach the bound and have a third of its square as variance."""
     torch.manual_seed(0)
-    judge = auto_encoder(EBGAN(width=16), 32)
-    for layer in (layer for layer in judge.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)):
+    discriminator = auto_encoder(EBGAN(width=16), 32)
+    for layer in (layer for layer in discriminator.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)):
         bound = (6 / (16 * (layer.in_channels + layer.out_channels))) ** 0.5
         assert 0.95 * bound < layer.weight.abs().max().item() <= bound
         assert layer.weight.square().mean().item() == pytest.approx(bound**2 / 3, rel=0.1)

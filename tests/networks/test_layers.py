@@ -22,16 +22,16 @@ def test_only_maps_are_drawn_anew() -> None:
 
 
 def test_both_heads_see_the_same_features() -> None:
-    judge = Heads(3, generators=2).double()
+    discriminator = Heads(3, generators=2).double()
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    verdict = judge(x)
-    assert torch.allclose(verdict.score, x @ judge.score.weight[0] + judge.score.bias)
-    assert torch.allclose(verdict.generator_logits, x @ judge.generator.weight.T + judge.generator.bias)
+    output = discriminator(x)
+    assert torch.allclose(output.score, x @ discriminator.score.weight[0] + discriminator.score.bias)
+    assert torch.allclose(output.generator_logits, x @ discriminator.generator.weight.T + discriminator.generator.bias)
 
 
 def test_one_generator_needs_no_second_head() -> None:
     one, team = nn.Sequential(*heads(3, generators=1)), nn.Sequential(*heads(3, generators=2))
-    assert [sum(p.numel() for p in judge.parameters()) for judge in (one, team)] == [4, 4 + 8]
+    assert [sum(p.numel() for p in discriminator.parameters()) for discriminator in (one, team)] == [4, 4 + 8]
 
 
 def test_layer_norm_is_over_all_of_a_sample() -> None:

@@ -33,12 +33,12 @@ def test_the_first_layer_is_normalised_feature_by_feature() -> None:
 
 def test_the_discriminator_is_dcgans() -> None:
     """The same weights from the same seed, the same scores."""
-    judges = list[nn.Module]()
+    discriminators = list[nn.Module]()
     for family in (LSGAN(width=2), DCGAN(width=2)):
         torch.manual_seed(3)
-        judges.append(family.discriminator(shape=(3, 64, 64)))
+        discriminators.append(family.discriminator(shape=(3, 64, 64)))
     x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(judges[0](x), judges[1](x))
+    assert torch.equal(discriminators[0](x), discriminators[1](x))
 
 
 @pytest.mark.parametrize("side", [8, 24, 28, 40])

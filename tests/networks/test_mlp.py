@@ -22,9 +22,9 @@ def test_the_two_dimensional_networks() -> None:
     generator = MLP().generator(latent=2, shape=(2,))
     assert widths(generator) == [(2, 400), (400, 400), (400, 400), (400, 400), (400, 2)]
     assert kinds(generator) == "Linear ReLU Linear ReLU Linear ReLU Linear ReLU Linear Unflatten"
-    judge = MLP().discriminator(shape=(2,))
-    assert widths(judge) == [(2, 200), (200, 200), (200, 200), (200, 200), (200, 1)]
-    assert {layer.negative_slope for layer in judge.modules() if isinstance(layer, nn.LeakyReLU)} == {0.2}
+    discriminator = MLP().discriminator(shape=(2,))
+    assert widths(discriminator) == [(2, 200), (200, 200), (200, 200), (200, 200), (200, 1)]
+    assert {layer.negative_slope for layer in discriminator.modules() if isinstance(layer, nn.LeakyReLU)} == {0.2}
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_batch_norms_eps_and_momentum_are_not_confused(eps: float) -> None:
 
 def test_the_notebooks_slope() -> None:
     """One leaky layer by hand: scores of -1 pass as -0.01."""
-    judge = FullyConnected(d_width=1).discriminator(shape=(1,))
+    discriminator = FullyConnected(d_width=1).discriminator(shape=(1,))
     with torch.no_grad():
-        for parameter in judge.parameters():
+        for parameter in discriminator.parameters():
             parameter.fill_(1.0 if parameter.ndim == 2 else 0.0)
-    assert judge(torch.tensor([[-1.0], [2.0]])).tolist() == pytest.approx([-1e-4, 2.0])
+    assert discriminator(torch.tensor([[-1.0], [2.0]])).tolist() == pytest.approx([-1e-4, 2.0])
 
 
 def test_samples_of_any_shape_keep_their_order() -> None:

@@ -31,16 +31,16 @@ def test_leaky_rectifiers_and_pools_by_hand() -> None:
 
     28 → 24 → 12 → 8 → 4: of one channel the pools leave 16 pixels, and a leaky rectifier passes 0.01 of a negative.
     """
-    judge = NotebookConv(d_width=1, hidden=1).discriminator(shape=SHAPE)
+    discriminator = NotebookConv(d_width=1, hidden=1).discriminator(shape=SHAPE)
     with torch.no_grad():
-        for parameter in judge.parameters():
+        for parameter in discriminator.parameters():
             parameter.fill_(1.0 if parameter.ndim > 1 else 0.0)
     score = 25.0 * 25 * 2 * 16
-    assert judge(torch.ones(1, *SHAPE)).item() == pytest.approx(score)
-    assert judge(-torch.ones(1, *SHAPE)).item() == pytest.approx(-score * 0.01**3)
+    assert discriminator(torch.ones(1, *SHAPE)).item() == pytest.approx(score)
+    assert discriminator(-torch.ones(1, *SHAPE)).item() == pytest.approx(-score * 0.01**3)
     spot = torch.zeros(1, *SHAPE)
     spot[..., 0, 0] = 1  # a pool passes on the largest of its four pixels: the corner is seen once
-    assert judge(spot).item() == pytest.approx(2.0)
+    assert discriminator(spot).item() == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize("family", [NotebookConv(d_width=1, hidden=1), NotebookCritic(d_width=1, hidden=1)], ids=str)

@@ -25,8 +25,11 @@ def test_both_players_start_linear() -> None:
     """Every block starts as the identity and nothing else bends: f(2a - 3b) = 2 f(a) - 3 f(b)."""
     torch.manual_seed(0)
     family = R3GAN(width=4, groups=2)
-    judge, generator = family.discriminator(shape=SHAPE).double(), family.generator(latent=5, shape=SHAPE).double()
-    for module, inputs in ((judge, SHAPE), (generator, (5,))):
+    discriminator, generator = (
+        family.discriminator(shape=SHAPE).double(),
+        family.generator(latent=5, shape=SHAPE).double(),
+    )
+    for module, inputs in ((discriminator, SHAPE), (generator, (5,))):
         a, b = draw(3, *inputs), draw(3, *inputs, seed=1)
         torch.testing.assert_close(module(2 * a - 3 * b), 2 * module(a) - 3 * module(b), rtol=1e-10, atol=1e-10)
         with torch.no_grad():
@@ -66,9 +69,9 @@ def test_branches_start_smaller_in_deeper_networks() -> None:
 def test_the_depth_counts_every_block() -> None:
     """16 pixels have three scales: with two blocks each the first branch is scaled by 6 to the power -1/4."""
     torch.manual_seed(0)
-    judge = R3GAN(width=64, blocks=2).discriminator(shape=SHAPE)
-    assert len(blocks(judge)) == 6
-    for block in blocks(judge):
+    discriminator = R3GAN(width=64, blocks=2).discriminator(shape=SHAPE)
+    assert len(blocks(discriminator)) == 6
+    for block in blocks(discriminator):
         fan_in = block.widen.in_channels
         assert block.widen.weight.var().item() == pytest.approx(6**-0.5 * 2 / 1.04 / fan_in, rel=0.1)
 
@@ -80,17 +83,19 @@ def test_channels_and_groups_per_scale(side: int, base: int, widths: list[int]) 
     """The number of channels in a group stays: 2·4 channels in 2 groups are 4 of them."""
     with torch.device("meta"):
         family = R3GAN(width=4, blocks=1, groups=2)
-        judge, generator = (
+        discriminator, generator = (
             family.discriminator(shape=(3, side, side)),
             family.generator(latent=5, shape=(3, side, side)),
         )
         assert generator(torch.zeros(2, 5)).shape == (2, 3, side, side)
-        assert judge(torch.zeros(2, 3, side, side)).shape == (2,)
-    assert [block.widen.in_channels for block in blocks(judge)] == widths
+        assert discriminator(torch.zeros(2, 3, side, side)).shape == (2,)
+    assert [block.widen.in_channels for block in blocks(discriminator)] == widths
     assert [block.widen.in_channels for block in blocks(generator)] == widths[::-1]
-    for block in blocks(judge) + blocks(generator):
+    for block in blocks(discriminator) + blocks(generator):
         assert block.mix.out_channels / block.mix.groups == 4
-    kernels = [layer.kernel_size for layer in judge.children() if isinstance(layer, nn.Conv2d) and layer.groups > 1]
+    kernels = [
+        layer.kernel_size for layer in discriminator.children() if isinstance(layer, nn.Conv2d) and layer.groups > 1
+    ]
     assert kernels == [(base, base)]
 
 

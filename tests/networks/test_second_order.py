@@ -1,4 +1,4 @@
-"""Stacked discriminators that judge each sample alone can be differentiated twice, as gradient penalties do.
+"""Stacked discriminators that discriminator each sample alone can be differentiated twice, as gradient penalties do.
 
 Legend: ``N`` networks in a stack, ``B`` batch.
 """
@@ -19,7 +19,7 @@ from gantlet.networks.bogonet import BogoNet
 from gantlet.networks.ebgan import EBGAN
 from gantlet.networks.r3gan import R3GAN
 from gantlet.networks.resnet import ResNet
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 
 def penalised(template: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -27,7 +27,7 @@ def penalised(template: nn.Module, parameters: dict[str, Tensor], buffers: dict[
 
     def score(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:  # [B, *x] -> [B]
         said = functional_call(template, {**parameters, **buffers}, (x,))
-        return said.score if isinstance(said, Verdict) else said
+        return said.score if isinstance(said, DiscriminatorOutput) else said
 
     x = x.clone().requires_grad_()
     (slope,) = torch.autograd.grad(vmap(score)(parameters, buffers, x).sum(), x, create_graph=True)

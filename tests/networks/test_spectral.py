@@ -1,6 +1,6 @@
 """Spectral normalisation: the largest singular value is 1, also stacked, and gradients are those of equation 12.
 
-Legend: ``N`` networks in a stack, ``J`` batches judged apart, ``B`` batch.
+Legend: ``N`` networks in a stack, ``J`` batches scored separately, ``B`` batch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gantlet.networks.spectral import (
     singular_vectors,
     spectrally_normalised,
 )
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.gradient import GradientPenalty
 from gantlet.training.stack import Stack, refuses_vmap
 
@@ -49,7 +49,7 @@ def norm(layer: Any) -> float:
     return float(torch.linalg.svdvals(weight)[0])
 
 
-def judge(seed: int = 0) -> nn.Module:
+def discriminator(seed: int = 0) -> nn.Module:
     """A small discriminator of 1×6×6 images, float64."""
     torch.manual_seed(seed)
     layers = [nn.Conv2d(1, 3, 4, stride=2, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(27, 4), nn.Tanh()]
@@ -201,7 +201,7 @@ def test_containers_stay_what_they_are() -> None:
 
 
 def test_normalising_twice_is_normalising_once() -> None:
-    network = judge()
+    network = discriminator()
     layers, state = list(network.modules()), {name: part.clone() for name, part in network.state_dict().items()}
     again = spectrally_normalised(network)
     assert list(again.modules()) == layers
@@ -217,7 +217,7 @@ def test_a_layer_in_two_places_stays_one() -> None:
 
 
 def test_the_global_seed_decides_the_vectors() -> None:
-    first, again, other = (judge(seed).state_dict()["3.u"] for seed in (1, 1, 2))
+    first, again, other = (discriminator(seed).state_dict()["3.u"] for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -232,7 +232,7 @@ def test_nothing_to_normalise_is_refused(module: nn.Module) -> None:
 
 
 def test_the_vectors_move_in_train_mode_only() -> None:
-    network, x = judge(), images(2)
+    network, x = discriminator(), images(2)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -246,8 +246,8 @@ def test_the_vectors_move_in_train_mode_only() -> None:
 
 
 def test_a_stack_moves_them_only_where_it_commits() -> None:
-    """The generator's update and penalties judge without advancing."""
-    stack = stack_of([judge(0), judge(1)])
+    """The generator's update and penalties discriminator without advancing."""
+    stack = stack_of([discriminator(0), discriminator(1)])
     with torch.no_grad():
         for parameter in stack.parameters.values():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -267,15 +267,15 @@ def test_a_stack_moves_them_only_where_it_commits() -> None:
 @pytest.mark.parametrize("route", ["stacked", "loop"])
 def test_a_stack_equals_its_networks(route: str) -> None:
     """Three steps of descent on a loss with a gradient penalty, in train mode: scores, weights and vectors of each alone."""
-    modules = [judge(seed) for seed in range(3)]
+    modules = [discriminator(seed) for seed in range(3)]
     stack, penalty = stack_of(modules, route), GradientPenalty()
     for step in range(3):
         x = images(3, 1, 4, seed=step)
         noise = {"mix": torch.full((3, 1, 4), 0.5, dtype=torch.float64)}
         together = stack(x[:, 0], advance=True)["out"]
 
-        def judged(x: Tensor) -> Verdict:
-            return Verdict(stack(x[:, 0])["out"].unsqueeze(1))
+        def judged(x: Tensor) -> DiscriminatorOutput:
+            return DiscriminatorOutput(stack(x[:, 0])["out"].unsqueeze(1))
 
         cost = penalty(judged, real=x, fake=2 * x, noise=noise)
         (together.square().mean() + cost.sum()).backward()
@@ -284,8 +284,8 @@ def test_a_stack_equals_its_networks(route: str) -> None:
             alone = module(x[n, 0])
             held = {name: part.clone() for name, part in module.named_buffers()}
 
-            def own(x: Tensor, module: nn.Module = module) -> Verdict:
-                return Verdict(module(x[0, 0])[None, None])
+            def own(x: Tensor, module: nn.Module = module) -> DiscriminatorOutput:
+                return DiscriminatorOutput(module(x[0, 0])[None, None])
 
             own_cost = penalty(own, real=x[n : n + 1], fake=2 * x[n : n + 1], noise={"mix": noise["mix"][:1]})
             (alone.square().sum() / 12 + own_cost.sum()).backward()
@@ -310,7 +310,7 @@ def _descend(parameters: list[Any]) -> None:
 @pytest.mark.parametrize("route", ["stacked", "loop"])
 def test_batches_that_are_judged_apart_see_one_weight(route: str) -> None:
     """J = 2 batches are one iteration each from the same vectors, and the committed ones are those of a single call."""
-    stack, other = (stack_of([judge(0), judge(1)], route) for _ in range(2))
+    stack, other = (stack_of([discriminator(0), discriminator(1)], route) for _ in range(2))
     x = images(2, 2, 3)
     apart = stack.batches(x, advance=True)["out"]
     for j in range(2):
@@ -324,8 +324,8 @@ def test_batches_that_are_judged_apart_see_one_weight(route: str) -> None:
 
 
 def test_a_stack_takes_it_and_samples_do_not_meet() -> None:
-    assert refuses_vmap(judge(), images(2)) is None
-    assert not has_batch_statistics(judge().float(), (1, 6, 6))
+    assert refuses_vmap(discriminator(), images(2)) is None
+    assert not has_batch_statistics(discriminator().float(), (1, 6, 6))
 
 
 # Gradients
@@ -376,15 +376,15 @@ def test_train_mode_treats_the_vectors_as_constants() -> None:
 @pytest.mark.parametrize("name", ["0.weight", "3.weight", "3.bias"])
 def test_a_gradient_penalty_goes_through(name: str) -> None:
     """Its gradient in the weights, and that gradient's own, against central differences with held vectors."""
-    network = judge().eval()
+    network = discriminator().eval()
     held = dict(network.named_parameters())
     x = images(1, 1, 2)
 
     def value(parameter: Tensor) -> Tensor:
         parameters = {**held, name: parameter}
 
-        def judged(x: Tensor) -> Verdict:
-            return Verdict(torch.func.functional_call(network, parameters, (x[0, 0],))[None, None])
+        def judged(x: Tensor) -> DiscriminatorOutput:
+            return DiscriminatorOutput(torch.func.functional_call(network, parameters, (x[0, 0],))[None, None])
 
         noise = {"mix": torch.zeros(1, 1, 2, dtype=torch.float64)}
         return GradientPenalty()(judged, real=x, fake=x, noise=noise).sum()
@@ -396,7 +396,7 @@ def test_a_gradient_penalty_goes_through(name: str) -> None:
 
 def test_a_layer_may_be_called_again_before_the_gradient_is_taken() -> None:
     """Real, then fake, then one backward pass: in place of the buffers, the vectors of each call are used."""
-    network = judge()
+    network = discriminator()
     loss = network(images(2)).sum() - network(images(2, seed=1)).sum()
     loss.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""Stackelberg teams: verdicts with a logit for each generator, where batch norm is, how weights start.
+"""Stackelberg teams: outputs with a logit for each generator, where batch norm is, how weights start.
 
 Legend: ``S`` stacked discriminators, ``B`` batch, ``K`` generators.
 """
@@ -13,7 +13,7 @@ from torch import nn
 
 from gantlet.errors import Refused
 from gantlet.networks import StackelbergCIFAR, StackelbergFashion, StackelbergMNIST
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training.stack import Stack, refuses_vmap
 
 FAMILIES = [
@@ -31,38 +31,38 @@ def kinds(module: nn.Module) -> str:
 
 @every_family
 def test_a_teams_verdict_names_the_generator(family: Any, shape: tuple[int, ...]) -> None:
-    judge = family.discriminator(shape=shape, generators=3).double()
+    discriminator = family.discriminator(shape=shape, generators=3).double()
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    verdict = judge(x)
-    assert isinstance(verdict, Verdict)
-    assert verdict.score.shape == (4,)
-    assert verdict.generator_logits is not None
-    assert verdict.generator_logits.shape == (4, 3)
-    (verdict.score.sum() + verdict.generator_logits.logsumexp(-1).sum()).backward()
-    weights = [parameter for parameter in judge.parameters() if parameter.ndim > 1]
+    output = discriminator(x)
+    assert isinstance(output, DiscriminatorOutput)
+    assert output.score.shape == (4,)
+    assert output.generator_logits is not None
+    assert output.generator_logits.shape == (4, 3)
+    (output.score.sum() + output.generator_logits.logsumexp(-1).sum()).backward()
+    weights = [parameter for parameter in discriminator.parameters() if parameter.ndim > 1]
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in weights)
 
 
 @every_family
 def test_verdicts_of_a_stack(family: Any, shape: tuple[int, ...]) -> None:
-    judges = [family.discriminator(shape=shape, generators=3) for _ in range(2)]
-    assert refuses_vmap(judges[0], torch.zeros(4, *shape)) is None
-    stack = Stack(judges, route="stacked", seeds=(0, 1), device=torch.device("cpu"), dtype=torch.float64)
+    discriminators = [family.discriminator(shape=shape, generators=3) for _ in range(2)]
+    assert refuses_vmap(discriminators[0], torch.zeros(4, *shape)) is None
+    stack = Stack(discriminators, route="stacked", seeds=(0, 1), device=torch.device("cpu"), dtype=torch.float64)
     x = torch.randn(2, 4, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     together = stack(x)  # {"score": [S, B], "generator_logits": [S, B, K]}
-    for n, judge in enumerate(judges):
-        alone = judge.double()(x[n])
+    for n, discriminator in enumerate(discriminators):
+        alone = discriminator.double()(x[n])
         assert torch.allclose(together["score"][n], alone.score, rtol=1e-11, atol=1e-14)
         assert torch.allclose(together["generator_logits"][n], alone.generator_logits, rtol=1e-11, atol=1e-14)
 
 
 @every_family
 def test_alone_there_is_a_score_only(family: Any, shape: tuple[int, ...]) -> None:
-    judge = family.discriminator(shape=shape)
-    assert kinds(judge).endswith("Linear Score")
+    discriminator = family.discriminator(shape=shape)
+    assert kinds(discriminator).endswith("Linear Score")
     team = family.discriminator(shape=shape, generators=2)
-    size, features = (sum(p.numel() for p in module.parameters()) for module in (judge, team))
-    assert features - size == 2 * (judge[-2].in_features + 1)
+    size, features = (sum(p.numel() for p in module.parameters()) for module in (discriminator, team))
+    assert features - size == 2 * (discriminator[-2].in_features + 1)
 
 
 def test_where_batch_norm_is() -> None:
@@ -102,18 +102,20 @@ def test_how_the_cifar_pair_starts() -> None:
     """Truncation at two deviations leaves 0.8796 of a deviation: √(1 - 2·2·φ(2) / (2Φ(2) - 1))."""
     torch.manual_seed(0)
     family = StackelbergCIFAR(g_width=16, d_width=16)
-    judge, generator = (
+    discriminator, generator = (
         family.discriminator(shape=(3, 32, 32), generators=9),
         family.generator(latent=20, shape=(3, 32, 32)),
     )
-    convolutions = torch.cat([layer.weight.flatten() for layer in judge.modules() if isinstance(layer, nn.Conv2d)])
+    convolutions = torch.cat(
+        [layer.weight.flatten() for layer in discriminator.modules() if isinstance(layer, nn.Conv2d)]
+    )
     assert convolutions.abs().max().item() <= 0.04
     assert convolutions.std().item() == pytest.approx(0.8796 * 0.02, rel=0.02)
-    heads = torch.cat([layer.weight.flatten() for layer in judge.modules() if isinstance(layer, nn.Linear)])
+    heads = torch.cat([layer.weight.flatten() for layer in discriminator.modules() if isinstance(layer, nn.Linear)])
     assert heads.std().item() == pytest.approx(0.01, rel=0.05)
     weights = torch.cat([p.flatten() for p in generator.parameters() if p.ndim > 1])
     assert weights.std().item() == pytest.approx(0.02, rel=0.02)
-    for module in (judge, generator):
+    for module in (discriminator, generator):
         assert not any(p.any() for name, p in module.named_parameters() if name.endswith("bias"))
 
 

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import Refused
-from gantlet.objectives.base import Monitored, Verdict, Witnessed
+from gantlet.objectives.base import DiscriminatorOutput, Monitored, WithCritic
 from gantlet.objectives.cramer import Cramer
 from gantlet.objectives.mmd import MMD
 
 EVERY = [MMD(), MMD("rational-quadratic"), MMD("rational-quadratic", linear=True), Cramer()]
 
 
-def coded(code: Tensor) -> Verdict:
-    """A verdict whose scores mean nothing."""
-    return Verdict(torch.full(code.shape[:-1], math.nan, dtype=code.dtype), code=code)
+def coded(code: Tensor) -> DiscriminatorOutput:
+    """A output whose scores mean nothing."""
+    return DiscriminatorOutput(torch.full(code.shape[:-1], math.nan, dtype=code.dtype), code=code)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def test_equal_laws_have_distance_0_on_average(objective: Any) -> None:
     found = objective.generator(real=real, fake=fake)
     error = found.std() / math.sqrt(rounds)
     assert abs(found.mean()) < 4 * error
-    biased = objective.witness(at=real, real=real, fake=fake).mean(-1) - objective.witness(
+    biased = objective.critic(at=real, real=real, fake=fake).mean(-1) - objective.critic(
         at=fake, real=real, fake=fake
     ).mean(-1)
     assert biased.mean() > 10 * error
@@ -52,7 +52,7 @@ def test_the_players_want_the_opposite(objective: Any) -> None:
 
 
 def test_the_monitors_have_their_names() -> None:
-    real, fake = Verdict(normal(4)), Verdict(normal(5, seed=1))
+    real, fake = DiscriminatorOutput(normal(4)), DiscriminatorOutput(normal(5, seed=1))
     assert [*MMD().monitors(real=real, fake=fake)] == ["mmd2"]
     assert [*Cramer().monitors(real=real, fake=fake)] == ["energy_distance"]
 
@@ -60,21 +60,21 @@ def test_the_monitors_have_their_names() -> None:
 @pytest.mark.parametrize("objective", EVERY, ids=repr)
 def test_without_a_code_the_score_is_the_feature(objective: Any) -> None:
     real, fake = normal(4), normal(5, seed=1)
-    plain = objective.generator(real=Verdict(real), fake=Verdict(fake))
+    plain = objective.generator(real=DiscriminatorOutput(real), fake=DiscriminatorOutput(fake))
     assert plain == objective.generator(real=coded(real[:, None]), fake=coded(fake[:, None]))
 
 
 @pytest.mark.parametrize("objective", EVERY, ids=repr)
 def test_one_sample_has_no_other_to_be_paired_with(objective: Any) -> None:
-    with pytest.raises(Refused, match="a batch of 1 came: give at least 2"):
-        objective.generator(real=Verdict(torch.zeros(3)), fake=Verdict(torch.zeros(1)))
+    with pytest.raises(Refused, match="the batch holds 1 sample: use at least 2"):
+        objective.generator(real=DiscriminatorOutput(torch.zeros(3)), fake=DiscriminatorOutput(torch.zeros(1)))
 
 
 def test_the_energy_distance_is_twice_the_cramer_distance() -> None:
     """With self pairs, that is the mean witness at real less at fake samples: 2 ∫ (F - G)² of both step functions."""
     real, fake = normal(6), normal(4, seed=1) + 0.5
-    r, f = Verdict(real), Verdict(fake)
-    witness = [Cramer().witness(at=each, real=r, fake=f).mean().item() for each in (r, f)]
+    r, f = DiscriminatorOutput(real), DiscriminatorOutput(fake)
+    witness = [Cramer().critic(at=each, real=r, fake=f).mean().item() for each in (r, f)]
     steps, _ = torch.cat([real, fake]).sort()
     gap = (real <= steps[:, None]).double().mean(-1) - (fake <= steps[:, None]).double().mean(-1)
     area = (gap[:-1].square() * steps.diff()).sum()
@@ -85,15 +85,15 @@ def test_the_linear_kernel_keeps_far_off_fakes_alive() -> None:
     """Fakes at 1000: the Gaussian mixture is flat there, with the linear kernel they go down by 2 · gap / B'."""
     for linear, slope in ((False, 0.0), (True, 2 * 1000 / 2)):
         fake = torch.full((2,), 1e3, requires_grad=True, dtype=torch.float64)
-        real = Verdict(torch.zeros(2, dtype=torch.float64))
-        loss = MMD(linear=linear).generator(real=real, fake=Verdict(fake))
+        real = DiscriminatorOutput(torch.zeros(2, dtype=torch.float64))
+        loss = MMD(linear=linear).generator(real=real, fake=DiscriminatorOutput(fake))
         found = torch.autograd.grad(loss, fake)[0]
         assert found.tolist() == pytest.approx([slope, slope], abs=1e-6)
 
 
 def test_the_rational_quadratic_has_heavier_tails() -> None:
     """Two pairs at distance 1000: Σ (1 + d²/2α)^-α of α = 0.2 and 0.5 is still felt, the Gaussian mixture is 0."""
-    real, fake = Verdict(torch.zeros(2).double()), Verdict(torch.full((2,), 1e3).double())
+    real, fake = DiscriminatorOutput(torch.zeros(2).double()), DiscriminatorOutput(torch.full((2,), 1e3).double())
     across = sum((1 + 1e6 / (2 * alpha)) ** -alpha for alpha in (0.2, 0.5, 1.0, 2.0, 5.0))
     assert MMD().generator(real=real, fake=fake).item() == pytest.approx(10.0)
     found = MMD("rational-quadratic").generator(real=real, fake=fake).item()
@@ -104,12 +104,12 @@ def test_the_rational_quadratic_has_heavier_tails() -> None:
 @pytest.mark.parametrize("objective", EVERY, ids=repr)
 def test_a_gradient_penalty_can_take_the_witness(objective: Any) -> None:
     """Even at a sample that coincides with real ones: the slope, and the slope of its square, are finite."""
-    assert isinstance(objective, Witnessed)
+    assert isinstance(objective, WithCritic)
     real, fake = normal(4, 3), normal(4, 3, seed=1)
     weight = torch.eye(3, dtype=torch.float64).requires_grad_()
     x = torch.cat([real[:1], normal(2, 3, seed=2)]).requires_grad_()
-    verdicts = [coded(each @ weight) for each in (x, real, fake)]
-    critic = objective.witness(at=verdicts[0], real=verdicts[1], fake=verdicts[2])
+    outputs = [coded(each @ weight) for each in (x, real, fake)]
+    critic = objective.critic(at=outputs[0], real=outputs[1], fake=outputs[2])
     (slope,) = torch.autograd.grad(critic.sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(slope.square().sum(), weight)
     assert slope.isfinite().all()
@@ -118,10 +118,10 @@ def test_a_gradient_penalty_can_take_the_witness(objective: Any) -> None:
 
 
 def test_the_critic_prefers_real_places() -> None:
-    real, fake = Verdict(normal(50) + 3), Verdict(normal(50, seed=1) - 3)
-    at = Verdict(torch.tensor([3.0, -3.0]).double())
+    real, fake = DiscriminatorOutput(normal(50) + 3), DiscriminatorOutput(normal(50, seed=1) - 3)
+    at = DiscriminatorOutput(torch.tensor([3.0, -3.0]).double())
     for objective in EVERY:
-        high, low = objective.witness(at=at, real=real, fake=fake).tolist()
+        high, low = objective.critic(at=at, real=real, fake=fake).tolist()
         assert high > 0 > low
 
 

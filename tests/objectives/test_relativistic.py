@@ -66,9 +66,9 @@ def test_against_a_real_batch_of_score_0_it_is_vanillas_loss(objective: Any) -> 
 
 
 def test_pairs_need_batches_of_one_size() -> None:
-    with pytest.raises(Refused, match="batches of 3 and 1 came: give both one size, or take relativistic-average"):
+    with pytest.raises(Refused, match="the batches hold 3 and 1 samples: use equal sizes, or relativistic-average"):
         Relativistic().discriminator(real=torch.zeros(3), fake=torch.zeros(1))
-    with pytest.raises(Refused, match="batches of 1 and 3"):
+    with pytest.raises(Refused, match="batches hold 1 and 3"):
         Relativistic().generator(real=torch.zeros(2, 3), fake=torch.zeros(2, 1))
 
 

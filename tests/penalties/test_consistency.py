@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.consistency import Consistency, mirrored_and_moved
 
 # Rows (1 2 3), (4 5 6) and (7 8 9).
@@ -62,8 +62,8 @@ def test_colours_move_together_and_samples_apart() -> None:
     assert found[1, 0].int().tolist() == [[6, 5, 4], [9, 8, 7], [9, 8, 7]]
 
 
-def charged(x: Tensor) -> Verdict:
-    return Verdict(x[..., 0, 0, 0])  # the upper left pixel
+def charged(x: Tensor) -> DiscriminatorOutput:
+    return DiscriminatorOutput(x[..., 0, 0, 0])  # the upper left pixel
 
 
 @pytest.mark.parametrize("fakes", [False, True])
@@ -80,20 +80,20 @@ def test_jitter_is_in_standard_deviations_of_the_batch() -> None:
     """Numbers 0 and 4 (σ = 2) move by ± 0.1 · 2; with D = x the cost is 0.2²."""
     x = torch.tensor([0.0, 4.0]).reshape(1, 1, 2, 1)
     noise = {"real": torch.tensor([1.0, -1.0]).reshape(1, 1, 2, 1)}
-    value = Consistency(weight=1.0)(lambda x: Verdict(x.squeeze(-1)), real=x, fake=x, noise=noise)
+    value = Consistency(weight=1.0)(lambda x: DiscriminatorOutput(x.squeeze(-1)), real=x, fake=x, noise=noise)
     assert value.item() == pytest.approx(0.04)
 
 
 def test_a_discriminator_with_batch_norm_is_welcome() -> None:
-    """Each batch is judged alone, and the gradient goes through the statistics of both."""
+    """Each batch is scored alone, and the gradient goes through the statistics of both."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Linear(4, 1)).double()
 
-    def judge(x: Tensor) -> Verdict:
-        return Verdict(torch.stack([network(batch).squeeze(-1) for batch in x[0]]).unsqueeze(0))
+    def discriminate(x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(torch.stack([network(batch).squeeze(-1) for batch in x[0]]).unsqueeze(0))
 
     real, jitter = torch.randn(2, 1, 1, 6, 3, dtype=torch.float64)
-    value = Consistency(weight=2.0, jitter=0.5)(judge, real=real, fake=real, noise={"real": jitter})
+    value = Consistency(weight=2.0, jitter=0.5)(discriminate, real=real, fake=real, noise={"real": jitter})
     other = real + 0.5 * real.std(correction=0) * jitter
     expected = 2 * (network(real[0, 0]) - network(other[0, 0])).square().mean()
     assert value.item() == pytest.approx(expected.item())

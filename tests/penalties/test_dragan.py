@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import BadValue
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.dragan import Dragan
 from gantlet.settings import settings_of
 
@@ -59,17 +59,19 @@ def test_no_noise_at_scale_zero(noise: str) -> None:
     drawn = {
         name: torch.rand(1, *draw.shape) for name, draw in penalty.draws(generators=3, batch=2, shape=(2,)).items()
     }
-    value = penalty(lambda x: Verdict(x.square().sum(-1) / 2), real=REAL, fake=torch.zeros(1, 3, 2, 2), noise=drawn)
+    value = penalty(
+        lambda x: DiscriminatorOutput(x.square().sum(-1) / 2), real=REAL, fake=torch.zeros(1, 3, 2, 2), noise=drawn
+    )
     assert value.tolist() == [[pytest.approx(10 * (math.sqrt(0.5) - 1) ** 2)] * 3]
 
 
 def test_the_fakes_do_not_matter() -> None:
     noise = {"pixel": torch.rand(1, 1, 2, 2)}
-    judged = [
-        Dragan()(lambda x: Verdict(x.square().sum(-1)), real=REAL, fake=fake, noise=noise)
+    values = [
+        Dragan()(lambda x: DiscriminatorOutput(x.square().sum(-1)), real=REAL, fake=fake, noise=noise)
         for fake in (torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), torch.nan))
     ]
-    assert torch.equal(*judged)
+    assert torch.equal(*values)
 
 
 def test_another_kind_of_noise_is_refused() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.gradient import GradientPenalty
 
 
@@ -17,7 +17,10 @@ def test_each_samples_slope_is_its_own() -> None:
     real, fake = (torch.randn(2, width, 3, 2, 3, dtype=torch.float64) for width in (1, 2))
     mix = torch.rand(2, 2, 3, dtype=torch.float64)
     value = GradientPenalty(weight=2.0)(
-        lambda x: Verdict(network(x.flatten(0, 2)).reshape(x.shape[:3])), real=real, fake=fake, noise={"mix": mix}
+        lambda x: DiscriminatorOutput(network(x.flatten(0, 2)).reshape(x.shape[:3])),
+        real=real,
+        fake=fake,
+        noise={"mix": mix},
     )
     for s in range(2):
         for k in range(2):
@@ -35,7 +38,7 @@ def test_the_ends_of_the_mix_are_fake_and_real() -> None:
     for e, slope in ((1.0, 3.0), (0.0, 5.0), (0.5, 4.0)):
         noise = {"mix": torch.full((1, 1, 4), e)}
         value = GradientPenalty(weight=1.0)(
-            lambda x: Verdict(x.square().squeeze(-1) / 2), real=real, fake=fake, noise=noise
+            lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2), real=real, fake=fake, noise=noise
         )
         assert value.item() == pytest.approx((slope - 1) ** 2)
 
@@ -46,12 +49,12 @@ def test_the_critic_learns_the_target_slope() -> None:
     real, fake = torch.randn(2, 1, 8, 2), torch.randn(2, 1, 8, 2)
     weights = torch.tensor([[0.1, 0.2], [3.0, -4.0]]).reshape(2, 1, 1, 2).requires_grad_()
 
-    def judge(x: Tensor) -> Verdict:
-        return Verdict((x * weights).sum(-1))
+    def discriminate(x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput((x * weights).sum(-1))
 
     penalty = GradientPenalty(weight=torch.tensor([1.0, 0.5]).reshape(2, 1, 1), target=2.0)
     for _ in range(60):
-        loss = penalty(judge, real=real, fake=fake, noise={"mix": torch.rand(2, 1, 8)})
+        loss = penalty(discriminate, real=real, fake=fake, noise={"mix": torch.rand(2, 1, 8)})
         (gradient,) = torch.autograd.grad(loss.sum(), weights)
         with torch.no_grad():
             weights -= 0.2 * gradient

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-import arena
+import games
 from contracts.doubles import AutoEncoders
 from contracts.penalty_cases import PENALTY_MEMBERS
 from gantlet.catalogue import FAMILIES, find
@@ -24,13 +24,13 @@ PLAYERS = ("generator", "discriminator")
 def trained(seeds: tuple[int, ...], discriminator: Any, *, penalties: tuple[Any, ...] = (), k: int = 2) -> Fleet:
     """Four steps of a fleet, or of one member on the route of one."""
     execution = Execution(route="stacked" if len(seeds) > 1 else "loop", dtype=torch.float64)
-    player = Player(discriminator, arena.adam(len(seeds), 1e-2))
+    player = Player(discriminator, games.adam(len(seeds), 1e-2))
     options = {"discriminator": player, "penalties": penalties, "execution": execution}
-    return arena.train(Fleet(arena.sheet(seeds, k=k, steps=4, **options), arena.dataset()))
+    return games.train(Fleet(games.sheet(seeds, k=k, steps=4, **options), games.dataset()))
 
 
 def weights(fleet: Fleet, slot: int) -> Tensor:
-    return torch.cat([arena.parameters(fleet, player, slot) for player in PLAYERS])
+    return torch.cat([games.parameters(fleet, player, slot) for player in PLAYERS])
 
 
 def auto_encoder() -> Any:
@@ -50,9 +50,9 @@ def test_solo_equals_stacked(name: str) -> None:
     for slot, seed in enumerate(SEEDS):
         own = {key: value[slot] for key, value in values.items()}
         alone = trained((seed,), auto_encoder, penalties=(kind(**own, every=2),))
-        assert arena.difference(weights(together, slot), weights(alone, 0)) < 1e-9
+        assert games.difference(weights(together, slot), weights(alone, 0)) < 1e-9
     free = trained(SEEDS[:1], auto_encoder)
-    assert arena.difference(weights(free, 0), weights(together, 0)) > 1e-6, f"{name} has no effect"
+    assert games.difference(weights(free, 0), weights(together, 0)) > 1e-6, f"{name} has no effect"
 
 
 def test_spectral_normalisation_solo_equals_stacked() -> None:
@@ -61,7 +61,7 @@ def test_spectral_normalisation_solo_equals_stacked() -> None:
     together = trained(SEEDS, normalised, penalties=penalties)
     for slot, seed in enumerate(SEEDS):
         alone = trained((seed,), normalised, penalties=penalties)
-        assert arena.difference(weights(together, slot), weights(alone, 0)) < 1e-9
+        assert games.difference(weights(together, slot), weights(alone, 0)) < 1e-9
         for name, buffer in together.discriminators.buffers.items():
             torch.testing.assert_close(buffer[slot], alone.discriminators.buffers[name][0])
     for name, weight in together.discriminators.parameters.items():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.lecam import LeCam
 
 
@@ -15,7 +15,9 @@ def scores(*values: float) -> Tensor:
 
 
 def held(penalty: LeCam, *, real: Tensor, fake: Tensor, state: dict[str, Tensor]) -> Tensor:
-    return penalty(Verdict, real_verdict=Verdict(real), fake_verdict=Verdict(fake), state=state)
+    return penalty(
+        DiscriminatorOutput, real_output=DiscriminatorOutput(real), fake_output=DiscriminatorOutput(fake), state=state
+    )
 
 
 def test_each_kind_is_held_to_the_others_average() -> None:

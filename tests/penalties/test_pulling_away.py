@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import Refused
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.pulling_away import PullingAway
 
 
 def term(code: Tensor, weight: float = 1.0) -> Tensor:  # [B, d] or [K, B, d] -> [K]
     code = code.reshape(1, -1, *code.shape[-2:])
-    verdict = Verdict(torch.zeros(code.shape[:3]), code=code)
-    return PullingAway(weight=weight)(lambda x: verdict, fake_verdict=verdict)[0]
+    output = DiscriminatorOutput(torch.zeros(code.shape[:3]), code=code)
+    return PullingAway(weight=weight)(lambda x: output, fake_output=output)[0]
 
 
 def test_orthogonal_codes_cost_nothing() -> None:
@@ -46,8 +46,8 @@ def test_each_generator_has_its_own_term() -> None:
 def test_codes_of_any_rank_are_flattened() -> None:
     code = torch.zeros(1, 1, 2, 2, 3)
     code[0, 0, 0, 0, 0] = code[0, 0, 1, 1, 0] = 2.0  # equal rows of different channels are orthogonal
-    verdict = Verdict(torch.zeros(1, 1, 2), code=code)
-    assert PullingAway()(lambda x: verdict, fake_verdict=verdict).item() == 0
+    output = DiscriminatorOutput(torch.zeros(1, 1, 2), code=code)
+    assert PullingAway()(lambda x: output, fake_output=output).item() == 0
 
 
 def test_one_sample_has_no_pairs() -> None:
@@ -73,4 +73,4 @@ def test_descent_pulls_directions_apart() -> None:
 
 def test_a_discriminator_without_a_code_is_refused() -> None:
     with pytest.raises(Refused, match="needs the code of an auto-encoding discriminator"):
-        PullingAway()(Verdict, fake_verdict=Verdict(torch.zeros(1, 1, 4)))
+        PullingAway()(DiscriminatorOutput, fake_output=DiscriminatorOutput(torch.zeros(1, 1, 4)))

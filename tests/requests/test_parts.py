@@ -14,9 +14,9 @@ from gantlet.errors import BadValue, Refused
 from gantlet.methods.ebgan import EBGAN
 from gantlet.methods.vanilla import VANILLA
 from gantlet.methods.wgan_gp import WGAN_GP
+from gantlet.networks.custom import CustomNetworks
 from gantlet.networks.dcgan import DCGAN28
 from gantlet.networks.mlp import MLP
-from gantlet.networks.own import OwnNetworks
 from gantlet.requests.parts import Parts, choose_network, find_method, offered_networks, with_own
 from gantlet.settings import setting
 from gantlet.tasks.digits import DIGITS
@@ -108,7 +108,7 @@ def test_a_family_of_ones_own_may_be_named_by_its_path(tmp_path: Path) -> None:
 
 def test_own_players_replace_those_of_the_family() -> None:
     family = with_own(MLP(), {"generator": "", "discriminator": OWN}, (2,))
-    assert family == OwnNetworks(own_generator="", own_discriminator=OWN, rest=MLP(), shape=(2,))
+    assert family == CustomNetworks(own_generator="", own_discriminator=OWN, rest=MLP(), shape=(2,))
     assert with_own(MLP(), {"generator": "", "discriminator": ""}, (2,)) == MLP()
 
 

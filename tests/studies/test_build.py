@@ -13,7 +13,7 @@ from gantlet.data.base import Dataset
 from gantlet.errors import Refused
 from gantlet.studies.build import blueprint, family_of, parts_of, source_of, steps_of
 from gantlet.training.blueprint import Blueprint, Execution
-from gantlet.training.schedule import Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 from terminal import TINY, resolve
 
 POINTS = Dataset(torch.zeros(256, 2), torch.zeros(8, 2))
@@ -49,7 +49,7 @@ def test_penalties_and_constraints_get_their_settings() -> None:
     constraint: Any = clipped.constraint
     assert constraint.clip.flatten().tolist() == [0.5, 0.25]
     assert clipped.generator.optimiser.name == "rmsprop"
-    assert clipped.schedule == Schedule(n_critic=5, critic_schedule="wgan")
+    assert clipped.schedule == UpdateSchedule(n_critic=5, critic_schedule="wgan")
     assert sheet("vanilla").constraint is None
 
 
@@ -65,7 +65,7 @@ def test_sizes_schedule_and_the_rest() -> None:
         "vanilla", *words, "reuse_fake=false", "prior=uniform", "pool=endless", "ema=0.9", "team_reduction=sum"
     )
     assert (built.sizes.batch, built.sizes.latent, built.sizes.steps, built.sizes.generators) == (16, 3, 9, 2)
-    assert built.schedule == Schedule(order="g_first", latent="shared")
+    assert built.schedule == UpdateSchedule(order="g_first", latent="shared")
     assert (built.prior, built.feed, built.ema, built.team.reduction) == ("uniform", "endless", 0.9, "sum")
     generator = built.generator.build()
     assert generator(torch.zeros(4, 3)).shape == (4, 2)

@@ -11,12 +11,12 @@ import torch
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, GantletError, Refused, UnknownName
-from gantlet.networks.heads import Embedded
+from gantlet.networks.generator_head import Embedded
 from gantlet.studies.build import blueprint
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, Tuning
 from gantlet.training.fleet import Fleet
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 from terminal import gantlet, resolve
 
 POINTS = Dataset(torch.randn(256, 2, generator=torch.Generator().manual_seed(0)), torch.zeros(8, 2))
@@ -30,7 +30,7 @@ def sheet(methods: str, *words: str, steps: int = 1000) -> Blueprint:
 
 def test_without_a_word_nothing_changes_over_training() -> None:
     assert sheet("vanilla").tuning == Tuning(
-        Anneal("constant", 0.5, 1000), Anneal("constant", 0.5, 1000), Anneal("constant", 1.0, 1000), 0.99
+        Schedule("constant", 0.5, 1000), Schedule("constant", 0.5, 1000), Schedule("constant", 1.0, 1000), 0.99
     )
     assert sheet("vanilla").noise is None
 
@@ -38,20 +38,20 @@ def test_without_a_word_nothing_changes_over_training() -> None:
 def test_schedules_arrive_with_their_numbers() -> None:
     words = ("lr_schedule=step", "lr_decay=0.95", "lr_every=30", "lr_floor=0.2", "burn_in=500")
     tuning = sheet("vanilla", *words, "beta2_schedule=cosine", "beta2_end=0.95").tuning
-    assert tuning.lr == Anneal("step", 0.95, 30, 0.2)
-    assert (tuning.beta2, tuning.beta2_end) == (Anneal("cosine", 1.0, 500), 0.95)
+    assert tuning.lr == Schedule("step", 0.95, 30, 0.2)
+    assert (tuning.beta2, tuning.beta2_end) == (Schedule("cosine", 1.0, 500), 0.95)
     penalised = sheet("wgan-gp", "penalty_schedule=cosine", "penalty_floor=0.1").tuning.penalty
-    assert penalised == Anneal("cosine", 0.5, 1000, 0.1)
+    assert penalised == Schedule("cosine", 0.5, 1000, 0.1)
     began = resolve("digits", "began", "network=autoencoder", "code=4", "lr_every=10")
     images = Dataset(torch.zeros(64, 1, 8, 8), torch.zeros(4, 1, 8, 8))
-    assert blueprint([(began[0], 1)], images, Execution()).tuning.lr == Stall(0.5, 10, 0.2)
+    assert blueprint([(began[0], 1)], images, Execution()).tuning.lr == ReduceOnPlateau(0.5, 10, 0.2)
 
 
 def test_the_trick_of_the_tensorflow_comparison() -> None:
     """One critic update per step at five times its learning rate: 1e-4 · 5 for WGAN-GP, 5e-5 · 5 for WGAN."""
     for method, lr in (("wgan-gp", 1e-4), ("wgan", 5e-5)):
         tricked = sheet(method, "lr_trick=true")
-        assert tricked.schedule == Schedule()
+        assert tricked.schedule == UpdateSchedule()
         assert tricked.discriminator.optimiser.lr == (pytest.approx(5 * lr),)
         assert tricked.generator.optimiser.lr == (lr,)
         (resolved,) = resolve("ring8", method, "epochs=2", "lr_trick=true", *SMALL)
@@ -87,7 +87,7 @@ def test_packs_noise_heads_and_spectral_norm() -> None:
     noisy = sheet("vanilla", "instance_noise=0,0.3", "instance_noise_steps=50")
     noise: Any = noisy.noise
     assert noise.scale.flatten().tolist() == [0.0, pytest.approx(0.3)]
-    assert noise.anneal == Anneal("linear", every=50)
+    assert noise.anneal == Schedule("linear", every=50)
     described = sheet("vanilla", "features=3").discriminator.build()
     assert any(isinstance(part, Embedded) for part in described.modules())
     assert described(torch.zeros(2, 2)).code.shape == (2, 3)
@@ -154,6 +154,6 @@ def test_every_aid_at_once_trains_and_is_finite() -> None:
     fleet = Fleet(replace(built, execution=replace(built.execution, route="stacked")), POINTS)
     for _ in range(6):
         fleet.advance()
-    assert not fleet.exits
+    assert not fleet.divergences
     logged = set(fleet.history.take().name)
     assert {catalogue.find("penalty", name).label for name in ("r1", "r2", "lecam")} <= logged

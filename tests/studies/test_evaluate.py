@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-import arena
+import games
 from gantlet.metrics.base import Column, Outcome
 from gantlet.objectives.alpha import Alpha
 from gantlet.objectives.least_squares import LeastSquares
@@ -34,8 +34,8 @@ class Notes:
 
 
 def test_rows_stand_in_the_order_of_the_slots() -> None:
-    fleet, notes = arena.train(arena.fleet((1, 2, 3)), 3), Notes()
-    rows = judge(fleet, notes, arena.dataset(), [2, 0], 0)
+    fleet, notes = games.train(games.fleet((1, 2, 3)), 3), Notes()
+    rows = judge(fleet, notes, games.dataset(), [2, 0], 0)
     fakes = sample(fleet, draw_latents(fleet, 12), [2, 0]).float()
     assert [row["mean"] for row in rows] == fakes.flatten(1).mean(1).tolist()
     assert rows[0] != rows[1]
@@ -44,18 +44,18 @@ def test_rows_stand_in_the_order_of_the_slots() -> None:
 @pytest.mark.parametrize(("count", "judged"), [(0, 12), (5, 5), (40, 40)])
 def test_as_many_fakes_are_judged_as_asked(count: int, judged: int) -> None:
     notes = Notes()
-    judge(arena.fleet((1, 2)), notes, arena.dataset(), [0, 1], count)
+    judge(games.fleet((1, 2)), notes, games.dataset(), [0, 1], count)
     assert notes.seen[0].fake.shape == (2, judged, 2)
 
 
 def test_scores_are_those_of_the_members_own_discriminator() -> None:
-    fleet, notes = arena.train(arena.fleet((1, 2)), 3), Notes()
-    judge(fleet, notes, arena.dataset(), [0, 1], 8)
+    fleet, notes = games.train(games.fleet((1, 2)), 3), Notes()
+    judge(fleet, notes, games.dataset(), [0, 1], 8)
     (seen,) = notes.seen
     assert seen.real_scores is not None
     assert seen.fake_scores is not None
     for slot in (0, 1):
-        assert torch.equal(seen.real_scores[slot], scores(fleet, arena.dataset().test, [slot])[0])
+        assert torch.equal(seen.real_scores[slot], scores(fleet, games.dataset().test, [slot])[0])
         fake = sample(fleet, draw_latents(fleet, 8), [slot])[0]
         assert torch.equal(seen.fake_scores[slot], scores(fleet, fake, [slot])[0])
     assert seen.boundary == 0.0
@@ -64,30 +64,30 @@ def test_scores_are_those_of_the_members_own_discriminator() -> None:
 
 def test_a_critic_is_not_asked() -> None:
     notes = Notes()
-    judge(arena.fleet((1,), objective=Wasserstein()), notes, arena.dataset(), [0], 8)
+    judge(games.fleet((1,), objective=Wasserstein()), notes, games.dataset(), [0], 8)
     assert (notes.seen[0].fake_scores, notes.seen[0].real_scores, notes.seen[0].boundary) == (None, None, None)
 
 
 def test_members_undecided_at_different_scores_are_judged_apart() -> None:
-    fleet = arena.fleet((1, 2, 3))
+    fleet = games.fleet((1, 2, 3))
     a, b = (per_member(values, fleet.blueprint.execution) for values in ((0.0, 0.0, -1.0), (1.0, 1.0, 1.0)))
     notes = Notes()
-    judge(arena.fleet((1, 2, 3), objective=LeastSquares(a=a, b=b, c=b)), notes, arena.dataset(), [0, 1, 2], 8)
+    judge(games.fleet((1, 2, 3), objective=LeastSquares(a=a, b=b, c=b)), notes, games.dataset(), [0, 1, 2], 8)
     assert [(len(seen.fake), seen.boundary) for seen in notes.seen] == [(2, 0.5), (1, 0.0)]
 
 
 def test_many_members_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet, together, apart = arena.train(arena.fleet((1, 2, 3)), 2), Notes(), Notes()
-    whole = judge(fleet, together, arena.dataset(), [0, 1, 2], 10)
+    fleet, together, apart = games.train(games.fleet((1, 2, 3)), 2), Notes(), Notes()
+    whole = judge(fleet, together, games.dataset(), [0, 1, 2], 10)
     monkeypatch.setattr(module, "_NUMBERS", 2 * 10 * 2)  # room for two members
-    assert judge(fleet, apart, arena.dataset(), [0, 1, 2], 10) == whole
+    assert judge(fleet, apart, games.dataset(), [0, 1, 2], 10) == whole
     assert [len(seen.fake) for seen in apart.seen] == [2, 1]
 
 
 def test_a_team_says_who_made_each_sample() -> None:
     notes = Notes()
-    fleet = arena.fleet((1, 2), k=3)
-    judge(fleet, notes, arena.dataset(), [0, 1], 30)
+    fleet = games.fleet((1, 2), k=3)
+    judge(fleet, notes, games.dataset(), [0, 1], 30)
     owners = notes.seen[0].owners
     assert owners is not None
     assert torch.equal(owners, draw_latents(fleet, 30).owners.expand(2, -1))
@@ -95,10 +95,10 @@ def test_a_team_says_who_made_each_sample() -> None:
 
 
 def test_a_varying_alpha_is_undecided_at_zero_for_all() -> None:
-    fleet = arena.fleet((1, 2))
+    fleet = games.fleet((1, 2))
     alpha = per_member((0.3, 1.0), fleet.blueprint.execution)
     notes = Notes()
-    judge(arena.fleet((1, 2), objective=Alpha(alpha_d=alpha)), notes, arena.dataset(), [0, 1], 8)
+    judge(games.fleet((1, 2), objective=Alpha(alpha_d=alpha)), notes, games.dataset(), [0, 1], 8)
     assert [seen.boundary for seen in notes.seen] == [0.0]
 
 

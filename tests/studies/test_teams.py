@@ -17,7 +17,7 @@ from gantlet.networks.dcgan4 import DCGAN4
 from gantlet.networks.dcgan64 import DCGAN
 from gantlet.networks.mlp import MLP, StackelbergMixture
 from gantlet.networks.stackelberg import StackelbergCIFAR
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution, TeamRules
 from gantlet.training.fleet import Fleet
@@ -40,18 +40,18 @@ def trained(*words: str, steps: int = 3, methods: str = "vanilla") -> Fleet:
     fleet = Fleet(sheet(*words, methods=methods), POINTS)
     for _ in range(steps):
         fleet.advance()
-    assert not fleet.exits
+    assert not fleet.divergences
     return fleet
 
 
 def test_rules_arrive() -> None:
     plain = sheet("generators=3")
     assert plain.team == TeamRules()
-    assert (plain.judged, plain.makers) == (3, 3)
+    assert (plain.fake_batches, plain.makers) == (3, 3)
     built = sheet("generators=4", "team=choose", "team_reduction=sum", "team_latents=shared")
     assert built.team == TeamRules("choose", "sum", share_latents=True)
-    assert (built.judged, built.makers) == (1, 4)
-    assert (sheet("generators=4", "team=average").makers, sheet("generators=4", "team=average").judged) == (1, 1)
+    assert (built.fake_batches, built.makers) == (1, 4)
+    assert (sheet("generators=4", "team=average").makers, sheet("generators=4", "team=average").fake_batches) == (1, 1)
 
 
 def test_reductions_by_hand() -> None:
@@ -112,9 +112,9 @@ def test_cross_entropy_of_which_generator_by_hand() -> None:
     logits = torch.zeros(1, 2, 3, 2)
     logits[0, 0, :, 0] = 1.0  # generator 0 is told right by one nat of logit, generator 1 not at all
     expected = [-np.log(np.e / (np.e + 1)), np.log(2)]
-    assert which_generator(Verdict(torch.zeros(1, 2, 3), generator_logits=logits))[0].tolist() == pytest.approx(
-        expected
-    )
+    assert which_generator(DiscriminatorOutput(torch.zeros(1, 2, 3), generator_logits=logits))[
+        0
+    ].tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("method", ["vanilla", "wgan-gp", "hinge"])
@@ -203,7 +203,7 @@ def test_learned_weights_arrive_with_a_rate_of_their_own() -> None:
 
 def test_one_generator_alone_has_no_weight_to_learn() -> None:
     plain, learned = (trained(*words) for words in ((), ("team_weights=learned",)))
-    assert learned.mixture is None
+    assert learned.generator_weights is None
     for player in ("generators", "discriminators"):
         mine, theirs = getattr(learned, player).parameters, getattr(plain, player).parameters
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)

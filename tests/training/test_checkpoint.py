@@ -13,16 +13,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import arena
+import games
 from contracts.doubles import BalanceLike
 from gantlet.errors import StoreError
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
-from gantlet.training.fleet import Exit, Fleet
+from gantlet.training.fleet import Divergence, Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 
@@ -40,8 +40,8 @@ class Trips(Vanilla):
 
 
 def optimistic() -> dict[str, Any]:
-    drawn = arena.sheet()
-    rule = arena.adam(3, optimistic=True)
+    drawn = games.sheet()
+    rule = games.adam(3, optimistic=True)
     return {
         "generator": Player(drawn.generator.build, rule),
         "discriminator": Player(drawn.discriminator.build, rule),
@@ -52,12 +52,12 @@ def normed(members: int) -> dict[str, Any]:
     def make() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
 
-    return {"generator": Player(make, arena.adam(members), batch_statistics=True)}
+    return {"generator": Player(make, games.adam(members), batch_statistics=True)}
 
 
 def spec(name: Any) -> dict[str, Any]:
     chosen = OptimiserSpec(name, lr=(1e-3, 1e-3, 2e-3), beta1=(0.5,) * 3, beta2=(0.9,) * 3)
-    drawn = arena.sheet()
+    drawn = games.sheet()
     return {
         "generator": Player(drawn.generator.build, chosen),
         "discriminator": Player(drawn.discriminator.build, chosen),
@@ -70,19 +70,19 @@ SHEETS: dict[str, dict[str, Any]] = {
     "rmsprop": spec("rmsprop"),
     "sgd with momentum": spec("sgd"),
     "average, team": {"ema": 0.9, "k": 2},
-    "learned weights": {"k": 3, "team": TeamRules(learned=LearnedWeights(arena.adam(3, 0.1), entropy=0.2))},
+    "learned weights": {"k": 3, "team": TeamRules(learned=LearnedWeights(games.adam(3, 0.1), entropy=0.2))},
     "batch norm": normed(3),
     "state": {"objective": BalanceLike(gamma=0.5, rate=0.1)},
     "optimistic": optimistic(),
-    "extragradient": {"schedule": Schedule(extragradient=True), "noise": InstanceNoise(0.1)},
-    "tuned": {"tuning": Tuning(Anneal("step", decay=0.9, every=2), beta2=Anneal("cosine", every=9))},
-    "stalling": {"objective": BalanceLike(gamma=0.5, rate=0.1), "tuning": Tuning(Stall(every=2))},
+    "extragradient": {"schedule": UpdateSchedule(extragradient=True), "noise": InstanceNoise(0.1)},
+    "tuned": {"tuning": Tuning(Schedule("step", decay=0.9, every=2), beta2=Schedule("cosine", every=9))},
+    "stalling": {"objective": BalanceLike(gamma=0.5, rate=0.1), "tuning": Tuning(ReduceOnPlateau(every=2))},
     "float32": {"execution": Execution(route="stacked", dtype=torch.float32)},
 }
 
 
 def sheet(name: str) -> Blueprint:
-    return arena.sheet(steps=5000, **SHEETS[name])  # a window of the history is five steps wide
+    return games.sheet(steps=5000, **SHEETS[name])  # a log interval of five steps
 
 
 def everything(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -105,13 +105,13 @@ def points(fleet: Fleet) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("name", SHEETS)
 @pytest.mark.parametrize("at", [0, 3])
 def test_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, at: int) -> None:
-    whole = arena.train(Fleet(sheet(name), arena.dataset()), 7)
-    stopped = arena.train(Fleet(sheet(name), arena.dataset()), at)
+    whole = games.train(Fleet(sheet(name), games.dataset()), 7)
+    stopped = games.train(Fleet(sheet(name), games.dataset()), at)
     checkpoint.write(tmp_path / "c", *checkpoint.snapshot(stopped))
-    resumed = Fleet(sheet(name), arena.dataset())
+    resumed = Fleet(sheet(name), games.dataset())
     checkpoint.restore(resumed, *checkpoint.read(tmp_path / "c"))
     assert same(everything(resumed)[0], everything(stopped)[0])
-    arena.train(resumed, 7 - at)
+    games.train(resumed, 7 - at)
     (tensors, rest), (expected, expected_rest) = everything(resumed), everything(whole)
     assert same(tensors, expected)
     assert rest == expected_rest
@@ -121,39 +121,39 @@ def test_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, 
 
 def test_everything_that_training_needs_is_in_it() -> None:
     changes = {"ema": 0.9, "objective": BalanceLike(gamma=0.5, rate=0.1), "steps": 5000, **normed(3)}
-    tensors, rest = everything(arena.train(arena.fleet(**changes), 3))
+    tensors, rest = everything(games.train(games.fleet(**changes), 3))
     assert {name.rpartition("/")[0] for name in tensors if "optimiser" not in name} == {
         *("generator/parameter", "generator/buffer", "discriminator/parameter", "average", "objective", "history")
     }
     for player in ("generator", "discriminator"):
         kept = {name.rpartition("/")[2] for name in tensors if name.startswith(f"{player}/optimiser/")}
         assert kept == {"step", "exp_avg", "exp_avg_sq"}
-    assert rest["history_counts"]["loss_g"] == 3  # an open window of three steps
+    assert rest["history_counts"]["loss_g"] == 3  # an open log interval of three steps
     assert rest["discriminator_steps"] == 3
 
 
 def test_a_snapshot_is_a_copy() -> None:
-    fleet = arena.train(arena.fleet(), 1)
+    fleet = games.train(games.fleet(), 1)
     before, _ = checkpoint.snapshot(fleet)
     kept = {name: value.clone() for name, value in before.items()}
-    arena.train(fleet, 1)
+    games.train(fleet, 1)
     assert same(before, kept)
     assert not same(before, checkpoint.snapshot(fleet)[0])
 
 
 def test_members_that_left_stay_out(tmp_path: Path) -> None:
-    drawn = arena.sheet(objective=Trips(), steps=12)
-    stopped = arena.train(Fleet(drawn, arena.dataset()), 6)
-    assert stopped.exits == {1: Exit(3, "generator", "the generator's loss was not finite")}
+    drawn = games.sheet(objective=Trips(), steps=12)
+    stopped = games.train(Fleet(drawn, games.dataset()), 6)
+    assert stopped.divergences == {1: Divergence(3, "generator", "the generator's loss was not finite")}
     checkpoint.write(tmp_path / "c", *checkpoint.snapshot(stopped))
-    resumed = Fleet(drawn, arena.dataset())
+    resumed = Fleet(drawn, games.dataset())
     checkpoint.restore(resumed, *checkpoint.read(tmp_path / "c"))
-    assert resumed.exits == stopped.exits
+    assert resumed.divergences == stopped.divergences
     assert resumed.alive == [True, False, True]
-    before = arena.tensors_of(resumed, 1)
-    arena.train(resumed, 3)
-    arena.train(stopped, 3)
-    assert all(torch.equal(value, before[name]) for name, value in arena.tensors_of(resumed, 1).items())
+    before = games.tensors_of(resumed, 1)
+    games.train(resumed, 3)
+    games.train(stopped, 3)
+    assert all(torch.equal(value, before[name]) for name, value in games.tensors_of(resumed, 1).items())
     assert same(everything(resumed)[0], everything(stopped)[0])
 
 

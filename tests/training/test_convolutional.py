@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
 from gantlet.networks.dcgan import DCGAN28
-from gantlet.networks.same import Trim
-from gantlet.objectives.base import Verdict
+from gantlet.networks.same_padding import Trim
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training import convolutional
 from gantlet.training import stack as stacks
 from gantlet.training.convolutional import _Conv2d, _ConvTranspose2d, _Gather, _Scatter, _Windows, in_turn
@@ -23,7 +23,7 @@ from gantlet.training.stack import Route, Stack
 N, B = 3, 4
 
 
-def judge() -> nn.Module:
+def discriminator() -> nn.Module:
     """Both kinds of convolution, both normalisations, an image in three colours."""
     return nn.Sequential(
         nn.Conv2d(3, 5, 4, stride=2, padding=1),
@@ -56,7 +56,7 @@ def maker() -> nn.Module:
 
 
 MAKERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "judge": (judge, (3, 8, 8)),
+    "discriminator": (discriminator, (3, 8, 8)),
     "maker": (maker, (6,)),
 }
 both = pytest.mark.parametrize("name", MAKERS)
@@ -123,7 +123,7 @@ def test_in_single_precision_too(name: str) -> None:
 
 @both
 @pytest.mark.usefixtures("always")
-def test_batches_are_judged_apart(name: str) -> None:
+def test_batches_are_scored_separately(name: str) -> None:
     mine, theirs, _ = pair(name)
     x = batch(N, 2, B, *MAKERS[name][1])
     near(mine.batches(x, advance=True)["out"], theirs.batches(x, advance=True)["out"])
@@ -157,7 +157,7 @@ def test_evaluation_mode_uses_running_statistics(name: str) -> None:
 
 @pytest.mark.usefixtures("always")
 def test_detached_parameters_take_no_gradient_and_let_it_through() -> None:
-    mine, theirs, x = pair("judge")
+    mine, theirs, x = pair("discriminator")
     slopes: list[Tensor] = []
     for stack in (mine, theirs):
         inputs = x.clone().requires_grad_()
@@ -195,7 +195,7 @@ def test_families_compute_the_same_in_turn(case: NetworkCase) -> None:
         for network in (found.network, made):
             inputs = x.clone().requires_grad_()
             out = network(inputs)
-            out = out.score if isinstance(out, Verdict) else out
+            out = out.score if isinstance(out, DiscriminatorOutput) else out
             slopes.append((out, *torch.autograd.grad(out.sin().sum(), [inputs, *_used(network, out)])))
         for mine, theirs in zip(*slopes, strict=True):
             near(mine, theirs, 1e-9)
@@ -260,7 +260,7 @@ def test_a_thin_convolution_by_hand() -> None:
 
 @pytest.mark.usefixtures("always")
 def test_nan_in_one_network_stays_there() -> None:
-    stack, _, x = pair("judge")
+    stack, _, x = pair("discriminator")
     other = {key: parameter.detach().clone() for key, parameter in stack.parameters.items()}
     for parameter in other.values():
         parameter[1] = torch.nan

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import arena
+import games
 from contracts.doubles import AutoEncoders, BalanceLike, CoulombLike, EnergyLike
 from gantlet.networks.mlp import MLP, BranchMixture
 from gantlet.objectives.alpha import Alpha
@@ -18,11 +18,11 @@ from gantlet.objectives.vanilla import Vanilla
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.penalties.clipping import WeightClipping
 from gantlet.penalties.gradient import GradientPenalty
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, Player, Sizes, Tuning, per_member
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 DOUBLE = Execution(route="stacked", dtype=torch.float64)
 LOOP = Execution(route="loop", dtype=torch.float64)
@@ -32,7 +32,7 @@ PLAYERS = ("generator", "discriminator")
 def batch_norm(members: int, d_norm: bool) -> dict[str, Any]:
     """Players with batch statistics, in the generator or in the discriminator."""
 
-    def judge() -> nn.Module:
+    def discriminator() -> nn.Module:
         inner = nn.Sequential(nn.Linear(2, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.2), nn.Linear(6, 1), nn.Flatten(0))
         return inner if d_norm else MLP(d_width=5, d_depth=1).discriminator(shape=(2,))
 
@@ -40,8 +40,8 @@ def batch_norm(members: int, d_norm: bool) -> dict[str, Any]:
         return nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
 
     return {
-        "generator": Player(make, arena.adam(members), batch_statistics=True),
-        "discriminator": Player(judge, arena.adam(members), batch_statistics=d_norm),
+        "generator": Player(make, games.adam(members), batch_statistics=True),
+        "discriminator": Player(discriminator, games.adam(members), batch_statistics=d_norm),
     }
 
 
@@ -57,9 +57,9 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
     return {
         "vanilla": {},
         "saturating": {"objective": Vanilla(saturating=True)},
-        "reuse": {"schedule": Schedule(reuse_fake=True)},
-        "g first": {"schedule": Schedule(order="g_first", latent="shared")},
-        "pool": {"schedule": Schedule(latent="pool", reuse_fake=True), "prior": "uniform"},
+        "reuse": {"schedule": UpdateSchedule(reuse_fake=True)},
+        "g first": {"schedule": UpdateSchedule(order="g_first", latent="shared")},
+        "pool": {"schedule": UpdateSchedule(latent="pool", reuse_fake=True), "prior": "uniform"},
         "endless": {"feed": "endless"},
         "least squares": {"objective": LeastSquares(a=spread(0.0, -1.0, 0.1), b=spread(1.0), c=spread(1.0, 0.0, 0.9))},
         "alpha": {"objective": Alpha(alpha_d=spread(0.3, 1.0, torch.inf), alpha_g=spread(1.0, 2.0, 0.5))},
@@ -67,17 +67,17 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
         "wgan": {
             "objective": Wasserstein(),
             "constraint": WeightClipping(clip=spread(0.1, 0.2, 0.05)),
-            "schedule": Schedule(n_critic=3),
+            "schedule": UpdateSchedule(n_critic=3),
             "generator": Player(lambda: family.generator(latent=3, shape=(2,)), rms),
             "discriminator": Player(lambda: family.discriminator(shape=(2,)), rms),
         },
         "wgan-gp": {
             "objective": Wasserstein(),
             "penalties": (GradientPenalty(weight=spread(10.0, 1.0, 3.0), target=spread(1.0)),),
-            "schedule": Schedule(n_critic=2),
+            "schedule": UpdateSchedule(n_critic=2),
         },
         "rates": {
-            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, rates)),
+            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), games.adam(members, rates)),
             "ema": 0.9,
         },
         "batch norm in G": batch_norm(members, d_norm=False),
@@ -85,25 +85,25 @@ def cases(members: int) -> dict[str, dict[str, Any]]:
         "coulomb": {"objective": CoulombLike(epsilon=spread(1.0, 0.5, 2.0))},
         "energy": {
             "objective": EnergyLike(margin=spread(1.0, 2.0, 0.5)),
-            "discriminator": Player(lambda: AutoEncoders().discriminator(shape=(2,)), arena.adam(members)),
+            "discriminator": Player(lambda: AutoEncoders().discriminator(shape=(2,)), games.adam(members)),
         },
         "balance": {"objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01))},
         "packs": {
             "sizes": Sizes(batch=8, latent=3, steps=20, pack=2),
-            "discriminator": Player(lambda: family.discriminator(shape=(4,)), arena.adam(members)),
+            "discriminator": Player(lambda: family.discriminator(shape=(4,)), games.adam(members)),
         },
-        "instance noise": {"noise": InstanceNoise(spread(0.3, 0.0, 0.1), Anneal("linear", every=15))},
-        "extragradient": {"schedule": Schedule(extragradient=True), "ema": 0.9},
+        "instance noise": {"noise": InstanceNoise(spread(0.3, 0.0, 0.1), Schedule("linear", every=15))},
+        "extragradient": {"schedule": UpdateSchedule(extragradient=True), "ema": 0.9},
         "optimistic": {
-            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(members, optimistic=True)),
-            "discriminator": Player(lambda: family.discriminator(shape=(2,)), arena.adam(members, optimistic=True)),
+            "generator": Player(lambda: family.generator(latent=3, shape=(2,)), games.adam(members, optimistic=True)),
+            "discriminator": Player(lambda: family.discriminator(shape=(2,)), games.adam(members, optimistic=True)),
         },
         "tuned": {
-            "tuning": Tuning(Anneal("step", decay=0.9, every=3), beta2=Anneal("cosine", every=9), beta2_end=0.99),
+            "tuning": Tuning(Schedule("step", decay=0.9, every=3), beta2=Schedule("cosine", every=9), beta2_end=0.99),
         },
         "stalling": {
             "objective": BalanceLike(gamma=spread(0.5, 0.3, 0.7), rate=spread(0.01)),
-            "tuning": Tuning(Stall(every=2)),
+            "tuning": Tuning(ReduceOnPlateau(every=2)),
         },
     }
 
@@ -140,16 +140,16 @@ def one_of(sheet: Blueprint, slot: int) -> Blueprint:
 def test_solo_equals_stacked(name: str, k: int) -> None:
     if name == "pool" and k > 1:
         k = 2
-    sheet = arena.sheet((4, 9, 2), k=k, **cases(3)[name])
-    together = arena.train(Fleet(sheet, arena.dataset()))
-    assert not together.exits
+    sheet = games.sheet((4, 9, 2), k=k, **cases(3)[name])
+    together = games.train(Fleet(sheet, games.dataset()))
+    assert not together.divergences
     for slot in range(3):
-        alone = arena.train(Fleet(one_of(sheet, slot), arena.dataset()))
+        alone = games.train(Fleet(one_of(sheet, slot), games.dataset()))
         for player in PLAYERS:
-            start = arena.parameters(Fleet(one_of(sheet, slot), arena.dataset()), player, 0)
-            mine, theirs = arena.parameters(alone, player, 0), arena.parameters(together, player, slot)
-            assert arena.difference(theirs, mine) <= 1e-9
-            assert arena.difference(start, mine) > 1e-4, "nothing was trained, so equality says nothing"
+            start = games.parameters(Fleet(one_of(sheet, slot), games.dataset()), player, 0)
+            mine, theirs = games.parameters(alone, player, 0), games.parameters(together, player, slot)
+            assert games.difference(theirs, mine) <= 1e-9
+            assert games.difference(start, mine) > 1e-4, "nothing was trained, so equality says nothing"
         for buffer in alone.discriminators.buffers:
             torch.testing.assert_close(
                 together.discriminators.buffers[buffer][slot], alone.discriminators.buffers[buffer][0]
@@ -158,29 +158,29 @@ def test_solo_equals_stacked(name: str, k: int) -> None:
 
 @pytest.mark.parametrize("name", ["vanilla", "wgan-gp", "batch norm in both", "balance"])
 def test_the_loop_of_many_equals_the_stack(name: str) -> None:
-    sheet = arena.sheet((4, 9, 2), k=2, **cases(3)[name])
-    stacked = arena.train(Fleet(sheet, arena.dataset()))
-    looped = arena.train(Fleet(replace(sheet, execution=LOOP), arena.dataset()))
+    sheet = games.sheet((4, 9, 2), k=2, **cases(3)[name])
+    stacked = games.train(Fleet(sheet, games.dataset()))
+    looped = games.train(Fleet(replace(sheet, execution=LOOP), games.dataset()))
     for player in PLAYERS:
         for slot in range(3):
             assert (
-                arena.difference(arena.parameters(looped, player, slot), arena.parameters(stacked, player, slot)) < 1e-9
+                games.difference(games.parameters(looped, player, slot), games.parameters(stacked, player, slot)) < 1e-9
             )
 
 
 def test_slots_and_neighbours_do_not_matter_at_a_fixed_width() -> None:
-    one, other = arena.train(arena.fleet((7, 1, 2))), arena.train(arena.fleet((3, 4, 7)))
+    one, other = games.train(games.fleet((7, 1, 2))), games.train(games.fleet((3, 4, 7)))
     for player in PLAYERS:
-        assert torch.equal(arena.parameters(one, player, 0), arena.parameters(other, player, 2))
+        assert torch.equal(games.parameters(one, player, 0), games.parameters(other, player, 2))
 
 
 def test_float32_stacked_stays_close_to_solo(dtype: torch.dtype) -> None:
     single = Execution(route="stacked", dtype=torch.float32)
-    sheet = arena.sheet((4, 9), execution=single)
-    together = arena.train(Fleet(sheet, arena.dataset()))
-    alone = arena.train(Fleet(replace(one_of(sheet, 1), execution=replace(single, route="loop")), arena.dataset()))
+    sheet = games.sheet((4, 9), execution=single)
+    together = games.train(Fleet(sheet, games.dataset()))
+    alone = games.train(Fleet(replace(one_of(sheet, 1), execution=replace(single, route="loop")), games.dataset()))
     for player in PLAYERS:
-        assert arena.difference(arena.parameters(together, player, 1), arena.parameters(alone, player, 0)) < 1e-4
+        assert games.difference(games.parameters(together, player, 1), games.parameters(alone, player, 0)) < 1e-4
 
 
 # -------------------------------------------------------------------------------------------------- divergence
@@ -218,24 +218,24 @@ class _Tripwire:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_diverged_member_stays_as_it_was_and_its_neighbours_go_on(player: str, value: float) -> None:
     changes = {**batch_norm(3, d_norm=True), "ema": 0.5}
-    sheet = arena.sheet((4, 9, 2), **changes, objective=_Tripwire(player, 1, 6, value))
-    tripped = arena.train(Fleet(sheet, arena.dataset()), 5)
-    reference = arena.train(Fleet(replace(sheet, objective=Vanilla()), arena.dataset()), 5)
-    before = arena.tensors_of(tripped, 1)
+    sheet = games.sheet((4, 9, 2), **changes, objective=_Tripwire(player, 1, 6, value))
+    tripped = games.train(Fleet(sheet, games.dataset()), 5)
+    reference = games.train(Fleet(replace(sheet, objective=Vanilla()), games.dataset()), 5)
+    before = games.tensors_of(tripped, 1)
     if player == "generator":  # within a step the discriminator moves first, and that update was good
-        one_more = arena.train(Fleet(replace(sheet, objective=Vanilla()), arena.dataset()), 6)
-        moved = arena.tensors_of(one_more, 1)
+        one_more = games.train(Fleet(replace(sheet, objective=Vanilla()), games.dataset()), 6)
+        moved = games.tensors_of(one_more, 1)
         before |= {name: value for name, value in moved.items() if name.startswith("discriminator/")}
-    arena.train(tripped, 4)
-    arena.train(reference, 4)
-    assert {slot: (left.step, left.player) for slot, left in tripped.exits.items()} == {1: (5, player)}
-    assert tripped.exits[1].cause == f"the {player}'s loss was not finite"
-    for name, value_then in arena.tensors_of(tripped, 1).items():
+    games.train(tripped, 4)
+    games.train(reference, 4)
+    assert {slot: (left.step, left.player) for slot, left in tripped.divergences.items()} == {1: (5, player)}
+    assert tripped.divergences[1].cause == f"the {player}'s loss was not finite"
+    for name, value_then in games.tensors_of(tripped, 1).items():
         assert torch.equal(value_then, before[name]), name
     for slot in (0, 2):
-        theirs, ours = arena.tensors_of(reference, slot), arena.tensors_of(tripped, slot)
+        theirs, ours = games.tensors_of(reference, slot), games.tensors_of(tripped, slot)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert all(torch.isfinite(value).all() for value in arena.tensors_of(tripped, 1).values())
+    assert all(torch.isfinite(value).all() for value in games.tensors_of(tripped, 1).values())
 
 
 def test_an_infinite_gradient_of_a_finite_loss_is_a_divergence_too() -> None:
@@ -247,24 +247,24 @@ def test_an_infinite_gradient_of_a_finite_loss_is_a_divergence_too() -> None:
             steep = torch.where(hit, (loss - loss.detach()).abs(), 1.0).sqrt()  # slope 1/0 in the slot that is hit
             return torch.where(hit, steep, loss)
 
-    tripped = arena.train(arena.fleet((1, 2), objective=Steep("generator", 0, 1, 1.0)), 3)
-    assert tripped.exits[0].cause == "the generator's gradient norm was not finite"
-    assert list(tripped.exits) == [0]
+    tripped = games.train(games.fleet((1, 2), objective=Steep("generator", 0, 1, 1.0)), 3)
+    assert tripped.divergences[0].cause == "the generator's gradient norm was not finite"
+    assert list(tripped.divergences) == [0]
 
 
 def test_a_constrained_member_that_left_is_not_even_clipped() -> None:
-    sheet = arena.sheet(
+    sheet = games.sheet(
         (4, 9), objective=_Tripwire("discriminator", 0, 1, float("nan")), constraint=WeightClipping(clip=0.001)
     )
-    trained = Fleet(sheet, arena.dataset())
-    before = arena.parameters(trained, "discriminator", 0).clone()
-    arena.train(trained, 2)
-    assert torch.equal(arena.parameters(trained, "discriminator", 0), before)
-    assert float(arena.parameters(trained, "discriminator", 1).abs().max()) <= 0.001
+    trained = Fleet(sheet, games.dataset())
+    before = games.parameters(trained, "discriminator", 0).clone()
+    games.train(trained, 2)
+    assert torch.equal(games.parameters(trained, "discriminator", 0), before)
+    assert float(games.parameters(trained, "discriminator", 1).abs().max()) <= 0.001
 
 
 def test_history_of_a_diverged_member_ends_with_it() -> None:
-    tripped = arena.train(arena.fleet((1, 2), steps=10, objective=_Tripwire("generator", 1, 4, float("nan"))))
+    tripped = games.train(games.fleet((1, 2), steps=10, objective=_Tripwire("generator", 1, 4, float("nan"))))
     rows = tripped.history.take()
     steps = {
         slot: [s for s, who, n in zip(rows.step, rows.slot, rows.name, strict=True) if who == slot and n == "loss_g"]
@@ -277,23 +277,23 @@ def test_history_of_a_diverged_member_ends_with_it() -> None:
 
 
 def test_only_the_discriminators_own_update_moves_its_running_statistics() -> None:
-    trained = arena.fleet((1, 2), **batch_norm(2, d_norm=True))
+    trained = games.fleet((1, 2), **batch_norm(2, d_norm=True))
     seen: list[Tensor] = []
-    judge, generator = trained._update_discriminator, trained._update_generator  # pyright: ignore[reportPrivateUsage]
+    discriminator, generator = trained._update_discriminator, trained._update_generator  # pyright: ignore[reportPrivateUsage]
 
     def note() -> None:
         seen.append(trained.discriminators.buffers["1.running_mean"].clone())
 
-    trained._update_discriminator = lambda: (note(), judge(), note())[0]  # pyright: ignore[reportPrivateUsage]
+    trained._update_discriminator = lambda: (note(), discriminator(), note())[0]  # pyright: ignore[reportPrivateUsage]
     trained._update_generator = lambda: (generator(), note())[0]  # pyright: ignore[reportPrivateUsage]
-    arena.train(trained, 1)
+    games.train(trained, 1)
     before, after_d, after_g = seen
     assert not torch.equal(before, after_d)
     assert torch.equal(after_d, after_g)
 
 
 def test_running_statistics_are_the_mean_over_a_teams_batches() -> None:
-    trained = arena.fleet((1,), k=2, **batch_norm(1, d_norm=True))
+    trained = games.fleet((1,), k=2, **batch_norm(1, d_norm=True))
     stack = trained.discriminators
     x = torch.randn(1, 2, 8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     weight, bias = (stack.parameters[name][0] for name in ("0.weight", "0.bias"))
@@ -306,15 +306,15 @@ def test_running_statistics_are_the_mean_over_a_teams_batches() -> None:
 
 
 def test_weights_lie_in_their_box_after_every_step() -> None:
-    trained = arena.fleet((1, 2, 3), **cases(3)["wgan"])
+    trained = games.fleet((1, 2, 3), **cases(3)["wgan"])
     for _ in range(10):
         trained.advance()
         for slot, clip in enumerate((0.1, 0.2, 0.05)):
-            assert float(arena.parameters(trained, "discriminator", slot).abs().max()) <= clip
+            assert float(games.parameters(trained, "discriminator", slot).abs().max()) <= clip
 
 
 def test_reused_fakes_are_one_generator_forward() -> None:
-    trained = arena.fleet((1, 2), schedule=Schedule(reuse_fake=True))
+    trained = games.fleet((1, 2), schedule=UpdateSchedule(reuse_fake=True))
     calls = 0
     real_call = trained.generators._run  # pyright: ignore[reportPrivateUsage]
 
@@ -329,7 +329,7 @@ def test_reused_fakes_are_one_generator_forward() -> None:
 
 
 def test_the_average_follows_its_recurrence() -> None:
-    trained = arena.fleet((1, 2), ema=0.75)
+    trained = games.fleet((1, 2), ema=0.75)
     name = next(iter(trained.generators.parameters))
     expected = trained.generators.parameters[name].detach().clone()
     for _ in range(4):
@@ -340,12 +340,12 @@ def test_the_average_follows_its_recurrence() -> None:
 
 
 def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
-    trained = arena.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
-    judged = trained.judging.judge_both(
-        real=trained.feed.real(0),
+    trained = games.fleet((1, 2), objective=BalanceLike(gamma=0.5, rate=0.1))
+    outputs = trained.discriminate.both(
+        real=trained.loader.real(0),
         fake=trained._generate("discriminator", 0),  # pyright: ignore[reportPrivateUsage]
     )
-    on_real, on_fake = (verdict.score.detach().mean((-2, -1)) for verdict in judged)
+    on_real, on_fake = (output.score.detach().mean((-2, -1)) for output in outputs)
     trained.advance()
     expected = (0.1 * (0.5 * on_real - on_fake)).clamp(0, 1)
     torch.testing.assert_close(trained.state["k"].flatten(), expected)
@@ -353,22 +353,22 @@ def test_the_state_moves_after_the_update_from_losses_before_it() -> None:
 
 def test_wide_batch_norm_generators_of_the_branch_baseline_train_stacked() -> None:
     family = BranchMixture()
-    sheet = arena.sheet(
-        (1, 2), steps=2, generator=Player(lambda: family.generator(latent=3, shape=(2,)), arena.adam(2), True)
+    sheet = games.sheet(
+        (1, 2), steps=2, generator=Player(lambda: family.generator(latent=3, shape=(2,)), games.adam(2), True)
     )
-    trained = arena.train(Fleet(sheet, arena.dataset()))
-    assert not trained.exits
+    trained = games.train(Fleet(sheet, games.dataset()))
+    assert not trained.divergences
 
 
 def test_dropout_in_a_users_network_is_keyed() -> None:
-    def judge() -> nn.Module:
+    def discriminator() -> nn.Module:
         return nn.Sequential(nn.Linear(2, 16), nn.Dropout(0.5), nn.Linear(16, 1), nn.Flatten(0))
 
     def ended(global_seed: int) -> Tensor:
         torch.manual_seed(global_seed)
-        player = Player(judge, arena.adam(2))
-        return arena.parameters(
-            arena.train(arena.fleet((1, 2), discriminator=player, execution=LOOP), 5), "discriminator", 1
+        player = Player(discriminator, games.adam(2))
+        return games.parameters(
+            games.train(games.fleet((1, 2), discriminator=player, execution=LOOP), 5), "discriminator", 1
         )
 
     assert torch.equal(ended(0), ended(1))

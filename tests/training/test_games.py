@@ -19,7 +19,7 @@ from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.training.blueprint import Blueprint, Execution, Player, Sizes
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 LR = 0.1
 
@@ -57,7 +57,7 @@ def play(name: Any, *, steps: int, route: Any = "stacked", lr: float = LR, **opt
         generator=Player(Constant, rule),
         discriminator=Player(Slope, rule),
         objective=Wasserstein(),
-        schedule=Schedule(extragradient=extra),
+        schedule=UpdateSchedule(extragradient=extra),
         execution=Execution(route=route, dtype=torch.float64),
     )
     fleet = Fleet(blueprint, Dataset(torch.zeros(8, 1), torch.zeros(2, 1)))

@@ -1,4 +1,4 @@
-"""History: window means, at most a thousand points, ended when a member leaves."""
+"""History: means over log intervals, at most a thousand points, ended when a member leaves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def run(history: History, steps: range, slots: int = 2) -> None:
         value = torch.tensor([100.0 * slot + step for slot in range(slots)])
         history.add({"a": value})
         history.add({"b": torch.stack([value / 2, value / 2 + 2], 1)})  # a team of two
-        history.close_window(step, [True] * slots)
+        history.close_interval(step, [True] * slots)
 
 
 def table(rows: Rows) -> list[tuple[int, int, str, float]]:
@@ -29,14 +29,14 @@ def table(rows: Rows) -> list[tuple[int, int, str, float]]:
 
 @given(st.integers(1, 30_000))
 def test_there_are_at_most_a_thousand_windows(steps: int) -> None:
-    window = History(1, steps, CPU).window
-    assert steps // window <= POINTS
-    assert window == 1 or steps > POINTS * (window - 1)
+    interval = History(1, steps, CPU).log_interval
+    assert steps // interval <= POINTS
+    assert interval == 1 or steps > POINTS * (interval - 1)
 
 
 def test_each_point_is_the_mean_of_its_window() -> None:
     history = History(2, 3000, CPU)
-    assert history.window == 3
+    assert history.log_interval == 3
     run(history, range(1, 8))
     expected = []
     for end in (3, 6):
@@ -53,14 +53,14 @@ def test_several_values_of_a_step_are_averaged() -> None:
     for value in (1.0, 2.0, 6.0):  # three critic updates
         history.add({"loss_d": torch.tensor([value])})
     history.add({"loss_g": torch.tensor([5.0])})
-    history.close_window(1, [True])
+    history.close_interval(1, [True])
     assert table(history.take()) == [(0, 1, "loss_d", 3.0), (0, 1, "loss_g", 5.0)]
 
 
 def test_members_that_left_have_no_more_points() -> None:
     history = History(3, 10, CPU)
     history.add({"a": torch.tensor([1.0, float("nan"), 3.0])})
-    history.close_window(1, [True, False, True])
+    history.close_interval(1, [True, False, True])
     assert table(history.take()) == [(0, 1, "a", 1.0), (2, 1, "a", 3.0)]
 
 

@@ -93,7 +93,7 @@ def test_who_leaves_stays_bit_for_bit_and_the_others_go_on(name: str) -> None:
     run(reference, undisturbed, 3)
     before = {key: value.detach()[gone].clone() for key, value in held.items()}
     state = {key: value[gone].clone() for key, value in optimiser.state().items()}
-    optimiser.leave([gone])
+    optimiser.freeze([gone])
     run(held, optimiser, 4, begin=3)
     run(reference, undisturbed, 4, begin=3)
     assert all(torch.equal(held[key][gone], value) for key, value in before.items())
@@ -120,7 +120,7 @@ def test_everyone_may_leave() -> None:
     held = stack(2)
     optimiser = StackOptimiser(held, spec("adam", 2), members=2)
     before = {key: value.detach().clone() for key, value in held.items()}
-    optimiser.leave([0, 1])
+    optimiser.freeze([0, 1])
     run(held, optimiser, 2)
     assert all(torch.equal(held[key], value) for key, value in before.items())
 

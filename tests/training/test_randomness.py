@@ -5,13 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantlet.training.randomness import Draws, block_length, keyed_generator, seed_of
+from gantlet.training.randomness import KeyedRandom, block_length, keyed_generator, seed_of
 
 CPU = torch.device("cpu")
 
 
-def draws(seeds: tuple[int, ...]) -> Draws:
-    return Draws(seeds, device=CPU, dtype=torch.float32)
+def draws(seeds: tuple[int, ...]) -> KeyedRandom:
+    return KeyedRandom(seeds, device=CPU, dtype=torch.float32)
 
 
 def test_a_draw_is_the_block_of_its_key() -> None:
@@ -53,7 +53,7 @@ def test_the_key_format_is_pinned() -> None:
 
 
 def test_float64_draws_are_the_float32_ones() -> None:
-    double = Draws((1,), device=CPU, dtype=torch.float64).draw("x", 3, (7,), "normal")
+    double = KeyedRandom((1,), device=CPU, dtype=torch.float64).draw("x", 3, (7,), "normal")
     assert torch.equal(double, draws((1,)).draw("x", 3, (7,), "normal").double())
 
 

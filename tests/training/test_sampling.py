@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-import arena
+import games
 from gantlet.training import sampling
+from gantlet.training.batch_loader import fixed_latents
 from gantlet.training.blueprint import Player
-from gantlet.training.feed import fixed_latents
 from gantlet.training.sampling import decision, draw_latents, sample, scores
 
 
 def test_all_members_are_given_the_same_latents_and_owners_are_uniform() -> None:
-    fleet = arena.fleet((1, 2), k=3)
+    fleet = games.fleet((1, 2), k=3)
     draw = draw_latents(fleet, 6000)
     assert draw.latents.equal(fixed_latents(6000, 3, "normal", name="latent/test"))
     counts = torch.bincount(draw.owners, minlength=3)
@@ -24,7 +24,7 @@ def test_all_members_are_given_the_same_latents_and_owners_are_uniform() -> None
 
 
 def test_each_sample_comes_from_its_owner() -> None:
-    fleet = arena.train(arena.fleet((1, 2), k=3), 2)
+    fleet = games.train(games.fleet((1, 2), k=3), 2)
     draw = draw_latents(fleet, 20)
     made = sample(fleet, draw, [1, 0])
     assert made.shape == (2, 20, 2)
@@ -37,7 +37,7 @@ def test_each_sample_comes_from_its_owner() -> None:
 
 
 def test_the_average_is_sampled_if_and_only_if_there_is_one() -> None:
-    averaged, plain = (arena.train(arena.fleet((1,), ema=ema), 3) for ema in (0.9, 0.0))
+    averaged, plain = (games.train(games.fleet((1,), ema=ema), 3) for ema in (0.9, 0.0))
     draw = draw_latents(averaged, 10)
     assert not sample(averaged, draw, [0]).equal(sample(plain, draw, [0]))
     assert averaged.average is not None
@@ -46,12 +46,12 @@ def test_the_average_is_sampled_if_and_only_if_there_is_one() -> None:
             value.copy_(averaged.average[name])
     averaged.average = None
     copied = sample(averaged, draw, [0])
-    again = arena.train(arena.fleet((1,), ema=0.9), 3)
+    again = games.train(games.fleet((1,), ema=0.9), 3)
     torch.testing.assert_close(copied, sample(again, draw, [0]))
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = arena.train(arena.fleet((1, 2)), 2)
+    fleet = games.train(games.fleet((1, 2)), 2)
     draw, x = draw_latents(fleet, 37), torch.randn(37, 2)
     whole = sample(fleet, draw, [0, 1]), scores(fleet, x, [0, 1])
     monkeypatch.setattr(sampling, "_CHUNK", 5)
@@ -60,13 +60,13 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_generator_without_a_share_makes_nothing() -> None:
-    fleet = arena.fleet((1,), k=3)
+    fleet = games.fleet((1,), k=3)
     draw = draw_latents(fleet, 1)
     assert sample(fleet, draw, [0]).shape == (1, 1, 2)
 
 
 def test_scores_are_asked_of_shared_or_own_samples() -> None:
-    fleet = arena.train(arena.fleet((1, 2)), 2)
+    fleet = games.train(games.fleet((1, 2)), 2)
     x = torch.randn(9, 2, generator=torch.Generator().manual_seed(1))
     shared = scores(fleet, x, [0, 1])
     own = scores(fleet, torch.stack([x, x.flip(0)]), [0, 1])
@@ -81,7 +81,7 @@ def test_evaluation_mode_is_used_and_left_as_it_was() -> None:
     def make() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 2))
 
-    fleet = arena.train(arena.fleet((1,), generator=Player(make, arena.adam(1), batch_statistics=True)), 3)
+    fleet = games.train(games.fleet((1,), generator=Player(make, games.adam(1), batch_statistics=True)), 3)
     draw = draw_latents(fleet, 12)
     before = {name: value.clone() for name, value in fleet.generators.buffers.items()}
     whole = sample(fleet, draw, [0])
@@ -91,7 +91,7 @@ def test_evaluation_mode_is_used_and_left_as_it_was() -> None:
 
 
 def test_a_decision_map_has_rows_for_y_and_columns_for_x() -> None:
-    fleet = arena.train(arena.fleet((1, 2)), 2)
+    fleet = games.train(games.fleet((1, 2)), 2)
     xs, ys, values = decision(fleet, 1, 1.5, points=7)
     assert xs.equal(torch.linspace(-1.5, 1.5, 7))
     for row, column in ((0, 6), (6, 0), (3, 5)):

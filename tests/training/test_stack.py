@@ -9,22 +9,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training.stack import Route, Stack, refuses_vmap
 
 ROUTES: tuple[Route, ...] = ("loop", "stacked")
 
 
-class Judge(nn.Module):
-    """A discriminator that returns a whole verdict."""
+class WithCode(nn.Module):
+    """A discriminator that returns a whole output."""
 
     def __init__(self) -> None:
         super().__init__()
         self.code, self.score = nn.Linear(3, 5), nn.Linear(5, 1)
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         code = torch.tanh(self.code(x))
-        return Verdict(self.score(code).squeeze(-1), code=code)
+        return DiscriminatorOutput(self.score(code).squeeze(-1), code=code)
 
 
 def dense() -> nn.Module:
@@ -39,7 +39,12 @@ def convolved() -> nn.Module:
     return nn.Sequential(nn.Unflatten(1, (1, 3)), nn.Conv1d(1, 2, 2), nn.InstanceNorm1d(2), nn.Flatten())
 
 
-MAKERS: dict[str, Callable[[], nn.Module]] = {"dense": dense, "normed": normed, "convolved": convolved, "judge": Judge}
+MAKERS: dict[str, Callable[[], nn.Module]] = {
+    "dense": dense,
+    "normed": normed,
+    "convolved": convolved,
+    "with_code": WithCode,
+}
 
 
 def modules(make: Callable[[], nn.Module], count: int = 3) -> list[nn.Module]:
@@ -61,7 +66,7 @@ def batch(*shape: int, seed: int = 9) -> Tensor:
 
 
 def outcome(made: Any) -> dict[str, Tensor]:
-    return {"score": made.score, "code": made.code} if isinstance(made, Verdict) else {"out": made}
+    return {"score": made.score, "code": made.code} if isinstance(made, DiscriminatorOutput) else {"out": made}
 
 
 @pytest.fixture(params=ROUTES)
@@ -161,7 +166,7 @@ def test_buffers_of_members_that_are_not_good_stay(route: Route) -> None:
     assert made.buffers["1.num_batches_tracked"].tolist() == [1, 0, 1]
 
 
-def test_batches_are_judged_apart_and_statistics_move_to_their_mean(route: Route) -> None:
+def test_batches_are_scored_separately_and_statistics_move_to_their_mean(route: Route) -> None:
     members, x = modules(normed), batch(3, 2, 6, 3)
     made = stack(members, route)
     out = made.batches(x, advance=True)["out"]
@@ -192,7 +197,7 @@ def test_evaluation_uses_running_statistics_and_moves_nothing(route: Route) -> N
 
 
 def test_evaluation_of_a_judge_is_its_score(route: Route) -> None:
-    members, x = modules(Judge), batch(5, 3)
+    members, x = modules(WithCode), batch(5, 3)
     made = stack(members, route)
     own = {name: value.detach()[1:2] for name, value in made.parameters.items()}
     torch.testing.assert_close(made.evaluate(1, own, x), members[1](x).score.detach())

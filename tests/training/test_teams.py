@@ -3,7 +3,7 @@ r"""Teams against the loop that one would write by hand: over generators, in pla
 The loop knows nothing of stacks. It walks through layers, normalises batches by the formula, and has each objective and
 penalty restated on one batch of real and one of fake scores. Only latents, batches and the penalty's draws are the fleet's.
 
-What is asked of batch statistics: the real batch and each generator's are judged on their own. In the discriminator's
+What is asked of batch statistics: the real batch and each generator's are scored on their own. In the discriminator's
 update the real batch moves the running statistics first; each generator's batch moves them from there, and their mean
 stays. Nothing else moves them.
 
@@ -23,7 +23,7 @@ from gantlet.studies.workshop import Workshop
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-import arena
+import games
 from gantlet import catalogue
 from gantlet.networks.autoencoders import AutoEncoder
 from gantlet.objectives.base import Objective
@@ -43,8 +43,8 @@ from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution, Player, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
 from gantlet.training.stack import Stack
+from gantlet.training.update_schedule import UpdateSchedule
 
 SEEDS = (4, 9)
 STEPS = 10
@@ -66,7 +66,7 @@ def generator(norm: bool) -> nn.Module:
     return nn.Sequential(*first(3, norm), nn.Tanh(), nn.Linear(6, 2))
 
 
-def judge(norm: bool) -> nn.Module:
+def discriminator(norm: bool) -> nn.Module:
     return nn.Sequential(*first(2, norm), nn.LeakyReLU(0.2), nn.Linear(6, 1), nn.Flatten(0))
 
 
@@ -116,10 +116,10 @@ class Game:
     loss_g: Losses
     penalties: tuple[Penalty, ...] = ()
     penalty: Callable[[Plain, Tensor, Tensor, Tensor], Tensor] | None = None
-    judge: Callable[[bool], nn.Module] = judge
+    discriminator: Callable[[bool], nn.Module] = discriminator
     d_norm: bool = False
     g_norm: bool = False
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: UpdateSchedule = field(default_factory=UpdateSchedule)
 
 
 def slopes(d: Plain, at: Tensor) -> Tensor:  # [B, 2] -> [B]
@@ -137,7 +137,7 @@ def r1_and_r2(d: Plain, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
 
 
 VANILLA = Game(Vanilla(), lambda r, f: softplus(-r).mean() + softplus(f).mean(), lambda r, f: softplus(-f).mean())
-SCRIPT = replace(VANILLA, schedule=Schedule(order="g_first", latent="shared"))
+SCRIPT = replace(VANILLA, schedule=UpdateSchedule(order="g_first", latent="shared"))
 SQUARES = Game(
     LeastSquares(a=-1.0, b=1.0, c=0.5),
     lambda r, f: (r - 1).square().mean() / 2 + (f + 1).square().mean() / 2,
@@ -146,7 +146,10 @@ SQUARES = Game(
 CRITIC = Game(Wasserstein(), lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean())
 SLOPED = replace(CRITIC, penalties=(GradientPenalty(weight=7.0),), penalty=wgan_gp)
 ENERGY = Game(
-    Energy(margin=1.0), lambda r, f: r.mean() + (1 - f).clamp(min=0).mean(), lambda r, f: f.mean(), judge=autoencoder
+    Energy(margin=1.0),
+    lambda r, f: r.mean() + (1 - f).clamp(min=0).mean(),
+    lambda r, f: f.mean(),
+    discriminator=autoencoder,
 )
 PAIRED = Game(Relativistic(), lambda r, f: softplus(f - r).mean(), lambda r, f: softplus(r - f).mean())
 AVERAGED = Game(
@@ -161,7 +164,7 @@ GAMES = {
     **{f"{name}, batch norm in D": replace(game, d_norm=True) for name, game in PLAIN.items()},
     "averaged, batch norm in both": replace(AVERAGED, d_norm=True, g_norm=True),
     "vanilla, batch norm in G": replace(VANILLA, g_norm=True),
-    "wgan-gp": replace(SLOPED, schedule=Schedule(n_critic=2)),
+    "wgan-gp": replace(SLOPED, schedule=UpdateSchedule(n_critic=2)),
     "wgan-gp, batch norm in G": replace(SLOPED, g_norm=True),
     "r3gan": replace(PAIRED, penalties=(R1(weight=3.0), R2(weight=5.0)), penalty=r1_and_r2),
     "stackelberg": SCRIPT,
@@ -178,7 +181,7 @@ class Team:
         self.share = {"mean": 1 / self.k, "sum": 1.0, "half-sum": 0.5}[fleet.blueprint.team.reduction]
         rows = range(member * self.k, (member + 1) * self.k)
         self.generators = [Plain(generator(game.g_norm), fleet.generators, row) for row in rows]
-        self.discriminator = Plain(game.judge(game.d_norm), fleet.discriminators, member)
+        self.discriminator = Plain(game.discriminator(game.d_norm), fleet.discriminators, member)
         self.adam_g, self.adam_d = (
             torch.optim.Adam(parameters, lr=1e-2, betas=(0.5, 0.9), eps=EPS)
             for parameters in (
@@ -218,7 +221,7 @@ class Team:
 
     @property
     def vectors(self) -> dict[str, Tensor]:
-        """All parameters of each player, in the order of :func:`arena.parameters`: by name, then by generator."""
+        """All parameters of each player, in the order of :func:`games.parameters`: by name, then by generator."""
         by_name = zip(*(g.module.parameters() for g in self.generators), strict=True)
         return {
             "generator": torch.cat([p.detach().flatten() for name in by_name for p in name]),
@@ -226,7 +229,7 @@ class Team:
         }
 
 
-ADAM = arena.adam(len(SEEDS), 1e-2, eps=EPS)
+ADAM = games.adam(len(SEEDS), 1e-2, eps=EPS)
 
 
 def descent(rate: float) -> OptimiserSpec:
@@ -237,10 +240,10 @@ def descent(rate: float) -> OptimiserSpec:
 def fleet_of(game: Game, *, k: int, g: OptimiserSpec = ADAM, d: OptimiserSpec = ADAM, **changes: Any) -> Fleet:
     players = {
         "generator": Player(lambda: generator(game.g_norm), g, batch_statistics=game.g_norm),
-        "discriminator": Player(lambda: game.judge(game.d_norm), d, batch_statistics=game.d_norm),
+        "discriminator": Player(lambda: game.discriminator(game.d_norm), d, batch_statistics=game.d_norm),
     }
     kept = {"objective": game.objective, "penalties": game.penalties, "schedule": game.schedule}
-    return Fleet(arena.sheet(SEEDS, k=k, steps=STEPS, **players, **kept, **changes), arena.dataset())
+    return Fleet(games.sheet(SEEDS, k=k, steps=STEPS, **players, **kept, **changes), games.dataset())
 
 
 def play(team: Team, fleet: Fleet, member: int) -> None:
@@ -249,14 +252,14 @@ def play(team: Team, fleet: Fleet, member: int) -> None:
     for step in range(STEPS):
         mine = fleet._latents.at("generator", step)[member]
         if schedule.order == "g_first":
-            team.move_generators(fleet.feed.real(max(0, update - 1))[member, 0], mine)
+            team.move_generators(fleet.loader.real(max(0, update - 1))[member, 0], mine)
         for _ in range(schedule.n_critic):
             drawn = mine if schedule.latent == "shared" else fleet._latents.at("discriminator", update)[member]
-            mix = fleet._draws.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
-            team.move_discriminator(fleet.feed.real(update)[member, 0], drawn, mix)
+            mix = fleet._random.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
+            team.move_discriminator(fleet.loader.real(update)[member, 0], drawn, mix)
             update += 1
         if schedule.order == "d_first":
-            team.move_generators(fleet.feed.real(update - 1)[member, 0], mine)
+            team.move_generators(fleet.loader.real(update - 1)[member, 0], mine)
 
 
 def assert_running(plain: Plain, stack: Stack, row: int) -> None:
@@ -264,7 +267,7 @@ def assert_running(plain: Plain, stack: Stack, row: int) -> None:
     layers = [name.removesuffix("mean") for name in stack.buffers if name.endswith("running_mean")]
     for layer, value in zip(layers, plain.running, strict=True):
         for statistic, expected in zip(("mean", "var"), value, strict=True):
-            assert arena.difference(stack.buffers[layer + statistic][row], expected) <= 1e-9
+            assert games.difference(stack.buffers[layer + statistic][row], expected) <= 1e-9
 
 
 TRIED = [
@@ -285,19 +288,19 @@ def test_a_fleet_of_teams_is_the_loop_over_generators(name: str, k: int, rules: 
     starts = [team.vectors for team in teams]
     for member, team in enumerate(teams):
         play(team, fleet, member)
-    arena.train(fleet)
-    assert not fleet.exits
+    games.train(fleet)
+    assert not fleet.divergences
     for member, team in enumerate(teams):
         for player, mine in team.vectors.items():
-            assert arena.difference(arena.parameters(fleet, player, member), mine) <= 1e-9
-            assert arena.difference(starts[member][player], mine) > 1e-2, "nothing was trained: no proof"
+            assert games.difference(games.parameters(fleet, player, member), mine) <= 1e-9
+            assert games.difference(starts[member][player], mine) > 1e-2, "nothing was trained: no proof"
         assert_running(team.discriminator, fleet.discriminators, member)
         for place, g in enumerate(team.generators):
             assert_running(g, fleet.generators, member * k + place)
 
 
 def test_the_number_of_batches_seen_counts_reals_and_a_team_once_each() -> None:
-    fleet = arena.train(fleet_of(GAMES["vanilla, batch norm in D"], k=3))
+    fleet = games.train(fleet_of(GAMES["vanilla, batch norm in D"], k=3))
     assert fleet.discriminators.buffers["1.num_batches_tracked"].tolist() == [2 * STEPS] * len(SEEDS)
 
 
@@ -307,11 +310,11 @@ def test_the_reduction_is_nothing_to_a_team_of_one(name: str, route: Any) -> Non
     """Bit for bit, whichever way the one loss is combined."""
     execution = Execution(route=route, dtype=torch.float64)
     mean, total = (
-        arena.train(fleet_of(GAMES[name], k=1, team=rules, execution=execution))
+        games.train(fleet_of(GAMES[name], k=1, team=rules, execution=execution))
         for rules in (TeamRules(reduction="mean"), TeamRules(reduction="sum"))
     )
     for slot in range(len(SEEDS)):
-        ours, theirs = arena.tensors_of(mean, slot), arena.tensors_of(total, slot)
+        ours, theirs = games.tensors_of(mean, slot), games.tensors_of(total, slot)
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
@@ -322,8 +325,8 @@ def test_one_generator_asked_for_by_name_is_the_plain_method() -> None:
         (resolved,) = expand(Request("ring8", ("wgan-gp",), tuple(axes_from_mapping({**small, **team}))))
         dataset = workshop.dataset(resolved)
         fleet = Fleet(blueprint([(resolved, 1), (resolved, 2)], dataset, Execution(route="stacked")), dataset)
-        arena.train(fleet)
-        found.append({player: arena.parameters(fleet, player, 1) for player in PLAYERS})
+        games.train(fleet)
+        found.append({player: games.parameters(fleet, player, 1) for player in PLAYERS})
     plain, one, two = found
     assert all(torch.equal(one[player], plain[player]) for player in PLAYERS)
     assert two["generator"].numel() == 2 * one["generator"].numel()
@@ -339,10 +342,10 @@ def test_a_team_of_equals_is_one_generator(name: str) -> None:
         fleet = fleet_of(GAMES[name], k=size, g=descent(0.1 * size), d=descent(0.1), team=same)
         for parameter in fleet.generators.parameters.values():  # [S·K, ...]: all as the first of their team
             parameter.data.copy_(parameter.detach()[::size].repeat_interleave(size, 0))
-        trained.append(arena.train(fleet))
+        trained.append(games.train(fleet))
     lone, team = trained
     for slot in range(len(SEEDS)):
-        assert arena.difference(*(arena.parameters(each, "discriminator", slot) for each in (team, lone))) < 1e-10
+        assert games.difference(*(games.parameters(each, "discriminator", slot) for each in (team, lone))) < 1e-10
     for key, parameter in lone.generators.parameters.items():
         copies = team.generators.parameters[key].detach()
         torch.testing.assert_close(copies, parameter.detach().repeat_interleave(k, 0), rtol=1e-9, atol=1e-11)
@@ -368,16 +371,16 @@ def changed_by_another(fleet: Fleet) -> list[bool]:
 @pytest.mark.parametrize("name", catalogue.names("objective"))
 def test_gradients_of_generators_are_their_own_for_every_objective(name: str, norm: bool) -> None:
     """Averages over a batch (relativistic-average) and distances within it (Coulomb, kernels) are of one generator's."""
-    game = Game(catalogue.find("objective", name)(), torch.add, torch.add, judge=autoencoder, d_norm=norm)
+    game = Game(catalogue.find("objective", name)(), torch.add, torch.add, discriminator=autoencoder, d_norm=norm)
     fleet = fleet_of(game, k=3)
     fleet.advance()
     assert changed_by_another(fleet) == [False, True, False, False, False, False]
 
 
-def test_generators_that_are_judged_in_one_batch_do_know_of_each_other() -> None:
+def test_generators_that_are_scored_in_one_batch_do_know_of_each_other() -> None:
     """What the separate judgement guards against: batch norm over the whole team's samples."""
     fleet = fleet_of(GAMES["vanilla, batch norm in D"], k=3)
-    object.__setattr__(fleet.judging, "batch_statistics", False)
+    object.__setattr__(fleet.discriminate, "batch_statistics", False)
     assert changed_by_another(fleet) == [True, True, True, False, False, False]
 
 
@@ -387,8 +390,8 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
     team, mean, lone = (
         fleet_of(game, k=size, team=TeamRules(reduction=rule)) for size, rule in ((k, "sum"), (k, "mean"), (1, "mean"))
     )
-    judges = [arena.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
-    assert torch.equal(*torch.stack(judges).aminmax(dim=0)), "one seed, one discriminator"
+    discriminators = [games.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
+    assert torch.equal(*torch.stack(discriminators).aminmax(dim=0)), "one seed, one discriminator"
     found, scaled = gradients(team), gradients(mean)
     latents = team._latents.at("generator", 0)
     for place in range(k):
@@ -396,5 +399,5 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
             parameter.data.copy_(team.generators.parameters[key].detach()[place::k])
         lone._latents.at = lambda _who, _at, place=place: latents[:, place : place + 1]
         for row, expected in enumerate(gradients(lone)):
-            assert arena.difference(found[row * k + place], expected) < 1e-12
-            assert arena.difference(k * scaled[row * k + place], expected) < 1e-12
+            assert games.difference(found[row * k + place], expected) < 1e-12
+            assert games.difference(k * scaled[row * k + place], expected) < 1e-12

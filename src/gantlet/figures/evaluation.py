@@ -43,7 +43,7 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset, Range
 from gantlet.errors import BadValue
-from gantlet.training.feed import POOL_SEED
+from gantlet.training.batch_loader import POOL_SEED
 from gantlet.training.fleet import Fleet
 from gantlet.training.randomness import keyed_generator
 from gantlet.training.sampling import LatentDraw, draw_latents, sample

@@ -32,7 +32,7 @@ BEGAN = Method(
     prefers="began",
     presets={"seed": {"prior": "normal", "lr_schedule": "step", "lr_decay": 0.95, "lr_every": 3000}},
     differs=(
-        "a stall is a mean of M over 2,000 updates that is no new minimum; the paper does not say how it tells one",
+        "a plateau is a mean of M over 2,000 updates that is not a new minimum; the paper does not define it",
         "without the paper's optional vanishing residuals",
         "preset=seed: learning rates 1e-4 · 0.95^⌊t/3000⌋, never below 2e-5, and normal latents",
     ),

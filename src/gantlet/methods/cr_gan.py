@@ -1,4 +1,4 @@
-"""CR-GAN: the discriminator shall say the same of a sample and of its augmentation.
+"""CR-GAN: the discriminator's scores of a sample and of its augmentation are pushed together.
 
 Reference:
     | Consistency regularization for generative adversarial networks (Zhang et al., 2020), https://arxiv.org/abs/1910.12027

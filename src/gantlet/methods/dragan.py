@@ -1,4 +1,4 @@
-"""DRAGAN: the discriminator's slope is pulled to 1 around the real samples.
+"""DRAGAN: the discriminator's gradient norm is pushed towards 1 around the real samples.
 
 Reference:
     | On convergence and stability of GANs (Kodali et al., 2017), https://arxiv.org/abs/1705.07215
@@ -24,9 +24,12 @@ DRAGAN = Method(
     differs=(
         "noise is two-sided and independent per number, as the authors later said was meant; penalty_noise has the "
         "notebook's, the TensorFlow comparison's and the paper's last version",
-        "the slope is that of the logit, as in the authors' code; the paper's first text has the probability's",
+        "the gradient is that of the logit, as in the authors' code; the paper's first text has the probability's",
     ),
     formulas=("−E log s_r − E log(1 − s_f) + λ E (‖∇D(r + δ)‖₂ − k)²", "−E log s_f"),
     optimum="log 4 − 2 JS(p, q) without the penalty",
-    watch=("dragan_penalty: near 0 when the slope around real samples is k", "loss_d: near 1.386 it is undecided"),
+    watch=(
+        "dragan_penalty: near 0 when the gradient norm around real samples is k",
+        "loss_d: near 1.386 it is undecided",
+    ),
 )

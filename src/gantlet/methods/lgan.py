@@ -1,4 +1,4 @@
-"""Lipschitz GAN: the discriminator's largest slope in the batch is held down.
+"""Lipschitz GAN: the discriminator's largest gradient norm in the batch is penalised.
 
 Reference:
     | Lipschitz generative adversarial nets (Zhou et al., 2019), https://arxiv.org/abs/1902.05687
@@ -19,6 +19,6 @@ LGAN = Method(
     defaults={"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.0, "beta2": 0.9},
     differs=("cross-entropy, one of the losses that the paper's theorem admits",),
     formulas=("−E log s_r − E log(1 − s_f) + λ max ‖∇D(x̂)‖₂²", "−E log s_f"),
-    optimum="the best slope-bounded discriminator; its gradient points from fakes to real samples (paper, theorem 3)",
-    watch=("max_gradient_penalty: λ times the largest squared slope seen",),
+    optimum="the best discriminator of bounded gradient norm; its gradient points from fakes to real samples (paper, theorem 3)",
+    watch=("max_gradient_penalty: λ times the largest squared gradient norm of the batch",),
 )

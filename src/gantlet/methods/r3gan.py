@@ -41,6 +41,6 @@ R3GAN = Method(
     optimum="log 2 when nothing can be told apart; locally convergent with both penalties",
     watch=(
         "loss_d, loss_g: both log 2 = 0.693 in equilibrium",
-        "r1_penalty, r2_penalty: γ/2 times the mean squared slopes",
+        "r1_penalty, r2_penalty: γ/2 times the mean squared gradient norms",
     ),
 )

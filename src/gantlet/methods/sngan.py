@@ -25,6 +25,6 @@ SNGAN = Method(
     optimum="2 (1 − TV(p, q)) without the constraint",
     watch=(
         "margin_real, margin_fake: shares of samples inside the margin",
-        "score_real, score_fake: bounded by the slope",
+        "score_real, score_fake: bounded by the Lipschitz constant",
     ),
 )

@@ -30,6 +30,6 @@ WGAN = Method(
     ),
     presets={"seed": {"lr_trick": True, "critic_schedule": "constant"}},
     formulas=("E l_f − E l_r, then every weight of the critic is clipped to [−clip, clip]", "−E l_f"),
-    optimum="−K · W₁(p, q) over critics of slope at most K, which the box bounds but does not name",
+    optimum="−K · W₁(p, q) over critics of Lipschitz constant at most K, which the box bounds but does not name",
     watch=("wasserstein_estimate: E l_r − E l_f, should fall as samples improve", "gradient_d: tiny in a tight box"),
 )

@@ -1,4 +1,4 @@
-"""WGAN-GP: the critic's gradient norm is pulled to 1 between real and fake samples.
+"""WGAN-GP: the critic's gradient norm is pushed towards 1 between real and fake samples.
 
 Reference:
     | Improved training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
@@ -11,10 +11,10 @@ from .base import Method
 __all__ = ["WGAN_GP", "WGAN_GP_RESNET", "WGAN_LP"]
 
 _FORMULAS = ("E l_f − E l_r + λ E (‖∇D(x̂)‖₂ − 1)², x̂ = e r + (1 − e) f, one e ~ U[0, 1] per sample", "−E l_f")
-_OPTIMUM = "−W₁(p, q), where the slope is 1"
+_OPTIMUM = "−W₁(p, q), where the gradient norm is 1"
 _WATCH = (
     "wasserstein_estimate: E l_r − E l_f, should fall as samples improve; below 0 the critic is worse than none",
-    "gradient_penalty: near 0 when the slope is 1 between real and fake",
+    "gradient_penalty: near 0 when the gradient norm is 1 between real and fake",
 )
 _DEFAULTS: dict[str, Scalar] = {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.0, "beta2": 0.9, "n_critic": 5}
 
@@ -60,5 +60,5 @@ WGAN_LP = Method(
     differs=("interpolates as WGAN-GP; the paper also perturbs", "λ = 10 as WGAN-GP; the paper tries 1 to 100"),
     formulas=("E l_f − E l_r + λ E max(0, ‖∇D(x̂)‖₂ − 1)²", "−E l_f"),
     optimum=_OPTIMUM,
-    watch=(_WATCH[0], "one_sided_penalty: 0 while no slope is above 1"),
+    watch=(_WATCH[0], "one_sided_penalty: 0 while no gradient norm is above 1"),
 )

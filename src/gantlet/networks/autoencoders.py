@@ -27,7 +27,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 from .layers import Output, dense, dense_generator
@@ -43,14 +43,14 @@ class DenseAutoEncoder:
     """One hidden layer on either side of a linear code, against a generator of two hidden layers.
 
     Example:
-        >>> verdict = DenseAutoEncoder(code=3).discriminator(shape=(2,))(torch.zeros(5, 2))
-        >>> verdict.score.shape, verdict.code.shape
+        >>> output = DenseAutoEncoder(code=3).discriminator(shape=(2,))(torch.zeros(5, 2))
+        >>> output.score.shape, output.code.shape
         (torch.Size([5]), torch.Size([5, 3]))
     """
 
     g_width: int = setting(256, "width of the generator's two hidden layers", low=1)
     d_width: int = setting(256, "width of the hidden layers on either side of the code", low=1)
-    code: int = setting(32, "numbers in the code", low=1)
+    code: int = setting(32, "dimension of the code", low=1)
     energy: Energy = setting("l2", "how a residual becomes the score (EBGAN l2, BEGAN l1)", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
 
@@ -66,7 +66,7 @@ class DenseAutoEncoder:
 
     def discriminator(
         self, *, shape: tuple[int, ...], generators: int = 1
-    ) -> nn.Module:  # [B, *x] -> Verdict [B], code [B, d]
+    ) -> nn.Module:  # [B, *x] -> DiscriminatorOutput [B], code [B, d]
         """Encoder and decoder, each with one hidden layer of leaky rectifiers; both end linearly."""
         size = math.prod(shape)
         return AutoEncoder(
@@ -84,7 +84,7 @@ class AutoEncoder(nn.Module):
         encoder: ``[B, *x]`` to a code of any shape.
         decoder: A code to ``[B, *x]``.
         kind: How the residual becomes the score.
-        features: Numbers in the code, ``d`` of the verdict's ``[B, d]``.
+        features: Dimension of the code, ``d`` of the output's ``[B, d]``.
     """
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, *, kind: Energy, features: int) -> None:
@@ -93,10 +93,10 @@ class AutoEncoder(nn.Module):
         self.kind: Energy = kind
         self.features = features
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, *x] -> [B], [B, d]
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, *x] -> [B], [B, d]
         """Reconstruct and compare."""
         code = self.encoder(x)
-        return Verdict(energy(x - self.decoder(code), self.kind), code=code.flatten(1))
+        return DiscriminatorOutput(energy(x - self.decoder(code), self.kind), code=code.flatten(1))
 
 
 def energy(residual: Tensor, kind: Energy) -> Tensor:  # [B, *x] -> [B]

@@ -1,7 +1,7 @@
 """What a network family is: a way to build both players for a sample shape.
 
 Networks are plain ``torch.nn`` modules without a member axis: a generator maps latents ``[B, latent]`` to samples
-``[B, *x]``; a discriminator maps samples to scores ``[B]`` or to a whole :class:`~gantlet.objectives.base.Verdict`.
+``[B, *x]``; a discriminator maps samples to scores ``[B]`` or to a whole :class:`~gantlet.objectives.base.DiscriminatorOutput`.
 Stacking many of them is the business of ``training``.
 """
 

@@ -9,7 +9,7 @@ decoder, generator  FC - 8×8×n linear; [n, n, ↑] three times; n, n; 3 linear
 
 Counted at n = 128 on 64×64×3. Numbers are channels of 3×3 convolutions followed by ELU; ↓ has stride 2 and pads right
 and bottom, ↑ is nearest upsampling. There is no normalisation. Weights are Xavier's, biases zero. The generator's
-pixels are not bounded; clip them only where they are shown or judged.
+pixels are not bounded; clip them only where they are shown or evaluated.
 
 Differs from the paper in: sizes other than 64 (an image halves until it has at most 8 pixels), and no vanishing
 residuals. The convolutions of stride 2 already have the next scale's channels, as in the code whose results gantlet
@@ -43,13 +43,13 @@ class BEGAN:
 
     Example:
         >>> import torch
-        >>> judge = BEGAN(width=2, code=5).discriminator(shape=(1, 16, 16))
-        >>> judge(torch.zeros(3, 1, 16, 16)).code.shape
+        >>> discriminator = BEGAN(width=2, code=5).discriminator(shape=(1, 16, 16))
+        >>> discriminator(torch.zeros(3, 1, 16, 16)).code.shape
         torch.Size([3, 5])
     """
 
     width: int = setting(128, "channels n at full size", low=1)
-    code: int = setting(64, "numbers in the code; the paper's latent has as many", low=1)
+    code: int = setting(64, "dimension of the code; the paper's latent dimension is the same", low=1)
     energy: Energy = setting("l1", "how a residual becomes the score", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
 
@@ -69,7 +69,7 @@ class BEGAN:
 
     def discriminator(
         self, *, shape: tuple[int, ...], generators: int = 1
-    ) -> nn.Module:  # [B, C, H, W] -> Verdict [B], code [B, d]
+    ) -> nn.Module:  # [B, C, H, W] -> DiscriminatorOutput [B], code [B, d]
         """An encoder and a decoder with weights of its own.
 
         Raises:

@@ -45,7 +45,7 @@ from .layers import Score
 from .resnet import Resample, ResidualBlock
 from .scales import Scales, scales_of
 
-__all__ = ["BogoNet", "Plan"]
+__all__ = ["BogoNet", "BogoNetPlan"]
 
 _Kind = Literal["mlp", "dcgan", "resnet"]
 _Player = Literal["generator", "discriminator"]
@@ -61,7 +61,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class BogoNetPlan:
     """One player's architecture as drawn.
 
     Attributes:
@@ -111,7 +111,7 @@ class BogoNet:
         """``no_batch_statistics`` unless this game's discriminator drew batch norm."""
         return frozenset() if self.plan("discriminator").batch_norm else frozenset({"no_batch_statistics"})
 
-    def plan(self, player: _Player) -> Plan:
+    def plan(self, player: _Player) -> BogoNetPlan:
         """What is drawn for a player, whatever the sample shape."""
 
         def drawn(name: str, among: Sequence[_T]) -> _T:
@@ -123,7 +123,7 @@ class BogoNet:
         depth = drawn("layers", (2, 3, 4)) if dense else drawn("per scale", (1, 2))
         channels = (max(1, self.width * drawn("channels", (1, 2, 4)) // 2),)
         hidden = tuple(self.width * drawn(f"width {i}", (4, 8, 16)) for i in range(depth))
-        return Plan(
+        return BogoNetPlan(
             kind=kind,
             depth=depth,
             widths=hidden if dense else channels,
@@ -176,12 +176,12 @@ class BogoNet:
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * scales.pixels, 1), Score())
 
 
-def _channels(plan: Plan, scales: Scales) -> list[int]:
+def _channels(plan: BogoNetPlan, scales: Scales) -> list[int]:
     """From full size to the base, doubled at each scale up to eight times."""
     return [plan.widths[0] * min(8, 2**i) for i in range(scales.count + 1)]
 
 
-def _hidden(plan: Plan, inputs: int) -> list[nn.Module]:
+def _hidden(plan: BogoNetPlan, inputs: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for before, after in pairwise((inputs, *plan.widths)):
         norm = [nn.BatchNorm1d(after)] if plan.batch_norm else []
@@ -189,7 +189,7 @@ def _hidden(plan: Plan, inputs: int) -> list[nn.Module]:
     return layers
 
 
-def _stage(plan: Plan, inputs: int, outputs: int, resample: Literal["up", "down"]) -> list[nn.Module]:
+def _stage(plan: BogoNetPlan, inputs: int, outputs: int, resample: Literal["up", "down"]) -> list[nn.Module]:
     """One convolution or block that resamples, then ones that keep the size."""
     if plan.kind == "resnet":
         return [
@@ -205,12 +205,12 @@ def _stage(plan: Plan, inputs: int, outputs: int, resample: Literal["up", "down"
     return [layer for convolution in (first, *more) for layer in (convolution, *_bent(plan, outputs))]
 
 
-def _block(plan: Plan, inputs: int, outputs: int, resample: Resample = "none") -> nn.Module:
+def _block(plan: BogoNetPlan, inputs: int, outputs: int, resample: Resample = "none") -> nn.Module:
     norm = nn.BatchNorm2d if plan.batch_norm else nn.Identity
     activation = _ACTIVATIONS[plan.activation]
     return ResidualBlock(inputs, outputs, resample=resample, norm=norm, activation=activation, kernel=plan.kernel)
 
 
-def _bent(plan: Plan, channels: int) -> list[nn.Module]:
+def _bent(plan: BogoNetPlan, channels: int) -> list[nn.Module]:
     norm = [nn.BatchNorm2d(channels)] if plan.batch_norm else []
     return [*norm, _ACTIVATIONS[plan.activation]()]

@@ -27,7 +27,7 @@ def matched(family: Family, team: int, *, latent: int, shape: tuple[int, ...]) -
 
     Arguments:
         family: A family with a width among its settings.
-        team: How many of its generators the one shall equal.
+        team: How many of its generators the single one should equal.
         latent: Numbers of a latent.
         shape: Of one sample.
 

@@ -95,9 +95,9 @@ class DCGAN28:
 
 def _channels(shape: tuple[int, ...]) -> int:
     if len(shape) != 3 or shape[1:] != (28, 28):
-        came = "×".join(str(size) for size in shape)
+        sample_size = "×".join(str(size) for size in shape)
         raise Refused(
-            f"The network 'dcgan28' is made for images of channels×28×28, but a sample has the shape {came}: "
+            f"The network 'dcgan28' is made for images of channels×28×28, but a sample has the shape {sample_size}: "
             f"choose a network for that shape, such as 'fc-mnist'."
         )
     return shape[0]

@@ -12,7 +12,7 @@ the same with ``d_norm=none`` (DRAGAN, WGAN-GP)                              4,3
 the same with ``d_width=128`` (CoulombGAN)                                   17,232,897
 ===========================================================================  ==========
 
-All kernels have stride 2 and TensorFlow's padding ``SAME`` (see :mod:`gantlet.networks.same`). Rectifiers in the
+All kernels have stride 2 and TensorFlow's padding ``SAME`` (see :mod:`gantlet.networks.same_padding`). Rectifiers in the
 generator, leaky ones of slope 0.2 in the discriminator, tanh at the end. A layer with batch norm has no bias of its
 own; the discriminator's first layer and both last layers are not normalised.
 
@@ -40,7 +40,7 @@ from torch import nn
 from gantlet.settings import setting
 
 from .layers import Initialiser, Norm, Score, initialised, normal, normalisation
-from .same import same_convolution, same_deconvolution
+from .same_padding import same_convolution, same_deconvolution
 from .scales import scales_of
 
 __all__ = ["DCGAN", "INITIALISERS", "Init", "strided_discriminator"]

@@ -12,7 +12,7 @@ Counted at latent 100 on 64×64×3. All convolutions are 4×4 of stride 2, trans
 leaky rectifier of slope 0.2, BN batch norm. Weights are Xavier's, biases zero.
 
 Differs from the paper in: sizes other than 64 (an image halves until it has 4 to 7 pixels; the auto-encoder has three
-scales at most), and ``d_norm=none``, for penalties that need each sample judged alone. The paper does not give an
+scales at most), and ``d_norm=none``, for penalties that need each sample scored alone. The paper does not give an
 initialisation; the widely copied TensorFlow version moves running statistics by 0.01 a step, here by 0.1.
 
 Reference:
@@ -46,8 +46,8 @@ class EBGAN:
 
     Example:
         >>> import torch
-        >>> judge = EBGAN(width=2).discriminator(shape=(1, 28, 28))
-        >>> judge(torch.zeros(3, 1, 28, 28)).code.shape  # 4 channels of 7×7
+        >>> discriminator = EBGAN(width=2).discriminator(shape=(1, 28, 28))
+        >>> discriminator(torch.zeros(3, 1, 28, 28)).code.shape  # 4 channels of 7×7
         torch.Size([3, 196])
     """
 
@@ -84,7 +84,7 @@ class EBGAN:
 
     def discriminator(
         self, *, shape: tuple[int, ...], generators: int = 1
-    ) -> nn.Module:  # [B, C, H, W] -> Verdict [B], code [B, d]
+    ) -> nn.Module:  # [B, C, H, W] -> DiscriminatorOutput [B], code [B, d]
         """Up to three convolutions to the code and as many transposed ones back.
 
         Raises:

@@ -14,7 +14,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from gantlet.errors import Refused
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 __all__ = [
     "Heads",
@@ -88,8 +88,8 @@ class Heads(nn.Module):
 
     Example:
         >>> import torch
-        >>> verdict = Heads(5, generators=3)(torch.zeros(2, 5))
-        >>> verdict.score.shape, verdict.generator_logits.shape
+        >>> output = Heads(5, generators=3)(torch.zeros(2, 5))
+        >>> output.score.shape, output.generator_logits.shape
         (torch.Size([2]), torch.Size([2, 3]))
     """
 
@@ -98,13 +98,13 @@ class Heads(nn.Module):
         self.score = nn.Linear(features, 1)
         self.generator = nn.Linear(features, generators)
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, d] -> score [B], generator_logits [B, K]
-        """Both heads' verdict."""
-        return Verdict(self.score(x).squeeze(-1), generator_logits=self.generator(x))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, d] -> score [B], generator_logits [B, K]
+        """Both heads' output."""
+        return DiscriminatorOutput(self.score(x).squeeze(-1), generator_logits=self.generator(x))
 
 
 def heads(features: int, *, generators: int) -> list[nn.Module]:
-    """How a discriminator of a team ends: in :class:`Heads`, or in the score alone where nobody is to be told apart.
+    """How a discriminator of a team ends: in :class:`Heads`, or in the score alone for a single generator.
 
     Example:
         >>> [type(layer).__name__ for layer in heads(5, generators=1)]
@@ -157,16 +157,16 @@ def square_image(
     """Colour channels and side of the square images that a family is made for; ``sides`` says in words which fit.
 
     Raises:
-        Refused: Samples that are no square images, or whose side does not fit.
+        Refused: Samples that are not square images, or whose side does not fit.
 
     Example:
         >>> square_image("dcgan4", (3, 32, 32), fits=lambda side: side % 16 == 0, sides="divisible by 16")
         (3, 32)
     """
     if len(shape) != 3 or min(shape) < 1 or shape[1] != shape[2] or not fits(shape[1]):
-        came = "×".join(str(size) for size in shape)
+        sample_size = "×".join(str(size) for size in shape)
         raise Refused(
-            f"The network '{network}' is made for square images with sides {sides}, but a sample has the shape {came}: "
+            f"The network '{network}' is made for square images with sides {sides}, but a sample has the shape {sample_size}: "
             f"resize the images, or choose a network for that shape, such as 'fc-mnist'."
         )
     return shape[0], shape[1]

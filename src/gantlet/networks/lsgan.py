@@ -10,7 +10,7 @@ discriminator  5×5: 3 - 64 - 128 - 256 - 512, then linear to 1                 
 
 The first count is at latent 1024, the paper's. Every layer of the generator but the last has batch norm (the linear
 one over each of its features) and a rectifier, the last one tanh; ↑2 is stride 2. Padding is TensorFlow's ``SAME``
-(see :mod:`gantlet.networks.same`).
+(see :mod:`gantlet.networks.same_padding`).
 
 Differs from the paper in: sides other than 112 pixels, and the choice of the discriminator's normalisation.
 
@@ -30,7 +30,7 @@ from gantlet.settings import setting
 
 from .dcgan64 import INITIALISERS, Init, strided_discriminator
 from .layers import Norm, initialised, normalisation, square_image
-from .same import same_deconvolution
+from .same_padding import same_deconvolution
 
 __all__ = ["LSGAN"]
 

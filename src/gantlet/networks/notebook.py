@@ -81,8 +81,8 @@ class NotebookConv:
             nn.LeakyReLU(0.01),
             nn.MaxPool2d(2),
         ]
-        judges = [nn.Linear(features, self.hidden), nn.LeakyReLU(0.01), nn.Linear(self.hidden, 1), Score()]
-        return nn.Sequential(*convolutions, nn.Flatten(), *initialised(judges, nn.init.xavier_uniform_))
+        layers = [nn.Linear(features, self.hidden), nn.LeakyReLU(0.01), nn.Linear(self.hidden, 1), Score()]
+        return nn.Sequential(*convolutions, nn.Flatten(), *initialised(layers, nn.init.xavier_uniform_))
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,8 @@ class R3GAN:
     """The modern baseline's architecture.
 
     Example:
-        >>> judge = R3GAN(width=8, groups=2).discriminator(shape=(1, 28, 28))
-        >>> judge(torch.zeros(3, 1, 28, 28)).shape
+        >>> discriminator = R3GAN(width=8, groups=2).discriminator(shape=(1, 28, 28))
+        >>> discriminator(torch.zeros(3, 1, 28, 28)).shape
         torch.Size([3])
     """
 

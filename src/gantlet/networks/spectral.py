@@ -201,21 +201,21 @@ def _normalised(layer: SpectralLinear | SpectralConv2d | SpectralConvTranspose2d
 
 def _followed(matrix: Tensor, u: Tensor) -> Tensor:  # [out, in], [out] -> [out]
     """The first left singular vector, from that of the matrix one update ago: the best in a small Krylov space."""
-    u = _unit(u)  # exactly: what float32 rounded at the start is no unit vector to float64
+    u = _unit(u)  # exactly: what float32 rounded at the start is not a unit vector in float64
     basis, images = [u], [matrix.mT @ u]
     for _ in range(min(_KRYLOV, len(u)) - 1):
-        found = matrix @ images[-1]
-        fresh = found
+        image = matrix @ images[-1]
+        fresh = image
         for _ in range(2):  # once leaves what cancels
             held = torch.stack(basis)  # [k, out]
             fresh = fresh - held.mT @ (held @ fresh)
         # What is left of a direction that the basis holds already is rounding, and no direction.
-        rounding = 50 * torch.finfo(u.dtype).eps * torch.linalg.vector_norm(found)
+        rounding = 50 * torch.finfo(u.dtype).eps * torch.linalg.vector_norm(image)
         length = torch.linalg.vector_norm(fresh)
         basis.append(torch.where(length > rounding, fresh / length.clamp_min(_TINY), 0.0))
         images.append(matrix.mT @ basis[-1])
-    seen = torch.stack(images)  # [k, in]: the basis through the matrix
-    _, ways = torch.linalg.eigh(seen @ seen.mT)  # the largest last
+    projected = torch.stack(images)  # [k, in]: the basis through the matrix
+    _, ways = torch.linalg.eigh(projected @ projected.mT)  # the largest last
     return _unit(torch.stack(basis).mT @ ways[:, -1])
 
 

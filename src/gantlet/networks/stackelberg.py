@@ -37,7 +37,7 @@ from torch import nn
 from gantlet.settings import setting
 
 from .layers import Norm, Output, dense_generator, heads, initialised, normal, normalisation, square_image
-from .same import same_convolution, same_deconvolution
+from .same_padding import same_convolution, same_deconvolution
 
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
 
@@ -73,7 +73,7 @@ class StackelbergMNIST:
         return dense_generator([*body, nn.Linear(4 * self.g_hidden, math.prod(shape))], output=self.output, shape=shape)
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
-        """Two hidden layers; a verdict with ``generator_logits`` ``[B, K]`` for a team."""
+        """Two hidden layers; an output with ``generator_logits`` ``[B, K]`` for a team."""
         return _team_discriminator(self.d_hidden, shape=shape, generators=generators)
 
 
@@ -103,7 +103,7 @@ class StackelbergFashion:
         return dense_generator([*body, nn.Linear(widths[-1], math.prod(shape))], output=self.output, shape=shape)
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
-        """Two hidden layers; a verdict with ``generator_logits`` ``[B, K]`` for a team."""
+        """Two hidden layers; an output with ``generator_logits`` ``[B, K]`` for a team."""
         return _team_discriminator(self.d_hidden, shape=shape, generators=generators)
 
 
@@ -151,7 +151,7 @@ class StackelbergCIFAR:
         return nn.Sequential(*initialised([*layers, nn.Tanh()], normal(0.02)))
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, n, n] -> [B]
-        """Three convolutions; a verdict with ``generator_logits`` ``[B, K]`` for a team.
+        """Three convolutions; an output with ``generator_logits`` ``[B, K]`` for a team.
 
         Raises:
             Refused: Samples whose side is not divisible by 8, or by 2 to the power of ``g_layers``.
@@ -161,8 +161,8 @@ class StackelbergCIFAR:
         layers: list[nn.Module] = []
         for pair in pairwise([channels, *widths]):
             layers += [*same_convolution(pair, kernel=5), *normalisation(self.d_norm, pair[1]), nn.LeakyReLU(0.2)]
-        judges = heads(widths[-1] * (side // 8) ** 2, generators=generators)
-        return nn.Sequential(*initialised(layers, _TRUNCATED), nn.Flatten(), *initialised(judges, normal(0.01)))
+        last = heads(widths[-1] * (side // 8) ** 2, generators=generators)
+        return nn.Sequential(*initialised(layers, _TRUNCATED), nn.Flatten(), *initialised(last, normal(0.01)))
 
     def _image(self, shape: tuple[int, ...]) -> tuple[int, int]:
         unit = 1 << max(3, self.g_layers)
@@ -174,8 +174,8 @@ class StackelbergCIFAR:
 def _widening(sizes: list[int], *, eps: float, first: bool) -> list[nn.Module]:
     """Linear layers with batch norm (in the first one if ``first``) and leaky rectifiers."""
     layers: list[nn.Module] = []
-    for place, (before, after) in enumerate(pairwise(sizes)):
-        norm = [nn.BatchNorm1d(after, eps=eps, momentum=0.1)] if first or place else []
+    for index, (before, after) in enumerate(pairwise(sizes)):
+        norm = [nn.BatchNorm1d(after, eps=eps, momentum=0.1)] if first or index else []
         layers += [nn.Linear(before, after), *norm, nn.LeakyReLU(0.2)]
     return layers
 

@@ -38,7 +38,7 @@ from torch.nn.functional import binary_cross_entropy, logsigmoid
 
 from gantlet.settings import setting
 
-from .dirac import dirac_pair, number
+from .dirac import dirac_pair, single_value
 from .vanilla import Vanilla
 
 __all__ = ["Alpha"]
@@ -98,7 +98,7 @@ class Alpha:
             BadValue: ``alpha_d`` holds one value per member.
         """
         ratio = real.log() - fake.log()
-        return torch.where(ratio == 0, 0.0, number(self.alpha_d, name="alpha_d") * ratio)
+        return torch.where(ratio == 0, 0.0, single_value(self.alpha_d, name="alpha_d") * ratio)
 
     def optimal_value(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> []
         """The undecided discriminator's loss minus Arimoto's divergence, see the module; p + q > 0 at each atom.
@@ -106,7 +106,7 @@ class Alpha:
         Raises:
             BadValue: ``alpha_d`` holds one value per member.
         """
-        alpha = number(self.alpha_d, name="alpha_d")
+        alpha = single_value(self.alpha_d, name="alpha_d")
         if alpha == 1:
             return Vanilla().optimal_value(real=real, fake=fake)
         # (p^α + q^α)^{1/α} with the larger one taken out: its limit max(p, q) needs no case of its own.
@@ -121,8 +121,8 @@ class Alpha:
         Raises:
             BadValue: A setting holds one value per member.
         """
-        u_d = 1 - 1 / number(self.alpha_d, name="alpha_d")
-        u_g = 1 - 1 / number(self.alpha_g, name="alpha_g")
+        u_d = 1 - 1 / single_value(self.alpha_d, name="alpha_d")
+        u_g = 1 - 1 / single_value(self.alpha_g, name="alpha_g")
         return dirac_pair(discriminator_slope=2 ** -(1 + u_d), generator_slope=-(2 ** -(1 + u_g)))
 
     # [..., B] -> [..., B]

@@ -1,10 +1,10 @@
-"""What an objective is: the losses of both players, as pure functions of what the discriminator said.
+"""What an objective is: the losses of both players, as pure functions of the discriminator's outputs.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``d`` features, ``*x`` sample shape.
 
 An objective touches no optimiser, device or random state. Its numeric fields are floats, or tensors that broadcast
 against *scores* (per member ``[S, 1, 1]``); they act on per-sample terms, and the one reduction is the last ``.mean(-1)``.
-So the same object judges ``[B]``, ``[K, B]`` or a whole fleet ``[S, K, B]``.
+So the same object takes ``[B]``, ``[K, B]`` or a whole fleet ``[S, K, B]``.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Monitored", "Need", "Objective", "Stateful", "Theory", "Verdict", "Witnessed"]
+__all__ = ["DiscriminatorOutput", "Monitored", "Need", "Objective", "Stateful", "Theory", "WithCritic"]
 
-Need = Literal["real", "samples", "verdicts", "state"]
+Need = Literal["real", "samples", "outputs", "state"]
 """What an objective is given beyond scores.
 
 - ``real``: the generator's loss looks at real scores too (relativistic); without it ``real`` is None in G's step.
 - ``samples``: keywords ``real_samples`` ``[S, 1, B, *x]`` and ``fake_samples`` ``[S, K, B, *x]`` (Coulomb, MMD).
-- ``verdicts``: ``real`` and ``fake`` come as whole :class:`Verdict` (codes for the pulling-away term).
+- ``outputs``: ``real`` and ``fake`` come as whole :class:`DiscriminatorOutput` (codes for the pulling-away term).
 - ``state``: keyword ``state``, what :meth:`Stateful.init` made (BEGAN's k).
 """
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a discriminator says of a batch.
+class DiscriminatorOutput:
+    """A discriminator's output for a batch.
 
     Attributes:
         score: A logit, critic value, energy or potential per sample, ``[..., B]``.
@@ -85,7 +85,7 @@ class Stateful(Protocol):
     def update(
         self, state: Mapping[str, Tensor], *, real: Any, fake: Any
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """The next state and what to log, from the verdicts of the discriminator's own step (before its update)."""
+        """The next state and what to log, from the outputs in the discriminator's own step (before its update)."""
         ...
 
 
@@ -102,14 +102,14 @@ class Monitored(Protocol):
 
 
 @runtime_checkable
-class Witnessed(Protocol):
+class WithCritic(Protocol):
     """An objective whose critic is not the score but a function made of it and of both batches (kernel distances).
 
-    Penalties then act on the witness: what the critic says of ``at``, given the verdicts of real and fake samples.
+    Penalties then act on that critic: its value at ``at``, given the outputs for real and fake samples.
     """
 
-    def witness(self, *, at: Verdict, real: Verdict, fake: Verdict) -> Tensor:
-        """The critic's value at each judged sample, ``[S, J, B]``."""
+    def critic(self, *, at: DiscriminatorOutput, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+        """The critic's value at each sample of ``at``, ``[S, J, B]``."""
         ...
 
 

@@ -6,7 +6,7 @@ The score is an energy e ≥ 0, the reconstruction error of an auto-encoding dis
     L_D = \mathbb{E}\, e_r - k\, \mathbb{E}\, e_f, \qquad L_G = \mathbb{E}\, e_f, \\
     k ← \operatorname{clip}(k + λ b, 0, 1), \qquad b = γ\, \mathbb{E}\, e_r - \mathbb{E}\, e_f
 
-k starts at 0 and moves after the discriminator's update, by energies judged before it. The convergence measure
+k starts at 0 and moves after the discriminator's update, by energies computed before it. The convergence measure
 is M = E e_r + |b|. A team's generators share one k, which moves by the mean of their energies.
 
 Reference:
@@ -46,7 +46,7 @@ class BoundaryEquilibrium:
     symmetric: ClassVar[bool] = False
 
     gamma: float | Tensor = setting(
-        0.5, "diversity ratio γ: the share of the real energy that fakes shall have", low=0.0, high=1.0, varies=True
+        0.5, "diversity ratio γ: the ratio of fake to real energy that is aimed at", low=0.0, high=1.0, varies=True
     )
     rate: float | Tensor = setting(0.001, "how fast k moves, λ", low=0.0, varies=True)
 

@@ -16,7 +16,7 @@ References:
 Differs from the paper in: the discriminator maximises the energy distance itself, not the paper's surrogate, which
 puts 0 in place of a second real sample (Bińkowski et al.); all pairs of the batches are used.
 
-Legend: ``B`` real, ``B'`` fake and ``A`` judged samples, ``d`` features.
+Legend: ``B`` real, ``B'`` fake and ``A`` further samples, ``d`` features.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .base import Verdict
-from .pairs import features, unbiased_terms, witness_values
+from .base import DiscriminatorOutput
+from .pairs import critic_values, features, unbiased_terms
 
 __all__ = ["Cramer"]
 
@@ -38,20 +38,22 @@ class Cramer:
     """The energy distance, for batches of any two sizes from 2 samples on.
 
     Example:
-        >>> real, fake = Verdict(torch.tensor([0.0, 1.0])), Verdict(torch.tensor([2.0, 3.0]))
+        >>> real, fake = DiscriminatorOutput(torch.tensor([0.0, 1.0])), DiscriminatorOutput(torch.tensor([2.0, 3.0]))
         >>> Cramer().generator(real=real, fake=fake)  # 2 · 2 - 1 - 1
         tensor(2.)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"real", "verdicts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
 
     @property
     def boundary(self) -> None:
-        """None: the witness judges, not the score."""
+        """None: the critic is the witness function, not the score."""
         return None
 
-    def discriminator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+    def discriminator(
+        self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
         """Minus the energy distance, in units of the features.
 
         Raises:
@@ -60,7 +62,9 @@ class Cramer:
         on_real, on_fake = unbiased_terms(_nearness, real=features(real), fake=features(fake))
         return -on_real.mean(-1) - on_fake.mean(-1)
 
-    def generator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+    def generator(
+        self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
         """The energy distance; below 0 by chance where both laws are near.
 
         Raises:
@@ -69,11 +73,13 @@ class Cramer:
         on_real, on_fake = unbiased_terms(_nearness, real=features(real), fake=features(fake))
         return on_real.mean(-1) + on_fake.mean(-1)
 
-    def witness(self, *, at: Verdict, real: Verdict, fake: Verdict) -> Tensor:  # [..., A, d], ... -> [..., A]
+    def critic(
+        self, *, at: DiscriminatorOutput, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # [..., A, d], ... -> [..., A]
         """The critic of the method: the mean distance from fake features minus that from real ones."""
-        return witness_values(_nearness, at=features(at), real=features(real), fake=features(fake))
+        return critic_values(_nearness, at=features(at), real=features(real), fake=features(fake))
 
-    def monitors(self, *, real: Verdict, fake: Verdict) -> dict[str, Tensor]:  # -> [...]
+    def monitors(self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> dict[str, Tensor]:  # -> [...]
         """``energy_distance``: 𝓔 under the present features."""
         return {"energy_distance": self.generator(real=real, fake=fake)}
 

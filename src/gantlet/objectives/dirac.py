@@ -22,17 +22,17 @@ from torch import Tensor
 
 from gantlet.errors import BadValue
 
-__all__ = ["dirac_pair", "number"]
+__all__ = ["dirac_pair", "single_value"]
 
 
-def number(value: float | Tensor, *, name: str) -> float:
+def single_value(value: float | Tensor, *, name: str) -> float:
     """A setting as one number, for formulas that hold for a single member.
 
     Raises:
         BadValue: A tensor with one value per member.
     """
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise BadValue(f"{name} holds {value.numel()} values, but theory speaks of one member: give one number.")
+        raise BadValue(f"{name} holds {value.numel()} values, but the theory is for a single member: give one number.")
     return float(value)
 
 

@@ -47,7 +47,7 @@ class Energy:
     symmetric: ClassVar[bool] = False
     least_score: ClassVar[float] = 0.0
 
-    margin: float | Tensor = setting(10.0, "the energy m that fake samples shall reach", above=0.0, varies=True)
+    margin: float | Tensor = setting(10.0, "the energy m towards which fake samples are pushed", above=0.0, varies=True)
 
     @property
     def boundary(self) -> None:
@@ -78,6 +78,6 @@ class Energy:
     def dirac_eigenvalues(self) -> tuple[complex, complex]:
         """Those of :mod:`~gantlet.objectives.dirac`: slopes -1 and 1 below the margin, hence ±i.
 
-        That of the formula only: ψx takes both signs, so it is no energy of an auto-encoder.
+        That of the formula only: ψx takes both signs, so it is not the energy of an auto-encoder.
         """
         return dirac_pair(discriminator_slope=-1.0, generator_slope=1.0)

@@ -49,7 +49,7 @@ from torch.nn.functional import logsigmoid
 
 from gantlet.settings import setting
 
-from .dirac import dirac_pair, number
+from .dirac import dirac_pair, single_value
 
 __all__ = ["FDivergence"]
 
@@ -107,7 +107,7 @@ class FDivergence:
         Raises:
             BadValue: ``order_alpha`` holds one value per member.
         """
-        return _KINDS[self.divergence].optimum(real / fake, number(self.order_alpha, name="order_alpha"))
+        return _KINDS[self.divergence].optimum(real / fake, single_value(self.order_alpha, name="order_alpha"))
 
     def optimal_value(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> []
         """Minus the divergence, -Σ q f(p/q); q > 0 at each atom.
@@ -115,7 +115,7 @@ class FDivergence:
         Raises:
             BadValue: ``order_alpha`` holds one value per member.
         """
-        order = number(self.order_alpha, name="order_alpha")
+        order = single_value(self.order_alpha, name="order_alpha")
         return -(fake * _KINDS[self.divergence].f(real / fake, order)).sum(-1)
 
     def dirac_eigenvalues(self) -> tuple[complex, complex]:

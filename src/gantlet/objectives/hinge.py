@@ -1,4 +1,4 @@
-r"""The hinge objective: real scores shall pass 1, fake ones -1, and what lies beyond costs nothing.
+r"""The hinge objective: real scores are pushed above 1, fake ones below -1, and scores beyond cost nothing.
 
 .. math::
     L_D = \mathbb{E} \max(0, 1 - l_r) + \mathbb{E} \max(0, 1 + l_f), \qquad L_G = -\mathbb{E}\, l_f

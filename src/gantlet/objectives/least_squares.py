@@ -24,7 +24,7 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .dirac import dirac_pair, number
+from .dirac import dirac_pair, single_value
 
 __all__ = ["LeastSquares"]
 
@@ -80,5 +80,5 @@ class LeastSquares:
         Raises:
             BadValue: A setting holds one value per member.
         """
-        a, c = number(self.a, name="a"), number(self.c, name="c")
+        a, c = single_value(self.a, name="a"), single_value(self.c, name="c")
         return dirac_pair(discriminator_slope=-a, generator_slope=a if self.saturating else -c)

@@ -5,7 +5,7 @@ r"""Mixtures of kernels as functions of a squared distance, with every derivativ
     q(t) = \sum_α \Bigl(1 + \frac{t}{2α}\Bigr)^{-α}, \quad
     q^{(n)}(t) = \sum_α \Bigl(1 + \frac{t}{2α}\Bigr)^{-α-n} \prod_{m<n} -\frac{α + m}{2α}
 
-A gradient penalty on a witness differentiates a kernel twice, and its loss a third time. One function per derivative
+A gradient penalty on the critic differentiates a kernel twice, and its loss a third time. One function per derivative
 spares the graph of their pieces: half of a step of MMD GAN.
 
 Reference:

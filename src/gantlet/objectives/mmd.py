@@ -7,14 +7,14 @@ r"""Maximum mean discrepancy (MMD): both players pull at a kernel distance betwe
     \text{(rational quadratic)}
 
 with the unbiased estimate of :mod:`~gantlet.objectives.pairs`. Features are the discriminator's code, or its score
-as the one feature. Kernels do not bound the discriminator: a gradient penalty on the witness, or a constraint, must.
+as the one feature. Kernels do not bound the discriminator: a gradient penalty on the witness function, or a constraint, must.
 
 References:
     | MMD GAN: towards deeper understanding of moment matching network (Li et al., 2017),
       https://arxiv.org/abs/1705.08584
     | Demystifying MMD GANs (Bińkowski et al., 2018), https://arxiv.org/abs/1801.01401
 
-Legend: ``B`` real, ``B'`` fake and ``A`` judged samples, ``d`` features.
+Legend: ``B`` real, ``B'`` fake and ``A`` further samples, ``d`` features.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Verdict
+from .base import DiscriminatorOutput
 from .mixtures import mixture
-from .pairs import features, squared_distances, unbiased_terms, witness_values
+from .pairs import critic_values, features, squared_distances, unbiased_terms
 
 __all__ = ["MMD"]
 
@@ -41,12 +41,12 @@ class MMD:
         Two points at 0 against two far off: k is 5 at distance 0 and almost 0 between them, so MMD² = 5 + 5.
 
         >>> import torch
-        >>> real, fake = Verdict(torch.zeros(2)), Verdict(torch.full((2,), 1e3))
+        >>> real, fake = DiscriminatorOutput(torch.zeros(2)), DiscriminatorOutput(torch.full((2,), 1e3))
         >>> MMD().generator(real=real, fake=fake)
         tensor(10.)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"real", "verdicts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
 
     kernel: Literal["gaussian", "rational-quadratic"] = setting(
@@ -56,10 +56,12 @@ class MMD:
 
     @property
     def boundary(self) -> None:
-        """None: the witness judges, not the score."""
+        """None: the critic is the witness function, not the score."""
         return None
 
-    def discriminator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+    def discriminator(
+        self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
         """Minus the unbiased MMD².
 
         Raises:
@@ -68,7 +70,9 @@ class MMD:
         on_real, on_fake = unbiased_terms(self._kernel, real=features(real), fake=features(fake))
         return -on_real.mean(-1) - on_fake.mean(-1)
 
-    def generator(self, *, real: Verdict, fake: Verdict) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
+    def generator(
+        self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # codes [..., B, d], [..., B', d] -> [...]
         """The unbiased MMD²; below 0 by chance where both laws are near.
 
         Raises:
@@ -77,11 +81,13 @@ class MMD:
         on_real, on_fake = unbiased_terms(self._kernel, real=features(real), fake=features(fake))
         return on_real.mean(-1) + on_fake.mean(-1)
 
-    def witness(self, *, at: Verdict, real: Verdict, fake: Verdict) -> Tensor:  # [..., A, d], ... -> [..., A]
+    def critic(
+        self, *, at: DiscriminatorOutput, real: DiscriminatorOutput, fake: DiscriminatorOutput
+    ) -> Tensor:  # [..., A, d], ... -> [..., A]
         """The critic of the method: how much nearer a sample's features are to real than to fake ones."""
-        return witness_values(self._kernel, at=features(at), real=features(real), fake=features(fake))
+        return critic_values(self._kernel, at=features(at), real=features(real), fake=features(fake))
 
-    def monitors(self, *, real: Verdict, fake: Verdict) -> dict[str, Tensor]:  # -> [...]
+    def monitors(self, *, real: DiscriminatorOutput, fake: DiscriminatorOutput) -> dict[str, Tensor]:  # -> [...]
         """``mmd2``: the unbiased MMD² under the present features."""
         return {"mmd2": self.generator(real=real, fake=fake)}
 

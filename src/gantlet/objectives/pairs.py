@@ -23,17 +23,17 @@ from torch import Tensor
 
 from gantlet.errors import Refused
 
-from .base import Verdict
+from .base import DiscriminatorOutput
 
-__all__ = ["Kernel", "features", "per_pair", "squared_distances", "unbiased_terms", "witness_values"]
+__all__ = ["Kernel", "critic_values", "features", "per_pair", "squared_distances", "unbiased_terms"]
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """The kernel of every pair, ``[..., A, d], [..., B, d] -> [..., A, B]``."""
 
 
-def features(verdict: Verdict) -> Tensor:  # -> [..., B, d]
+def features(output: DiscriminatorOutput) -> Tensor:  # -> [..., B, d]
     """The code, or the score as the one feature where there is no code."""
-    return verdict.score[..., None] if verdict.code is None else verdict.code
+    return output.score[..., None] if output.code is None else output.code
 
 
 def per_pair(value: float | Tensor) -> float | Tensor:
@@ -62,7 +62,7 @@ def unbiased_terms(kernel: Kernel, *, real: Tensor, fake: Tensor) -> tuple[Tenso
     return _others(kernel(real, real)) - across.mean(-1), _others(kernel(fake, fake)) - across.mean(-2)
 
 
-def witness_values(kernel: Kernel, *, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+def critic_values(kernel: Kernel, *, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
     """The witness function w, ``[..., A, d], [..., B, d], [..., B', d] -> [..., A]``."""
     return kernel(at, real).mean(-1) - kernel(at, fake).mean(-1)
 
@@ -71,5 +71,5 @@ def _others(within: Tensor) -> Tensor:  # [..., A, A] -> [..., A]
     """The mean over all others of a sample's own batch."""
     size = within.shape[-1]
     if size < 2:
-        raise Refused("A kernel distance pairs samples of one batch, but a batch of 1 came: give at least 2.")
+        raise Refused("A kernel distance pairs samples of one batch, but the batch holds 1 sample: use at least 2.")
     return (within.sum(-1) - within.diagonal(dim1=-2, dim2=-1)) / (size - 1)

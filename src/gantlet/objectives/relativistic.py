@@ -88,7 +88,7 @@ def _log_odds(*, winner: Tensor, loser: Tensor) -> Tensor:  # [..., B], [..., B]
     """Log σ of the difference, pair by pair."""
     if winner.shape[-1] != loser.shape[-1]:
         raise Refused(
-            f"The relativistic objective pairs real with fake samples, but batches of {winner.shape[-1]} and "
-            f"{loser.shape[-1]} came: give both one size, or take relativistic-average."
+            f"The relativistic objective pairs real with fake samples, but the batches hold {winner.shape[-1]} and "
+            f"{loser.shape[-1]} samples: use equal sizes, or relativistic-average."
         )
     return logsigmoid(winner - loser)

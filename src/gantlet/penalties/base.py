@@ -1,7 +1,7 @@
 """What a penalty and a constraint are.
 
-A penalty is a term added to one player's loss that needs the networks themselves, not only their verdicts. It is given
-a *judging function* and the samples, returns per-member losses, and touches nothing else. Its randomness comes from
+A penalty is a term added to one player's loss that needs the networks themselves, not only their outputs. It is given
+a *discriminator function* and the samples, returns per-member losses, and touches nothing else. Its randomness comes from
 outside: it declares :class:`Draw` s and receives the drawn tensors.
 
 A constraint is something done to the parameters after a step.
@@ -17,22 +17,22 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
-__all__ = ["Constraint", "Draw", "Judge", "Penalty", "PenaltyNeed"]
+__all__ = ["Constraint", "DiscriminatorFunction", "Draw", "Penalty", "PenaltyNeed"]
 
-PenaltyNeed = Literal["verdicts", "parameters", "state"]
-"""What a penalty is given beyond the judge, the samples and its noise.
+PenaltyNeed = Literal["outputs", "parameters", "state"]
+"""What a penalty is given beyond the discriminate, the samples and its noise.
 
-- ``verdicts``: keywords ``real_verdict`` (None in the generator's update unless the objective asks for it) and
-  ``fake_verdict``, as the player's own update judged them (LeCam, pulling-away).
+- ``outputs``: keywords ``real_output`` (None in the generator's update unless the objective asks for it) and
+  ``fake_output``, as the player's own update computed them (LeCam, pulling-away).
 - ``parameters``: keyword ``parameters``, the player's own by name: ``[S, ...]``, or ``[S·K, ...]`` for a team.
 - ``state``: keyword ``state``; the penalty then is also :class:`~gantlet.objectives.base.Stateful`, its ``update`` is
   given ``real`` and ``fake`` scores after each update of the discriminator.
 """
 
-Judge = Callable[[Tensor], Verdict]
-"""Judges samples ``[S, J, B, *x]`` (J batches, each on its own) and returns a verdict with score ``[S, J, B]``."""
+DiscriminatorFunction = Callable[[Tensor], DiscriminatorOutput]
+"""From samples ``[S, J, B, *x]`` (J batches, each on its own) to an output with score ``[S, J, B]``."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Penalty(Protocol):
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
         """The weighted penalty (not yet times ``every``).
 
-        It is called as ``penalty(judge, real=…, fake=…, noise=…)`` with real ``[S, 1, B, *x]``, fake ``[S, K, B, *x]``
+        It is called as ``penalty(discriminate, real=…, fake=…, noise=…)`` with real ``[S, 1, B, *x]``, fake ``[S, K, B, *x]``
         and the drawn noise by name, plus the keywords it ``needs``, and returns ``[S, K]``.
         """
         ...

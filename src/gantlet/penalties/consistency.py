@@ -1,4 +1,4 @@
-r"""Consistency regularisation: the discriminator shall say the same of a sample and of its augmentation T(x).
+r"""Consistency regularisation: the scores of a sample and of its augmentation T(x) are pushed together.
 
 .. math::
     λ\, \mathbb{E}_i (D(r_i) - D(T(r_i)))^2 \quad [{} + λ\, \mathbb{E}_i (D(f_i) - D(T(f_i)))^2]
@@ -8,7 +8,7 @@ moved by whole pixels, uniformly up to ``shift`` each way (at most up to the las
 outside repeats the border, so that no colour is preferred. Samples of any other shape get a normal jitter, in standard
 deviations of all numbers of their batch.
 
-The gradient goes through both scores. No slope is taken, so batch statistics do no harm: samples and augmentations
+The gradient goes through both scores. No input gradient is taken, so batch statistics are allowed: samples and augmentations
 are batches of their own.
 
 Reference:
@@ -16,7 +16,7 @@ Reference:
       https://arxiv.org/abs/1910.12027
     | Improved consistency regularization for GANs (Zhao et al., 2021), https://arxiv.org/abs/2002.04724
 
-Legend: ``S`` members, ``K`` generators of a team, ``J`` batches judged apart, ``B`` batch, ``C`` colour channels,
+Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch, ``C`` colour channels,
 ``H`` rows, ``W`` columns, ``*x`` sample shape.
 """
 
@@ -31,25 +31,25 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import across, spread
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import across, batch_std
 
 __all__ = ["Consistency", "mirrored_and_moved"]
 
 
 @dataclass(frozen=True)
 class Consistency:
-    """Augmented samples shall score like the samples themselves.
+    """Pushes the scores of augmented samples towards those of the samples themselves.
 
     ``weight`` and ``jitter`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``). Every
-    generator of a team bears the same value of the real samples' term, so that their mean is it.
+    generator of a team is given the same value of the real samples' term, so that their mean is it.
 
     Example:
-        >>> from gantlet.objectives.base import Verdict
-        >>> judge = lambda x: Verdict(3 * x.squeeze(-1))
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> discriminate = lambda x: DiscriminatorOutput(3 * x.squeeze(-1))
         >>> real = torch.tensor([[[[1.0], [3.0]]]])  # σ = 1: a jitter of 0.1 moves the score by 0.3, 0.3² · 10
         >>> noise = {"real": torch.tensor([[[[1.0], [-1.0]]]])}
-        >>> Consistency(jitter=0.1)(judge, real=real, fake=real, noise=noise)
+        >>> Consistency(jitter=0.1)(discriminate, real=real, fake=real, noise=noise)
         tensor([[0.9000]])
     """
 
@@ -79,26 +79,28 @@ class Consistency:
         """The augmented samples."""
         if samples.ndim == 6:
             return mirrored_and_moved(samples, noise, shift=self.shift)
-        return samples + across(self.jitter, samples) * spread(samples) * noise
+        return samples + across(self.jitter, samples) * batch_std(samples) * noise
 
-    def gap(self, judge: Judge, samples: Tensor, noise: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J]
+    def gap(
+        self, discriminate: DiscriminatorFunction, samples: Tensor, noise: Tensor
+    ) -> Tensor:  # [S, J, B, *x] -> [S, J]
         """How far the scores of samples and of their augmentations are apart, weighted."""
         samples = samples.detach()
-        # Both are judged here, alike: what the player's own update said may have been of noisy or packed samples.
-        score, other = judge(torch.cat([samples, self.changed(samples, noise)], 1)).score.chunk(2, 1)
+        # Both are scored here, alike: what the player's own update said may have been of noisy or packed samples.
+        score, other = discriminate(torch.cat([samples, self.changed(samples, noise)], 1)).score.chunk(2, 1)
         return (self.weight * (score - other).square()).mean(-1)
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # real [S, 1, B, ...], fake [S, K, B, ...]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        cost = self.gap(judge, real, noise["real"]).expand(-1, fake.shape[1])
-        return cost + self.gap(judge, fake, noise["fake"]) if self.fakes else cost
+        cost = self.gap(discriminate, real, noise["real"]).expand(-1, fake.shape[1])
+        return cost + self.gap(discriminate, fake, noise["fake"]) if self.fakes else cost
 
 
 def mirrored_and_moved(image: Tensor, noise: Tensor, *, shift: int) -> Tensor:  # [S, J, B, C, H, W], [S, J, B, 3]

@@ -1,4 +1,4 @@
-r"""DRAGAN: slopes near the real samples shall be 1.
+r"""DRAGAN: the discriminator's gradient norm near the real samples is pushed towards 1.
 
 .. math::
     λ\, \mathbb{E}_i \bigl(\lVert \nabla_x D(r_i + δ_i) \rVert_2 - k\bigr)^2
@@ -35,8 +35,8 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import across, sample_norm, slope, spread
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import across, batch_std, input_gradient, sample_norm
 
 __all__ = ["Dragan"]
 
@@ -47,13 +47,13 @@ _Noise = Literal["two-sided", "uniform_onesided", "uniform_scaled", "gaussian"]
 class Dragan:
     """The two-sided gradient penalty near the real samples, on the discriminator's raw score.
 
-    Every generator of a team bears the same value, so that their mean is it.
+    Every generator of a team is given the same value, so that their mean is it.
     ``weight``, ``target`` and ``scale`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``).
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # gradient = position
         >>> real = torch.tensor([[[[1.0], [3.0]]]])  # σ = 1: u = 1 leads to 1.5 and 3.5, (0.5² + 2.5²)/2 · 10
         >>> Dragan()(critic, real=real, fake=real, noise={"pixel": torch.ones_like(real)}).detach()
         tensor([[32.5000]])
@@ -65,7 +65,7 @@ class Dragan:
     label: ClassVar[str] = "dragan_penalty"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
-    target: float | Tensor = setting(1.0, "the slope k that costs nothing", low=0.0, varies=True)
+    target: float | Tensor = setting(1.0, "the gradient norm k at which the penalty is 0", low=0.0, varies=True)
     scale: float | Tensor = setting(
         0.5,
         "size of the perturbation, in standard deviations of the batch (gaussian: in the data's own units)",
@@ -90,7 +90,7 @@ class Dragan:
         scale, pixel = across(self.scale, samples), noise["pixel"]
         if self.noise == "gaussian":
             return samples + scale * pixel
-        size = scale * spread(samples)
+        size = scale * batch_std(samples)
         if self.noise == "two-sided":
             return samples + size * (2 * pixel - 1)
         share = across(noise["share"], samples)
@@ -100,13 +100,13 @@ class Dragan:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # pixel [S, 1, B, *x], share [S, 1, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, self.points(real, noise)))  # [S, 1, B]
+        norm = sample_norm(input_gradient(discriminate, self.points(real, noise)))  # [S, 1, B]
         cost = (self.weight * (norm - self.target).square()).mean(-1)  # [S, 1]
         return cost.expand(-1, fake.shape[1])

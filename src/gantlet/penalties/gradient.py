@@ -1,11 +1,11 @@
-r"""The gradient penalty of WGAN-GP: the critic's slope between real and fake samples shall be 1.
+r"""The gradient penalty of WGAN-GP: the critic's gradient norm between real and fake samples is pushed towards 1.
 
 .. math::
     \hat x_i = e_i r_i + (1 - e_i) f_i, \quad e_i \sim U[0, 1], \qquad
     λ\, \mathbb{E}_i \bigl(\lVert \nabla_x D(\hat x_i) \rVert_2 - 1\bigr)^2
 
-There is one e for a whole sample, the norm is over all dimensions of a sample, and slopes below the target
-cost as much as slopes above it (two-sided).
+There is one e for a whole sample, the norm is over all dimensions of a sample, and norms below the target
+cost as much as norms above it (two-sided).
 
 Reference:
     | Improved training of Wasserstein GANs (Gulrajani et al., 2017), https://arxiv.org/abs/1704.00028
@@ -23,8 +23,8 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import between, sample_norm, slope
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import between, input_gradient, sample_norm
 
 __all__ = ["GradientPenalty"]
 
@@ -37,8 +37,8 @@ class GradientPenalty:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(3 * x.squeeze(-1))  # slope 3: (3 - 1)² · 10
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(3 * x.squeeze(-1))  # gradient norm 3: (3 - 1)² · 10
         >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
         >>> GradientPenalty()(critic, real=real, fake=fake, noise={"mix": torch.full((1, 1, 4), 0.5)})
         tensor([[40.]])
@@ -50,21 +50,21 @@ class GradientPenalty:
     label: ClassVar[str] = "gradient_penalty"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
-    target: float | Tensor = setting(1.0, "the slope that costs nothing", low=0.0, varies=True)
+    target: float | Tensor = setting(1.0, "the gradient norm at which the penalty is 0", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
-        """``mix``: where between its real and its fake sample each point lies, ``[K, B]``."""
+        """``mix``: the position of each point between its real and its fake sample, ``[K, B]``."""
         return {"mix": Draw("uniform", (generators, batch))}
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(input_gradient(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).square()).mean(-1)

@@ -14,7 +14,7 @@ Reference:
     | Regularizing generative adversarial networks under limited data (Tseng et al., 2021),
       https://arxiv.org/abs/2104.03310
 
-Legend: ``S`` members, ``K`` generators of a team, ``J`` batches judged apart, ``B`` batch.
+Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 
 __all__ = ["LeCam"]
 
@@ -42,16 +42,16 @@ class LeCam:
     ``weight`` and ``decay`` are numbers or tensors that broadcast against scores (per member ``[S, 1, 1]``).
 
     Example:
-        >>> from gantlet.objectives.base import Verdict
+        >>> from gantlet.objectives.base import DiscriminatorOutput
         >>> state = {"real": torch.full((1, 1, 1), 2.0), "fake": torch.full((1, 1, 1), -1.0)}
-        >>> real, fake = Verdict(torch.tensor([[[1.0, 3.0]]])), Verdict(torch.tensor([[[0.0, 2.0]]]))
-        >>> LeCam(weight=1.0)(lambda x: real, real_verdict=real, fake_verdict=fake, state=state)  # (4 + 16)/2 + (4 + 0)/2
+        >>> real, fake = DiscriminatorOutput(torch.tensor([[[1.0, 3.0]]])), DiscriminatorOutput(torch.tensor([[[0.0, 2.0]]]))
+        >>> LeCam(weight=1.0)(lambda x: real, real_output=real, fake_output=fake, state=state)  # (4 + 16)/2 + (4 + 0)/2
         tensor([[12.]])
     """
 
     player: ClassVar[Literal["generator", "discriminator"]] = "discriminator"
     requires: ClassVar[frozenset[str]] = frozenset()
-    needs: ClassVar[frozenset[str]] = frozenset({"verdicts", "state"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs", "state"})
     label: ClassVar[str] = "lecam_penalty"
 
     weight: float | Tensor = setting(0.3, "the penalty's weight λ in the loss", low=0.0, varies=True)
@@ -66,16 +66,16 @@ class LeCam:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
-        real_verdict: Verdict,  # score [S, 1, B]
-        fake_verdict: Verdict,  # score [S, K, B]
+        real_output: DiscriminatorOutput,  # score [S, 1, B]
+        fake_output: DiscriminatorOutput,  # score [S, K, B]
         state: Mapping[str, Tensor],  # real, fake [S, 1, 1]
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; the moving averages are taken as constants."""
-        on_real = (self.weight * (real_verdict.score - state["fake"]).square()).mean(-1)  # [S, 1]
-        on_fake = (self.weight * (fake_verdict.score - state["real"]).square()).mean(-1)  # [S, K]
+        on_real = (self.weight * (real_output.score - state["fake"]).square()).mean(-1)  # [S, 1]
+        on_fake = (self.weight * (fake_output.score - state["real"]).square()).mean(-1)  # [S, K]
         return on_real + on_fake
 
     def init(self, members: int) -> dict[str, Tensor]:

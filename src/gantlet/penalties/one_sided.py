@@ -1,10 +1,10 @@
-r"""The one-sided gradient penalty: only slopes above the target cost something.
+r"""The one-sided gradient penalty: only gradient norms above the target are penalised.
 
 .. math::
     \hat x_i = e_i r_i + (1 - e_i) f_i, \quad e_i \sim U[0, 1], \qquad
     λ\, \mathbb{E}_i \max(0, \lVert \nabla_x D(\hat x_i) \rVert_2 - 1)^2
 
-A critic of Lipschitz constant 1 has slopes of at most 1; nothing asks it to be as steep as that everywhere.
+A critic of Lipschitz constant 1 has gradient norms of at most 1; nothing asks for a norm of 1 everywhere.
 
 Reference:
     | On the regularization of Wasserstein GANs (Petzka et al., 2018), https://arxiv.org/abs/1709.08894
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import between, sample_norm, slope
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import between, input_gradient, sample_norm
 
 __all__ = ["OneSidedGradient"]
 
@@ -36,11 +36,11 @@ class OneSidedGradient:
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
+        >>> from gantlet.objectives.base import DiscriminatorOutput
         >>> real, fake = torch.zeros(1, 1, 4, 1), torch.ones(1, 1, 4, 1)
         >>> noise = {"mix": torch.full((1, 1, 4), 0.5)}
-        >>> for s in (0.5, 3.0):  # a slope below the target is free, one of 3 costs (3 - 1)² · 10
-        ...     print(OneSidedGradient()(lambda x: Verdict(s * x.squeeze(-1)), real=real, fake=fake, noise=noise).item())
+        >>> for s in (0.5, 3.0):  # a gradient norm below the target costs 0, one of 3 costs (3 - 1)² · 10
+        ...     print(OneSidedGradient()(lambda x: DiscriminatorOutput(s * x.squeeze(-1)), real=real, fake=fake, noise=noise).item())
         0.0
         40.0
     """
@@ -51,21 +51,21 @@ class OneSidedGradient:
     label: ClassVar[str] = "one_sided_penalty"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
-    target: float | Tensor = setting(1.0, "the slope up to which nothing is paid", low=0.0, varies=True)
+    target: float | Tensor = setting(1.0, "the gradient norm up to which the penalty is 0", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
-        """``mix``: where between its real and its fake sample each point lies, ``[K, B]``."""
+        """``mix``: the position of each point between its real and its fake sample, ``[K, B]``."""
         return {"mix": Draw("uniform", (generators, batch))}
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         noise: Mapping[str, Tensor],  # mix [S, K, B]
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        norm = sample_norm(slope(judge, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
+        norm = sample_norm(input_gradient(discriminate, between(real=real, fake=fake, mix=noise["mix"])))  # [S, K, B]
         return (self.weight * (norm - self.target).relu().square()).mean(-1)

@@ -1,4 +1,4 @@
-r"""Orthogonal regularisation: the filters of each layer shall be orthogonal to one another, whatever their lengths.
+r"""Orthogonal regularisation: pushes the filters of each layer towards being orthogonal to one another, whatever their lengths.
 
 .. math::
     β \sum_{\text{weights}} \lVert W^\top W \odot (1 - I) \rVert_F^2
@@ -24,16 +24,16 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
+from .base import DiscriminatorFunction, Draw
 
-__all__ = ["Orthogonal", "OrthogonalGenerator", "overlap"]
+__all__ = ["Orthogonal", "OrthogonalGenerator", "orthogonality_gap"]
 
 
 @dataclass(frozen=True)
 class Orthogonal:
     """Orthogonal regularisation of the discriminator's weights.
 
-    Every generator of a team bears the same value, so that their mean is it.
+    Every generator of a team is given the same value, so that their mean is it.
     ``weight`` is β, a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
 
     Example:
@@ -57,14 +57,14 @@ class Orthogonal:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         fake: Tensor,  # [S, K, B, *x]
         parameters: Mapping[str, Tensor],  # [S, ...]
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty."""
-        each = overlap(parameters, fake.shape[0]).reshape(-1, 1, 1)
+        each = orthogonality_gap(parameters, fake.shape[0]).reshape(-1, 1, 1)
         return (self.weight * each)[..., 0].expand(-1, fake.shape[1])
 
 
@@ -95,7 +95,7 @@ class OrthogonalGenerator:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         fake: Tensor,  # [S, K, B, *x]
         parameters: Mapping[str, Tensor],  # [S·K, ...]
@@ -103,11 +103,11 @@ class OrthogonalGenerator:
     ) -> Tensor:  # [S, K]
         """The weighted penalty."""
         members, team = fake.shape[:2]
-        each = overlap(parameters, members * team).reshape(members, team, 1)
+        each = orthogonality_gap(parameters, members * team).reshape(members, team, 1)
         return (self.weight * each)[..., 0]
 
 
-def overlap(parameters: Mapping[str, Tensor], networks: int) -> Tensor:  # {name: [N, ...]} -> [N]
+def orthogonality_gap(parameters: Mapping[str, Tensor], networks: int) -> Tensor:  # {name: [N, ...]} -> [N]
     """The squared products of different filters, summed over pairs (each twice) and weights; 0 without weights."""
     total = next(iter(parameters.values())).new_zeros(networks)
     for weight in parameters.values():

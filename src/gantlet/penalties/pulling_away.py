@@ -1,4 +1,4 @@
-r"""The pulling-away term: the codes of a batch of fakes shall point in different directions.
+r"""The pulling-away term: the codes of a batch of fakes are pushed towards different directions.
 
 .. math::
     w \frac{1}{N (N - 1)} \sum_{i \neq j} \left(\frac{s_i^\top s_j}{\lVert s_i \rVert \lVert s_j \rVert}\right)^2
@@ -20,11 +20,11 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from gantlet.errors import Refused
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import sample_norm
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import sample_norm
 
 __all__ = ["PullingAway"]
 
@@ -33,7 +33,7 @@ _EPS = 1e-8  # the direction of a code of zeros is zero
 
 @dataclass(frozen=True)
 class PullingAway:
-    """Codes of fake samples shall point in different directions.
+    """Pushes the codes of fake samples towards different directions.
 
     The term is that of each generator's batch apart.
     ``weight`` is a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
@@ -41,14 +41,14 @@ class PullingAway:
     Example:
         >>> import torch
         >>> code = torch.tensor([[[[1.0, 0.0], [0.0, 2.0], [3.0, 0.0]]]])  # one pair of three is parallel
-        >>> fake = Verdict(torch.zeros(1, 1, 3), code=code)
-        >>> PullingAway(weight=0.6)(lambda x: fake, fake_verdict=fake)
+        >>> fake = DiscriminatorOutput(torch.zeros(1, 1, 3), code=code)
+        >>> PullingAway(weight=0.6)(lambda x: fake, fake_output=fake)
         tensor([[0.2000]])
     """
 
     player: ClassVar[Literal["generator", "discriminator"]] = "generator"
     requires: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
-    needs: ClassVar[frozenset[str]] = frozenset({"verdicts"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     label: ClassVar[str] = "pulling_away"
 
     weight: float | Tensor = setting(0.1, "the term's weight in the generator's loss", low=0.0, varies=True)
@@ -58,18 +58,20 @@ class PullingAway:
         """None."""
         return {}
 
-    def __call__(self, judge: Judge, *, fake_verdict: Verdict, **_: Any) -> Tensor:  # code [S, K, B, d] -> [S, K]
+    def __call__(
+        self, discriminate: DiscriminatorFunction, *, fake_output: DiscriminatorOutput, **_: Any
+    ) -> Tensor:  # code [S, K, B, d] -> [S, K]
         """The weighted term.
 
         Raises:
             Refused: The discriminator gives no code.
         """
-        if fake_verdict.code is None:
+        if fake_output.code is None:
             raise Refused(
-                "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one gives scores "
-                "alone: choose a network that provides 'autoencoder'."
+                "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one returns scores "
+                "only: choose a network that provides 'autoencoder'."
             )
-        code = fake_verdict.code.flatten(3)
+        code = fake_output.code.flatten(3)
         unit = code / (sample_norm(code).unsqueeze(-1) + _EPS)
         cosines = (unit @ unit.mT).square()  # [S, K, B, B]
         others = cosines.sum(-1) - cosines.diagonal(dim1=-2, dim2=-1)

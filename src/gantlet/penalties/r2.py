@@ -1,4 +1,4 @@
-r"""R2: the discriminator shall be flat at the fake samples.
+r"""R2: the discriminator's gradient at the fake samples is pushed towards 0.
 
 .. math::
     \tfrac{γ}{2}\, \mathbb{E}_i \lVert \nabla_x D(f_i) \rVert_2^2
@@ -20,22 +20,22 @@ from torch import Tensor
 
 from gantlet.settings import setting
 
-from .base import Draw, Judge
-from .slope import slope, squared_norm
+from .base import DiscriminatorFunction, Draw
+from .input_gradient import input_gradient, squared_norm
 
 __all__ = ["R2"]
 
 
 @dataclass(frozen=True)
 class R2:
-    """Half the squared slope at the fake samples, on the discriminator's raw score.
+    """Half the squared gradient norm at the fake samples, on the discriminator's raw score.
 
     ``weight`` is γ, a number or a tensor that broadcasts against scores (per member ``[S, 1, 1]``).
 
     Example:
         >>> import torch
-        >>> from gantlet.objectives.base import Verdict
-        >>> critic = lambda x: Verdict(x.square().squeeze(-1) / 2)  # slope = position: (1 + 9)/2 · 10/2
+        >>> from gantlet.objectives.base import DiscriminatorOutput
+        >>> critic = lambda x: DiscriminatorOutput(x.square().squeeze(-1) / 2)  # gradient = position: (1 + 9)/2 · 10/2
         >>> at, other = torch.tensor([[[[1.0], [3.0]]]]), torch.zeros(1, 1, 2, 1)
         >>> R2()(critic, fake=at, real=other).detach()
         tensor([[25.]])
@@ -46,7 +46,7 @@ class R2:
     needs: ClassVar[frozenset[str]] = frozenset()
     label: ClassVar[str] = "r2_penalty"
 
-    weight: float | Tensor = setting(10.0, "γ: half of it stands before the squared slope", low=0.0, varies=True)
+    weight: float | Tensor = setting(10.0, "γ: the squared gradient norm is multiplied by γ/2", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
 
     def draws(self, *, generators: int, batch: int, shape: tuple[int, ...]) -> dict[str, Draw]:
@@ -55,11 +55,11 @@ class R2:
 
     def __call__(
         self,
-        judge: Judge,
+        discriminate: DiscriminatorFunction,
         *,
         real: Tensor,  # [S, 1, B, *x]
         fake: Tensor,  # [S, K, B, *x]
         **_: Any,
     ) -> Tensor:  # [S, K]
         """The weighted penalty; no gradient reaches ``real`` or ``fake``."""
-        return (self.weight / 2 * squared_norm(slope(judge, fake))).mean(-1)
+        return (self.weight / 2 * squared_norm(input_gradient(discriminate, fake))).mean(-1)

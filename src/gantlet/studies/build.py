@@ -14,15 +14,14 @@ from gantlet.data.specification import SampleSpec
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
-from gantlet.networks.heads import embedded, with_generator_head
-from gantlet.networks.own import OwnNetworks
-from gantlet.networks.probe import has_batch_statistics, scores_like_probabilities, tells_generators_apart, try_out
+from gantlet.networks.custom import CustomNetworks
+from gantlet.networks.generator_head import embedded, with_generator_head
+from gantlet.networks.inspection import has_batch_statistics, scores_like_probabilities, tells_generators_apart, try_out
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
 from gantlet.requests.resolve import Resolved
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.settings import settings_of
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import (
     Blueprint,
     Execution,
@@ -34,9 +33,10 @@ from gantlet.training.blueprint import (
     Tuning,
     per_member,
 )
+from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.optimisers import OptimiserSpec
-from gantlet.training.schedule import Schedule
-from gantlet.training.view import packed_shape
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
+from gantlet.training.update_schedule import UpdateSchedule
 
 from .size import check_room
 
@@ -52,9 +52,9 @@ _SIGMOID = (
 _OPTIMISTIC = "optimistic-"
 
 
-def schedule_of(settings: TrainingSettings) -> Schedule:
+def schedule_of(settings: TrainingSettings) -> UpdateSchedule:
     """The schedule fields."""
-    return Schedule(
+    return UpdateSchedule(
         order=settings.order,
         latent=settings.latent,
         reuse_fake=settings.reuse_fake,
@@ -69,9 +69,9 @@ def tuning_of(settings: TrainingSettings, steps: int) -> Tuning:
     every, ramp = settings.lr_every or steps, settings.ramp_steps or steps
     decay, floor, kind = settings.lr_decay, settings.lr_floor, settings.lr_schedule
     return Tuning(
-        lr=Stall(decay, every, floor) if kind == "on-plateau" else Anneal(kind, decay, every, floor),
-        penalty=Anneal(settings.penalty_schedule, 0.5, ramp, settings.penalty_floor),
-        beta2=Anneal(settings.beta2_schedule, 1.0, ramp, 0.0),
+        lr=ReduceOnPlateau(decay, every, floor) if kind == "on-plateau" else Schedule(kind, decay, every, floor),
+        penalty=Schedule(settings.penalty_schedule, 0.5, ramp, settings.penalty_floor),
+        beta2=Schedule(settings.beta2_schedule, 1.0, ramp, 0.0),
         beta2_end=settings.beta2_end,
     )
 
@@ -161,7 +161,7 @@ def _family(resolved: Resolved, shape: tuple[int, ...]) -> Family:
     generator, discriminator = resolved.training.generator, resolved.training.discriminator
     if not generator and not discriminator:
         return resolved.family
-    return OwnNetworks(own_generator=generator, own_discriminator=discriminator, rest=resolved.family, shape=shape)
+    return CustomNetworks(own_generator=generator, own_discriminator=discriminator, rest=resolved.family, shape=shape)
 
 
 def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
@@ -285,7 +285,7 @@ def _noise(settings: Sequence[Resolved], execution: Execution) -> InstanceNoise 
     if not any(scales):
         return None
     over = settings[0].training.instance_noise_steps
-    return InstanceNoise(per_member(scales, execution), Anneal("linear", every=over) if over else Anneal())
+    return InstanceNoise(per_member(scales, execution), Schedule("linear", every=over) if over else Schedule())
 
 
 def _stacked(parts: Sequence[_Part], execution: Execution, *, fixed: Collection[str] = ()) -> _Part:

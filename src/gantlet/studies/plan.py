@@ -21,9 +21,9 @@ from gantlet.errors import BadValue
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Resolved, resolve
 from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.memory import available_memory
 from gantlet.training.stack import Route, refuses_vmap
-from gantlet.training.view import packed_shape
 
 from .build import blueprint
 from .record import FleetPlan, Member, PlanRecord, SettingRecord, StudyRecord

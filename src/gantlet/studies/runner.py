@@ -202,7 +202,7 @@ def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
 
 def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
     resolved, seed = job.slots[slot]
-    left = fleet.exits.get(slot)
+    left = fleet.divergences.get(slot)
     steps = left.step if left else fleet.step
     updates = fleet.blueprint.schedule.total(steps)
     return {
@@ -221,7 +221,11 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
         "discriminator_steps": updates,
         "images_seen": updates * fleet.blueprint.sizes.batch,
         "weights": "average" if fleet.average is not None else "last",
-        **({} if fleet.mixture is None else {"generator_weights": fleet.mixture.shares()[slot].tolist()}),
+        **(
+            {}
+            if fleet.generator_weights is None
+            else {"generator_weights": fleet.generator_weights.shares()[slot].tolist()}
+        ),
         **_settings(resolved),
         **job.last[slot],
     }

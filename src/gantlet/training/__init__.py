@@ -1,6 +1,6 @@
 """Training: keyed randomness, stacks of networks, optimisers, the step, and fleets of members.
 
-Read in this order: ``randomness``, ``stack``, ``optimisers``, ``schedule``, ``feed``, ``blueprint``, ``step``,
+Read in this order: ``randomness``, ``stack``, ``optimisers``, ``update_schedule``, ``batch_loader``, ``blueprint``, ``step``,
 ``fleet``, ``checkpoint``.
 """
 

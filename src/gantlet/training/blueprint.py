@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from gantlet.objectives.base import Objective
 from gantlet.penalties.base import Constraint, Penalty
 
-from .anneal import Anneal, Stall
 from .optimisers import OptimiserSpec
-from .schedule import Schedule
+from .schedules import ReduceOnPlateau, Schedule
 from .stack import Route
+from .update_schedule import UpdateSchedule
 
 __all__ = [
     "Blueprint",
@@ -49,7 +49,7 @@ class Player:
 class Sizes:
     """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run.
 
-    ``pack`` samples are judged as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
+    ``pack`` samples are scored as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
     ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
     """
 
@@ -109,9 +109,9 @@ class Tuning:
     ``beta2`` runs from the optimisers' own value to ``beta2_end``, as its factor falls from 1 to 0.
     """
 
-    lr: Anneal | Stall = field(default_factory=Anneal)
-    penalty: Anneal = field(default_factory=Anneal)
-    beta2: Anneal = field(default_factory=Anneal)
+    lr: Schedule | ReduceOnPlateau = field(default_factory=Schedule)
+    penalty: Schedule = field(default_factory=Schedule)
+    beta2: Schedule = field(default_factory=Schedule)
     beta2_end: float = 0.999
 
 
@@ -119,14 +119,14 @@ class Tuning:
 class InstanceNoise:
     """Normal noise on every sample that a discriminator sees, real or fake (Sønderby et al., 2017; Arjovsky & Bottou, 2017).
 
-    ``scale`` is its standard deviation, a number or ``[S, 1, 1]``; ``anneal`` its factor by step.
+    ``scale`` is its standard deviation, a number or ``[S, 1, 1]``; ``schedule`` its factor by step.
 
     References:
         | https://arxiv.org/abs/1610.04490, https://arxiv.org/abs/1701.04862
     """
 
     scale: float | Tensor
-    anneal: Anneal = field(default_factory=Anneal)
+    schedule: Schedule = field(default_factory=Schedule)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Blueprint:
     objective: Objective
     penalties: tuple[Penalty, ...] = ()
     constraint: Constraint | None = None
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: UpdateSchedule = field(default_factory=UpdateSchedule)
     prior: Literal["normal", "uniform"] = "normal"
     feed: Literal["fixed", "endless"] = "fixed"
     ema: float = 0.0
@@ -168,8 +168,8 @@ class Blueprint:
     execution: Execution = field(default_factory=Execution)
 
     @property
-    def judged(self) -> int:
-        """Batches of fakes that the discriminator judges apart: one of each generator, or one of all branches."""
+    def fake_batches(self) -> int:
+        """Batches of fakes that the discriminator scores separately: one of each generator, or one of all branches."""
         return self.sizes.generators if self.team.kind == "stackelberg" else 1
 
     @property

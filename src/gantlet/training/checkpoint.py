@@ -3,8 +3,9 @@
 Tensors go into a safetensors file, the rest into JSON: nothing executable in a file that a stranger sends. Both are
 written into a temporary folder, synced, and renamed into place; the last good one stays until then.
 
-What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, exits, and the open
-window of the history. What is not: random states (draws are keyed) and data positions (they follow from counters).
+What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, divergences
+(under ``exits``), and the open log interval of the history. What is not: random states (draws are keyed) and data
+positions (they follow from counters).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from torch import Tensor
 
 from gantlet.errors import StoreError
 
-from .fleet import Exit, Fleet
+from .fleet import Divergence, Fleet
 
 __all__ = ["has_checkpoint", "read", "restore", "snapshot", "write"]
 
@@ -39,9 +40,9 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"{player}/parameter/{name}": p.detach() for name, p in stack.parameters.items()}
         tensors |= {f"{player}/buffer/{name}": b for name, b in stack.buffers.items()}
         tensors |= {f"{player}/optimiser/{name}": v for name, v in fleet.optimisers[player].state().items()}
-    if fleet.mixture is not None:
-        tensors["weights/logits"] = fleet.mixture.logits.detach()
-        tensors |= {f"weights/optimiser/{name}": v for name, v in fleet.mixture.optimiser.state().items()}
+    if fleet.generator_weights is not None:
+        tensors["weights/logits"] = fleet.generator_weights.logits.detach()
+        tensors |= {f"weights/optimiser/{name}": v for name, v in fleet.generator_weights.optimiser.state().items()}
     tensors |= {f"average/{name}": v for name, v in (fleet.average or {}).items()}
     tensors |= {f"objective/{name}": v for name, v in fleet.state.items()}
     sums, counts = fleet.history.state()
@@ -50,7 +51,7 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "format": _FORMAT,
         "step": fleet.step,
         "discriminator_steps": fleet.discriminator_steps,
-        "exits": {str(slot): asdict(left) for slot, left in fleet.exits.items()},
+        "exits": {str(slot): asdict(divergence) for slot, divergence in fleet.divergences.items()},
         "history_counts": counts,
     }
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}, rest
@@ -59,7 +60,7 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
     """Put a fleet, freshly built from the same blueprint, where the snapshot was taken."""
     fleet.step, fleet.discriminator_steps = rest["step"], rest["discriminator_steps"]
-    fleet.exits = {int(slot): Exit(**left) for slot, left in rest["exits"].items()}
+    fleet.divergences = {int(slot): Divergence(**divergence) for slot, divergence in rest["exits"].items()}
     fleet.refresh_alive()
     device = fleet.blueprint.execution.device
     with torch.no_grad():
@@ -69,9 +70,9 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
             for name in stack.buffers:
                 stack.buffers[name] = tensors[f"{player}/buffer/{name}"].to(device).clone()
             fleet.optimisers[player].load(_under(tensors, f"{player}/optimiser/", device), fleet.alive)
-        if fleet.mixture is not None:
-            fleet.mixture.logits.copy_(tensors["weights/logits"])
-            fleet.mixture.optimiser.load(_under(tensors, "weights/optimiser/", device), fleet.alive)
+        if fleet.generator_weights is not None:
+            fleet.generator_weights.logits.copy_(tensors["weights/logits"])
+            fleet.generator_weights.optimiser.load(_under(tensors, "weights/optimiser/", device), fleet.alive)
     if fleet.average is not None:
         fleet.average = _under(tensors, "average/", device)
     fleet.state = _under(tensors, "objective/", device)
@@ -109,7 +110,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
 
 def has_checkpoint(folder: Path) -> bool:
     """Whether a good checkpoint is there (the one being replaced counts, if the machine died in between)."""
-    return any((place / _NAMES[1]).exists() for place in (folder, folder.with_name(folder.name + ".old")))
+    return any((complete / _NAMES[1]).exists() for complete in (folder, folder.with_name(folder.name + ".old")))
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -118,10 +119,10 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         StoreError: There is none, it is damaged, or another version of gantlet wrote it.
     """
-    place = folder if (folder / _NAMES[1]).exists() else folder.with_name(folder.name + ".old")
+    complete = folder if (folder / _NAMES[1]).exists() else folder.with_name(folder.name + ".old")
     try:
-        tensors = safetensors.torch.load_file(place / _NAMES[0])
-        rest = json.loads((place / _NAMES[1]).read_text(encoding="utf-8"))
+        tensors = safetensors.torch.load_file(complete / _NAMES[0])
+        rest = json.loads((complete / _NAMES[1]).read_text(encoding="utf-8"))
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise StoreError(f"The checkpoint in {folder} cannot be read: {error}.") from error
     form = rest.get("format") if isinstance(rest, dict) else None
@@ -131,8 +132,8 @@ def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:
-    found = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
-    return {name: value.to(device).clone() for name, value in found.items()}
+    under = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+    return {name: value.to(device).clone() for name, value in under.items()}
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,8 @@
 """A fleet: members of one shape, trained at once.
 
 The fleet owns the two stacks, their optimisers, the objective's state and the average of the generators. It knows
-nothing of metrics, files or clocks. A member whose loss or gradient norm is not finite is out from that update on: what
-it holds stays as it stood before, bit for bit, and its slot is computed and ignored.
+nothing of metrics, files or clocks. A member whose loss or gradient norm is not finite has diverged from that update on:
+what it holds stays as it stood before, bit for bit, and its slot is computed and ignored.
 
 Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` samples, ``*x`` sample shape.
 """
@@ -17,38 +17,38 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
-from gantlet.penalties.base import Judge
+from gantlet.penalties.base import DiscriminatorFunction
 
-from . import states
-from .anneal import Stall
+from . import objective_state
+from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
-from .feed import Feed, Latents
+from .discriminator_input import DiscriminatorInput
+from .generator_weights import GeneratorWeights
 from .history import History
 from .memory import keep_freed_memory
-from .mixture import Mixture
 from .optimisers import StackOptimiser
-from .randomness import Draws, seed_of
+from .randomness import KeyedRandom, seed_of
+from .schedules import ReduceOnPlateau
 from .stack import Stack
 from .step import (
-    Judged,
-    Judging,
+    Discriminators,
     PenaltyContext,
+    PlayerBatch,
     combined,
+    critic,
     losses,
     monitors,
     needs_of,
     penalty_losses,
     which_generator,
-    witness,
 )
-from .view import View
 
-__all__ = ["Exit", "Fleet"]
+__all__ = ["Divergence", "Fleet"]
 
 
 @dataclass(frozen=True)
-class Exit:
-    """Why a member left: at which step (counted from 0), in whose update, and what was not finite."""
+class Divergence:
+    """How a member diverged: at which step (counted from 0), in whose update, and what was not finite."""
 
     step: int
     player: str
@@ -65,10 +65,10 @@ class Fleet:
     Attributes:
         step: Steps done so far.
         discriminator_steps: Discriminator updates done so far.
-        exits: By slot, why members left.
+        divergences: By slot, how members diverged.
         generators: The stack of S·K generators.
         discriminators: The stack of S discriminators.
-        mixture: The learned weights of the teams, None where all generators weigh the same.
+        generator_weights: The learned weights of the teams, None where all generators weigh the same.
         optimisers: By player; learned weights are one of their own.
         average: The averaged generator parameters, None without averaging.
         state: The objective's state.
@@ -79,15 +79,15 @@ class Fleet:
         self.blueprint = blueprint
         self.step = 0
         self.discriminator_steps = 0
-        self.exits: dict[int, Exit] = {}
+        self.divergences: dict[int, Divergence] = {}
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
-        self._draws = Draws(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._view = View(self._draws, sizes.pack, blueprint.noise)
-        self.feed = Feed(dataset, self._draws, batch=sizes.batch, kind=blueprint.feed)
+        self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
+        self._input = DiscriminatorInput(self._random, sizes.pack, blueprint.noise)
+        self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
         self._latents = Latents(
-            self._draws,
+            self._random,
             shape=(sizes.generators, self._batch_each(), sizes.latent),
             prior=blueprint.prior,
             pool=dataset.size if schedule.latent == "pool" else None,
@@ -95,7 +95,7 @@ class Fleet:
         )
         self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
         self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
-        self.judging = Judging(self.discriminators, blueprint.discriminator.batch_statistics)
+        self.discriminate = Discriminators(self.discriminators, blueprint.discriminator.batch_statistics)
         self.optimisers = {
             "generator": StackOptimiser(
                 self.generators.parameters, blueprint.generator.optimiser, members=self.members
@@ -105,14 +105,14 @@ class Fleet:
             ),
         }
         learned = blueprint.team.learned
-        self.mixture = (
-            Mixture(learned, members=self.members, generators=sizes.generators, execution=execution)
+        self.generator_weights = (
+            GeneratorWeights(learned, members=self.members, generators=sizes.generators, execution=execution)
             if learned
             else None
         )
-        if self.mixture is not None:
-            self.optimisers["weights"] = self.mixture.optimiser
-        self.state = states.initial(blueprint)
+        if self.generator_weights is not None:
+            self.optimisers["weights"] = self.generator_weights.optimiser
+        self.state = objective_state.initial(blueprint)
         self.average = (
             {name: value.detach().clone() for name, value in self.generators.parameters.items()}
             if blueprint.ema
@@ -127,8 +127,8 @@ class Fleet:
         """Do one step: one generator update and the discriminator updates that belong to it."""
         schedule = self.blueprint.schedule
         self._tune()
-        # Distances are measured at a window's last step: a copy of all weights at every step would cost too much.
-        measured = (self.step + 1) % self.history.window == 0
+        # Distances are measured at the last step of a log interval: a copy of all weights at every step would cost too much.
+        measured = (self.step + 1) % self.history.log_interval == 0
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()} if measured else {}
         if schedule.extragradient:
             self._extragradient_step()
@@ -145,113 +145,121 @@ class Fleet:
         self.history.add(
             {f"moved_{player[0]}": self.optimisers[player].distance(copy) for player, copy in held.items()}
         )
-        self.history.close_window(self.step, self.alive)
+        self.history.close_interval(self.step, self.alive)
 
     @property
     def alive(self) -> list[bool]:
-        """By slot, whether a member is still in."""
-        return [slot not in self.exits for slot in range(self.members)]
+        """By slot, whether a member has not diverged."""
+        return [slot not in self.divergences for slot in range(self.members)]
 
     def refresh_alive(self) -> None:
-        """Take over ``exits`` after they were replaced from outside (a checkpoint)."""
+        """Take over ``divergences`` after they were replaced from outside (a checkpoint)."""
         self._alive = torch.tensor(self.alive, device=self.blueprint.execution.device)
 
     def _update_discriminator(self) -> None:
-        judged, good = self._differentiate_discriminator()
+        batch, good = self._differentiate_discriminator()
         self._move("discriminator")
-        self._after_discriminator(judged, good)
+        self._after_discriminator(batch, good)
 
     def _update_generator(self) -> None:
         good = self._differentiate_generator(self.step)
         self._move("generator")
-        if self.mixture is not None:
+        if self.generator_weights is not None:
             self._move("weights")
         self._after_generator(good)
 
     def _extragradient_step(self) -> None:
-        """Look ahead with one batch; then move from where both stood, along the gradients found there with the next."""
+        """Look ahead with one batch; then move from where both stood, along the gradients computed there with the next."""
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()}
-        for place in range(2):
-            judged, good_d = self._differentiate_discriminator()
-            good_g = self._differentiate_generator(2 * self.step + place)
-            if place:
+        for index in range(2):
+            batch, good_d = self._differentiate_discriminator()
+            good_g = self._differentiate_generator(2 * self.step + index)
+            if index:
                 for player, optimiser in self.optimisers.items():
                     optimiser.restore(held[player])
             for player in self.optimisers:
                 self._move(player)
-            self._after_discriminator(judged, good_d & good_g)
-            self._after_generator(good_d & good_g, average=place == 1)
+            self._after_discriminator(batch, good_d & good_g)
+            self._after_generator(good_d & good_g, average=index == 1)
 
-    def _differentiate_discriminator(self) -> tuple[Judged, Tensor]:
-        """The gradients of the discriminators' update; what was judged, and ``[S]`` who may move."""
+    def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
+        """The gradients of the discriminators' update; what was batch, and ``[S]`` who may move."""
         objective, update = self.blueprint.objective, self.discriminator_steps
         self.discriminators.at("discriminator", update)
-        real = self._seen(self.feed.real(update), "d/real", update)  # [S, 1, B, *x]
-        fake = self._seen(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
-        real_verdict, fake_verdict = self.judging.judge_both(real=real, fake=fake)
-        judged = Judged(real_verdict, fake_verdict, real, fake, self.state)
-        found = {"loss_d": losses(objective, "discriminator", judged)}
-        found |= self._which(judged) | self._penalties("discriminator", self.judging.judge, judged, update)
-        return judged, self._differentiate("discriminator", found)
+        real = self._inputs(self.loader.real(update), "d/real", update)  # [S, 1, B, *x]
+        fake = self._inputs(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
+        real_output, fake_output = self.discriminate.both(real=real, fake=fake)
+        batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
+        terms = {"loss_d": losses(objective, "discriminator", batch)}
+        terms |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
+        return batch, self._differentiate("discriminator", terms)
 
     def _differentiate_generator(self, update: int) -> Tensor:
         objective = self.blueprint.objective
         made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
-        fake = self._seen(made, "g/fake", update)
-        judge = self.judging.frozen()
+        fake = self._inputs(made, "g/fake", update)
+        discriminate = self.discriminate.frozen()
         last = max(0, self.discriminator_steps - 1)
-        real = self._seen(self.feed.real(last), "g/real", update) if self._wants_real() else fake.detach()
+        real = self._inputs(self.loader.real(last), "g/real", update) if self._wants_real() else fake.detach()
         with torch.no_grad():
-            real_verdict = judge(real) if "real" in needs_of(objective) else None
-        judged = Judged(real_verdict, judge(fake), real, fake, self.state)
-        found = {"loss_g": losses(objective, "generator", judged)}
-        found |= self._which(judged) | self._penalties("generator", judge, judged, update)
-        return self._differentiate("generator", found)
+            real_output = discriminate(real) if "real" in needs_of(objective) else None
+        batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
+        terms = {"loss_g": losses(objective, "generator", batch)}
+        terms |= self._which(batch) | self._penalties("generator", discriminate, batch, update)
+        return self._differentiate("generator", terms)
 
-    def _differentiate(self, player: str, found: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
-        """Put a player's gradients in place, and take out everyone whose loss or gradient is not finite."""
-        loss = self._joined(player, reduce(torch.add, found.values()))  # [S]
+    def _differentiate(self, player: str, terms: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
+        """Put a player's gradients in place, and drop every member whose loss or gradient is not finite."""
+        loss = self._joined(player, reduce(torch.add, terms.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
         norm = optimiser.norm()
         good = self._alive & (loss.detach() + norm).isfinite()
-        if player == "generator" and self.mixture is not None:
-            good = good & self.mixture.optimiser.norm().isfinite()
-            self.history.add({"generator_weights_entropy": self.mixture.entropy(self.mixture.logits)})
+        if player == "generator" and self.generator_weights is not None:
+            good = good & self.generator_weights.optimiser.norm().isfinite()
+            self.history.add(
+                {"generator_weights_entropy": self.generator_weights.entropy(self.generator_weights.logits)}
+            )
         if not bool((good == self._alive).all()):
-            self._leave(player, good, loss.detach().isfinite())
-        self.history.add({name: value.detach() for name, value in found.items()} | {f"gradient_{player[0]}": norm})
+            self._diverge(player, good, loss.detach().isfinite())
+        self.history.add({name: value.detach() for name, value in terms.items()} | {f"gradient_{player[0]}": norm})
         return good
 
     def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
         reduction = self.blueprint.team.reduction
-        if self.mixture is None:
+        if self.generator_weights is None:
             return combined(team, reduction)
-        return self.mixture.loss(team, reduction) if player == "generator" else self.mixture.judged(team, reduction)
+        return (
+            self.generator_weights.generator_loss(team, reduction)
+            if player == "generator"
+            else self.generator_weights.discriminator_loss(team, reduction)
+        )
 
     def _move(self, player: str) -> None:
         self.optimisers[player].step()
         self.optimisers[player].zero_grad()
 
-    def _after_discriminator(self, judged: Judged, good: Tensor) -> None:
-        self.discriminators.commit(good if self.exits else None)
+    def _after_discriminator(self, batch: PlayerBatch, good: Tensor) -> None:
+        self.discriminators.commit(good if self.divergences else None)
         self._constrain(good)
-        self.history.add(monitors(self.blueprint.objective, judged))
+        self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
-            self.state, seen = states.advanced(self.blueprint, self.state, judged, good, self.discriminator_steps)
-            self.history.add(seen)
+            self.state, monitored = objective_state.advanced(
+                self.blueprint, self.state, batch, good, self.discriminator_steps
+            )
+            self.history.add(monitored)
         self.discriminator_steps += 1
 
     def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
-        self.generators.commit(good.repeat_interleave(self._team) if self.exits else None)
+        self.generators.commit(good.repeat_interleave(self._team) if self.divergences else None)
         if average:
             self._average(good)
 
     def _tune(self) -> None:
         """Learning rates and Adam's second decay as this step has them."""
         tuning = self.blueprint.tuning
-        if isinstance(tuning.lr, Stall):
+        if isinstance(tuning.lr, ReduceOnPlateau):
             factors = self.state["stall/factor"].flatten().tolist()
         else:
             factors = [tuning.lr.factor(self.step)] * self.members
@@ -259,26 +267,28 @@ class Fleet:
         for optimiser in self.optimisers.values():
             optimiser.tune(factors, beta2=None if tuning.beta2.kind == "constant" else (share, tuning.beta2_end))
 
-    def _seen(self, x: Tensor, name: str, update: int) -> Tensor:
-        return self._view(x, name=name, update=update, step=self.step)
+    def _inputs(self, x: Tensor, name: str, update: int) -> Tensor:
+        return self._input(x, name=name, update=update, step=self.step)
 
-    def _leave(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
-        leaving = [slot for slot, out in enumerate((self._alive & ~good).tolist()) if out]
-        for slot in leaving:
+    def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
+        diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
+        for slot in diverged:
             cause = "gradient norm" if bool(finite_loss[slot]) else "loss"
-            self.exits[slot] = Exit(self.step, player, f"the {player}'s {cause} was not finite")
+            self.divergences[slot] = Divergence(self.step, player, f"the {player}'s {cause} was not finite")
         for optimiser in self.optimisers.values():
-            optimiser.leave(leaving)
+            optimiser.freeze(diverged)
         self._alive = good
 
-    def _penalties(self, player: str, judge: Judge, judged: Judged, update: int) -> dict[str, Tensor]:
+    def _penalties(
+        self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: int
+    ) -> dict[str, Tensor]:
         penalties = self.blueprint.penalties
         if not penalties:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         factor = self.blueprint.tuning.penalty.factor(self.step)
-        given = PenaltyContext(player, update, self.blueprint.judged, self._draws, parameters, factor)
-        return penalty_losses(penalties, witness(self.blueprint.objective, judge, judged), judged, given)
+        given = PenaltyContext(player, update, self.blueprint.fake_batches, self._random, parameters, factor)
+        return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
     def _fakes_for_discriminator(self, update: int) -> Tensor:
         if self._fake is not None:
@@ -296,9 +306,9 @@ class Fleet:
             return made.mean(1, keepdim=True)
         return made if self.blueprint.team.kind == "stackelberg" else made.flatten(1, 2).unsqueeze(1)
 
-    def _which(self, judged: Judged) -> dict[str, Tensor]:
+    def _which(self, batch: PlayerBatch) -> dict[str, Tensor]:
         weight = self.blueprint.team.which
-        return {"which_generator": weight * which_generator(judged.fake)} if weight else {}
+        return {"which_generator": weight * which_generator(batch.fake)} if weight else {}
 
     def _batch_each(self) -> int:
         """Samples that each generator makes for one judgement."""
@@ -309,7 +319,7 @@ class Fleet:
         constraint = self.blueprint.constraint
         if constraint is None:
             return
-        everyone = not self.exits
+        everyone = not self.divergences
         with torch.no_grad():
             for parameter in self.discriminators.parameters.values():
                 projected = constraint.project(parameter)
@@ -321,7 +331,7 @@ class Fleet:
         if self.average is None:
             return
         moved = good.repeat_interleave(self._team)
-        everyone = not self.exits
+        everyone = not self.divergences
         with torch.no_grad():
             for name, parameter in self.generators.parameters.items():
                 mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)
@@ -343,9 +353,9 @@ class Fleet:
         execution = self.blueprint.execution
         modules: list[nn.Module] = []
         for seed in self.blueprint.seeds:
-            for place in range(per_member):
+            for index in range(per_member):
                 with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(seed_of(seed, place, f"init/{name}"))
+                    torch.manual_seed(seed_of(seed, index, f"init/{name}"))
                     modules.append(player.build())
         seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
         return Stack(

@@ -1,4 +1,4 @@
-"""What happened at each step, thinned: at most 1,000 points per member and name, each the mean over a window of steps."""
+"""What happened at each step, thinned: at most 1,000 points per member and name, each the mean over a log interval."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Rows:
 
 
 class History:
-    """Window means of named quantities per member.
+    """Means over log intervals of named quantities per member.
 
     Arguments:
         slots: Members of the fleet, pads included.
-        steps: Steps of the whole run; they set the window.
+        steps: Steps of the whole run; they set the log interval.
     """
 
     def __init__(self, slots: int, steps: int, device: torch.device) -> None:
-        self.window = max(1, -(-steps // POINTS))
+        self.log_interval = max(1, -(-steps // POINTS))
         self._slots, self._device = slots, device
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -47,9 +47,9 @@ class History:
             else:
                 self._sums[name], self._counts[name] = value.detach().to(torch.float64, copy=True), 1
 
-    def close_window(self, step: int, alive: Sequence[bool]) -> None:
-        """At a window's last step, turn the sums into points of the members that are still in."""
-        if step % self.window:
+    def close_interval(self, step: int, alive: Sequence[bool]) -> None:
+        """At the last step of a log interval, turn the sums into points of the members that have not diverged."""
+        if step % self.log_interval:
             return
         for name, total in self._sums.items():
             mean = total.reshape(self._slots, -1).mean(1) / self._counts[name]
@@ -70,11 +70,11 @@ class History:
         return rows
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """The open window: sums by name, counts by name."""
+        """The open log interval: sums by name, counts by name."""
         return dict(self._sums), dict(self._counts)
 
     def load(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
-        """Continue an open window."""
+        """Continue an open log interval."""
         self._sums = {name: value.to(self._device, torch.float64).clone() for name, value in sums.items()}
         self._counts = dict(counts)
         self._done = []

@@ -1,8 +1,8 @@
-"""Optimisers on stacks: torch's own, with settings per member and members that can leave.
+"""Optimisers on stacks: torch's own, with settings per member and members that can be frozen.
 
 Each run of neighbouring slots with equal settings is one parameter group of an ordinary torch optimiser. The group holds
 views ``stack[i:j]`` (detached leaves) whose ``.grad`` are views of the stacked gradient, so eight equal members cost one
-fused kernel per tensor. A member that leaves (diverged) is simply in no group any more: its parameters and its optimiser
+fused kernel per tensor. A member that diverged is simply in no group any more: its parameters and its optimiser
 state stay as they were, bit for bit. A zero gradient would not do that: Adam's momentum goes on moving.
 
 A vectorised kernel rounds the last few numbers of a tensor otherwise than the rest, so a member's share of a tensor must
@@ -147,7 +147,7 @@ class StackOptimiser:
         first = next(iter(self.parameters.values()))
         self.per_member = first.shape[0] // members
         self._active = [True] * members
-        self._left: dict[str, Tensor] = {}
+        self._frozen: dict[str, Tensor] = {}
         self._adam: list[_AdamRun] = []
         self._places: dict[str, tuple[int, int]] = {}
         self._gradients: dict[str, Tensor] = {}
@@ -233,8 +233,8 @@ class StackOptimiser:
             groups = self._torch.param_groups
             self._adam = [_AdamRun.of(run, group, self._torch) for run, group in zip(self._runs, groups, strict=True)]
 
-    def leave(self, members: Sequence[int]) -> None:
-        """Take members out: nothing of theirs moves from now on."""
+    def freeze(self, members: Sequence[int]) -> None:
+        """Freeze members that diverged: nothing of theirs moves from now on."""
         state = self.state()
         for member in members:
             self._active[member] = False
@@ -242,7 +242,7 @@ class StackOptimiser:
 
     def state(self) -> dict[str, Tensor]:
         """The optimiser's state as stacked tensors: ``<slab>/<key> -> [N, ...]`` (``step`` -> ``[N]``)."""
-        gathered = dict(self._left)
+        gathered = dict(self._frozen)
         for run in self._runs:
             for name, view in run.views.items():
                 for key, value in self._torch.state[view].items():
@@ -289,19 +289,19 @@ class StackOptimiser:
         shape = (size, *value.shape[1:]) if value.dim() else (size,)
         if name not in gathered:
             gathered[name] = torch.zeros(shape, dtype=value.dtype, device=value.device)
-        elif gathered[name] is self._left.get(name):
+        elif gathered[name] is self._frozen.get(name):
             gathered[name] = gathered[name].clone()
         gathered[name][run.start : run.stop] = value.detach()
 
     def _build(self, state: Mapping[str, Tensor]) -> None:
         state = {name: value for name, value in state.items() if not name.endswith(f"/{_BEFORE}")}
-        self._left, self._adam = dict(state), []
+        self._frozen, self._adam = dict(state), []
         self._runs = self._cut()
         groups: list[dict[str, Any]] = []
         for run in self._runs:
             run.views = {name: slab[run.start : run.stop] for name, slab in self._slabs.items()}
             groups.append({"params": list(run.views.values()), **self._options(self._members(run)[0])})
-        if not groups:  # everyone has left; torch refuses an optimiser without parameters
+        if not groups:  # every member is frozen; torch refuses an optimiser without parameters
             groups = [{"params": [torch.zeros(1)], "lr": 0.0}]
         self._torch = self.spec.build(groups)
         for run in self._runs:

@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["KEY_VERSION", "Draws", "block_length", "keyed_generator", "seed_of"]
+__all__ = ["KEY_VERSION", "KeyedRandom", "block_length", "keyed_generator", "seed_of"]
 
 KEY_VERSION = 1
 """Version of the key format; part of every key and of study.json."""
@@ -50,7 +50,7 @@ def block_length(numbers: int) -> int:
     return max(1, min(64, 65536 // max(1, numbers)))
 
 
-class Draws:
+class KeyedRandom:
     """The random tensors of a fleet.
 
     Arguments:
@@ -63,7 +63,7 @@ class Draws:
         self.seeds = tuple(seeds)
         self.device, self.dtype = device, dtype
         self.distinct = tuple(dict.fromkeys(self.seeds))
-        position = {seed: place for place, seed in enumerate(self.distinct)}
+        position = {seed: index for index, seed in enumerate(self.distinct)}
         inverse = torch.tensor([position[seed] for seed in self.seeds], device=device)
         self._inverse = None if len(self.distinct) == len(self.seeds) else inverse
         self._blocks: dict[str, tuple[int, Tensor]] = {}

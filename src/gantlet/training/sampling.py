@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .feed import POOL_SEED, fixed_latents
+from .batch_loader import POOL_SEED, fixed_latents
+from .discriminator_input import packed
 from .fleet import Fleet
 from .randomness import keyed_generator
-from .view import packed
 
 __all__ = ["LatentDraw", "decision", "draw_latents", "owners_by_weight", "sample", "scores"]
 
@@ -45,8 +45,8 @@ def draw_latents(fleet: Fleet, count: int, *, name: str = "latent/test") -> Late
     blueprint = fleet.blueprint
     latents = fixed_latents(count, blueprint.sizes.latent, blueprint.prior, name=name)
     generator = keyed_generator(POOL_SEED, 0, f"{name}/owner")
-    if fleet.mixture is not None:
-        return LatentDraw(latents, owners_by_weight(fleet.mixture.shares(), count, generator))
+    if fleet.generator_weights is not None:
+        return LatentDraw(latents, owners_by_weight(fleet.generator_weights.shares(), count, generator))
     owners = torch.randint(blueprint.makers, (count,), generator=generator)
     return LatentDraw(latents, owners)
 
@@ -91,11 +91,11 @@ def sample(fleet: Fleet, draw: LatentDraw, slots: Sequence[int]) -> Tensor:
 def scores(fleet: Fleet, x: Tensor, slots: Sequence[int]) -> Tensor:
     """The discriminators' scores, ``[N, *x]`` (the same for all) or ``[S, N, *x]`` -> ``[S, N]``.
 
-    A discriminator of packs judges neighbours together, the last ones with the first; each then has its pack's score.
+    A discriminator of packs scores neighbours together, the last ones with the first; each then has its pack's score.
     """
     execution, pack = fleet.blueprint.execution, fleet.blueprint.sizes.pack
     x = x.to(execution.device, execution.dtype)
-    shared = x.dim() == len(fleet.feed.shape) + 1
+    shared = x.dim() == len(fleet.loader.shape) + 1
     parameters, count = fleet.discriminators.parameters, x.shape[0 if shared else 1]
     if pack == 1:
         return _forward(fleet, "discriminator", slots, x, parameters, shared=shared)
@@ -130,9 +130,9 @@ def _forward(
 ) -> Tensor:
     stack = fleet.generators if player == "generator" else fleet.discriminators
     parts: list[Tensor] = []
-    for place, network in enumerate(networks):
+    for index, network in enumerate(networks):
         mine = {name: value.detach()[network : network + 1] for name, value in parameters.items()}
-        inputs = x if shared else x[place]
+        inputs = x if shared else x[index]
         chunks = [stack.evaluate(network, mine, chunk) for chunk in _chunks(inputs)]
         parts.append(torch.cat(chunks))
     return torch.stack(parts)

@@ -8,7 +8,7 @@ own, see ``convolutional``. On the route ``loop`` the networks run one after ano
 Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
 over once the update it belongs to is known to be good.
 
-Legend: ``N`` networks, ``J`` batches that are judged apart, ``B`` batch.
+Legend: ``N`` networks, ``J`` batches that are scored separately, ``B`` batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 from .convolutional import in_turn
 from .dense import dense_stack
@@ -83,8 +83,8 @@ class Stack:
         self._in_turn = in_turn(modules[0]) if route == "stacked" and device.type == "cpu" and not mixed else None
         forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
         self._templates = {
-            (place == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
-            for place, form in enumerate(forms)
+            (index == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
+            for index, form in enumerate(forms)
             for mode in (True, False)
         }
         if mixed:
@@ -244,7 +244,7 @@ def _draws_masks(module: nn.Module) -> bool:
 
 
 def _named(out: Any) -> dict[str, Tensor]:
-    if isinstance(out, Verdict):
+    if isinstance(out, DiscriminatorOutput):
         parts = {"score": out.score, "code": out.code, "generator_logits": out.generator_logits}
         return {name: part for name, part in parts.items() if part is not None}
     return {"out": out}

@@ -1,10 +1,10 @@
 """One update of each player, for all members at once.
 
-The generator's update judges fakes with detached discriminator parameters, so no gradient of the discriminator is
-computed there; the discriminator's update judges detached fakes. Losses are ``[S, K]``, a team's loss is their mean (or
+The generator's update scores fakes with detached discriminator parameters, so no gradient of the discriminator is
+computed there; the discriminator's update scores detached fakes. Losses are ``[S, K]``, a team's loss is their mean (or
 sum), and the one ``.backward()`` is that of the sum over members, whose gradients do not meet.
 
-Legend: ``S`` members, ``K`` generators, ``J`` batches judged apart, ``B`` batch, ``*x`` sample shape.
+Legend: ``S`` members, ``K`` generators, ``J`` batches scored separately, ``B`` batch, ``*x`` sample shape.
 """
 
 from __future__ import annotations
@@ -16,69 +16,69 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from gantlet.objectives.base import Monitored, Objective, Verdict, Witnessed
-from gantlet.penalties.base import Judge, Penalty
+from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
+from gantlet.penalties.base import DiscriminatorFunction, Penalty
 
-from .randomness import Draws
+from .randomness import KeyedRandom
 from .stack import Stack
 
 __all__ = [
-    "Judged",
-    "Judging",
+    "Discriminators",
     "PenaltyContext",
+    "PlayerBatch",
     "combined",
+    "critic",
     "losses",
     "monitors",
     "needs_of",
     "penalty_losses",
     "which_generator",
-    "witness",
 ]
 
 
 @dataclass(frozen=True)
-class Judging:
-    """How discriminators judge: real and fake in separate batches where batch statistics matter, else in one call."""
+class Discriminators:
+    """The outputs of discriminators: real and fake in separate batches where batch statistics matter, else in one call."""
 
     stack: Stack
     batch_statistics: bool
 
-    def judge(
+    def __call__(
         self, x: Tensor, *, parameters: Mapping[str, Tensor] | None = None, advance: bool = False
-    ) -> Verdict:  # [S, J, B, *x] -> score [S, J, B]
-        """Judge J batches per member, each on its own."""
+    ) -> DiscriminatorOutput:  # [S, J, B, *x] -> score [S, J, B]
+        """The output for J batches per member, each on its own."""
         members, batches, size = x.shape[:3]
         if self.batch_statistics and batches > 1:
-            return _verdict(self.stack.batches(x, parameters=parameters, advance=advance))
+            return _output(self.stack.batches(x, parameters=parameters, advance=advance))
         flat = x.reshape(members, batches * size, *x.shape[3:])
         out = self.stack(flat, parameters=parameters, advance=advance)
-        return _verdict({name: part.unflatten(1, (batches, size)) for name, part in out.items()})
+        return _output({name: part.unflatten(1, (batches, size)) for name, part in out.items()})
 
-    def judge_both(self, *, real: Tensor, fake: Tensor) -> tuple[Verdict, Verdict]:
-        """Judge real ``[S, 1, B, *x]`` and fake ``[S, K, B, *x]`` in the discriminator's own update."""
+    def both(self, *, real: Tensor, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
+        """The outputs for real ``[S, 1, B, *x]`` and fake ``[S, K, B, *x]`` in the discriminator's own update."""
         if self.batch_statistics or real.shape[2] != fake.shape[2]:
-            return self.judge(real, advance=True), self.judge(fake, advance=True)
-        return _split(self.judge(torch.cat([real, fake], 1), advance=True))
+            return self(real, advance=True), self(fake, advance=True)
+        return _split(self(torch.cat([real, fake], 1), advance=True))
 
-    def frozen(self) -> Judge:
-        """A judging function that moves nothing and gives the discriminator no gradient."""
+    def frozen(self) -> DiscriminatorFunction:
+        """A discriminator function that updates nothing and gives the discriminator no gradient."""
         parameters = {name: parameter.detach() for name, parameter in self.stack.parameters.items()}
-        return lambda x: self.judge(x, parameters=parameters)
+        return lambda x: self(x, parameters=parameters)
 
 
 @dataclass
-class Judged:
-    """What a player's update has in hand when its losses are computed."""
+class PlayerBatch:
+    """A player's batches and the discriminator's outputs for them, from which its losses are computed."""
 
-    real: Verdict | None
-    fake: Verdict
+    real: DiscriminatorOutput | None
+    fake: DiscriminatorOutput
     real_samples: Tensor
     fake_samples: Tensor
     state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def arguments(self, objective: Objective) -> dict[str, Any]:
         """The keywords that an objective asks for."""
-        whole = "verdicts" in needs_of(objective)
+        whole = "outputs" in needs_of(objective)
         real = self.real if whole or self.real is None else self.real.score
         chosen: dict[str, Any] = {"real": real, "fake": self.fake if whole else self.fake.score}
         if "samples" in needs_of(objective):
@@ -98,7 +98,7 @@ class PenaltyContext:
     player: str
     update: int
     generators: int
-    draws: Draws
+    random: KeyedRandom
     parameters: Mapping[str, Tensor]
     factor: float = 1.0
 
@@ -108,41 +108,41 @@ def needs_of(objective: Objective | Penalty) -> frozenset[str]:
     return frozenset(getattr(objective, "needs", ()))
 
 
-def losses(objective: Objective, player: str, judged: Judged) -> Tensor:  # -> [S, K]
+def losses(objective: Objective, player: str, batch: PlayerBatch) -> Tensor:  # -> [S, K]
     """The loss of a player, before penalties."""
-    arguments = judged.arguments(objective)
+    arguments = batch.arguments(objective)
     return objective.discriminator(**arguments) if player == "discriminator" else objective.generator(**arguments)
 
 
 def penalty_losses(
-    penalties: tuple[Penalty, ...], judge: Judge, judged: Judged, given: PenaltyContext
+    penalties: tuple[Penalty, ...], discriminate: DiscriminatorFunction, batch: PlayerBatch, given: PenaltyContext
 ) -> dict[str, Tensor]:  # -> {label: [S, K]}
     """The penalties of a player that are due, as they join its loss."""
-    found: dict[str, Tensor] = {}
-    for place, penalty in enumerate(penalties):
+    terms: dict[str, Tensor] = {}
+    for index, penalty in enumerate(penalties):
         every = getattr(penalty, "every", 1)  # a user's may have none
         if penalty.player != given.player or given.update % every:
             continue
-        batch, shape = judged.fake_samples.shape[2], tuple(judged.fake_samples.shape[3:])
-        wanted = penalty.draws(generators=given.generators, batch=batch, shape=shape)
+        size, *shape = batch.fake_samples.shape[2:]
+        wanted = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
         drawn = {
-            name: given.draws.draw(f"penalty/{place}/{name}", given.update, draw.shape, draw.kind)
+            name: given.random.draw(f"penalty/{index}/{name}", given.update, draw.shape, draw.kind)
             for name, draw in wanted.items()
         }
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
-        if "verdicts" in needs:
-            extra |= {"real_verdict": judged.real, "fake_verdict": judged.fake}
+        if "outputs" in needs:
+            extra |= {"real_output": batch.real, "fake_output": batch.fake}
         if "parameters" in needs:
             extra["parameters"] = given.parameters
         if "state" in needs:
             prefix = f"{penalty.label}/"
-            held = {name: value for name, value in judged.state.items() if name.startswith(prefix)}
+            held = {name: value for name, value in batch.state.items() if name.startswith(prefix)}
             extra["state"] = {name.removeprefix(prefix): value for name, value in held.items()}
-        value = penalty(judge, real=judged.real_samples, fake=judged.fake_samples, noise=drawn, **extra)
+        value = penalty(discriminate, real=batch.real_samples, fake=batch.fake_samples, noise=drawn, **extra)
         scale = every * given.factor
-        found[penalty.label] = value if scale == 1 else value * scale
-    return found
+        terms[penalty.label] = value if scale == 1 else value * scale
+    return terms
 
 
 def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
@@ -154,7 +154,7 @@ def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Ten
     return team.sum(-1) / 2 if reduction == "half-sum" else team.sum(-1)
 
 
-def which_generator(fake: Verdict) -> Tensor:  # generator_logits [S, K, B, K] -> [S, K]
+def which_generator(fake: DiscriminatorOutput) -> Tensor:  # generator_logits [S, K, B, K] -> [S, K]
     """The cross-entropy of the generator that really made each sample.
 
     Both players minimise it: generators whose samples can be told apart stay apart (the code of Stackelberg GAN; MGAN).
@@ -164,33 +164,33 @@ def which_generator(fake: Verdict) -> Tensor:  # generator_logits [S, K, B, K] -
     return -chance.diagonal(dim1=1, dim2=3).mean(1)  # [S, B, K] -> [S, K]
 
 
-def witness(objective: Objective, judge: Judge, judged: Judged) -> Judge:
-    """The critic on which penalties act: the score, unless the objective makes one of both batches' verdicts."""
-    if not isinstance(objective, Witnessed) or judged.real is None:
-        return judge
-    real, fake = judged.real, judged.fake
-    return lambda x: Verdict(objective.witness(at=judge(x), real=real, fake=fake))
+def critic(objective: Objective, discriminate: DiscriminatorFunction, batch: PlayerBatch) -> DiscriminatorFunction:
+    """The critic on which penalties act: the score, unless the objective makes one of both batches' outputs."""
+    if not isinstance(objective, WithCritic) or batch.real is None:
+        return discriminate
+    real, fake = batch.real, batch.fake
+    return lambda x: DiscriminatorOutput(objective.critic(at=discriminate(x), real=real, fake=fake))
 
 
-def monitors(objective: Objective, judged: Judged) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
+def monitors(objective: Objective, batch: PlayerBatch) -> dict[str, Tensor]:  # -> {name: [S] or [S, K]}
     """What is logged of the discriminator's update: mean scores, and what a ``Monitored`` objective adds."""
-    assert judged.real is not None
-    found = {
-        name: v.score.detach().mean((1, 2)) for name, v in (("score_real", judged.real), ("score_fake", judged.fake))
+    assert batch.real is not None
+    quantities = {
+        name: v.score.detach().mean((1, 2)) for name, v in (("score_real", batch.real), ("score_fake", batch.fake))
     }
     if isinstance(objective, Monitored):
         with torch.no_grad():
-            found |= objective.monitors(**judged.arguments(objective))
-    return found
+            quantities |= objective.monitors(**batch.arguments(objective))
+    return quantities
 
 
-def _verdict(out: Mapping[str, Tensor]) -> Verdict:
+def _output(out: Mapping[str, Tensor]) -> DiscriminatorOutput:
     if "out" in out:
-        return Verdict(out["out"])
-    return Verdict(out["score"], code=out.get("code"), generator_logits=out.get("generator_logits"))
+        return DiscriminatorOutput(out["out"])
+    return DiscriminatorOutput(out["score"], code=out.get("code"), generator_logits=out.get("generator_logits"))
 
 
-def _split(both: Verdict) -> tuple[Verdict, Verdict]:
+def _split(both: DiscriminatorOutput) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
     """The first batch and the rest; by one split, whose gradient is one concatenation."""
     sizes = [1, both.score.shape[1] - 1]
 
@@ -198,5 +198,5 @@ def _split(both: Verdict) -> tuple[Verdict, Verdict]:
         return (None, None) if value is None else value.split(sizes, 1)
 
     parts = zip(cut(both.score), cut(both.code), cut(both.generator_logits), strict=True)
-    real, fake = (Verdict(score, code=code, generator_logits=logits) for score, code, logits in parts)
+    real, fake = (DiscriminatorOutput(score, code=code, generator_logits=logits) for score, code, logits in parts)
     return real, fake

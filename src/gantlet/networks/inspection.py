@@ -1,4 +1,4 @@
-"""What can be learnt of a network by trying it on a small batch.
+"""What can be found out about a network by running it on a small batch.
 
 Every trial runs in train mode on copies of the buffers, without gradients and with a random state of its own:
 the module, its running statistics and torch's global random state are left as they were.
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 __all__ = [
     "BATCH",
@@ -30,7 +30,7 @@ BATCH = 4
 
 
 def try_out(module: nn.Module, x: Tensor) -> Any:  # [B, *in] -> what the module returns
-    """Call a module in train mode and leave no trace of it.
+    """Call a module in train mode without side effects.
 
     Raises:
         Exception: Whatever the module raises.
@@ -70,14 +70,14 @@ def has_batch_statistics(module: nn.Module, shape: tuple[int, ...]) -> bool:
 
 
 def tells_generators_apart(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a discriminator's verdict has logits of which generator made a sample.
+    """Whether a discriminator's output has logits of which generator made a sample.
 
     Example:
         >>> tells_generators_apart(nn.Linear(2, 1), (2,))
         False
     """
-    verdict = try_out(module, random_batch(shape))
-    return isinstance(verdict, Verdict) and verdict.generator_logits is not None
+    output = try_out(module, random_batch(shape))
+    return isinstance(output, DiscriminatorOutput) and output.generator_logits is not None
 
 
 def scores_like_probabilities(module: nn.Module, shape: tuple[int, ...]) -> bool:
@@ -93,7 +93,7 @@ def scores_like_probabilities(module: nn.Module, shape: tuple[int, ...]) -> bool
     return bool(((scores >= 0) & (scores <= 1)).all()) and bool((scores != scores[0]).any())
 
 
-def _tensors(output: Tensor | Verdict) -> list[Tensor]:
+def _tensors(output: Tensor | DiscriminatorOutput) -> list[Tensor]:
     if isinstance(output, Tensor):
         return [output]
     return [part for part in (output.score, output.code, output.generator_logits) if part is not None]

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.networks.probe import BATCH, has_batch_statistics, try_out
-from gantlet.objectives.base import Verdict
+from gantlet.networks.inspection import BATCH, has_batch_statistics, try_out
+from gantlet.objectives.base import DiscriminatorOutput
 
 
 class MinibatchDeviation(nn.Module):
@@ -18,8 +18,8 @@ class MinibatchDeviation(nn.Module):
 
 
 class CodeSeesTheBatch(nn.Module):
-    def forward(self, x: Tensor) -> Verdict:
-        return Verdict(score=x.sum(-1), code=x - x.mean(0))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput(score=x.sum(-1), code=x - x.mean(0))
 
 
 @pytest.mark.parametrize(

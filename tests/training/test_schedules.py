@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-import arena
+import games
 from contracts.doubles import BalanceLike
 from gantlet.errors import Refused
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.penalties.gradient import GradientPenalty
-from gantlet.training.anneal import Anneal, Stall
 from gantlet.training.blueprint import Tuning
 from gantlet.training.fleet import Fleet
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.step import PenaltyContext
 
 
@@ -27,23 +27,25 @@ def rates(fleet: Fleet, player: str = "generator") -> list[Any]:
 
 def test_began_s_fixed_schedule_counted_step_by_step() -> None:
     """1e-4 · 0.95^⌊t/3000⌋, never below 2e-5."""
-    anneal = Anneal("step", decay=0.95, every=3000, floor=0.2)
+    schedule = Schedule("step", decay=0.95, every=3000, floor=0.2)
     for t in range(0, 130_000, 500):
-        assert 1e-4 * anneal.factor(t) == pytest.approx(max(2e-5, 1e-4 * 0.95 ** (t // 3000)), rel=1e-12)
+        assert 1e-4 * schedule.factor(t) == pytest.approx(max(2e-5, 1e-4 * 0.95 ** (t // 3000)), rel=1e-12)
 
 
 def test_the_cosine_falls_by_half_its_way_in_half_its_time_and_stays() -> None:
-    anneal = Anneal("cosine", every=200, floor=0.1)
-    assert anneal.factor(0) == 1
-    assert anneal.factor(100) == pytest.approx(0.55)
-    assert [anneal.factor(t) for t in (200, 1000)] == [pytest.approx(0.1)] * 2
-    slopes = [anneal.factor(t + 1) - anneal.factor(t) for t in range(200)]
+    schedule = Schedule("cosine", every=200, floor=0.1)
+    assert schedule.factor(0) == 1
+    assert schedule.factor(100) == pytest.approx(0.55)
+    assert [schedule.factor(t) for t in (200, 1000)] == [pytest.approx(0.1)] * 2
+    slopes = [schedule.factor(t + 1) - schedule.factor(t) for t in range(200)]
     assert min(slopes) == pytest.approx(-0.9 * math.pi / 400, rel=1e-3)
 
 
 def test_learning_rates_and_beta2_reach_the_optimisers_of_both_players() -> None:
-    tuning = Tuning(lr=Anneal("step", decay=0.5, every=2), beta2=Anneal("cosine", every=4, floor=0.0), beta2_end=0.99)
-    fleet = arena.fleet(tuning=tuning)
+    tuning = Tuning(
+        lr=Schedule("step", decay=0.5, every=2), beta2=Schedule("cosine", every=4, floor=0.0), beta2_end=0.99
+    )
+    fleet = games.fleet(tuning=tuning)
     for t in range(6):
         fleet.advance()
         share = (1 + math.cos(math.pi * min(t, 4) / 4)) / 2
@@ -55,34 +57,36 @@ def test_learning_rates_and_beta2_reach_the_optimisers_of_both_players() -> None
 
 def test_a_tuned_fleet_moves_as_torch_does_with_those_rates() -> None:
     """Half the rate from the third step on: the same numbers as a fleet whose optimisers are built anew with it."""
-    tuned = arena.fleet(tuning=Tuning(lr=Anneal("step", decay=0.5, every=2)))
-    plain = arena.fleet()
-    arena.train(tuned, 2)
-    arena.train(plain, 2)
-    assert torch.equal(arena.parameters(tuned, "generator", 0), arena.parameters(plain, "generator", 0))
+    tuned = games.fleet(tuning=Tuning(lr=Schedule("step", decay=0.5, every=2)))
+    plain = games.fleet()
+    games.train(tuned, 2)
+    games.train(plain, 2)
+    assert torch.equal(games.parameters(tuned, "generator", 0), games.parameters(plain, "generator", 0))
     for optimiser in plain.optimisers.values():
         optimiser.tune([0.5] * 3)
-    held = [arena.parameters(fleet, "generator", 0).clone() for fleet in (tuned, plain)]
+    held = [games.parameters(fleet, "generator", 0).clone() for fleet in (tuned, plain)]
     tuned.advance()
     object.__setattr__(plain, "_tune", lambda: None)
     plain.advance()
-    moves = [arena.parameters(f, "generator", 0) - before for f, before in zip((tuned, plain), held, strict=True)]
+    moves = [games.parameters(f, "generator", 0) - before for f, before in zip((tuned, plain), held, strict=True)]
     assert torch.equal(*moves)
 
 
 def test_a_stall_halves_the_rate_of_the_member_that_stalls_alone() -> None:
-    stall = Stall(decay=0.5, every=2, floor=0.2)
-    state = stall.init(2)
+    plateau = ReduceOnPlateau(decay=0.5, every=2, floor=0.2)
+    state = plateau.init(2)
     measures = [(4, 4), (4, 4), (3, 4), (3, 4), (2, 4), (2, 4), (1, 3), (1, 3), (1, 3), (1, 3)]
     for t, pair in enumerate(measures):
-        state = stall.update(state, torch.tensor(pair, dtype=torch.float32).reshape(2, 1, 1), update=t)
+        state = plateau.update(state, torch.tensor(pair, dtype=torch.float32).reshape(2, 1, 1), update=t)
     # member 0 stalled once (1 after 1); member 1 at the second, third and fifth windows: 0.125, held at the floor
     assert state["factor"].flatten().tolist() == [0.5, pytest.approx(0.2)]
 
 
 def test_a_fleet_lowers_rates_where_convergence_stalls() -> None:
     objective = BalanceLike(gamma=0.5, rate=0.1)
-    fleet = arena.fleet(objective=objective, steps=60, tuning=Tuning(lr=Stall(decay=0.5, every=3, floor=0.01)))
+    fleet = games.fleet(
+        objective=objective, steps=60, tuning=Tuning(lr=ReduceOnPlateau(decay=0.5, every=3, floor=0.01))
+    )
     seen: list[tuple[float, ...]] = []
     for _ in range(60):
         fleet.advance()
@@ -105,7 +109,7 @@ def test_a_stall_needs_a_measure() -> None:
             return super().update(state, real=real, fake=fake)[0], {}
 
     with pytest.raises(Refused, match="Use lr_schedule=step or cosine"):
-        arena.fleet(objective=Quiet(), tuning=Tuning(lr=Stall())).advance()
+        games.fleet(objective=Quiet(), tuning=Tuning(lr=ReduceOnPlateau())).advance()
 
 
 def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,11 +123,11 @@ def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatc
 
     monkeypatch.setattr(PenaltyContext, "__init__", note)
     penalty = GradientPenalty(weight=2.0, every=3)
-    tuning = Tuning(penalty=Anneal("cosine", every=12, floor=0.5))
-    fleet = arena.fleet(objective=Wasserstein(), penalties=(penalty,), tuning=tuning, steps=1000)
-    arena.train(fleet, 6)
+    tuning = Tuning(penalty=Schedule("cosine", every=12, floor=0.5))
+    fleet = games.fleet(objective=Wasserstein(), penalties=(penalty,), tuning=tuning, steps=1000)
+    games.train(fleet, 6)
     assert [entry["factor"] for entry in found[::2]] == [
-        pytest.approx(Anneal("cosine", every=12, floor=0.5).factor(t)) for t in range(6)
+        pytest.approx(Schedule("cosine", every=12, floor=0.5).factor(t)) for t in range(6)
     ]
     rows = fleet.history.take()
     logged = {step for step, name in zip(rows.step, rows.name, strict=True) if name == "gradient_penalty"}
@@ -133,7 +137,7 @@ def test_a_lazy_penalty_comes_every_n_updates_with_n_times_its_weight(monkeypatc
 def test_a_lazy_penalty_is_scaled() -> None:
     def value(**options: Any) -> float:
         penalty = GradientPenalty(weight=2.0, **options)
-        fleet = arena.fleet(objective=Wasserstein(), penalties=(penalty,), steps=1000)
+        fleet = games.fleet(objective=Wasserstein(), penalties=(penalty,), steps=1000)
         fleet.advance()
         rows = fleet.history.take()
         return next(v for name, v in zip(rows.name, rows.value, strict=True) if name == "gradient_penalty")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gantlet.objectives.base import Verdict
-from gantlet.penalties.slope import across, between, sample_norm, slope, spread, squared_norm
+from gantlet.objectives.base import DiscriminatorOutput
+from gantlet.penalties.input_gradient import across, batch_std, between, input_gradient, sample_norm, squared_norm
 
 
 def test_the_norm_of_known_gradients() -> None:
@@ -39,7 +39,7 @@ def test_a_slope_is_that_of_each_sample_and_can_be_differentiated_again() -> Non
     """D = w x³: slope 3 w x², whose derivative in w is 3 x²."""
     w = torch.tensor(2.0, requires_grad=True)
     at = torch.tensor([1.0, -3.0]).reshape(1, 1, 2, 1).requires_grad_()
-    found = slope(lambda x: Verdict((w * x**3).squeeze(-1)), at)
+    found = input_gradient(lambda x: DiscriminatorOutput((w * x**3).squeeze(-1)), at)
     assert found.flatten().tolist() == [6.0, 54.0]
     first, second = torch.autograd.grad(found.sum(), [w, at], allow_unused=True)
     assert first is not None
@@ -60,7 +60,7 @@ def test_points_between_are_not_attached_to_either_end() -> None:
 def test_the_spread_is_one_number_per_batch() -> None:
     """Over samples and places at once, divided by n: {0, 2, 4, 6} has the variance 5."""
     x = torch.stack([torch.tensor([[0.0, 2.0], [4.0, 6.0]]), torch.full((2, 2), 7.0)]).reshape(2, 1, 2, 1, 2)
-    found = spread(x)
+    found = batch_std(x)
     assert found.shape == (2, 1, 1, 1, 1)
     assert found.flatten().tolist() == [pytest.approx(5**0.5), 0.0]
 

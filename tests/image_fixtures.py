@@ -1,4 +1,4 @@
-"""A source of pictures that is made up, and fails on request: ``shelf:COUNT`` through :class:`ShelfReader`."""
+"""A source of images that is made up, and fails on request: ``COUNT`` through :class:`FixtureReader`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gantlet.data.readers.base import Entry, Fault, Part
 from gantlet.errors import BadPicture
 
-__all__ = ["ShelfReader", "picture"]
+__all__ = ["FixtureReader", "picture"]
 
 
 def picture(place: int, height: int = 6, width: int = 8) -> NDArray[np.uint8]:
@@ -19,7 +19,7 @@ def picture(place: int, height: int = 6, width: int = 8) -> NDArray[np.uint8]:
     return np.random.default_rng(place).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-class ShelfReader:
+class FixtureReader:
     """``COUNT[,bad=3+5][,faults=2][,parts][,classes=4]``: pictures by number, some of them bad."""
 
     reads: list[int] = []  # noqa: RUF012 - shared on purpose: tests look at what was read
@@ -35,7 +35,7 @@ class ShelfReader:
             for place in range(int(count))
         ]
         self.faults = [Fault(f"loop{place}", "a link to itself") for place in range(int(given.get("faults", 0)))]
-        self.facts: Mapping[str, Any] = {"format": "shelf"}
+        self.facts: Mapping[str, Any] = {"format": "fixture"}
 
     def read(self, place: int) -> NDArray[np.uint8]:
         self.reads.append(place)

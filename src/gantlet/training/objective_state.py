@@ -1,4 +1,4 @@
-"""What a fleet remembers between updates beside weights: states of the objective, of penalties, and of a stalling rate.
+"""What a fleet remembers between updates beside weights: states of the objective, of penalties, and of a learning rate on a plateau.
 
 All of it is one flat mapping of tensors ``[S, 1, 1]``, so that a checkpoint holds it as it is: the objective's by its
 own names, a penalty's under its label, the learning rate's under ``stall``.
@@ -17,9 +17,9 @@ from torch import Tensor
 from gantlet.errors import Refused
 from gantlet.objectives.base import Stateful
 
-from .anneal import Stall
 from .blueprint import Blueprint
-from .step import Judged
+from .schedules import ReduceOnPlateau
+from .step import PlayerBatch
 
 __all__ = ["advanced", "initial", "part"]
 
@@ -30,10 +30,10 @@ _MEASURE = "convergence"
 def initial(blueprint: Blueprint) -> dict[str, Tensor]:
     """Every state at step 0."""
     members, execution = len(blueprint.seeds), blueprint.execution
-    found: dict[str, Tensor] = {}
+    initial_state: dict[str, Tensor] = {}
     for prefix, owner in _owners(blueprint):
-        found |= {f"{prefix}{name}": value for name, value in owner.init(members).items()}
-    return {name: value.to(execution.device, execution.dtype) for name, value in found.items()}
+        initial_state |= {f"{prefix}{name}": value for name, value in owner.init(members).items()}
+    return {name: value.to(execution.device, execution.dtype) for name, value in initial_state.items()}
 
 
 def part(state: Mapping[str, Tensor], owner: str) -> dict[str, Tensor]:
@@ -49,30 +49,30 @@ def part(state: Mapping[str, Tensor], owner: str) -> dict[str, Tensor]:
 
 
 def advanced(
-    blueprint: Blueprint, state: Mapping[str, Tensor], judged: Judged, alive: Tensor, update: int
+    blueprint: Blueprint, state: Mapping[str, Tensor], batch: PlayerBatch, alive: Tensor, update: int
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Every state after discriminator update ``update``, and what to log; members that are out keep theirs."""
-    assert judged.real is not None
+    """Every state after discriminator update ``update``, and what to log; diverged members keep theirs."""
+    assert batch.real is not None
     moved: dict[str, Tensor] = {}
-    seen: dict[str, Tensor] = {}
-    given: dict[str, Any] = judged.arguments(blueprint.objective)
+    monitored: dict[str, Tensor] = {}
+    given: dict[str, Any] = batch.arguments(blueprint.objective)
     for prefix, owner in _owners(blueprint):
-        if isinstance(owner, Stall):
-            if _MEASURE not in seen:
+        if isinstance(owner, ReduceOnPlateau):
+            if _MEASURE not in monitored:
                 raise Refused(
                     f"lr_schedule=on-plateau watches what an objective calls '{_MEASURE}', but this one's update reports "
-                    f"{', '.join(seen) or 'nothing'}. Use lr_schedule=step or cosine."
+                    f"{', '.join(monitored) or 'nothing'}. Use lr_schedule=step or cosine."
                 )
-            fresh = owner.update(part(state, _STALL), seen[_MEASURE], update=update)
+            fresh = owner.update(part(state, _STALL), monitored[_MEASURE], update=update)
         elif not prefix:
-            fresh, seen = owner.update(part(state, ""), real=given["real"], fake=given["fake"])
+            fresh, monitored = owner.update(part(state, ""), real=given["real"], fake=given["fake"])
         else:
             own = part(state, prefix[:-1])
-            fresh, more = owner.update(own, real=judged.real.score.detach(), fake=judged.fake.score.detach())
-            seen |= more
+            fresh, more = owner.update(own, real=batch.real.score.detach(), fake=batch.fake.score.detach())
+            monitored |= more
         moved |= {f"{prefix}{name}": value.detach() for name, value in fresh.items()}
     keep = alive.reshape(-1, 1, 1)
-    return {name: torch.where(keep, value, state[name]) for name, value in moved.items()}, seen
+    return {name: torch.where(keep, value, state[name]) for name, value in moved.items()}, monitored
 
 
 def _owners(blueprint: Blueprint) -> Iterator[tuple[str, Any]]:
@@ -82,5 +82,5 @@ def _owners(blueprint: Blueprint) -> Iterator[tuple[str, Any]]:
     for penalty in blueprint.penalties:
         if isinstance(penalty, Stateful):
             yield f"{penalty.label}/", penalty
-    if isinstance(blueprint.tuning.lr, Stall):
+    if isinstance(blueprint.tuning.lr, ReduceOnPlateau):
         yield f"{_STALL}/", blueprint.tuning.lr

@@ -1,4 +1,4 @@
-"""The feed: which real samples and which latents each member sees at each update.
+"""Batch loaders: which real samples and which latents each member sees at each update.
 
 Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped;
 and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
@@ -18,9 +18,9 @@ from torch import Tensor
 from gantlet.data.base import Dataset, Pool
 from gantlet.errors import BadData, Refused
 
-from .randomness import Draws, block_length, keyed_generator
+from .randomness import KeyedRandom, block_length, keyed_generator
 
-__all__ = ["POOL_SEED", "Feed", "Latents", "fixed_latents"]
+__all__ = ["POOL_SEED", "BatchLoader", "Latents", "fixed_latents"]
 
 POOL_SEED = 1
 """The seed of everything that all members share (latent pools, test latents), as in the α-GAN experiments."""
@@ -29,40 +29,40 @@ POOL_SEED = 1
 class _Order:
     """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped."""
 
-    def __init__(self, draws: Draws, name: str, *, size: int, batch: int) -> None:
-        self.draws, self.name, self.size, self.batch = draws, name, size, batch
+    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int) -> None:
+        self.random, self.name, self.size, self.batch = random, name, size, batch
         self.batches = size // batch
         self._epochs: dict[int, Tensor] = {}
 
     def at(self, update: int) -> Tensor:  # [U, B] int64, on the CPU
-        epoch, place = divmod(update, self.batches)
+        epoch, index = divmod(update, self.batches)
         if epoch not in self._epochs:
             orders = [
                 torch.randperm(self.size, generator=keyed_generator(seed, epoch, self.name))
-                for seed in self.draws.distinct
+                for seed in self.random.distinct
             ]
-            # The last epoch stays beside the new one: what is fetched ahead may lie in either.
+            # The last epoch stays beside the new one: what is prefetched may belong to either.
             self._epochs = {kept: order for kept, order in self._epochs.items() if abs(kept - epoch) == 1}
             self._epochs[epoch] = torch.stack(orders)  # [U, N]
-        return self._epochs[epoch][:, place * self.batch : (place + 1) * self.batch]
+        return self._epochs[epoch][:, index * self.batch : (index + 1) * self.batch]
 
 
 class _Resident:
-    """A pool that lies in memory, on the device: 8-bit images stay 8-bit there, and all members share it."""
+    """A pool that is held in memory, on the device: 8-bit images stay 8-bit there, and all members share it."""
 
-    def __init__(self, pool: Tensor, draws: Draws) -> None:
-        self._draws = draws
-        self._pool = pool.to(draws.device) if pool.dtype == torch.uint8 else pool.to(draws.device, draws.dtype)
+    def __init__(self, pool: Tensor, random: KeyedRandom) -> None:
+        self._random = random
+        self._pool = pool.to(random.device) if pool.dtype == torch.uint8 else pool.to(random.device, random.dtype)
 
     def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
-        return self._pool[self._draws.spread(order.at(update).to(self._draws.device))]
+        return self._pool[self._random.spread(order.at(update).to(self._random.device))]
 
 
 class _Streaming:
     """A pool that is fetched batch by batch, some batches ahead."""
 
-    def __init__(self, pool: Pool, draws: Draws, *, ahead: int = 4) -> None:
-        self._pool, self._draws, self._ahead = pool, draws, ahead
+    def __init__(self, pool: Pool, random: KeyedRandom, *, ahead: int = 4) -> None:
+        self._pool, self._random, self._ahead = pool, random, ahead
         self._last = (-1, torch.empty(0))
 
     def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
@@ -70,13 +70,13 @@ class _Streaming:
             batch = self._pool.take(order.at(update))  # [U, B, *x]
             for step in range(1, self._ahead + 1):
                 self._pool.prefetch(order.at(update + step))
-            if self._draws.device.type == "cuda":
-                batch = batch.pin_memory().to(self._draws.device, non_blocking=True)
+            if self._random.device.type == "cuda":
+                batch = batch.pin_memory().to(self._random.device, non_blocking=True)
             self._last = (update, batch)
-        return self._draws.spread(self._last[1])
+        return self._random.spread(self._last[1])
 
 
-class Feed:
+class BatchLoader:
     """Real batches ``[S, 1, B, *x]`` by discriminator update.
 
     Raises:
@@ -84,17 +84,17 @@ class Feed:
         Refused: Endless sampling of a data set whose distribution is not known.
     """
 
-    def __init__(self, dataset: Dataset, draws: Draws, *, batch: int, kind: Literal["fixed", "endless"]) -> None:
+    def __init__(self, dataset: Dataset, random: KeyedRandom, *, batch: int, kind: Literal["fixed", "endless"]) -> None:
         if dataset.size < batch:
             raise BadData(
                 f"The training pool holds {dataset.size} samples, fewer than one batch of {batch}. Lower batch_size."
             )
         if kind == "endless" and dataset.endless is None:
             raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
-        self._draws, self._batch, self._kind, self._dataset = draws, batch, kind, dataset
+        self._random, self._batch, self._kind, self._dataset = random, batch, kind, dataset
         streamed = dataset.streamed
-        self._pool = _Resident(dataset.train, draws) if streamed is None else _Streaming(streamed, draws)
-        self._order = _Order(draws, "real/order", size=dataset.size, batch=batch)
+        self._pool = _Resident(dataset.train, random) if streamed is None else _Streaming(streamed, random)
+        self._order = _Order(random, "real/order", size=dataset.size, batch=batch)
         self._length = block_length(batch * dataset.train[0].numel())
 
     @property
@@ -110,12 +110,12 @@ class Feed:
     def real(self, update: int) -> Tensor:
         """The real batch of discriminator update ``update``, ``[S, 1, B, *x]``."""
         if self._kind == "endless":
-            return self._draws.custom("real/endless", update, self._length, self._fresh).unsqueeze(1)
-        batch = self._dataset.floats(self._pool.at(self._order, update), self._draws.dtype)  # [S, B, *x]
+            return self._random.custom("real/endless", update, self._length, self._fresh).unsqueeze(1)
+        batch = self._dataset.floats(self._pool.at(self._order, update), self._random.dtype)  # [S, B, *x]
         return (self._mirrored(batch, update) if self._dataset.flips else batch).unsqueeze(1)
 
     def _mirrored(self, batch: Tensor, update: int) -> Tensor:  # [S, B, *x]
-        coins = self._draws.draw("real/flip", update, (self._batch,), "uniform") < 0.5  # [S, B]
+        coins = self._random.draw("real/flip", update, (self._batch,), "uniform") < 0.5  # [S, B]
         return torch.where(coins.reshape(*coins.shape, *[1] * (batch.dim() - 2)), batch.flip(-1), batch)
 
     def _fresh(self, generator: torch.Generator, length: int) -> Tensor:  # [n, B, *x]
@@ -135,7 +135,7 @@ class Latents:
 
     def __init__(
         self,
-        draws: Draws,
+        random: KeyedRandom,
         *,
         shape: tuple[int, int, int],
         prior: Literal["normal", "uniform"] = "normal",
@@ -144,21 +144,21 @@ class Latents:
     ) -> None:
         self._shared = shared
         self._generators, self._batch, self._latent = shape  # K, B, latent
-        self._draws = draws
+        self._random = random
         self._prior: Literal["normal", "uniform"] = prior
         self._pool, self._order = torch.empty(0), None
         if pool is not None:
             numbers = fixed_latents(pool, self._latent, prior, name="latent/pool")
-            self._pool = numbers.to(draws.device, draws.dtype)
-            self._order = _Order(draws, "latent/order", size=pool, batch=self._batch)
+            self._pool = numbers.to(random.device, random.dtype)
+            self._order = _Order(random, "latent/order", size=pool, batch=self._batch)
 
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
         if self._order is not None:
-            drawn = self._pool[self._draws.spread(self._order.at(update).to(self._draws.device))].unsqueeze(1)
+            drawn = self._pool[self._random.spread(self._order.at(update).to(self._random.device))].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
         apart = 1 if self._shared else self._generators
-        drawn = self._draws.draw(name, update, (apart, self._batch, self._latent), self._prior)
+        drawn = self._random.draw(name, update, (apart, self._batch, self._latent), self._prior)
         drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
         return drawn.expand(-1, self._generators, -1, -1)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gantlet.networks.same import same_convolution, same_deconvolution
+from gantlet.networks.same_padding import same_convolution, same_deconvolution
 
 KERNELS = [(5, 2), (4, 2), (3, 2), (2, 2), (3, 1), (5, 1), (6, 3)]
 every_kernel = pytest.mark.parametrize(("kernel", "stride"), KERNELS)

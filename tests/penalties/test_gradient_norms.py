@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.max_gradient import MaxGradient
 from gantlet.penalties.one_sided import OneSidedGradient
 from gantlet.penalties.r1 import R1
 from gantlet.penalties.r2 import R2
 
 
-def quadratic(x: Tensor) -> Verdict:
-    return Verdict(x.flatten(3).square().sum(-1) / 2)
+def quadratic(x: Tensor) -> DiscriminatorOutput:
+    return DiscriminatorOutput(x.flatten(3).square().sum(-1) / 2)
 
 
 REAL = torch.tensor([1.0, 3.0]).reshape(1, 1, 2, 1)
@@ -45,7 +45,9 @@ def test_r1_makes_the_dirac_gan_converge() -> None:
         theta, psi = torch.tensor(1.0), torch.tensor(1.0, requires_grad=True)
         real = torch.zeros(1, 1, 1, 1)
         for _ in range(100):
-            drift = R1(weight=weight)(lambda x, psi=psi: Verdict((psi * x).squeeze(-1)), real=real, fake=real).sum()
+            drift = R1(weight=weight)(
+                lambda x, psi=psi: DiscriminatorOutput((psi * x).squeeze(-1)), real=real, fake=real
+            ).sum()
             (pull,) = torch.autograd.grad(drift, psi)
             theta, psi = theta + 0.1 * psi.detach(), (psi.detach() - 0.1 * (theta + pull)).requires_grad_()
         distance[weight] = float((theta**2 + psi.detach() ** 2).sqrt())
@@ -72,7 +74,7 @@ def test_only_the_steepest_sample_is_pressed() -> None:
     w = torch.tensor([1.0, 1.0]).requires_grad_()
     noise = {"mix": torch.ones(1, 1, 2)}
     value = MaxGradient(weight=1.0)(
-        lambda x: Verdict(w * x.square().squeeze(-1) / 2), real=REAL, fake=REAL, noise=noise
+        lambda x: DiscriminatorOutput(w * x.square().squeeze(-1) / 2), real=REAL, fake=REAL, noise=noise
     )
     (found,) = torch.autograd.grad(value.sum(), w)
     assert found.tolist() == [0.0, 18.0]

@@ -1,4 +1,4 @@
-"""What a discriminator sees of samples: instance noise on each, and several side by side as one (PacGAN).
+"""From samples to a discriminator's input: instance noise on each, and several side by side as one (PacGAN).
 
 Legend: ``S`` members, ``J`` batches, ``B`` batch, ``m`` samples of a pack, ``*x`` sample shape.
 """
@@ -10,29 +10,29 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .blueprint import InstanceNoise
-from .randomness import Draws
+from .randomness import KeyedRandom
 
-__all__ = ["View", "packed", "packed_shape"]
+__all__ = ["DiscriminatorInput", "packed", "packed_shape"]
 
 
 @dataclass(frozen=True)
-class View:
-    """The way from samples to a discriminator's input."""
+class DiscriminatorInput:
+    """Adds instance noise to samples and packs them."""
 
-    draws: Draws
+    random: KeyedRandom
     pack: int = 1
     noise: InstanceNoise | None = None
 
     def __call__(
         self, x: Tensor, *, name: str, update: int, step: int
     ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
-        """Samples as the discriminator sees them; ``name`` and ``update`` key the noise, ``step`` says how far it has faded."""
+        """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed."""
         if self.noise is not None:
             scale = self.noise.scale
             if isinstance(scale, Tensor):
                 scale = scale.reshape(-1, *[1] * (x.dim() - 1))
-            fresh = self.draws.draw(f"instance/{name}", update, tuple(x.shape[1:]), "normal")
-            x = x + scale * self.noise.anneal.factor(step) * fresh
+            fresh = self.random.draw(f"instance/{name}", update, tuple(x.shape[1:]), "normal")
+            x = x + scale * self.noise.schedule.factor(step) * fresh
         return packed(x, self.pack)
 
 
@@ -52,7 +52,7 @@ def packed(x: Tensor, pack: int) -> Tensor:
 
 
 def packed_shape(shape: tuple[int, ...], pack: int) -> tuple[int, ...]:
-    """The shape of what is judged, from a sample's.
+    """The shape of a discriminator's input, from a sample's.
 
     Example:
         >>> packed_shape((3, 28, 28), 2)

@@ -6,9 +6,9 @@ r"""How a number changes over training: constant, in steps, or along half a cosi
 
 A factor multiplies the value at the start; :math:`f_\infty` is where it ends and may be above 1. ``step`` with
 :math:`\delta = 0.95`, :math:`n = 3000`, :math:`f_\infty = 0.2` is the fixed schedule of BEGAN's TensorFlow
-re-implementation; ``cosine`` over the first part of a run is R3GAN's burn-in. ``on-stall`` multiplies by δ whenever the
+re-implementation; ``cosine`` over the first part of a run is R3GAN's ramp (there called burn-in). ``on-stall`` multiplies by δ whenever the
 measure of convergence M, in the mean over n updates, has not improved (BEGAN's own rule), so that it is a matter of
-each member: see :class:`Stall`.
+each member: see :class:`ReduceOnPlateau`.
 
 References:
     | BEGAN: Boundary equilibrium generative adversarial networks (Berthelot et al., 2017), https://arxiv.org/abs/1703.10717
@@ -27,11 +27,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-__all__ = ["Anneal", "Stall"]
+__all__ = ["ReduceOnPlateau", "Schedule"]
 
 
 @dataclass(frozen=True)
-class Anneal:
+class Schedule:
     """A factor over steps.
 
     Attributes:
@@ -41,10 +41,10 @@ class Anneal:
         floor: Where the factor ends.
 
     Example:
-        >>> began = Anneal("step", decay=0.95, every=3000, floor=0.2)
+        >>> began = Schedule("step", decay=0.95, every=3000, floor=0.2)
         >>> [round(began.factor(t), 4) for t in (0, 2999, 3000, 10**6)]
         [1.0, 1.0, 0.95, 0.2]
-        >>> [round(Anneal("cosine", every=100, floor=0.5).factor(t), 4) for t in (0, 50, 100, 150)]
+        >>> [round(Schedule("cosine", every=100, floor=0.5).factor(t), 4) for t in (0, 50, 100, 150)]
         [1.0, 0.75, 0.5, 0.5]
     """
 
@@ -65,11 +65,11 @@ class Anneal:
 
 
 @dataclass(frozen=True)
-class Stall:
+class ReduceOnPlateau:
     """A factor per member that falls when a measure stops improving.
 
     Attributes:
-        decay: What a stall multiplies by.
+        decay: What a plateau multiplies by.
         every: Updates over which the measure is averaged before it is compared.
         floor: The factor never falls below it.
     """
@@ -79,7 +79,7 @@ class Stall:
     floor: float = 0.0
 
     def init(self, members: int) -> dict[str, Tensor]:
-        """Nothing seen yet, factor 1; ``[S, 1, 1]`` each."""
+        """No measure yet, factor 1; ``[S, 1, 1]`` each."""
         ones = torch.ones(members, 1, 1)
         return {"factor": ones, "best": ones * torch.inf, "sum": ones * 0}
 
@@ -87,9 +87,9 @@ class Stall:
         """The state after discriminator update ``update`` (from 0) with this measure, ``[S, 1, 1]``.
 
         Example:
-            >>> state, stall = Stall(every=2).init(1), Stall(every=2)
+            >>> state, plateau = ReduceOnPlateau(every=2).init(1), ReduceOnPlateau(every=2)
             >>> for t, value in enumerate((4.0, 4.0, 3.0, 3.0, 3.0, 3.0)):
-            ...     state = stall.update(state, torch.full((1, 1, 1), value), update=t)
+            ...     state = plateau.update(state, torch.full((1, 1, 1), value), update=t)
             >>> state["factor"].item(), state["best"].item()
             (0.5, 3.0)
         """

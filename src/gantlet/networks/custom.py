@@ -19,24 +19,24 @@ from torch import Tensor, nn
 
 from gantlet.catalogue import is_path, load_path
 from gantlet.errors import BadValue
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.settings import setting
 
 from .base import Family
+from .inspection import BATCH, has_batch_statistics, random_batch, try_out
 from .mlp import MLP
-from .probe import BATCH, has_batch_statistics, random_batch, try_out
 
-__all__ = ["OwnNetworks", "ScorePerSample"]
+__all__ = ["CustomNetworks", "ScorePerSample"]
 
 
 @dataclass(frozen=True)
-class OwnNetworks:
+class CustomNetworks:
     """A family made of the user's classes; what is not named comes from the family ``rest``.
 
     ``shape`` is a sample's shape; it is needed to find out what an own discriminator ``provides``.
 
     Example:
-        >>> family = OwnNetworks(own_generator="torch.nn:Identity")
+        >>> family = CustomNetworks(own_generator="torch.nn:Identity")
         >>> family.generator(latent=2, shape=(2,))
         Identity()
     """
@@ -56,20 +56,22 @@ class OwnNetworks:
         if not self.own_discriminator:
             return self.rest.provides
         if self.shape is None:
-            raise BadValue("What an own discriminator provides is found by trying it: give OwnNetworks a shape.")
+            raise BadValue(
+                "What an own discriminator provides is found out by running it: give CustomNetworks a shape."
+            )
         with torch.random.fork_rng(devices=[]):
-            judge = self.discriminator(shape=self.shape)
-        found = set[str]() if has_batch_statistics(judge, self.shape) else {"no_batch_statistics"}
-        verdict = try_out(judge, random_batch(self.shape))
-        if isinstance(verdict, Verdict) and verdict.code is not None:
-            found.add("autoencoder")
-        return frozenset(found)
+            discriminator = self.discriminator(shape=self.shape)
+        provided = set[str]() if has_batch_statistics(discriminator, self.shape) else {"no_batch_statistics"}
+        output = try_out(discriminator, random_batch(self.shape))
+        if isinstance(output, DiscriminatorOutput) and output.code is not None:
+            provided.add("autoencoder")
+        return frozenset(provided)
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """A fresh generator.
 
         Raises:
-            BadValue: The name cannot be imported or built, or its output has not the sample shape.
+            BadValue: The name cannot be imported or built, or its output does not have the sample shape.
         """
         if not self.own_generator:
             return self.rest.generator(latent=latent, shape=shape)
@@ -78,7 +80,7 @@ class OwnNetworks:
         expected = (BATCH, *shape)
         if not isinstance(made, Tensor) or tuple(made.shape) != expected:
             raise BadValue(
-                f"own_generator={self.own_generator} returned {_words(made)} for {BATCH} latents of size "
+                f"own_generator={self.own_generator} returned {_description(made)} for {BATCH} latents of size "
                 f"{latent}: expected samples, a tensor of shape {list(expected)}."
             )
         return module
@@ -87,20 +89,20 @@ class OwnNetworks:
         """A fresh discriminator; scores of shape ``[B, 1, …]`` are made ``[B]``.
 
         Raises:
-            BadValue: The name cannot be imported or built, or does not give one score per sample.
+            BadValue: The name cannot be imported or built, or does not return one score per sample.
         """
         if not self.own_discriminator:
             return self.rest.discriminator(shape=shape, generators=generators)
         offered = {"shape": shape, "generators": generators}
-        judge = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
-        verdict = _tried("own_discriminator", self.own_discriminator, judge, shape)
-        score = verdict.score if isinstance(verdict, Verdict) else verdict
+        discriminator = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
+        output = _tried("own_discriminator", self.own_discriminator, discriminator, shape)
+        score = output.score if isinstance(output, DiscriminatorOutput) else output
         if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
             raise BadValue(
-                f"own_discriminator={self.own_discriminator} returned {_words(score)} for {BATCH} samples of "
-                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a Verdict of such."
+                f"own_discriminator={self.own_discriminator} returned {_description(score)} for {BATCH} samples of "
+                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a DiscriminatorOutput with such a score."
             )
-        return judge
+        return discriminator
 
 
 class ScorePerSample(nn.Module):
@@ -111,16 +113,16 @@ class ScorePerSample(nn.Module):
         tensor([1., 2.])
     """
 
-    def __init__(self, judge: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.judge = judge
+        self.judge = discriminator  # the name is part of those of the parameters in checkpoints
 
     def forward(self, x: Tensor) -> Any:  # [B, *x] -> [B]
-        """Judge, then drop axes of length 1."""
-        verdict = self.judge(x)
-        if isinstance(verdict, Verdict):
-            return replace(verdict, score=_flat(verdict.score))
-        return _flat(verdict) if isinstance(verdict, Tensor) else verdict
+        """Call the module, then drop axes of length 1."""
+        output = self.judge(x)
+        if isinstance(output, DiscriminatorOutput):
+            return replace(output, score=_flat(output.score))
+        return _flat(output) if isinstance(output, Tensor) else output
 
 
 def _flat(score: Tensor) -> Tensor:
@@ -167,7 +169,7 @@ def _accepted(key: str, path: str, factory: Callable[..., Any], offered: dict[st
     missing = [name for name in required if name not in offered or name not in by_name]
     if missing:
         raise BadValue(
-            f"{key}={path} wants the argument '{missing[0]}', but gantlet gives {' and '.join(offered)}, "
+            f"{key}={path} requires the argument '{missing[0]}', but gantlet passes {' and '.join(offered)}, "
             f"by name: give it a default, or name a function that fills it in."
         )
     return {name: value for name, value in offered.items() if name in by_name}
@@ -184,10 +186,10 @@ def _given(arguments: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in arguments.items()) or "no arguments"
 
 
-def _words(came: object) -> str:
-    if isinstance(came, Tensor):
-        return f"a tensor of shape {list(came.shape)}"
-    return _article(type(came).__name__)
+def _description(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {list(value.shape)}"
+    return _article(type(value).__name__)
 
 
 def _article(kind: str) -> str:

@@ -17,10 +17,10 @@ from statistics import median
 
 from gantlet.cpu import cores
 
-from .contenders import Contender, shared_out
-from .crew import Series, measure
+from .baselines import Candidate, shared_out
 from .sections import Section, goal, spread, times
 from .teams import GAMES, Game
+from .workers import Series, measure
 
 __all__ = ["compare"]
 
@@ -54,27 +54,27 @@ def compare(*, rounds: int, seconds: float, games: Sequence[Game] = tuple(GAMES.
     return Section("teams: all generators in one stack", header, rows, notes, dict(numbers))
 
 
-def _as_it_runs(game: Game, members: int) -> list[Contender]:
+def _as_it_runs(game: Game, members: int) -> list[Candidate]:
     """The processes of ``gantlet run``."""
     if members == 1:
-        return [Contender("gantlet", game.name, threads=cores())]
+        return [Candidate("gantlet", game.name, threads=cores())]
     return shared_out(game.name, members, cores())
 
 
-def _sides(game: Game, members: int, run: Sequence[Contender]) -> dict[str, Sequence[Contender]]:
-    alone = [Contender("gantlet", game.name, members)]
+def _sides(game: Game, members: int, run: Sequence[Candidate]) -> dict[str, Sequence[Candidate]]:
+    alone = [Candidate("gantlet", game.name, members)]
     scripts = {
-        f"script, threads: {threads}": [Contender("plain", game.name, threads=threads)]
+        f"script, threads: {threads}": [Candidate("plain", game.name, threads=threads)]
         for threads in dict.fromkeys((cores(), 1))
     }
     return {
         **scripts,
         "gantlet as it runs": run,
-        "bfloat16 as it runs": [replace(contender, kind="bfloat16") for contender in run],
-        "products as it runs": [replace(contender, kind="products") for contender in run],
+        "bfloat16 as it runs": [replace(candidate, kind="bfloat16") for candidate in run],
+        "products as it runs": [replace(candidate, kind="products") for candidate in run],
         f"gantlet, {_ONE}": alone,
-        f"bfloat16, {_ONE}": [replace(contender, kind="bfloat16") for contender in alone],
-        f"products, {_ONE}": [replace(contender, kind="products") for contender in alone],
+        f"bfloat16, {_ONE}": [replace(candidate, kind="bfloat16") for candidate in alone],
+        f"products, {_ONE}": [replace(candidate, kind="products") for candidate in alone],
     }
 
 
@@ -88,7 +88,7 @@ def _rows(series: Mapping[str, Series], base: Series) -> list[tuple[str, ...]]:
     return rows
 
 
-def _said(series: Mapping[str, Series], base: str, run: Sequence[Contender]) -> str:
+def _said(series: Mapping[str, Series], base: str, run: Sequence[Candidate]) -> str:
     """What the table says of the layout, of the limit, and of one thread."""
     layout = (
         f"{len(run)} process{'es' if len(run) > 1 else ''} × {run[0].threads} thread{'s' if run[0].threads > 1 else ''}"

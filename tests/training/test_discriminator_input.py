@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-import arena
+import games
 from gantlet.networks.mlp import MLP
-from gantlet.training.anneal import Anneal
 from gantlet.training.blueprint import Execution, InstanceNoise, Player, Sizes
+from gantlet.training.discriminator_input import DiscriminatorInput, packed, packed_shape
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import Draws
+from gantlet.training.randomness import KeyedRandom
 from gantlet.training.sampling import decision, scores
-from gantlet.training.view import View, packed, packed_shape
+from gantlet.training.schedules import Schedule
 
 FAMILY = MLP(g_width=7, g_depth=2, d_width=5, d_depth=2)
 
@@ -25,7 +25,7 @@ def packing(members: int = 3, pack: int = 2) -> dict[str, Any]:
     shape = packed_shape((2,), pack)
     return {
         "sizes": Sizes(batch=8, latent=3, steps=20, pack=pack),
-        "discriminator": Player(lambda: FAMILY.discriminator(shape=shape), arena.adam(members)),
+        "discriminator": Player(lambda: FAMILY.discriminator(shape=shape), games.adam(members)),
     }
 
 
@@ -39,8 +39,8 @@ def test_neighbours_stand_side_by_side() -> None:
 
 
 def test_a_packed_score_belongs_to_every_sample_of_its_pack() -> None:
-    fleet = arena.fleet(**packing())
-    x = torch.randn(5, 2, dtype=torch.float64)  # an odd number: the last is judged beside the first
+    fleet = games.fleet(**packing())
+    x = torch.randn(5, 2, dtype=torch.float64)  # an odd number: the last is scored beside the first
     said = scores(fleet, x, [0, 2])
     assert said.shape == (2, 5)
     pairs = torch.cat([x, x[:1]]).reshape(3, 4)
@@ -53,15 +53,15 @@ def test_a_packed_score_belongs_to_every_sample_of_its_pack() -> None:
 
 
 def test_the_map_of_a_packed_discriminator_shows_each_point_twice() -> None:
-    fleet = arena.fleet(**packing())
+    fleet = games.fleet(**packing())
     xs, ys, values = decision(fleet, 1, 2.0, points=5)
     corner = torch.stack([xs[3], ys[1]]).double().repeat(2, 1)
     torch.testing.assert_close(values[1, 3], scores(fleet, corner, [1])[0, 0])
 
 
 def noise_of(name: str, update: int) -> Tensor:
-    draws = Draws((1, 2), device=torch.device("cpu"), dtype=torch.float64)
-    view = View(draws, noise=InstanceNoise(1.0))
+    draws = KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float64)
+    view = DiscriminatorInput(draws, noise=InstanceNoise(1.0))
     return view(torch.zeros(2, 3, 400, 2, dtype=torch.float64), name=name, update=update, step=0)
 
 
@@ -75,9 +75,9 @@ def test_instance_noise_is_normal_keyed_and_independent_by_member_update_and_pla
 
 
 def test_instance_noise_is_per_member_and_fades() -> None:
-    draws = Draws((1, 1), device=torch.device("cpu"), dtype=torch.float64)
+    draws = KeyedRandom((1, 1), device=torch.device("cpu"), dtype=torch.float64)
     scale = torch.tensor([0.5, 0.0], dtype=torch.float64).reshape(2, 1, 1)
-    view = View(draws, noise=InstanceNoise(scale, Anneal("linear", every=10)))
+    view = DiscriminatorInput(draws, noise=InstanceNoise(scale, Schedule("linear", every=10)))
     x = torch.ones(2, 1, 6, 2, dtype=torch.float64)
     full, half, none = (view(x, name="d/real", update=0, step=step) - x for step in (0, 5, 10))
     assert torch.equal(full[1], torch.zeros_like(full[1]))
@@ -88,11 +88,11 @@ def test_instance_noise_is_per_member_and_fades() -> None:
 
 def test_the_generator_feels_its_own_gradient_through_the_noise() -> None:
     """Noise is added, so that dL/dx is that at the noisy point: a step differs from the noiseless one, and is finite."""
-    plain, noisy = arena.fleet(), arena.fleet(noise=InstanceNoise(0.3))
+    plain, noisy = games.fleet(), games.fleet(noise=InstanceNoise(0.3))
     for fleet in (plain, noisy):
-        arena.train(fleet, 3)
-    assert arena.difference(arena.parameters(noisy, "generator", 0), arena.parameters(plain, "generator", 0)) > 1e-4
-    assert not noisy.exits
+        games.train(fleet, 3)
+    assert games.difference(games.parameters(noisy, "generator", 0), games.parameters(plain, "generator", 0)) > 1e-4
+    assert not noisy.divergences
 
 
 @pytest.mark.parametrize("dtype", [torch.float32])
@@ -101,9 +101,9 @@ def test_bfloat16_products_stay_close_to_float32(dtype: torch.dtype) -> None:
     found: list[dict[str, float]] = []
     for mixed in (False, True):
         fleet = Fleet(
-            arena.sheet(steps=1000, execution=Execution(route="stacked", dtype=dtype, mixed=mixed)), arena.dataset()
+            games.sheet(steps=1000, execution=Execution(route="stacked", dtype=dtype, mixed=mixed)), games.dataset()
         )
-        arena.train(fleet, 1)
+        games.train(fleet, 1)
         rows = fleet.history.take()
         found.append(
             {name: value for slot, name, value in zip(rows.slot, rows.name, rows.value, strict=True) if slot == 0}

@@ -1,4 +1,4 @@
-"""The feed: every item once per epoch, in an order keyed by (seed, epoch); latents keyed by update."""
+"""Batch loaders: every item once per epoch, in an order keyed by (seed, epoch); latents keyed by update."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
-from gantlet.training.feed import POOL_SEED, Feed, Latents, fixed_latents
-from gantlet.training.randomness import Draws, block_length, keyed_generator
+from gantlet.training.batch_loader import POOL_SEED, BatchLoader, Latents, fixed_latents
+from gantlet.training.randomness import KeyedRandom, block_length, keyed_generator
 
 
 def numbered(count: int, **more: Any) -> Dataset:
@@ -22,12 +22,12 @@ def numbered(count: int, **more: Any) -> Dataset:
     return Dataset(torch.stack([values, values], 1), torch.zeros(1, 2), **more)
 
 
-def draws(*seeds: int) -> Draws:
-    return Draws(seeds, device=torch.device("cpu"), dtype=torch.float32)
+def draws(*seeds: int) -> KeyedRandom:
+    return KeyedRandom(seeds, device=torch.device("cpu"), dtype=torch.float32)
 
 
-def feed(count: int, batch: int, *seeds: int, kind: Any = "fixed", **more: Any) -> Feed:
-    return Feed(numbered(count, **more), draws(*seeds), batch=batch, kind=kind)
+def loader(count: int, batch: int, *seeds: int, kind: Any = "fixed", **more: Any) -> BatchLoader:
+    return BatchLoader(numbered(count, **more), draws(*seeds), batch=batch, kind=kind)
 
 
 class Shelf:
@@ -58,7 +58,7 @@ def pictures(count: int) -> Tensor:
     return torch.randint(0, 256, (count, 3, 4, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def seen(made: Feed, updates: range) -> Tensor:
+def seen(made: BatchLoader, updates: range) -> Tensor:
     """Which items each member sees, ``[S, updates, B]``."""
     return torch.stack([made.real(update)[:, 0, :, 0] for update in updates], 1).long()
 
@@ -71,9 +71,9 @@ def seen(made: Feed, updates: range) -> Tensor:
 def test_every_item_comes_once_per_epoch_but_for_the_last_partial_batch(size: int, batch: int, seed: int) -> None:
     if batch > size:
         with pytest.raises(BadData, match=f"holds {size} samples, fewer than one batch of {batch}"):
-            feed(size, batch, seed)
+            loader(size, batch, seed)
         return
-    made = feed(size, batch, seed)
+    made = loader(size, batch, seed)
     batches = size // batch
     assert made.batches_per_epoch == batches
     for epoch in (0, 1, 5):
@@ -83,7 +83,7 @@ def test_every_item_comes_once_per_epoch_but_for_the_last_partial_batch(size: in
 
 
 def test_the_order_is_the_permutation_of_the_seed_and_epoch() -> None:
-    made = feed(10, 4, 3, 8)
+    made = loader(10, 4, 3, 8)
     for epoch in (0, 2):
         for slot, seed in enumerate((3, 8)):
             expected = torch.randperm(10, generator=keyed_generator(seed, epoch, "real/order"))
@@ -91,7 +91,7 @@ def test_the_order_is_the_permutation_of_the_seed_and_epoch() -> None:
 
 
 def test_epochs_differ_seeds_differ_and_equal_seeds_agree() -> None:
-    made = feed(100, 50, 1, 2, 1)
+    made = loader(100, 50, 1, 2, 1)
     first, second = seen(made, range(2)), seen(made, range(2, 4))
     assert first[0].equal(first[2])
     assert not first[0].equal(first[1])
@@ -100,16 +100,16 @@ def test_epochs_differ_seeds_differ_and_equal_seeds_agree() -> None:
 
 def test_batches_do_not_depend_on_what_was_drawn_before() -> None:
     updates = [7, 2, 2, 9, 0]
-    once = {update: feed(20, 6, 1, 2).real(update) for update in updates}
-    jumping = feed(20, 6, 1, 2)
+    once = {update: loader(20, 6, 1, 2).real(update) for update in updates}
+    jumping = loader(20, 6, 1, 2)
     for update in updates:
         assert jumping.real(update).equal(once[update])
 
 
 def test_shapes_and_dtype() -> None:
-    made = Feed(
+    made = BatchLoader(
         Dataset(torch.zeros(10, 3, 4, 5), torch.zeros(1, 3, 4, 5)),
-        Draws((1, 2), device=torch.device("cpu"), dtype=torch.float64),
+        KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float64),
         batch=4,
         kind="fixed",
     )
@@ -125,7 +125,7 @@ def normal(count: int, generator: torch.Generator) -> Tensor:
 
 
 def test_endless_batches_are_fresh_and_keyed() -> None:
-    made = feed(10, 8, 1, 2, 1, kind="endless", endless=normal)
+    made = loader(10, 8, 1, 2, 1, kind="endless", endless=normal)
     length = block_length(16)
     batches = [made.real(update) for update in range(length + 2)]
     assert batches[0].shape == (3, 1, 8, 2)
@@ -135,12 +135,12 @@ def test_endless_batches_are_fresh_and_keyed() -> None:
     expected = normal(length * 8, keyed_generator(2, 1, "real/endless")).reshape(length, 8, 2)
     assert batches[length][1, 0].equal(expected[0])
     assert batches[length + 1][1, 0].equal(expected[1])
-    assert feed(10, 8, 2, kind="endless", endless=normal).real(length + 1)[0].equal(batches[length + 1][1])
+    assert loader(10, 8, 2, kind="endless", endless=normal).real(length + 1)[0].equal(batches[length + 1][1])
 
 
 def test_endless_sampling_of_a_mere_pool_is_refused() -> None:
     with pytest.raises(Refused, match="pool=endless needs a data set whose distribution is known"):
-        feed(10, 2, 1, kind="endless")
+        loader(10, 2, 1, kind="endless")
 
 
 # Pictures
@@ -151,7 +151,7 @@ def test_endless_sampling_of_a_mere_pool_is_refused() -> None:
 def test_8_bit_pictures_become_numbers_batch_by_batch(dtype: torch.dtype, pixel_range: tuple[float, float]) -> None:
     pool, (low, high) = pictures(11), pixel_range
     data = Dataset(pool, torch.zeros(1, 3, 4, 5), pixel_range=pixel_range)
-    made = Feed(data, Draws((1, 2), device=torch.device("cpu"), dtype=dtype), batch=4, kind="fixed")
+    made = BatchLoader(data, KeyedRandom((1, 2), device=torch.device("cpu"), dtype=dtype), batch=4, kind="fixed")
     order = torch.randperm(11, generator=keyed_generator(2, 0, "real/order"))
     expected = low + pool[order[4:8]].double() / 255 * (high - low)
     assert made.real(1).dtype == dtype
@@ -160,7 +160,7 @@ def test_8_bit_pictures_become_numbers_batch_by_batch(dtype: torch.dtype, pixel_
 
 def test_a_pool_of_8_bit_pictures_is_shared_and_never_copied() -> None:
     pool = pictures(9)
-    made = Feed(Dataset(pool, pool[:1].float()), draws(*range(32)), batch=4, kind="fixed")
+    made = BatchLoader(Dataset(pool, pool[:1].float()), draws(*range(32)), batch=4, kind="fixed")
     held = made._pool._pool  # pyright: ignore[reportPrivateUsage]
     assert held.data_ptr() == pool.data_ptr()
 
@@ -169,10 +169,10 @@ def test_a_pool_of_8_bit_pictures_is_shared_and_never_copied() -> None:
 def test_a_stream_gives_the_batches_of_memory_and_asks_ahead(flips: bool) -> None:
     pool = pictures(23)
     shelf = Shelf(pool)
-    resident = Feed(Dataset(pool, pool[:1].float(), flips=flips), draws(3, 8, 3), batch=5, kind="fixed")
+    resident = BatchLoader(Dataset(pool, pool[:1].float(), flips=flips), draws(3, 8, 3), batch=5, kind="fixed")
     streamed = Dataset(pool[:2], pool[:1].float(), streamed=shelf, flips=flips)
     assert streamed.size == 23
-    stream = Feed(streamed, draws(3, 8, 3), batch=5, kind="fixed")
+    stream = BatchLoader(streamed, draws(3, 8, 3), batch=5, kind="fixed")
     for update in (0, 1, 2, 2, 3, 4, 5, 9):  # epochs of four batches
         assert stream.real(update).equal(resident.real(update))
     assert len(shelf.taken) == 7, "the batch that was asked for twice is fetched once"
@@ -183,8 +183,8 @@ def test_a_stream_gives_the_batches_of_memory_and_asks_ahead(flips: bool) -> Non
 
 def test_flips_mirror_half_of_the_pictures_by_a_keyed_coin() -> None:
     pool = pictures(40)
-    plain = Feed(Dataset(pool, pool[:1].float()), draws(1, 2), batch=40, kind="fixed")
-    made = Feed(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
+    plain = BatchLoader(Dataset(pool, pool[:1].float()), draws(1, 2), batch=40, kind="fixed")
+    made = BatchLoader(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
     mirrored = []
     for update in range(8):
         before, after = plain.real(update), made.real(update)
@@ -194,7 +194,7 @@ def test_flips_mirror_half_of_the_pictures_by_a_keyed_coin() -> None:
     share = torch.stack(mirrored).double().mean()
     assert abs(float(share) - 0.5) < 4 * 0.5 / (640**0.5)
     assert not mirrored[0][0].equal(mirrored[0][1]), "members of different seeds toss their own coins"
-    again = Feed(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
+    again = BatchLoader(Dataset(pool, pool[:1].float(), flips=True), draws(1, 2), batch=40, kind="fixed")
     assert again.real(5).equal(made.real(5))
 
 
@@ -229,7 +229,7 @@ def pool_items(made: Latents, pool: Tensor, updates: range) -> Tensor:
 
 
 def test_a_pool_of_latents_is_one_for_all_and_reshuffled_on_its_own() -> None:
-    made, reals = Latents(draws(4, 9), shape=(2, 5, 3), pool=20), feed(20, 5, 4, 9)
+    made, reals = Latents(draws(4, 9), shape=(2, 5, 3), pool=20), loader(20, 5, 4, 9)
     pool = fixed_latents(20, 3, "normal", name="latent/pool")
     for epoch in (0, 3):
         updates = range(4 * epoch, 4 * epoch + 4)

@@ -11,11 +11,11 @@ from typing import Literal
 
 from gantlet.errors import Refused
 
-__all__ = ["Schedule"]
+__all__ = ["UpdateSchedule"]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class UpdateSchedule:
     """The schedule fields of a method.
 
     Attributes:
@@ -27,7 +27,7 @@ class Schedule:
         critic_schedule: ``constant``, or ``wgan``: 100 discriminator updates while fewer than 25 steps are done, and
             at every step whose number is a multiple of 500 (the WGAN authors' code), else ``n_critic``.
         extragradient: Both players move together, twice per step: a look ahead with one batch, and from where they
-            stood, along the gradients found there with the next batch (Gidel et al., 2019,
+            stood, along the gradients computed there with the next batch (Gidel et al., 2019,
             https://arxiv.org/abs/1802.10551). ``order`` then has no meaning.
 
     Raises:
@@ -61,7 +61,7 @@ class Schedule:
         """How many discriminator updates step ``step`` (counted from 0) takes.
 
         Example:
-            >>> wgan = Schedule(n_critic=5, critic_schedule="wgan")
+            >>> wgan = UpdateSchedule(n_critic=5, critic_schedule="wgan")
             >>> [wgan.updates(t) for t in (0, 24, 25, 499, 500, 501)]
             [100, 100, 5, 5, 100, 5]
         """
@@ -75,7 +75,7 @@ class Schedule:
         """Discriminator updates of the first ``steps`` steps.
 
         Example:
-            >>> wgan = Schedule(n_critic=5, critic_schedule="wgan")
+            >>> wgan = UpdateSchedule(n_critic=5, critic_schedule="wgan")
             >>> wgan.total(26) == sum(wgan.updates(t) for t in range(26)) == 2505
             True
         """

@@ -33,10 +33,10 @@ from .blueprint import Execution, LearnedWeights
 from .optimisers import StackOptimiser
 from .step import combined
 
-__all__ = ["Mixture"]
+__all__ = ["GeneratorWeights"]
 
 
-class Mixture:
+class GeneratorWeights:
     """The weights of S teams.
 
     Arguments:
@@ -52,12 +52,12 @@ class Mixture:
     Example:
         >>> from .optimisers import OptimiserSpec
         >>> rules = LearnedWeights(OptimiserSpec("sgd", (1.0,), (0.0,), (0.0,)), entropy=0.5)
-        >>> mixture, losses = Mixture(rules, members=1, generators=2, execution=Execution()), torch.tensor([[1.0, 2.0]])
+        >>> weights, losses = GeneratorWeights(rules, members=1, generators=2, execution=Execution()), torch.tensor([[1.0, 2.0]])
         >>> for _ in range(100):
-        ...     mixture.optimiser.zero_grad()
-        ...     mixture.loss(losses, "mean").sum().backward()
-        ...     mixture.optimiser.step()
-        >>> torch.allclose(mixture.shares(), (-losses / 0.5).softmax(1))
+        ...     weights.optimiser.zero_grad()
+        ...     weights.generator_loss(losses, "mean").sum().backward()
+        ...     weights.optimiser.step()
+        >>> torch.allclose(weights.shares(), (-losses / 0.5).softmax(1))
         True
     """
 
@@ -71,12 +71,14 @@ class Mixture:
         """The weights π, without a gradient."""
         return self.logits.detach().softmax(-1)
 
-    def loss(self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
+    def generator_loss(self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
         """The generators' losses as one, with the entropy; its gradient also reaches the logits."""
         chance, entropy = self.logits.softmax(-1), self.entropy(self.logits)
         return _scaled((chance * team).sum(-1) - self._entropy * entropy, team, reduction)
 
-    def judged(self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
+    def discriminator_loss(
+        self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]
+    ) -> Tensor:  # [S, K] -> [S]
         """The discriminator's losses against each generator as one."""
         return _scaled((self.shares() * team).sum(-1), team, reduction)
 

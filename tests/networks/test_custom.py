@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.errors import BadValue
-from gantlet.networks import OwnNetworks, StackelbergMixture
+from gantlet.networks import CustomNetworks, StackelbergMixture
 from gantlet.networks.base import Family
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 SHAPE = (1, 4, 4)
 
@@ -56,14 +56,14 @@ class MapJudge(nn.Module):
         return self.net(x)
 
 
-class VerdictJudge(nn.Module):
+class FullOutput(nn.Module):
     def __init__(self, generators: int = 1) -> None:
         super().__init__()
         self.encode, self.owner = nn.Linear(16, 3), nn.Linear(3, generators)
 
-    def forward(self, x: Tensor) -> Verdict:
+    def forward(self, x: Tensor) -> DiscriminatorOutput:
         code = self.encode(x.flatten(1))
-        return Verdict(code.sum(-1, keepdim=True), code=code, generator_logits=self.owner(code))
+        return DiscriminatorOutput(code.sum(-1, keepdim=True), code=code, generator_logits=self.owner(code))
 
 
 def mean_judge() -> nn.Module:
@@ -100,9 +100,9 @@ def user_module() -> Iterator[None]:
     del sys.modules["users_networks"]
 
 
-def own(generator: str = "", discriminator: str = "", **more: Any) -> OwnNetworks:
+def own(generator: str = "", discriminator: str = "", **more: Any) -> CustomNetworks:
     named = (f"users_networks:{name}" if name else "" for name in (generator, discriminator))
-    return OwnNetworks(*named, **more)
+    return CustomNetworks(*named, **more)
 
 
 @pytest.mark.parametrize("name", ["PlainGenerator", "FixedGenerator"])
@@ -119,29 +119,29 @@ def test_a_generator_gets_the_keywords_it_accepts(name: str) -> None:
     [
         ("column_judge", {"no_batch_statistics"}),
         ("MapJudge", set()),
-        ("VerdictJudge", {"no_batch_statistics", "autoencoder"}),
+        ("FullOutput", {"no_batch_statistics", "autoencoder"}),
     ],
 )
 def test_scores_become_one_number_per_sample(name: str, provides: set[str]) -> None:
     family = own(discriminator=name, shape=SHAPE)
-    judge = family.discriminator(shape=SHAPE, generators=4)
+    discriminator = family.discriminator(shape=SHAPE, generators=4)
     x = torch.randn(6, *SHAPE, generator=torch.Generator().manual_seed(0))
-    found = judge(x)
-    score = found.score if isinstance(found, Verdict) else found
+    found = discriminator(x)
+    score = found.score if isinstance(found, DiscriminatorOutput) else found
     assert score.shape == (6,)
     assert family.provides == provides
 
 
 def test_a_verdict_keeps_its_other_parts() -> None:
-    verdict = own(discriminator="VerdictJudge").discriminator(shape=SHAPE, generators=4)(torch.ones(6, *SHAPE))
-    assert verdict.code.shape == (6, 3)
-    assert verdict.generator_logits.shape == (6, 4)
-    assert torch.allclose(verdict.score, verdict.code.sum(-1))
+    output = own(discriminator="FullOutput").discriminator(shape=SHAPE, generators=4)(torch.ones(6, *SHAPE))
+    assert output.code.shape == (6, 3)
+    assert output.generator_logits.shape == (6, 4)
+    assert torch.allclose(output.score, output.code.sum(-1))
 
 
 def test_a_factory_that_takes_anything_gets_everything() -> None:
-    judge: Any = own(discriminator="MapJudge").discriminator(shape=SHAPE, generators=4)
-    assert judge.judge.given == {"shape": SHAPE, "generators": 4}
+    discriminator: Any = own(discriminator="MapJudge").discriminator(shape=SHAPE, generators=4)
+    assert discriminator.judge.given == {"shape": SHAPE, "generators": 4}
 
 
 def test_what_is_not_named_comes_from_the_rest() -> None:
@@ -159,9 +159,9 @@ def test_trying_out_leaves_no_trace() -> None:
     state = torch.get_rng_state()
     assert family.provides == set()
     assert torch.equal(torch.get_rng_state(), state)
-    judge: Any = family.discriminator(shape=SHAPE)
-    assert judge.judge.net[0].running_mean.item() == 0
-    assert judge.judge.net[0].num_batches_tracked.item() == 0
+    discriminator: Any = family.discriminator(shape=SHAPE)
+    assert discriminator.judge.net[0].running_mean.item() == 0
+    assert discriminator.judge.net[0].num_batches_tracked.item() == 0
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_trying_out_leaves_no_trace() -> None:
         ("INSTANCE", "is a Linear: expected a Module class or a function"),
         ("NUMBER", "is an int: expected a Module class or a function"),
         ("no_module", "made a str: expected a torch.nn.Module"),
-        ("greedy", "wants the argument 'width', but gantlet gives latent and shape, by name"),
-        ("positional", "wants the argument 'latent'"),
+        ("greedy", "requires the argument 'width', but gantlet passes latent and shape, by name"),
+        ("positional", "requires the argument 'latent'"),
         ("angry", "could not be built with no arguments: RuntimeError('not today')"),
         ("FixedGenerator", "failed on a batch of shape [4, 7]: RuntimeError"),
         ("column_judge", "failed on a batch of shape [4, 7]"),
@@ -189,7 +189,7 @@ def test_a_wrong_generator_is_explained(name: str, words: str) -> None:
     ("name", "words"),
     [
         ("mean_judge", "returned a tensor of shape [64] for 4 samples of shape [1, 4, 4]: expected one score per"),
-        ("PlainGenerator", "wants the argument 'latent', but gantlet gives shape and generators"),
+        ("PlainGenerator", "requires the argument 'latent', but gantlet passes shape and generators"),
     ],
 )
 def test_a_wrong_discriminator_is_explained(name: str, words: str) -> None:
@@ -201,12 +201,12 @@ def test_a_wrong_discriminator_is_explained(name: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("family", "words"),
     [
-        (OwnNetworks(own_generator="nets.py"), "is not of the form package.module:Name or file.py:Name"),
-        (OwnNetworks(own_generator="no.such:Net"), "cannot be imported"),
-        (OwnNetworks(own_generator="math:sin"), "could not be built|has no signature|wants the argument"),
+        (CustomNetworks(own_generator="nets.py"), "is not of the form package.module:Name or file.py:Name"),
+        (CustomNetworks(own_generator="no.such:Net"), "cannot be imported"),
+        (CustomNetworks(own_generator="math:sin"), "could not be built|has no signature|requires the argument"),
     ],
 )
-def test_a_wrong_name_is_explained(family: OwnNetworks, words: str) -> None:
+def test_a_wrong_name_is_explained(family: CustomNetworks, words: str) -> None:
     with pytest.raises(BadValue, match=words):
         family.generator(latent=2, shape=(2,))
 
@@ -221,9 +221,9 @@ def test_a_module_that_cannot_be_imported_is_explained(
     (tmp_path / f"{name}.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BadValue, match=f"{name}:Net.* imported: .*{words}"):
-        OwnNetworks(own_generator=f"{name}:Net").generator(latent=2, shape=(2,))
+        CustomNetworks(own_generator=f"{name}:Net").generator(latent=2, shape=(2,))
 
 
 def test_what_is_provided_needs_a_shape() -> None:
-    with pytest.raises(BadValue, match="give OwnNetworks a shape"):
+    with pytest.raises(BadValue, match="give CustomNetworks a shape"):
         _ = own(discriminator="column_judge").provides

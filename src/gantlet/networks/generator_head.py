@@ -1,4 +1,4 @@
-"""Head surgery: other last layers on a family's discriminator.
+"""Other last layers on a discriminator: an embedding, or a head that tells the generators apart.
 
 A discriminator that qualifies is a chain (a tree of ``nn.Sequential``) whose last layer with parameters is a linear map
 or a convolution to one number; what stands before it is the trunk. :func:`embedded` exchanges that last layer for one
@@ -21,11 +21,11 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from gantlet.errors import BadValue, Refused
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 from .autoencoders import AutoEncoder
+from .custom import ScorePerSample
 from .layers import Score
-from .own import ScorePerSample
 
 __all__ = ["CodeHeads", "Embedded", "TwoHeads", "embedded", "with_generator_head"]
 
@@ -39,7 +39,7 @@ def embedded(module: nn.Module, features: int) -> nn.Module:
 
     Arguments:
         module: A discriminator that qualifies (see the module); its trunk is used, not copied.
-        features: Numbers in the code, at least 1.
+        features: Dimension of the code, at least 1.
 
     Raises:
         Refused: A discriminator that does not qualify.
@@ -47,12 +47,12 @@ def embedded(module: nn.Module, features: int) -> nn.Module:
 
     Example:
         >>> import torch
-        >>> judge = embedded(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), Score()), 3)
-        >>> judge(torch.zeros(5, 2)).code.shape
+        >>> discriminator = embedded(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), Score()), 3)
+        >>> discriminator(torch.zeros(5, 2)).code.shape
         torch.Size([5, 3])
     """
     if features < 1:
-        raise BadValue(f"An embedding of {features} features has nothing to compare: give at least 1.")
+        raise BadValue(f"An embedding of {features} features is empty: use at least 1.")
     if isinstance(module, AutoEncoder):
         trunk = nn.Sequential(module.encoder, nn.Flatten())
         return Embedded(trunk, _linear_beside(module, features), features=features)
@@ -76,12 +76,12 @@ def with_generator_head(module: nn.Module, generators: int) -> nn.Module:
 
     Example:
         >>> import torch
-        >>> judge = with_generator_head(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), Score()), 4)
-        >>> judge(torch.zeros(5, 2)).generator_logits.shape
+        >>> discriminator = with_generator_head(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1), Score()), 4)
+        >>> discriminator(torch.zeros(5, 2)).generator_logits.shape
         torch.Size([5, 4])
     """
     if generators < 1:
-        raise BadValue(f"A head for {generators} generators has nobody to tell apart: give at least 1.")
+        raise BadValue(f"A head for {generators} generators has no generators to tell apart: use at least 1.")
     if isinstance(module, AutoEncoder | Embedded):
         return CodeHeads(module, _linear_beside(module, generators))
     trunk, head, tail = _cut(module)
@@ -101,10 +101,10 @@ class Embedded(nn.Module):
         super().__init__()
         self.trunk, self.head, self.features = trunk, head, features
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, *x] -> score [B], code [B, d]
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, *x] -> score [B], code [B, d]
         """Features and their mean."""
         code = self.head(self.trunk(x)).flatten(1)
-        return Verdict(code.mean(1), code=code)
+        return DiscriminatorOutput(code.mean(1), code=code)
 
 
 class TwoHeads(nn.Module):
@@ -120,23 +120,23 @@ class TwoHeads(nn.Module):
         super().__init__()
         self.trunk, self.score, self.generator = trunk, score, generator
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, *x] -> score [B], generator_logits [B, K]
-        """What both heads say of the trunk's features."""
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, *x] -> score [B], generator_logits [B, K]
+        """The outputs of both heads."""
         shared = self.trunk(x)
-        return Verdict(self.score(shared), generator_logits=self.generator(shared).flatten(1))
+        return DiscriminatorOutput(self.score(shared), generator_logits=self.generator(shared).flatten(1))
 
 
 class CodeHeads(nn.Module):
-    """A discriminator whose verdict has a code ``[B, d]``, and a linear map of that code to ``[B, K]``."""
+    """A discriminator whose output has a code ``[B, d]``, and a linear map of that code to ``[B, K]``."""
 
-    def __init__(self, judge: nn.Module, generator: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module, generator: nn.Module) -> None:
         super().__init__()
-        self.judge, self.generator = judge, generator
+        self.judge, self.generator = discriminator, generator  # names that checkpoints hold
 
-    def forward(self, x: Tensor) -> Verdict:  # [B, *x] -> score [B], code [B, d], generator_logits [B, K]
-        """The verdict, completed."""
-        said: Verdict = self.judge(x)
-        return replace(said, generator_logits=self.generator(said.code))
+    def forward(self, x: Tensor) -> DiscriminatorOutput:  # [B, *x] -> score [B], code [B, d], generator_logits [B, K]
+        """The output, with logits of which generator made the sample."""
+        output: DiscriminatorOutput = self.judge(x)
+        return replace(output, generator_logits=self.generator(output.code))
 
 
 def _cut(module: nn.Module) -> tuple[nn.Sequential, _Head, list[nn.Module]]:
@@ -184,5 +184,5 @@ def _like(head: _Head, outputs: int) -> _Head:
     return fresh.to(head.weight)
 
 
-def _linear_beside(judge: AutoEncoder | Embedded, outputs: int) -> nn.Linear:
-    return nn.Linear(judge.features, outputs).to(next(judge.parameters()))
+def _linear_beside(discriminator: AutoEncoder | Embedded, outputs: int) -> nn.Linear:
+    return nn.Linear(discriminator.features, outputs).to(next(discriminator.parameters()))

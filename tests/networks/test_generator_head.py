@@ -15,13 +15,13 @@ from gantlet.errors import BadValue, Refused
 from gantlet.networks import DCGAN28, MLP
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.began import BEGAN
+from gantlet.networks.custom import ScorePerSample
 from gantlet.networks.ebgan import EBGAN
-from gantlet.networks.heads import Embedded, embedded, with_generator_head
+from gantlet.networks.generator_head import Embedded, embedded, with_generator_head
 from gantlet.networks.layers import Score
-from gantlet.networks.own import ScorePerSample
 from gantlet.networks.r3gan import R3GAN
 from gantlet.networks.resnet import ResNet
-from gantlet.objectives.base import Verdict
+from gantlet.objectives.base import DiscriminatorOutput
 
 IMAGE = (1, 16, 16)
 SCORING = [
@@ -54,14 +54,14 @@ def batch(shape: tuple[int, ...], *leading: int) -> Tensor:
     return torch.randn(*leading, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
 
-def judged(module: nn.Module, x: Tensor) -> Verdict:
+def judged(module: nn.Module, x: Tensor) -> DiscriminatorOutput:
     said = module(x)
-    assert isinstance(said, Verdict)
+    assert isinstance(said, DiscriminatorOutput)
     return said
 
 
 def score(said: Any) -> Tensor:
-    return said.score if isinstance(said, Verdict) else said
+    return said.score if isinstance(said, DiscriminatorOutput) else said
 
 
 def filled(tensor: Tensor | None) -> Tensor:
@@ -78,7 +78,7 @@ def test_a_generator_head_leaves_scores_to_the_last_bit(family: Any, shape: tupl
     assert torch.equal(said.score, score(before))
     logits = filled(said.generator_logits)
     assert logits.shape == (4, 3)
-    if isinstance(before, Verdict):
+    if isinstance(before, DiscriminatorOutput):
         assert torch.equal(filled(said.code), filled(before.code))
     kept = {id(parameter) for parameter in headed.parameters()}
     assert kept > {id(parameter) for parameter in module.parameters()}

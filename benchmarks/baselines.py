@@ -23,13 +23,13 @@ from .plain import PlainLoop
 from .teams import GAMES, Game, PlainTeam
 from .workloads import WORKLOADS, Workload, dataset, fleet, resolved
 
-__all__ = ["Contender", "beside", "shared_out"]
+__all__ = ["Candidate", "beside", "shared_out"]
 
 Kind = Literal["gantlet", "bfloat16", "plain", "products", "vmapped"]
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """What one process runs.
 
     Attributes:
@@ -90,23 +90,23 @@ class Contender:
         return made.advance
 
 
-def beside(workload: Workload | Images, processes: int, *, reuse_fake: bool = True) -> list[Contender]:
+def beside(workload: Workload | Images, processes: int, *, reuse_fake: bool = True) -> list[Candidate]:
     """The workload's members shared out over processes of one thread each, as ``gantlet run`` does on a CPU.
 
     Example:
         >>> from .workloads import RING
-        >>> [contender.members for contender in beside(RING, 3)]
+        >>> [candidate.members for candidate in beside(RING, 3)]
         [3, 3, 2]
     """
     mine = shared_out(workload.name, workload.members, processes)
-    return [replace(contender, reuse_fake=reuse_fake) for contender in mine]
+    return [replace(candidate, reuse_fake=reuse_fake) for candidate in mine]
 
 
-def shared_out(workload: str, members: int, processes: int) -> list[Contender]:
+def shared_out(workload: str, members: int, processes: int) -> list[Candidate]:
     """So many members of a workload in as many processes of one thread each, or in fewer where members are few."""
     processes = min(processes, members)
     cuts = [-(-members * place // processes) for place in range(processes + 1)]
-    return [Contender("gantlet", workload, stop - start, first_seed=1 + start) for start, stop in pairwise(cuts)]
+    return [Candidate("gantlet", workload, stop - start, first_seed=1 + start) for start, stop in pairwise(cuts)]
 
 
 def _never_pays(self: convolutional.InTurn, batch: int) -> bool:

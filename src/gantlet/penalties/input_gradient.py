@@ -1,11 +1,11 @@
-r"""What gradient penalties share: where they look, and how steep the discriminator is there.
+r"""What gradient penalties share: the points at which they act, and the discriminator's input gradient there.
 
 .. math::
     \hat x_i = e_i r_i + (1 - e_i) f_i, \qquad \nabla_x D(\hat x_i)
 
-The norm of a slope is over all dimensions of one sample: not over the batch, not over each pixel or row.
+The norm of a gradient is over all dimensions of one sample: not over the batch, not over each pixel or row.
 
-Legend: ``S`` members, ``K`` generators of a team, ``J`` batches judged apart, ``B`` batch, ``*x`` sample shape.
+Legend: ``S`` members, ``K`` generators of a team, ``J`` batches scored separately, ``B`` batch, ``*x`` sample shape.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .base import Judge
+from .base import DiscriminatorFunction
 
-__all__ = ["across", "between", "sample_norm", "slope", "spread", "squared_norm"]
+__all__ = ["across", "batch_std", "between", "input_gradient", "sample_norm", "squared_norm"]
 
 
 def between(*, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:  # [S, 1, B, *x], [S, K, B, *x], [S, K, B]
@@ -32,12 +32,12 @@ def between(*, real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:  # [S, 1, B, 
     return mix * real.detach() + (1 - mix) * fake.detach()
 
 
-def slope(judge: Judge, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
+def input_gradient(discriminate: DiscriminatorFunction, at: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B, *x]
     """The gradient of each sample's own score, itself differentiable in the discriminator's parameters."""
     at = at.detach().requires_grad_()
     # Outside vmap: the scores of members and samples are independent, so the sum's gradient holds everyone's own.
-    (found,) = torch.autograd.grad(judge(at).score.sum(), at, create_graph=True)
-    return found
+    (gradient,) = torch.autograd.grad(discriminate(at).score.sum(), at, create_graph=True)
+    return gradient
 
 
 def squared_norm(gradient: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B]
@@ -58,11 +58,11 @@ def sample_norm(gradient: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, B]
     return torch.where(flat, 0.0, torch.where(flat, 1.0, squared).sqrt())
 
 
-def spread(x: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, 1, *1]
+def batch_std(x: Tensor) -> Tensor:  # [S, J, B, *x] -> [S, J, 1, *1]
     """The standard deviation of all numbers of a batch as one scalar, that of a population.
 
     Example:
-        >>> spread(torch.tensor([1.0, 1.0, 3.0, 3.0]).reshape(1, 1, 2, 2)).item()
+        >>> batch_std(torch.tensor([1.0, 1.0, 3.0, 3.0]).reshape(1, 1, 2, 2)).item()
         1.0
     """
     return across(x.flatten(2).std(-1, correction=0, keepdim=True), x)

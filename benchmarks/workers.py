@@ -13,10 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from .contenders import Contender
+from .baselines import Candidate
 from .worker import Done
 
-__all__ = ["Crew", "Series", "crews", "measure"]
+__all__ = ["Series", "Workers", "measure", "started"]
 
 _LEAD = 0.02
 """Seconds between an order and the beginning of its window, so that all processes begin together."""
@@ -24,7 +24,7 @@ _LEAD = 0.02
 
 @dataclass
 class Series:
-    """What a crew did, window by window.
+    """What workers did, window by window.
 
     Attributes:
         rates: Member-steps per second.
@@ -38,9 +38,9 @@ class Series:
     faults: list[float] = field(default_factory=list[float])
     resident: int = 0
 
-    def take(self, contenders: Sequence[Contender], done: Sequence[Done]) -> None:
+    def take(self, candidates: Sequence[Candidate], done: Sequence[Done]) -> None:
         """Take in one window of all processes."""
-        pairs = list(zip(contenders, done, strict=True))
+        pairs = list(zip(candidates, done, strict=True))
         self.rates.append(sum(c.members * d.steps / d.seconds for c, d in pairs))
         self.efficiencies.append(sum(c.members * d.steps for c, d in pairs) / sum(d.cpu for d in done))
         self.faults.append(sum(d.faults for d in done) / sum(d.steps for d in done))
@@ -56,15 +56,15 @@ class Series:
         return [mine / theirs for mine, theirs in zip(self.rates, other.rates, strict=True)]
 
 
-class Crew:
-    """Contenders, each in a process of its own, which work at the same time."""
+class Workers:
+    """Candidates, each in a process of its own, which work at the same time."""
 
-    def __init__(self, contenders: Sequence[Contender]) -> None:
-        self.contenders = list(contenders)
-        self._processes = [_start(contender) for contender in contenders]
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates = list(candidates)
+        self._processes = [_start(candidate) for candidate in candidates]
 
     def wait_until_ready(self) -> None:
-        """Wait for every process to have built its contender."""
+        """Wait for every process to have built its candidate."""
         for process in self._processes:
             _answer(process)
 
@@ -82,35 +82,35 @@ class Crew:
 
 
 @contextmanager
-def crews(wanted: Mapping[str, Sequence[Contender]]) -> Generator[dict[str, Crew]]:
+def started(wanted: Mapping[str, Sequence[Candidate]]) -> Generator[dict[str, Workers]]:
     """Crews by name, all of them ready; their processes end with the block."""
     with ExitStack() as stack:
-        found: dict[str, Crew] = {}
-        for name, contenders in wanted.items():
-            found[name] = Crew(contenders)
+        found: dict[str, Workers] = {}
+        for name, candidates in wanted.items():
+            found[name] = Workers(candidates)
             stack.callback(found[name].dismiss)
-        for crew in found.values():
-            crew.wait_until_ready()
+        for workers in found.values():
+            workers.wait_until_ready()
         yield found
 
 
-def measure(wanted: Mapping[str, Sequence[Contender]], *, rounds: int, seconds: float) -> dict[str, Series]:
-    """Measure crews in turn, round after round; one more round, at the beginning, only warms up."""
+def measure(wanted: Mapping[str, Sequence[Candidate]], *, rounds: int, seconds: float) -> dict[str, Series]:
+    """Measure workers in turn, round after round; one more round, at the beginning, only warms up."""
     series = {name: Series() for name in wanted}
-    with crews(wanted) as ready:
+    with started(wanted) as ready:
         for turn in range(rounds + 1):
-            for name, crew in ready.items():
-                done = crew.window(seconds if turn else seconds / 2)
+            for name, workers in ready.items():
+                done = workers.window(seconds if turn else seconds / 2)
                 if turn:
-                    series[name].take(crew.contenders, done)
+                    series[name].take(workers.candidates, done)
     return series
 
 
-def _start(contender: Contender) -> subprocess.Popen[str]:
+def _start(candidate: Candidate) -> subprocess.Popen[str]:
     root = Path(__file__).resolve().parent.parent
     command = [sys.executable, "-m", "benchmarks.worker"]
     process = subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    _tell(process, asdict(contender))
+    _tell(process, asdict(candidate))
     return process
 
 
