@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import console
+from gantlet.cpu import cores, threads_allowed, threads_set
 from gantlet.errors import BadData, Refused
 from gantlet.studies.plan import FleetPlan
 from gantlet.studies.replay import replay
@@ -19,12 +20,9 @@ from gantlet.studies.study import Options, Study, prepare, resume, start
 from gantlet.studies.workshop import (
     Workshop,
     album_of,
-    cores,
     data_key,
     headline_of,
     leaves,
-    threads_allowed,
-    threads_set,
 )
 from gantlet.tasks.gaussians import GRID25, RING8
 from gantlet.training.fleet import Fleet
@@ -40,6 +38,9 @@ def test_equal_data_are_loaded_once() -> None:
     again = resolved("train_size=200", "test_size=50", "lr=0.5", "batch_size=16")
     assert workshop.dataset(small) is workshop.dataset(again)
     assert workshop.metric(small) is workshop.metric(again)
+    named = resolved("train_size=200", "test_size=50", "metrics=mixture")
+    assert workshop.dataset(small) is workshop.dataset(named)
+    assert workshop.metric(small) is not workshop.metric(named)
     other = resolved("train_size=200", "test_size=50", "data_seed=2")
     assert workshop.dataset(other) is not workshop.dataset(small)
     assert data_key(small) == data_key(again) != data_key(other)
@@ -77,6 +78,9 @@ def test_the_headline_knows_which_way_is_up() -> None:
     metric = Workshop().metric(resolved("train_size=200", "test_size=50"))
     assert headline_of(RING8, metric) == ("modes", True)
     assert headline_of(replace(RING8, headline="kl"), metric) == ("kl", False)
+    distances = Workshop().metric(resolved("train_size=200", "test_size=50", "metrics=two-sample"))
+    assert headline_of(RING8, distances) == ("energy_distance", False)
+    assert headline_of(RING8, Workshop().metric(resolved("metrics=none"))) == ("modes", True)
 
 
 def test_the_window_of_pictures_fits_the_task(finished: Store) -> None:
@@ -88,7 +92,7 @@ def test_the_window_of_pictures_fits_the_task(finished: Store) -> None:
     deep = Dataset(torch.zeros(4, 3), torch.zeros(4, 3))
     assert album_of(finished, plan, RING8, flat).extent == 2.0
     assert album_of(finished, plan, GRID25, flat).extent == 5.0
-    own = replace(RING8, name="points")
+    own = replace(RING8, name="points", extent=0.0)
     assert (album_of(finished, plan, own, flat).extent, album_of(finished, plan, own, flat).kind) == (5.0, "points")
     assert album_of(finished, plan, own, deep).kind == "none"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from gantlet.metrics.base import Outcome
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.teams import Owning
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import decision, draw_latents, sample
@@ -58,8 +58,8 @@ class Album:
             self._draw(fleet, job, slot, final=True)
             if self.kind == "images":
                 self._draw_evaluation(fleet, job, slot)
-            if fleet.blueprint.makers > 1 and isinstance(job.metric, Owning):
-                self._draw_ownership(fleet, job, slot, job.metric)
+            if fleet.blueprint.makers > 1 and job.metric.owning is not None:
+                self._draw_ownership(fleet, job, slot, job.metric.owning)
 
     def _slots(self, job: Job) -> list[int]:
         return [] if self.kind == "none" else [s for s in job.slots if job.fleet.slots[s] in self.runs]
@@ -94,10 +94,10 @@ class Album:
         return min(other for other in self.runs if settings.get(other) == settings[run])
 
     def _draw_ownership(self, fleet: Fleet, job: Job, slot: int, metric: Owning) -> None:
-        count = int(job.plan.slots(job.fleet)[0][0].values["samples"]) or job.metric.samples
+        count = int(job.plan.slots(job.fleet)[0][0].values["samples"]) or metric.samples
         draw = draw_latents(fleet, count)
         fake = sample(fleet, draw, [slot]).float()  # [1, N, *x]
-        counts = metric.ownership(Outcome(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
+        counts = metric.ownership(MetricInput(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
         path = self.folder / str(job.fleet.slots[slot]) / "ownership.png"
         title = f"good samples, step {fleet.step:,}"
         draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)

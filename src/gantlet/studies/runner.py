@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.data.base import Dataset
-from gantlet.metrics.base import Metric
+from gantlet.metrics.compose import Composed
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
@@ -17,8 +17,8 @@ from gantlet.training.history import Rows
 
 from .album import Album
 from .build import blueprint
+from .evaluate import as_history, evaluate
 from .events import Histogram, histograms, write_events
-from .judge import as_history, judge
 from .plan import FleetPlan, Plan
 from .spec import Resolved
 from .store import Store
@@ -61,7 +61,7 @@ class Job:
     plan: Plan
     fleet: FleetPlan
     dataset: Dataset
-    metric: Metric
+    metric: Composed
     headline: tuple[str, bool]
     store: Store
     execution: Execution
@@ -145,7 +145,7 @@ def _start(job: Job) -> tuple[Fleet, int]:
 
 def _evaluate(job: Job, fleet: Fleet) -> None:
     count = int(job.plan.slots(job.fleet)[0][0].values["samples"])
-    job.last = judge(fleet, job.metric, job.dataset, job.slots, count)
+    job.last = evaluate(fleet, job.metric, job.dataset, job.slots, count)
     inside = [slot for slot in job.slots if fleet.alive[slot]]
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.album.page(fleet, job)

@@ -105,7 +105,9 @@ class TrainingSettings:
     features: int = setting(
         0, "numbers by which the discriminator describes a sample, for kernel methods; 0: a score", low=0
     )
-    ema: float = setting(0.0, "decay of the average of the generators, which is then judged; 0: none", low=0, below=1)
+    ema: float = setting(
+        0.0, "decay of the average of the generators, which is then evaluated; 0: none", low=0, below=1
+    )
     pool: str = setting(
         "fixed",
         "real data: a fixed training pool with epochs, or endless sampling",
@@ -115,7 +117,8 @@ class TrainingSettings:
     generator: str = setting("", "your own generator, package.module:Name")
     discriminator: str = setting("", "your own discriminator, package.module:Name")
     evaluations: int = setting(10, "how often the metrics are measured; the last is at the end", low=1)
-    samples: int = setting(0, "fakes per member that the metrics judge; 0: as many as the metric's source", low=0)
+    metrics: str = setting("", "metrics by name or file.py:Name, joined by +, instead of the task's; none: without any")
+    samples: int = setting(0, "fakes per member that are evaluated; 0: as many as each metric's source has", low=0)
     dtype: str = setting(
         "float32",
         "floating type of training; bfloat16: the networks' products only",

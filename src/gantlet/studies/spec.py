@@ -13,6 +13,7 @@ from typing import Any
 from gantlet.data.files import absolute
 from gantlet.errors import BadGrid, UnknownName
 from gantlet.methods.base import Method
+from gantlet.metrics import chosen
 from gantlet.settings import Scalar
 from gantlet.tasks.base import Task
 
@@ -147,6 +148,7 @@ def _resolve(
         values["steps"], sources["steps"] = 0, "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and values["steps"]:
         raise BadGrid(f"steps={values['steps']} and epochs={values['epochs']:g} both say how long to train. Keep one.")
+    chosen(str(values["metrics"]))
     if not values["network"]:
         values["network"], sources["network"] = parts.network, "task"
     return Resolved(task.name, method.name, label, str(values["network"]), values, sources)

@@ -13,6 +13,7 @@ import torch
 
 from gantlet.cpu import cores, threads_allowed
 from gantlet.errors import BadValue
+from gantlet.metrics.compose import joined
 from gantlet.training.stack import Route
 
 from .events import check_tensorboard
@@ -264,7 +265,7 @@ def _carry_on(store: Store, watcher: Watcher, workshop: Workshop | None) -> Stud
 def _record(prepared: Prepared) -> dict[str, Any]:
     first = prepared.plan.settings[0]
     task, _ = find_task(first.task)
-    metric = prepared.workshop.metric(first)
+    metric = joined(prepared.workshop.metric(resolved) for resolved in prepared.plan.settings)
     dataset = prepared.workshop.dataset(first)
     recorded = plan_to_record(prepared.plan)
     return {

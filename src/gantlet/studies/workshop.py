@@ -10,7 +10,9 @@ import torch
 
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
+from gantlet.metrics import chosen
 from gantlet.metrics.base import Metric
+from gantlet.metrics.compose import Composed, compose
 from gantlet.tasks.base import Task
 
 from .album import Album, pictured_runs
@@ -37,7 +39,7 @@ class Workshop:
 
     def __init__(self) -> None:
         self._datasets: dict[tuple[Any, ...], Dataset] = {}
-        self._metrics: dict[tuple[Any, ...], Metric] = {}
+        self._metrics: dict[tuple[Any, ...], Composed] = {}
 
     def dataset(self, resolved: Resolved) -> Dataset:
         """The data set of a setting.
@@ -60,12 +62,15 @@ class Workshop:
             raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
         return dataset
 
-    def metric(self, resolved: Resolved) -> Metric:
-        """The metrics of a setting's task."""
-        key = data_key(resolved)
+    def metric(self, resolved: Resolved) -> Composed:
+        """The metrics of a setting: those that it names, or its task's."""
+        asked = str(resolved.values["metrics"])
+        key = (asked, data_key(resolved))
         if key not in self._metrics:
             task, _ = find_task(resolved.task)
-            self._metrics[key] = task.judge(self.dataset(resolved))
+            names, by_user = chosen(asked, task.metrics), resolved.sources.get("metrics") == "user"
+            data = self.dataset(resolved)
+            self._metrics[key] = compose(names, data, chosen_by_user=by_user, reserved=resolved.values)
         return self._metrics[key]
 
 
@@ -173,16 +178,16 @@ def album_of(store: Store, plan: Plan, task: Task, dataset: Dataset) -> Album:
     """The pictures of a study."""
     flat = task.pictures == "points" and dataset.shape == (2,)
     kind = task.pictures if flat or task.pictures == "images" else "none"
-    extent = float(1.25 * dataset.test.abs().amax()) if flat else 0.0
+    extent = task.extent or (float(1.25 * dataset.test.abs().amax()) if flat else 0.0)
     seeds = len(plan.members) // len(plan.settings)
-    extent = 2.0 if task.name in ("ring8", "mixture8") else 5.0 if task.name == "grid25" else extent
     return Album(store.folder / "samples", pictured_runs(len(plan.settings), seeds), kind, extent)
 
 
 def headline_of(task: Task, metric: Metric) -> tuple[str, bool]:
-    """The column that names the best and worst member, and whether higher is better."""
-    better = {column.name: column.better for column in metric.columns}
-    return task.headline, better.get(task.headline) != "lower"
+    """The column that names the best and worst member, and whether higher is better: the task's, or the first of others."""
+    better = {column.name: column.better for column in metric.columns if column.better}
+    name = task.headline if task.headline in better else next(iter(better), task.headline)
+    return name, better.get(name) != "lower"
 
 
 def _halve(store: Store, fleet: FleetPlan, error: str) -> list[FleetPlan]:
