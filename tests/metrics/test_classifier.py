@@ -223,9 +223,11 @@ def test_accuracy_is_counted() -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        pytest.param(torch.zeros(50, 3, 28, 28), torch.zeros(50).long(), r"\[50, 3, 28, 28\] came", id="colour"),
-        pytest.param(torch.zeros(50, 784), torch.zeros(50).long(), r"\[50, 784\] came", id="flat"),
-        pytest.param(torch.zeros(50, 1, 28, 28), torch.zeros(49).long(), r"shape \[49\] came", id="too few labels"),
+        pytest.param(torch.zeros(50, 3, 28, 28), torch.zeros(50).long(), r"these have \[50, 3, 28, 28\]", id="colour"),
+        pytest.param(torch.zeros(50, 784), torch.zeros(50).long(), r"these have \[50, 784\]", id="flat"),
+        pytest.param(
+            torch.zeros(50, 1, 28, 28), torch.zeros(49).long(), r"not torch.int64 of shape \[49\]", id="too few labels"
+        ),
         pytest.param(torch.zeros(50, 1, 28, 28), torch.zeros(50), "float32", id="labels that are no classes"),
         pytest.param(torch.zeros(50, 1, 28, 28), -torch.ones(50).long(), "whole numbers from 0", id="negative"),
         pytest.param(torch.zeros(19, 1, 28, 28), torch.zeros(19).long(), "19 images; give at least 20", id="few"),

@@ -142,7 +142,7 @@ def test_own_points_are_compared_by_a_distance(tmp_path: Any) -> None:
 
 
 def test_digits_need_labels() -> None:
-    with pytest.raises(BadData, match="need labels beside the images"):
+    with pytest.raises(BadData, match="needs labels beside the images"):
         compose(experiment("digits").metrics, Dataset(torch.zeros(30, 1, 28, 28), torch.zeros(10, 1, 28, 28)))
 
 

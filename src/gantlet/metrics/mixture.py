@@ -26,7 +26,7 @@ from gantlet.errors import BadData, BadValue
 
 from .base import MetricColumn, MetricInput
 from .divergences import DIVERGENCES, divergences
-from .teams import balance, best, generators_of, mode_overlap, owned, tally
+from .teams import generators_of, shared_modes, tally
 
 if TYPE_CHECKING:
     from gantlet.data.gaussians import Mixture
@@ -156,7 +156,7 @@ class MixtureMetric:
             "failure": (modes == 0).tolist(),
         }
         if inputs.owners is not None:
-            result |= _shared(counts)
+            result |= shared_modes(close, counts.nearest[..., :-1])
         return result
 
     @property
@@ -203,14 +203,3 @@ class MixtureMetric:
         distances = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
         distance, mode = distances.min(1)
         return mode.where(distance.isfinite(), len(centres)), distance <= _RADIUS * self.mixture.sigma
-
-
-def _shared(counts: Counts) -> dict[str, list[Any]]:
-    nearest, close = (part[..., :-1] for part in counts)  # [S, K, M]
-    owns = owned(close)
-    return {
-        "modes_by_generator": owns.tolist(),
-        "best_generator_modes": best(close > 0).tolist(),
-        "team_balance": balance(owns).tolist(),
-        "team_overlap": mode_overlap(nearest).tolist(),
-    }

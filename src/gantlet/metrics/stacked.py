@@ -34,7 +34,7 @@ from gantlet.errors import BadData, BadValue
 from .base import MetricColumn, MetricInput
 from .classifier import Classifier, train_classifier
 from .divergences import DIVERGENCES, divergences
-from .teams import balance, best, generators_of, mode_overlap, owned, ownership
+from .teams import generators_of, ownership, shared_modes
 
 __all__ = ["StackedModes"]
 
@@ -141,7 +141,8 @@ class StackedModes:
         modes, confidence = self._read(inputs.fake)
         result = self._count(modes, confidence)
         if inputs.owners is not None:
-            result |= _shared(self._by_generator(inputs, modes))
+            counts = self._by_generator(inputs, modes)
+            result |= shared_modes(counts, counts)
         return result
 
     @property
@@ -209,13 +210,3 @@ class StackedModes:
 
 def _name(percent: int, least: int) -> str:
     return "modes" if (percent, least) == _COUNTS[0] else f"modes_c{percent}_n{least}"
-
-
-def _shared(counts: Tensor) -> dict[str, list[Any]]:  # [S, K, M]
-    owns = owned(counts)
-    return {
-        "modes_by_generator": owns.tolist(),
-        "best_generator_modes": best(counts > 0).tolist(),
-        "team_balance": balance(owns).tolist(),
-        "team_overlap": mode_overlap(counts).tolist(),
-    }

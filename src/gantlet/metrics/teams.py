@@ -20,7 +20,7 @@ Reference:
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ from torch.special import entr
 
 from .base import MetricInput
 
-__all__ = ["Owning", "balance", "best", "generators_of", "mode_overlap", "owned", "ownership", "tally"]
+__all__ = ["Owning", "balance", "best", "generators_of", "mode_overlap", "owned", "ownership", "shared_modes", "tally"]
 
 
 @runtime_checkable
@@ -101,6 +101,22 @@ def best(covered: Tensor) -> Tensor:  # [..., K, M] bool -> [...] int64
         tensor(2)
     """
     return covered.sum(-1).amax(-1)
+
+
+def shared_modes(close: Tensor, every: Tensor) -> dict[str, list[Any]]:  # [S, K, M] twice
+    """The columns on how a team shares the modes: from its good samples by generator and mode, and from all of them.
+
+    Example:
+        >>> shared_modes(torch.tensor([[[1, 0], [0, 2]]]), torch.tensor([[[3, 1], [0, 2]]]))
+        {'modes_by_generator': [[1, 1]], 'best_generator_modes': [1], 'team_balance': [1.0], 'team_overlap': [0.25]}
+    """
+    owns = owned(close)
+    return {
+        "modes_by_generator": owns.tolist(),
+        "best_generator_modes": best(close > 0).tolist(),
+        "team_balance": balance(owns).tolist(),
+        "team_overlap": mode_overlap(every).tolist(),
+    }
 
 
 def ownership(*, owners: Tensor, labels: Tensor, generators: int, modes: int) -> Tensor:  # [S, N] twice -> [S, K, M]

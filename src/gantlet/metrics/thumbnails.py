@@ -29,7 +29,7 @@ _FLOATS = 1 << 25
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailMetric:
-    """The columns of :class:`~gantlet.metrics.points.PointsMetric`, on images of at most ``side`` pixels a side.
+    """Energy and sliced distance, precision and recall of images, averaged down to at most ``side`` pixels a side.
 
     Arguments:
         test: Held-out real images, ``[N', C, H, W]``.
