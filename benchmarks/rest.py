@@ -1,4 +1,4 @@
-"""What is not training: how soon the command line answers, and how long judging takes.
+"""What is not training: how soon the command line answers, and how long evaluating takes.
 
 Legend: ``S`` members, ``N`` samples.
 """
@@ -14,8 +14,8 @@ from statistics import median
 import torch
 
 from gantlet.cpu import threads_set
-from gantlet.metrics.base import Outcome
-from gantlet.metrics.mixture import MixtureMetric
+from gantlet.metrics.base import MetricInput
+from gantlet.metrics.compose import compose
 from gantlet.training.sampling import draw_latents, sample
 
 from .sections import Section, goal, spread
@@ -44,24 +44,24 @@ def startup(*, rounds: int) -> Section:
 
 
 def metrics(*, rounds: int) -> Section:
-    """Judging 200 members by 25,000 samples each that are in hand, and drawing such samples, apart."""
+    """Evaluating 200 members by 25,000 samples each that are in hand, and drawing such samples, apart."""
     data = dataset(resolved(RING))
     assert data.mixture is not None
-    metric = MixtureMetric(data.mixture)
+    metric = compose(("mixture", "classification-error"), data)
     numbers = torch.Generator().manual_seed(1)
     fake = data.mixture.draw(MEMBERS * SAMPLES, numbers).reshape(MEMBERS, SAMPLES, 2)  # [S, N, 2]
     scores = torch.randn(MEMBERS, SAMPLES, generator=numbers)  # [S, N]
-    outcome = Outcome(fake=fake, fake_scores=scores, real_scores=scores, boundary=0.0)
+    inputs = MetricInput(fake=fake, fake_scores=scores, real_scores=scores, boundary=0.0)
     trained = fleet(RING, DRAWN)
     draw = draw_latents(trained, SAMPLES)
     with threads_set(1):
-        judging = [_seconds(lambda: metric(outcome)) for _ in range(rounds)]
+        evaluating = [_seconds(lambda: metric(inputs)) for _ in range(rounds)]
         drawing = [_seconds(lambda: sample(trained, draw, range(DRAWN))) * MEMBERS / DRAWN for _ in range(rounds)]
     rows = [
-        (f"judging {MEMBERS} members, samples in hand", spread(judging)),
+        (f"evaluating {MEMBERS} members, samples in hand", spread(evaluating)),
         (f"drawing the samples of {MEMBERS} members ({DRAWN} measured)", spread(drawing)),
     ]
-    found = {"judging": judging, "drawing": drawing}
+    found = {"evaluating": evaluating, "drawing": drawing}
     header = (f"{SAMPLES:,} samples per member, 1 thread", "seconds")
     return Section("metrics: mixture of eight, ring networks", header, rows, numbers=dict(found))
 

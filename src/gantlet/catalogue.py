@@ -119,6 +119,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "stacked-modes": "gantlet.metrics.stacked:StackedModes",
         "two-sample": "gantlet.metrics.points:PointsMetric",
         "thumbnails": "gantlet.metrics.thumbnails:ThumbnailMetric",
+        "classification-error": "gantlet.metrics.classification_error:ClassificationErrorMetric",
     },
     "method": {
         "vanilla": "gantlet.methods.vanilla:VANILLA",

@@ -8,7 +8,8 @@
     │   ├── BadValue             a value of the wrong type, or out of its range
     │   ├── BadGrid              a grid that is empty, contradictory or ambiguous
     │   ├── BadData              a file that is missing, truncated, corrupt, too small or not finite
-    │   │   └── BadPicture       one picture of many that cannot be read
+    │   │   ├── BadPicture       one picture of many that cannot be read
+    │   │   └── TooFewSamples    samples that are too few for a metric
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
     │   └── MissingExtra         an optional dependency that is not installed
@@ -33,6 +34,7 @@ __all__ = [
     "Refused",
     "ReplayMismatch",
     "StoreError",
+    "TooFewSamples",
     "TrainingFailed",
     "UnknownName",
     "UsageError",
@@ -79,6 +81,10 @@ class BadData(UsageError):
 
 class BadPicture(BadData):
     """One picture of many that cannot be read; the message is the bare reason, to be listed beside the picture's name."""
+
+
+class TooFewSamples(BadData):
+    """A data set with too few samples for a metric; a task's own metrics are then left out, a user's refused."""
 
 
 class Refused(UsageError):

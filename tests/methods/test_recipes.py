@@ -13,7 +13,8 @@ from torch import Tensor
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import Refused
-from gantlet.metrics.base import Outcome
+from gantlet.metrics import get
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.two_sample import Pairwise, energy_distance
 from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
 from gantlet.studies.build import blueprint
@@ -156,7 +157,7 @@ def measured(trained: Fleet, dataset: Dataset, task: str) -> Tensor:
     """How far each member's samples are from the data, ``[S]``."""
     fake = sample(trained, draw_latents(trained, 400), range(trained.members))
     if task == "ring8":
-        return torch.tensor(catalogue.find("task", task).judge(dataset)(Outcome(fake=fake))["jsd"])
+        return torch.tensor(get("mixture").of(dataset)(MetricInput(fake=fake))["jsd"])
     pairs = [Pairwise.of(real=dataset.test[:400].flatten(1), fake=each.flatten(1)) for each in fake]
     return torch.tensor([energy_distance(pair) for pair in pairs])
 

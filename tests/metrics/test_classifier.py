@@ -14,9 +14,9 @@ from gantlet.data.digits import Digits
 from gantlet.errors import BadData
 from gantlet.metrics import classifier as module
 from gantlet.metrics import lenet
-from gantlet.metrics.cache import digest
+from gantlet.metrics.cache import weights_digest
 from gantlet.metrics.classifier import Classifier, train_classifier
-from gantlet.metrics.lenet import LeNet, Recipe, accuracy_of, fit
+from gantlet.metrics.lenet import ClassifierRecipe, LeNet, accuracy_of, fit
 
 
 def blobs(n: int, seed: int) -> tuple[Tensor, Tensor]:  # [n, 1, 28, 28] in [-1, 1], [n]
@@ -56,7 +56,7 @@ def test_it_learns_and_says_how_well(folder: Path) -> None:
 def test_the_same_arguments_give_the_same_weights_and_others_do_not(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "recall", lambda key, net: None)
+    monkeypatch.setattr(module, "load_classifier", lambda key, net: None)
     first, again, other = train(), train(), train(seed=2)
     assert first.fingerprint == again.fingerprint != other.fingerprint
     assert first.card == again.card
@@ -80,7 +80,7 @@ def test_the_epoch_is_chosen_by_images_that_are_not_trained_on(monkeypatch: pyte
 
     monkeypatch.setattr(lenet, "accuracy_of", judged)
     net = LeNet(3)
-    assert fit(net, *TRAIN, Recipe(epochs=4)) == 0.7
+    assert fit(net, *TRAIN, ClassifierRecipe(epochs=4)) == 0.7
     assert [count for count, _ in seen] == [4] * 4
     assert torch.equal(net.head[1].weight, seen[2][1])
     assert not torch.equal(seen[2][1], seen[1][1])
@@ -97,7 +97,7 @@ def test_torch_is_left_as_it_was(folder: Path) -> None:
 
 
 def test_the_thread_count_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "recall", lambda key, net: None)
+    monkeypatch.setattr(module, "load_classifier", lambda key, net: None)
     threads = torch.get_num_threads()
     found = []
     try:
@@ -155,7 +155,7 @@ def test_what_the_cache_cannot_vouch_for_is_made_anew(folder: Path, harm: Callab
     harm(folder)
     again = train()
     assert again.card == first.card
-    assert digest(again.net.state_dict().values()) == first.fingerprint
+    assert weights_digest(again.net.state_dict().values()) == first.fingerprint
     card = json.loads(next(folder.glob("*.json")).read_text(encoding="utf-8"))
     assert card["classifier"]["fingerprint"] == first.fingerprint
 
@@ -183,7 +183,7 @@ def test_probabilities_are_the_softmax_of_the_last_layer_on_the_features(folder:
     assert features.shape == (30, 84)
     torch.testing.assert_close(probabilities, (features @ weight.T + bias).softmax(1))
     assert torch.equal(judge.features(TEST[0]), features)  # no dropout
-    assert judge.facts["fingerprint"] == judge.fingerprint == digest(judge.net.state_dict().values())
+    assert judge.facts["fingerprint"] == judge.fingerprint == weights_digest(judge.net.state_dict().values())
 
 
 def test_the_network_has_the_published_number_of_parameters() -> None:
@@ -193,9 +193,9 @@ def test_the_network_has_the_published_number_of_parameters() -> None:
 def test_warping_by_nothing_is_the_identity_and_fills_with_background() -> None:
     generator = torch.Generator().manual_seed(1)
     images, _ = blobs(5, 1)
-    still = lenet._warped(images, generator, Recipe(warp=0.0, shift=0.0))
+    still = lenet._warped(images, generator, ClassifierRecipe(warp=0.0, shift=0.0))
     torch.testing.assert_close(still, images, atol=1e-5, rtol=0)
-    empty = lenet._warped(torch.full((50, 1, 28, 28), -1.0), generator, Recipe(warp=0.5, shift=0.9))
+    empty = lenet._warped(torch.full((50, 1, 28, 28), -1.0), generator, ClassifierRecipe(warp=0.5, shift=0.9))
     assert (empty == -1).all()
 
 
@@ -203,7 +203,7 @@ def test_warping_moves_by_at_most_the_shift() -> None:
     """A dot moves by up to 0.25 of half the width: 3.5 pixels, in both directions, and keeps its mass."""
     image = torch.full((400, 1, 28, 28), -1.0)
     image[:, :, 13:15, 13:15] = 1.0
-    moved = lenet._warped(image, torch.Generator().manual_seed(1), Recipe(warp=0.0, shift=0.25)) + 1
+    moved = lenet._warped(image, torch.Generator().manual_seed(1), ClassifierRecipe(warp=0.0, shift=0.25)) + 1
     mass = moved.sum((1, 2, 3))
     torch.testing.assert_close(mass, torch.full((400,), 8.0), atol=1e-3, rtol=0)
     offset = (moved.sum((1, 2)) * (torch.arange(28.0) - 13.5)).sum(1) / mass
@@ -223,9 +223,11 @@ def test_accuracy_is_counted() -> None:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        pytest.param(torch.zeros(50, 3, 28, 28), torch.zeros(50).long(), r"\[50, 3, 28, 28\] came", id="colour"),
-        pytest.param(torch.zeros(50, 784), torch.zeros(50).long(), r"\[50, 784\] came", id="flat"),
-        pytest.param(torch.zeros(50, 1, 28, 28), torch.zeros(49).long(), r"shape \[49\] came", id="too few labels"),
+        pytest.param(torch.zeros(50, 3, 28, 28), torch.zeros(50).long(), r"these have \[50, 3, 28, 28\]", id="colour"),
+        pytest.param(torch.zeros(50, 784), torch.zeros(50).long(), r"these have \[50, 784\]", id="flat"),
+        pytest.param(
+            torch.zeros(50, 1, 28, 28), torch.zeros(49).long(), r"not torch.int64 of shape \[49\]", id="too few labels"
+        ),
         pytest.param(torch.zeros(50, 1, 28, 28), torch.zeros(50), "float32", id="labels that are no classes"),
         pytest.param(torch.zeros(50, 1, 28, 28), -torch.ones(50).long(), "whole numbers from 0", id="negative"),
         pytest.param(torch.zeros(19, 1, 28, 28), torch.zeros(19).long(), "19 images; give at least 20", id="few"),

@@ -35,7 +35,7 @@ def test_moments_of_float32_far_from_zero_do_not_cancel() -> None:
 
 
 def test_moments_refuse_a_single_sample() -> None:
-    with pytest.raises(BadValue, match="at least 2 samples; 1 came"):
+    with pytest.raises(BadValue, match="at least 2 samples; there is 1"):
         moments(torch.zeros(1, 3))
 
 

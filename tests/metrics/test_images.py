@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import BadData, BadValue
-from gantlet.metrics.base import Outcome
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.classifier import Reading
 from gantlet.metrics.distances import fixed_order, frechet, inception_score, moments
 from gantlet.metrics.images import ClassifierMetric
@@ -53,7 +53,7 @@ def metric(**settings: Any) -> ClassifierMetric:
 
 
 def judged(*members: Tensor, **settings: Any) -> dict[str, list[Any]]:
-    return metric(**settings)(Outcome(fake=torch.stack(members)))
+    return metric(**settings)(MetricInput(fake=torch.stack(members)))
 
 
 def test_evenly_drawn_classes_are_perfect_and_a_single_one_is_the_worst() -> None:
@@ -130,5 +130,5 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any]) -> None:
 
 
 def test_labels_that_do_not_belong_to_the_test_images_are_refused() -> None:
-    with pytest.raises(BadData, match=r"100 test images with labels of shape \[99\]"):
+    with pytest.raises(BadData, match=r"100 test images have labels of shape \[99\]"):
         ClassifierMetric(Oracle(), TEST, LABELS[1:])  # pyright: ignore[reportArgumentType]

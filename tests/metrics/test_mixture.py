@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gantlet.errors import BadValue
 from gantlet.metrics import mixture as module
-from gantlet.metrics.base import Outcome
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.mixture import MixtureMetric
 
 
@@ -68,7 +68,7 @@ def restated(points: np.ndarray, blobs: Blobs) -> dict[str, float]:
 
 def test_all_samples_on_one_mode_of_the_ring_give_the_published_numbers() -> None:
     fake = RING.centres[2].expand(1, 25_000, 2)
-    result = MixtureMetric(RING)(Outcome(fake=fake))
+    result = MixtureMetric(RING)(MetricInput(fake=fake))
     assert result["kl"][0] == pytest.approx(6.782, abs=5e-4)
     assert result["reverse_kl"][0] == pytest.approx(2.076, abs=5e-4)
     assert (result["modes"], result["high_quality"]) == ([1], [1.0])
@@ -77,7 +77,7 @@ def test_all_samples_on_one_mode_of_the_ring_give_the_published_numbers() -> Non
 
 def test_a_perfect_model_has_the_high_quality_of_its_chi_square() -> None:
     fake = drawn(RING, members=2, samples=25_000)
-    result = MixtureMetric(RING)(Outcome(fake=fake))
+    result = MixtureMetric(RING)(MetricInput(fake=fake))
     error = math.sqrt(0.9889 * 0.0111 / 25_000)
     assert result["high_quality"] == pytest.approx([1 - math.exp(-4.5)] * 2, abs=4 * error)
     assert (result["modes"], result["success"]) == ([8, 8], [True, True])
@@ -96,7 +96,7 @@ def test_the_perfect_share_is_stated_for_every_dimension(dimensions: int) -> Non
 def test_every_number_agrees_with_a_restatement_sample_by_sample(spread: float) -> None:
     generator = torch.Generator().manual_seed(7)
     fake = spread * torch.randn(3, 211, 2, generator=generator) + torch.tensor([1.0, 0.5])
-    result = MixtureMetric(UNEVEN)(Outcome(fake=fake))
+    result = MixtureMetric(UNEVEN)(MetricInput(fake=fake))
     for member in range(3):
         for name, value in restated(fake[member].numpy(), UNEVEN).items():
             assert result[name][member] == pytest.approx(value, rel=1e-10), name
@@ -108,26 +108,26 @@ def test_the_two_directions_of_kl_are_not_swapped() -> None:
     for lost, fake in without.items():
         near = torch.cdist(fake[0], UNEVEN.centres).argmin(1) == lost
         fake[0, near] = UNEVEN.centres[1]
-    costs = {lost: MixtureMetric(UNEVEN)(Outcome(fake=fake)) for lost, fake in without.items()}
+    costs = {lost: MixtureMetric(UNEVEN)(MetricInput(fake=fake)) for lost, fake in without.items()}
     assert costs[0]["kl"][0] > costs[2]["kl"][0]
     assert costs[2]["kl"][0] > costs[2]["reverse_kl"][0]
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = Outcome(
+    inputs = MetricInput(
         fake=drawn(UNEVEN, members=3, samples=50),
         owners=torch.arange(150).view(3, 50) % 4,
     )
-    whole = MixtureMetric(UNEVEN)(outcome)
+    whole = MixtureMetric(UNEVEN)(inputs)
     monkeypatch.setattr(module, "_CHUNK", 3 * 7)  # 7 samples: across members, and a rest
-    assert str(MixtureMetric(UNEVEN)(outcome)) == str(whole)
+    assert str(MixtureMetric(UNEVEN)(inputs)) == str(whole)
 
 
 def test_a_member_is_judged_as_if_alone() -> None:
     fake = drawn(RING, members=3, samples=40) * torch.tensor([1.0, 1.02, 0.5]).view(3, 1, 1)
-    together = MixtureMetric(RING)(Outcome(fake=fake))
+    together = MixtureMetric(RING)(MetricInput(fake=fake))
     for member in range(3):
-        alone = MixtureMetric(RING)(Outcome(fake=fake[member : member + 1]))
+        alone = MixtureMetric(RING)(MetricInput(fake=fake[member : member + 1]))
         assert str({name: [values[member]] for name, values in together.items()}) == str(alone)
 
 
@@ -138,7 +138,7 @@ def test_quality_ends_at_three_sigma_even_far_from_the_origin(sigmas: float, qua
     centre = torch.tensor([[100.0, 100.0]])
     directions = torch.nn.functional.normalize(torch.randn(1, 500, 2, generator=generator), dim=2)
     metric = MixtureMetric(Blobs(centre, 0.05, torch.ones(1)))
-    result = metric(Outcome(fake=centre + sigmas * 0.05 * directions))
+    result = metric(MetricInput(fake=centre + sigmas * 0.05 * directions))
     assert result["high_quality"] == [quality]
     assert result["success"] == result["modes"] == [quality]
 
@@ -148,7 +148,7 @@ def test_samples_that_are_not_finite_belong_to_no_mode() -> None:
     fake[0, 1] = math.nan
     fake[0, 2, 0] = math.inf
     fake[0, 3] = 1e30  # finite, but its distance is not
-    result = MixtureMetric(RING)(Outcome(fake=fake))
+    result = MixtureMetric(RING)(MetricInput(fake=fake))
     assert (result["modes"], result["high_quality"]) == ([1], [0.25])
     # Counts 1 + [1, 0 × 7] and 3 outside, over 4 + 8.
     outside = 3 / 12
@@ -159,7 +159,7 @@ def test_samples_that_are_not_finite_belong_to_no_mode() -> None:
 
 
 def test_nothing_but_nan_is_the_worst_and_not_the_best() -> None:
-    result = MixtureMetric(RING)(Outcome(fake=torch.full((1, 92, 2), math.nan)))
+    result = MixtureMetric(RING)(MetricInput(fake=torch.full((1, 92, 2), math.nan)))
     assert (result["modes"], result["failure"], result["success"]) == ([0], [True], [False])
     assert result["kl"] == pytest.approx([math.log(100 / 8)])
     assert result["tvd"] == pytest.approx([0.92])
@@ -170,23 +170,23 @@ def test_a_mode_belongs_to_the_generator_that_made_most_of_it() -> None:
     first, second, _ = UNEVEN.centres
     fake = torch.stack([first, first, first, second, second, far, far, far])[None]
     owners = torch.tensor([[0, 2, 2, 1, 0, 1, 1, 1]])
-    result = MixtureMetric(UNEVEN)(Outcome(fake=fake, owners=owners))
+    result = MixtureMetric(UNEVEN)(MetricInput(fake=fake, owners=owners))
     # The first mode goes to generator 2; the second is a tie, which the lower one wins; the third is not covered.
     assert result["modes_by_generator"] == [[1, 0, 1]]
     assert result["modes"] == [2]
-    assert "modes_by_generator" not in MixtureMetric(UNEVEN)(Outcome(fake=fake))
+    assert "modes_by_generator" not in MixtureMetric(UNEVEN)(MetricInput(fake=fake))
 
 
 def test_owned_modes_add_up_to_the_covered_ones() -> None:
     fake = drawn(RING, members=4, samples=60) + 0.01
     owners = torch.randint(5, (4, 60), generator=torch.Generator().manual_seed(2))
-    result = MixtureMetric(RING)(Outcome(fake=fake, owners=owners))
+    result = MixtureMetric(RING)(MetricInput(fake=fake, owners=owners))
     assert [sum(owned) for owned in result["modes_by_generator"]] == result["modes"]
     assert all(len(owned) == 5 for owned in result["modes_by_generator"])
 
 
 def test_wrong_samples_are_refused_with_both_dimensions() -> None:
-    with pytest.raises(BadValue, match=r"3 numbers came.*2 dimensions"):
-        MixtureMetric(RING)(Outcome(fake=torch.zeros(1, 5, 3)))
+    with pytest.raises(BadValue, match=r"3 numbers each.*2 dimensions"):
+        MixtureMetric(RING)(MetricInput(fake=torch.zeros(1, 5, 3)))
     with pytest.raises(BadValue, match="samples=0"):
         MixtureMetric(RING, samples=0)

@@ -1,4 +1,4 @@
-"""The modes of stacked digits, judged by a classifier whose readings are written into the pixels."""
+"""The modes of stacked digits, read by a classifier whose readings are written into the pixels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, BadValue
-from gantlet.metrics.base import Metric, Outcome
+from gantlet.metrics.base import Metric, MetricInput
 from gantlet.metrics.stacked import StackedModes
 
 EVEN = torch.arange(10).repeat(5)
@@ -50,8 +50,8 @@ def metric(*, wide: bool = False, labels: Tensor | None = EVEN, samples: int = 2
     return StackedModes(Oracle(), data, samples=samples)  # pyright: ignore[reportArgumentType]
 
 
-def judged(*members: Tensor, **options: Any) -> dict[str, list[Any]]:
-    return metric(**options)(Outcome(fake=torch.stack(members)))
+def evaluated(*members: Tensor, **options: Any) -> dict[str, list[Any]]:
+    return metric(**options)(MetricInput(fake=torch.stack(members)))
 
 
 def drawn(count: int, seed: int = 1) -> Tensor:  # [count, 3]
@@ -59,7 +59,7 @@ def drawn(count: int, seed: int = 1) -> Tensor:  # [count, 3]
 
 
 def test_one_image_over_and_over_is_one_mode_with_the_exact_divergence() -> None:
-    result = judged(pictures(torch.tensor([[7, 0, 9]])).expand(25_000, -1, -1, -1))
+    result = evaluated(pictures(torch.tensor([[7, 0, 9]])).expand(25_000, -1, -1, -1))
     assert [result[name] for name in result if name.startswith("modes")] == [[1]] * 8
     hit, rest = 25_001 / 26_000, 1 / 26_000
     assert result["kl"] == [pytest.approx(0.001 * math.log(0.001 / hit) + 0.999 * math.log(0.001 / rest))]
@@ -70,7 +70,7 @@ def test_one_image_over_and_over_is_one_mode_with_the_exact_divergence() -> None
 
 def test_all_thousand_evenly_are_perfect() -> None:
     every = torch.cartesian_prod(*[torch.arange(10)] * 3).repeat(3, 1)
-    result = judged(pictures(every))
+    result = evaluated(pictures(every))
     assert (result["modes"], result["modes_c90_n3"], result["confidence"]) == ([1000], [1000], [1.0])
     for name in ("kl", "reverse_kl", "jsd", "tvd"):
         assert result[name] == [pytest.approx(0.0, abs=1e-12)], name
@@ -80,7 +80,7 @@ def test_all_thousand_evenly_are_perfect() -> None:
 def test_random_triples_cover_as_many_modes_as_is_expected(count: int) -> None:
     """1000 (1 - (1 - 1/1000)^N) on average; the standard deviation is below 10."""
     members = [pictures(drawn(count, seed)) for seed in range(9)]
-    found = judged(*members)["modes"]
+    found = evaluated(*members)["modes"]
     assert np.mean(found) == pytest.approx(1000 * (1 - 0.999**count), abs=4 * 10 / 3)
 
 
@@ -88,7 +88,7 @@ def test_every_column_is_that_of_a_plain_count() -> None:
     """Restated with a dictionary of triples, at digits with unequal shares and any confidence."""
     labels = torch.cat([EVEN, torch.tensor([0, 0, 0, 1, 9])])
     digits, sure = (drawn(800, 5) % 4).unflatten(0, (2, 400)), torch.rand(2, 400, 3)
-    result = judged(*pictures(digits, 0.7 + 0.3 * sure), labels=labels)
+    result = evaluated(*pictures(digits, 0.7 + 0.3 * sure), labels=labels)
     share = np.bincount(labels.numpy(), minlength=10) / len(labels)
     for member in range(2):
         triples = [tuple(row) for row in digits[member].tolist()]
@@ -112,7 +112,7 @@ def test_every_column_is_that_of_a_plain_count() -> None:
 
 def test_both_pixel_ranges_give_the_same_numbers() -> None:
     fake = pictures(drawn(500), 0.95)
-    unit, wide, wrong = judged(fake), judged(fake * 2 - 1, wide=True), judged(fake, wide=True)
+    unit, wide, wrong = evaluated(fake), evaluated(fake * 2 - 1, wide=True), evaluated(fake, wide=True)
     assert unit == wide
     assert unit["modes"] > wrong["modes"]  # in the wrong range, all digits are from 4 on
 
@@ -120,14 +120,14 @@ def test_both_pixel_ranges_give_the_same_numbers() -> None:
 def test_channels_are_not_interchangeable() -> None:
     """(1, 2, 3) six ways round are six modes."""
     orders = torch.tensor([[1, 2, 3], [1, 3, 2], [2, 1, 3], [2, 3, 1], [3, 1, 2], [3, 2, 1]])
-    assert judged(pictures(orders))["modes"] == [6]
+    assert evaluated(pictures(orders))["modes"] == [6]
 
 
 def test_images_that_are_not_finite_belong_to_no_mode() -> None:
     fake = pictures(drawn(100))
     broken = fake.clone()
     broken[:, 1] = math.nan
-    result = judged(fake, broken)
+    result = evaluated(fake, broken)
     assert result["modes"][1] == 0
     assert (result["reverse_kl"][0] < math.inf, result["reverse_kl"][1]) == (True, math.inf)
     assert result["confidence"][1] == 0
@@ -136,14 +136,14 @@ def test_images_that_are_not_finite_belong_to_no_mode() -> None:
 def test_a_teams_modes_are_shared_out() -> None:
     """Generator 0 makes three modes, one of them less often than generator 1, which has another of its own."""
     digits = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 0, 2], [0, 0, 2], [0, 0, 3]])
-    outcome = Outcome(fake=pictures(digits)[None], owners=torch.tensor([[0, 0, 0, 1, 1, 1]]))
+    inputs = MetricInput(fake=pictures(digits)[None], owners=torch.tensor([[0, 0, 0, 1, 1, 1]]))
     team = metric()
-    result = team(outcome)
+    result = team(inputs)
     assert set(result) == {column.name for column in team.columns}
     assert (result["modes"], result["modes_by_generator"]) == ([4], [[2, 2]])
     assert (result["best_generator_modes"], result["team_balance"]) == ([3], [1.0])
     assert result["team_overlap"] == [pytest.approx(1 / 3)]
-    counts = team.ownership(outcome)
+    counts = team.ownership(inputs)
     assert counts.shape == (1, 2, 1000)
     assert counts[0, :, :4].tolist() == [[1, 1, 1, 0], [0, 0, 2, 1]]
 
@@ -156,13 +156,13 @@ def test_the_card_says_by_whom_and_what_real_images_score() -> None:
     assert (real["count"], real["modes"], real["confidence"]) == (2, 2, 1.0)
 
 
-def test_what_cannot_be_judged_is_refused() -> None:
-    with pytest.raises(BadData, match="labels of single ones"):
+def test_what_cannot_be_read_is_refused() -> None:
+    with pytest.raises(BadData, match=r"counted by the single digits .* need labels"):
         metric(labels=None)
     with pytest.raises(BadValue, match="expected 1 ≤ samples"):
         metric(samples=0)
-    with pytest.raises(BadValue, match=r"\[1, 5, 1, 2, 2\] came"):
-        judged(torch.zeros(5, 1, 2, 2))
+    with pytest.raises(BadValue, match=r"these are \[1, 5, 1, 2, 2\]"):
+        evaluated(torch.zeros(5, 1, 2, 2))
 
 
 @pytest.mark.slow
@@ -172,7 +172,6 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
 
     from gantlet.data.digits import Digits
     from gantlet.data.stacked_mnist import StackedMNIST
-    from gantlet.tasks.stacked import STACKED_MNIST
 
     real = Digits().load()
     for part, images, labels in (("train", real.train, real.train_labels), ("t10k", real.test, real.test_labels)):
@@ -183,10 +182,10 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
         head = bytes([0, 0, 8, 1]) + struct.pack(">I", len(shades))
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(head + labels.to(torch.uint8).numpy().tobytes())
     data = StackedMNIST(data_path=str(tmp_path), train_size=100, test_size=2000, pixel_range="0..1").load()
-    judge = STACKED_MNIST.judge(data)
-    facts = judge.facts
+    stacked = StackedModes.of(data)
+    facts = stacked.facts
     assert facts["classifier_accuracy"] > 0.98
     expected = 1000 * (1 - 0.999**2000)  # 864.8
     assert facts["real_images"]["modes"] == pytest.approx(expected, abs=30)
-    flipped = judge(Outcome(fake=data.test[None].flip(2)))  # blue first: other modes, as many
+    flipped = stacked(MetricInput(fake=data.test[None].flip(2)))  # blue first: other modes, as many
     assert flipped["modes"][0] == pytest.approx(expected, abs=30)

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from gantlet.data.gaussians import Mixture
-from gantlet.metrics.base import Outcome
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.classifier import Reading
 from gantlet.metrics.images import ClassifierMetric
 from gantlet.metrics.mixture import MixtureMetric
-from gantlet.metrics.teams import Owning, balance, best, overlap, owned, ownership
+from gantlet.metrics.teams import Owning, balance, best, mode_overlap, owned, ownership
 
 BLOBS = Mixture(
     torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 3.0], [5.0, 5.0]]), sigma=0.1, weights=torch.full((4,), 0.25)
@@ -59,10 +59,10 @@ def of_images(**settings: Any) -> ClassifierMetric:
     return ClassifierMetric(Oracle(), test, torch.tensor([0, 1, 2, 3] * 10), **settings)  # pyright: ignore[reportArgumentType]
 
 
-def points(*rows: tuple[int, int | list[float]]) -> Outcome:
+def points(*rows: tuple[int, int | list[float]]) -> MetricInput:
     """One member; each row is an owner and a mode, or a point."""
     fake = [BLOBS.centres[where] if isinstance(where, int) else torch.tensor(where) for _, where in rows]
-    return Outcome(fake=torch.stack(fake)[None], owners=torch.tensor([[owner for owner, _ in rows]]))
+    return MetricInput(fake=torch.stack(fake)[None], owners=torch.tensor([[owner for owner, _ in rows]]))
 
 
 def random_counts(*shape: int, seed: int = 1) -> Tensor:
@@ -93,29 +93,29 @@ def test_balance_agrees_with_a_restatement(seed: int) -> None:
 
 def test_equal_generators_overlap_wholly_and_disjoint_ones_not_at_all() -> None:
     same = torch.tensor([1, 2, 0, 5]).outer(torch.tensor([1, 3, 7])).T  # multiples of one histogram
-    assert overlap(same).item() == pytest.approx(1, abs=1e-15)
-    assert overlap(torch.eye(4, dtype=torch.int64) * 9).item() == 0
-    assert overlap(torch.tensor([[1, 1, 0], [0, 1, 1]])).item() == 0.5
+    assert mode_overlap(same).item() == pytest.approx(1, abs=1e-15)
+    assert mode_overlap(torch.eye(4, dtype=torch.int64) * 9).item() == 0
+    assert mode_overlap(torch.tensor([[1, 1, 0], [0, 1, 1]])).item() == 0.5
 
 
 @pytest.mark.parametrize(("generators", "seed"), [(2, 1), (3, 2), (7, 3)])
 def test_overlap_agrees_with_a_restatement_pair_by_pair(generators: int, seed: int) -> None:
     counts = random_counts(4, generators, 5, seed=seed)
     expected = [restated(member.numpy()) for member in counts]
-    assert overlap(counts).tolist() == pytest.approx(expected, rel=1e-12)
+    assert mode_overlap(counts).tolist() == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_generator_without_samples_is_in_no_pair() -> None:
     counts = torch.tensor([[4, 4], [0, 0], [0, 3]])
-    assert overlap(counts).item() == restated(counts.numpy()) == 0.5
-    assert math.isnan(overlap(counts[:2]))
-    assert math.isnan(overlap(counts[1:2]))
+    assert mode_overlap(counts).item() == restated(counts.numpy()) == 0.5
+    assert math.isnan(mode_overlap(counts[:2]))
+    assert math.isnan(mode_overlap(counts[1:2]))
 
 
 def test_the_order_of_generators_and_of_modes_does_not_matter() -> None:
     counts = random_counts(6, 5, 7)
     swapped = counts[:, [3, 0, 4, 1, 2]][..., torch.randperm(7, generator=torch.Generator().manual_seed(1))]
-    assert overlap(swapped).tolist() == pytest.approx(overlap(counts).tolist(), rel=1e-14)
+    assert mode_overlap(swapped).tolist() == pytest.approx(mode_overlap(counts).tolist(), rel=1e-14)
     assert torch.equal(best(swapped > 3), best(counts > 3))
     assert balance(counts[:, :, 0]).tolist() == pytest.approx(
         balance(counts[:, [2, 4, 0, 3, 1], 0]).tolist(), nan_ok=True
@@ -141,9 +141,9 @@ def test_counts_agree_with_a_count_sample_by_sample() -> None:
 
 
 def test_a_team_on_a_mixture_by_hand() -> None:
-    outcome = points((0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (1, 2), (2, FAR), (2, FAR), (2, 2), (2, 2))
-    result = MixtureMetric(BLOBS)(outcome)
-    assert MixtureMetric(BLOBS).ownership(outcome).tolist() == [[[2, 1, 0, 0], [0, 2, 1, 0], [0, 0, 2, 0]]]
+    inputs = points((0, 0), (0, 0), (0, 1), (1, 1), (1, 1), (1, 2), (2, FAR), (2, FAR), (2, 2), (2, 2))
+    result = MixtureMetric(BLOBS)(inputs)
+    assert MixtureMetric(BLOBS).ownership(inputs).tolist() == [[[2, 1, 0, 0], [0, 2, 1, 0], [0, 0, 2, 0]]]
     assert result["modes"] == [3]
     assert result["modes_by_generator"] == [[1, 1, 1]]
     assert result["best_generator_modes"] == [2]
@@ -165,7 +165,7 @@ def test_ownership_of_a_mixture_is_that_of_its_restatement() -> None:
     labels = torch.randint(4, (2, 300), generator=generator)
     fake = BLOBS.centres[labels] + 0.2 * torch.randn(2, 300, 2, generator=generator)
     owners = torch.randint(3, (2, 300), generator=generator)
-    found = MixtureMetric(BLOBS).ownership(Outcome(fake=fake, owners=owners))
+    found = MixtureMetric(BLOBS).ownership(MetricInput(fake=fake, owners=owners))
     expected = np.zeros((2, 3, 4), dtype=int)
     for member in range(2):
         for point, owner in zip(fake[member].tolist(), owners[member].tolist(), strict=True):
@@ -179,11 +179,11 @@ def test_a_team_of_images_by_hand() -> None:
     labels = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3]
     sure = [1.0, 1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 0.5]
     owners = torch.tensor([[0, 0, 1, 0, 1, 1, 1, 1, 0, 1]])
-    outcome = Outcome(fake=pictures(labels, sure)[None], owners=owners)
+    inputs = MetricInput(fake=pictures(labels, sure)[None], owners=owners)
     metric = of_images(coverage_at=0.2)
-    result = metric(outcome)
+    result = metric(inputs)
     # Sure fakes of classes 0, 1, 2: generator 0 has 2, 1, 1 of its four, generator 1 has 1, 1, 2 of its six.
-    assert metric.ownership(outcome).tolist() == [[[2, 1, 1, 0], [1, 1, 2, 0]]]
+    assert metric.ownership(inputs).tolist() == [[[2, 1, 1, 0], [1, 1, 2, 0]]]
     assert result["class_coverage"] == [3]
     assert result["classes_by_generator"] == [[2, 1]]
     assert result["best_generator_coverage"] == [3]
@@ -195,8 +195,8 @@ def test_a_team_of_images_by_hand() -> None:
 
 
 def test_a_class_that_the_team_does_not_cover_is_owned_by_nobody() -> None:
-    outcome = Outcome(fake=pictures([0] * 9 + [1])[None], owners=torch.tensor([[0] * 9 + [1]]))
-    result = of_images(coverage_at=0.2)(outcome)
+    inputs = MetricInput(fake=pictures([0] * 9 + [1])[None], owners=torch.tensor([[0] * 9 + [1]]))
+    result = of_images(coverage_at=0.2)(inputs)
     assert (result["class_coverage"], result["classes_by_generator"]) == ([1], [[1, 0]])
     assert result["best_generator_coverage"] == [1]  # the second covers class 1 by its own measure: one of one
     assert (result["team_balance"], result["team_overlap"]) == ([0.0], [0.0])
@@ -209,16 +209,16 @@ def test_coverage_of_a_generator_is_a_share_of_its_own_samples() -> None:
         2,
         3,
     ]  # in 54 fakes one of a class is too little, in the second generator's four it is not
-    outcome = Outcome(fake=pictures(labels)[None], owners=torch.tensor([[0] * 50 + [1] * 4]))
-    result = of_images(coverage_at=0.05)(outcome)
+    inputs = MetricInput(fake=pictures(labels)[None], owners=torch.tensor([[0] * 50 + [1] * 4]))
+    result = of_images(coverage_at=0.05)(inputs)
     assert (result["class_coverage"], result["best_generator_coverage"]) == ([1], [4])
 
 
 def test_images_that_are_not_finite_and_generators_without_images() -> None:
     fake = pictures([0, 1, 0, 1])
     fake[:2] = math.nan
-    outcome = Outcome(fake=torch.stack([fake, pictures([0, 1, 0, 1])]), owners=torch.tensor([[0, 0, 2, 2]] * 2))
-    result = of_images()(outcome)
+    inputs = MetricInput(fake=torch.stack([fake, pictures([0, 1, 0, 1])]), owners=torch.tensor([[0, 0, 2, 2]] * 2))
+    result = of_images()(inputs)
     assert result["classes_by_generator"] == [[0, 0, 2], [2, 0, 0]]
     entropies = [[0.0, math.nan, math.log(2)], [math.log(2), math.nan, math.log(2)]]
     assert [
@@ -232,9 +232,11 @@ def test_images_that_are_not_finite_and_generators_without_images() -> None:
 def test_single_generators_have_no_columns_of_teams() -> None:
     for metric, fake in ((MixtureMetric(BLOBS), BLOBS.centres), (of_images(), pictures([0, 1, 2, 3]))):
         assert isinstance(metric, Owning)
-        alone, team = (metric(Outcome(fake=fake[None], owners=owners)) for owners in (None, torch.zeros(1, 4).long()))
+        alone, team = (
+            metric(MetricInput(fake=fake[None], owners=owners)) for owners in (None, torch.zeros(1, 4).long())
+        )
         extra = set(team) - set(alone)
         assert {"team_balance", "team_overlap"} < extra
         assert set(team) == {column.name for column in metric.columns}
         assert str(alone) == str({name: values for name, values in team.items() if name not in extra})
-        assert metric.ownership(Outcome(fake=fake[None])).tolist() == [[[1, 1, 1, 1]]]
+        assert metric.ownership(MetricInput(fake=fake[None])).tolist() == [[[1, 1, 1, 1]]]

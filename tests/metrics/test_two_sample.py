@@ -80,7 +80,7 @@ def test_widening_an_isotropic_gaussian_costs_the_difference_of_deviations() -> 
 
 
 def test_the_sliced_distance_needs_equal_sizes() -> None:
-    with pytest.raises(BadValue, match="3 and 4 came"):
+    with pytest.raises(BadValue, match="there are 3 and 4"):
         sliced_wasserstein(torch.zeros(3, 2), torch.zeros(4, 2))
 
 

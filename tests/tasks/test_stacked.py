@@ -15,6 +15,7 @@ import terminal
 from gantlet import catalogue
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
+from gantlet.metrics.compose import compose
 from gantlet.requests.resolve import Resolved
 from gantlet.studies.build import family_of, parts_of, steps_of
 from gantlet.studies.study import Options, prepare, start
@@ -87,7 +88,7 @@ def test_labels_are_needed() -> None:
     unlabelled = Dataset(images, images, origin=Dataset(images[:, :1], images[:, :1]))
     for data in (Dataset(images, images), unlabelled):
         with pytest.raises(BadData, match="need labels"):
-            STACKED_MNIST.judge(data)
+            compose(STACKED_MNIST.metrics, data)
 
 
 def write_digits(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tasks: complete, with the budgets of the experiments, and a metric that judges by the column they promise."""
+"""Tasks: complete, with the budgets of the experiments, and metrics that have the column they promise."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import terminal
 from gantlet import catalogue
 from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
+from gantlet.metrics.base import MetricInput
+from gantlet.metrics.compose import compose
 from gantlet.requests.parts import offered_networks
 from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
@@ -36,6 +38,8 @@ def test_a_task_is_complete(name: str) -> None:
     assert task.summary
     assert task.paper
     assert isinstance(task.source, Source)
+    assert set(task.metrics) <= set(catalogue.FAMILIES["metric"])
+    assert task.metrics
     assert any("no_batch_statistics" in family.provides for family in task.networks.values())
 
 
@@ -102,7 +106,7 @@ def test_every_network_fits_the_samples(name: str) -> None:
             assert getattr(judged, "score", judged).shape == (4,)
 
 
-# Judging
+# Evaluation
 
 
 def small(name: str) -> Dataset:
@@ -112,36 +116,34 @@ def small(name: str) -> Dataset:
     return Workshop().dataset(terminal.resolve(name, "vanilla", *words)[0])
 
 
-def judged(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:
-    from gantlet.metrics.base import Outcome
-
-    metric = task.judge(dataset)
+def evaluated(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:
+    metric = compose(task.metrics, dataset)
     assert task.headline in {column.name for column in metric.columns}
-    return metric(Outcome(fake=fake))
+    return metric(MetricInput(fake=fake))
 
 
 @pytest.mark.parametrize("name", GAUSSIANS)
-def test_the_test_set_itself_is_judged_perfect_and_noise_is_not(name: str) -> None:
+def test_the_test_set_itself_is_found_perfect_and_noise_is_not(name: str) -> None:
     task, dataset = experiment(name), small(name)
     noise = 100 + torch.randn(1, 200, 2, generator=torch.Generator().manual_seed(1))
-    result = judged(task, dataset, torch.cat([dataset.test[None], noise]))
+    result = evaluated(task, dataset, torch.cat([dataset.test[None], noise]))
     assert dataset.mixture is not None
     assert result[task.headline] == [len(dataset.mixture.centres), 0]
     assert (result["success"], result["failure"]) == ([True, False], [False, True])
 
 
-def test_own_points_are_judged_by_a_distance(tmp_path: Any) -> None:
+def test_own_points_are_compared_by_a_distance(tmp_path: Any) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(500, 2)))
     dataset = small(f"points:{tmp_path}/x.npy")
     near, far = (dataset.train[None, :200] + shift for shift in (0.0, 5.0))
     task = experiment("points")
-    close, away = (judged(task, dataset, fake)[task.headline][0] for fake in (near, far))
+    close, away = (evaluated(task, dataset, fake)[task.headline][0] for fake in (near, far))
     assert 0 <= close < 1 < away
 
 
 def test_digits_need_labels() -> None:
-    with pytest.raises(BadData, match="need labels beside the images"):
-        experiment("digits").judge(Dataset(torch.zeros(30, 1, 28, 28), torch.zeros(10, 1, 28, 28)))
+    with pytest.raises(BadData, match="needs labels beside the images"):
+        compose(experiment("digits").metrics, Dataset(torch.zeros(30, 1, 28, 28), torch.zeros(10, 1, 28, 28)))
 
 
 def test_digits_always_have_one_shape() -> None:

@@ -17,7 +17,7 @@ from typing import Literal
 import torch
 
 from gantlet.data.base import Dataset
-from gantlet.metrics.base import Metric, Outcome
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.teams import Owning
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import decision, draw_latents, sample
@@ -53,15 +53,17 @@ class SampleRecorder:
         for slot, run in self._drawn(members):
             self._draw(fleet, slot, dataset, self.folder / str(run) / f"{fleet.step:09d}.png", final=False)
 
-    def final(self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset, metric: Metric, samples: int) -> None:
+    def final(
+        self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset, metric: Owning | None, samples: int
+    ) -> None:
         """Draw their last image, of images what else they are judged by, and who of a team made what.
 
         Arguments:
             fleet: After its last step.
             members: Slots and their run numbers.
             dataset: What the fleet was trained on.
-            metric: What judged it.
-            samples: By how many samples of a member.
+            metric: Who can say which generator of a team made what, or None.
+            samples: How many samples of a member it counts; 0: as many as it wants.
         """
         for slot, run in self._drawn(members):
             place = self.folder / str(run)
@@ -71,8 +73,8 @@ class SampleRecorder:
                 draw_neighbours(place / "neighbours.png", fleet, slot, dataset)
                 if run in self.first_of_settings:
                     draw_real(place / "real.png", fleet, dataset)
-            if fleet.blueprint.makers > 1 and isinstance(metric, Owning):
-                _draw_ownership(place / "ownership.png", fleet, slot, metric, samples)
+            if fleet.blueprint.makers > 1 and metric is not None:
+                _draw_ownership(place / "ownership.png", fleet, slot, metric, samples or metric.samples)
 
     def _drawn(self, members: Mapping[int, int]) -> list[tuple[int, int]]:
         return [] if self.kind == "none" else [(slot, run) for slot, run in members.items() if run in self.runs]
@@ -96,7 +98,7 @@ class SampleRecorder:
 def _draw_ownership(path: Path, fleet: Fleet, slot: int, metric: Owning, samples: int) -> None:
     draw = draw_latents(fleet, samples)
     fake = sample(fleet, draw, [slot]).float()  # [1, N, *x]
-    counts = metric.ownership(Outcome(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
+    counts = metric.ownership(MetricInput(fake=fake, owners=draw.owners_of([slot]).to(fake.device)))[0]  # [K, M]
     title = f"good samples, step {fleet.step:,}"
     draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)
 

@@ -1,4 +1,4 @@
-"""What a metric is: a judgement of many members at once, from their samples and scores in hand.
+"""What a metric is: columns of the results, computed for many members at once from their samples and scores.
 
 Legend: ``S`` members, ``N`` fake samples, ``N'`` test samples, ``*x`` sample shape.
 """
@@ -6,29 +6,44 @@ Legend: ``S`` members, ``N`` fake samples, ``N'`` test samples, ``*x`` sample sh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-__all__ = ["Column", "Metric", "Outcome"]
+if TYPE_CHECKING:
+    from gantlet.data.base import Dataset
+
+__all__ = ["NEEDS", "Metric", "MetricColumn", "MetricFactory", "MetricInput"]
+
+NEEDS = frozenset({"samples", "scores", "owners", "labels", "mixture"})
+"""What a metric may say that it ``needs``.
+
+- ``samples``: the members' samples; ``scores``: those of their discriminators, on these and on the test set, which are
+  computed only if a metric needs them; ``owners``: which generator of a team made each sample.
+- ``labels``: classes of the training and test samples; ``mixture``: the exact distribution of the data.
+"""
 
 
 @dataclass(frozen=True)
-class Column:
+class MetricColumn:
     """A column of the results table.
 
-    ``better`` says which way is up for a reader, None where neither is; ``help`` names the quantity, its unit and
-    its source in one line.
+    Attributes:
+        name: As in ``runs.parquet``.
+        help: The quantity, its unit and its source in one line.
+        better: Whether higher or lower is better, None where neither is.
+        teams: Whether only teams of several generators have it.
     """
 
     name: str
     help: str
     better: Literal["higher", "lower"] | None = None
+    teams: bool = False
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What members produced, for metrics to judge.
+class MetricInput:
+    """What members produced, for metrics to evaluate.
 
     Attributes:
         fake: Samples, ``[S, N, *x]``.
@@ -56,7 +71,7 @@ class Metric(Protocol):
     """
 
     @property
-    def columns(self) -> tuple[Column, ...]: ...
+    def columns(self) -> tuple[MetricColumn, ...]: ...
 
     @property
     def samples(self) -> int: ...
@@ -64,6 +79,23 @@ class Metric(Protocol):
     @property
     def facts(self) -> dict[str, Any]: ...
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
-        """One value per member and column: floats, ints or bools (nan where a quantity has no meaning)."""
+    def __call__(self, inputs: MetricInput, /) -> dict[str, list[Any]]:
+        """One value per member and column: floats, ints, bools or lists (nan where a quantity has no meaning)."""
+        ...
+
+
+@runtime_checkable
+class MetricFactory(Protocol):
+    """The class of a metric, as the catalogue has it.
+
+    A class attribute ``needs``, some of :data:`NEEDS`, says what it uses; without it, it is given everything.
+    """
+
+    def of(self, dataset: Dataset, /) -> Metric:
+        """The metric for a data set (a classmethod).
+
+        Raises:
+            BadData: The data lack what it needs, such as labels.
+            TooFewSamples: There are too few of them.
+        """
         ...

@@ -2,7 +2,7 @@
 
 One classifier is two files in ``$XDG_CACHE_HOME/gantlet/classifiers`` (``~/.cache`` where that is not set): the weights
 as safetensors, and a JSON card. Their name is the SHA-256 of the data and the recipe. Anything that cannot be read, or
-whose weights are not those of its card, is as good as absent; a cache that cannot be written is no error either.
+whose weights are not those of its card, is a cache miss; a cache that cannot be written is not an error.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from gantlet.files import cache_folder, replace_whole
 
-__all__ = ["Card", "digest", "recall", "remember"]
+__all__ = ["ClassifierCard", "load_classifier", "store_classifier", "weights_digest"]
 
 
 @dataclass(frozen=True)
-class Card:
+class ClassifierCard:
     """What is known of a trained classifier.
 
     Attributes:
@@ -39,11 +39,11 @@ class Card:
     fingerprint: str
 
 
-def digest(tensors: Iterable[Tensor], recipe: Mapping[str, Any] | None = None) -> str:
+def weights_digest(tensors: Iterable[Tensor], recipe: Mapping[str, Any] | None = None) -> str:
     """The SHA-256 of tensors (type, shape and bytes, in order) and of a recipe.
 
     Example:
-        >>> digest([torch.zeros(2)]) == digest([torch.zeros(2)]) != digest([torch.zeros(1, 2)])
+        >>> weights_digest([torch.zeros(2)]) == weights_digest([torch.zeros(2)]) != weights_digest([torch.zeros(1, 2)])
         True
     """
     found = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
@@ -53,14 +53,16 @@ def digest(tensors: Iterable[Tensor], recipe: Mapping[str, Any] | None = None) -
     return found.hexdigest()
 
 
-def recall(key: str, net: nn.Module) -> Card | None:
+def load_classifier(key: str, net: nn.Module) -> ClassifierCard | None:
     """Load the weights that were kept under this key into a network of their shape; None if there are none."""
     weights, card = _places(key)
     try:
         values = json.loads(card.read_text(encoding="utf-8"))["classifier"]
-        found = Card(float(values["accuracy"]), float(values["validation_accuracy"]), str(values["fingerprint"]))
+        found = ClassifierCard(
+            float(values["accuracy"]), float(values["validation_accuracy"]), str(values["fingerprint"])
+        )
         state = load_file(weights)
-        if digest(state[name] for name in net.state_dict()) != found.fingerprint:
+        if weights_digest(state[name] for name in net.state_dict()) != found.fingerprint:
             return None
         net.load_state_dict(state)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
@@ -68,7 +70,7 @@ def recall(key: str, net: nn.Module) -> Card | None:
     return found
 
 
-def remember(key: str, net: nn.Module, card: Card, recipe: Mapping[str, Any]) -> None:
+def store_classifier(key: str, net: nn.Module, card: ClassifierCard, recipe: Mapping[str, Any]) -> None:
     """Keep a network and its card under this key, each file atomically; silently not, where that is impossible."""
     weights, place = _places(key)
     text = json.dumps({"classifier": asdict(card), "recipe": dict(recipe), "torch": torch.__version__}, indent=1)

@@ -1,4 +1,4 @@
-"""A classifier of 28×28 grey images, trained once, through whose eyes generated images are judged.
+"""A classifier of 28×28 grey images, trained once, by which generated images are evaluated.
 
 It is trained on the training images alone, a tenth of which is held back to choose the epoch. The test images are
 looked at once, at the end: the accuracy on them is honest, and belongs to every number that rests on the classifier.
@@ -23,10 +23,10 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from gantlet.errors import BadData
+from gantlet.errors import BadData, TooFewSamples
 
-from .cache import Card, digest, recall, remember
-from .lenet import LeNet, Recipe, accuracy_of, fit
+from .cache import ClassifierCard, load_classifier, store_classifier, weights_digest
+from .lenet import ClassifierRecipe, LeNet, accuracy_of, fit
 
 __all__ = ["Classifier", "Reading", "train_classifier"]
 
@@ -53,8 +53,8 @@ class Classifier:
     """
 
     net: LeNet
-    card: Card
-    recipe: Recipe
+    card: ClassifierCard
+    recipe: ClassifierRecipe
 
     @property
     def accuracy(self) -> float:
@@ -116,24 +116,27 @@ def train_classifier(
         epochs: Passes over the training images; None: 160,000 images in all, but 8 to 40 passes.
 
     Raises:
-        BadData: Images of another shape, too few of them, or labels that do not belong to them.
+        BadData: Images of another shape, or labels that do not belong to them.
+        TooFewSamples: Fewer than 20 training images.
     """
     for images, labels in ((train, train_labels), (test, test_labels)):
         _check_shape(images)
         _check_labels(images, labels)
     if len(train) < _LEAST:
-        raise BadData(f"A classifier cannot be trained on {len(train)} images; give at least {_LEAST}.")
+        raise TooFewSamples(f"A classifier cannot be trained on {len(train)} images; give at least {_LEAST}.")
     data = [value.detach().cpu() for value in (train.float(), train_labels, test.float(), test_labels)]
-    recipe = Recipe(seed=seed, epochs=epochs or min(40, max(8, round(160_000 / len(train)))))
+    recipe = ClassifierRecipe(seed=seed, epochs=epochs or min(40, max(8, round(160_000 / len(train)))))
     classes = int(max(train_labels.max(), test_labels.max())) + 1
-    key = digest(data, asdict(recipe))
+    key = weights_digest(data, asdict(recipe))
     with _apart(seed):
         net = LeNet(classes)
-        card = recall(key, net)
+        card = load_classifier(key, net)
         if card is None:
             held_back = fit(net, data[0], data[1], recipe)
-            card = Card(accuracy_of(net, data[2], data[3]), held_back, digest(net.state_dict().values()))
-            remember(key, net, card, asdict(recipe))
+            card = ClassifierCard(
+                accuracy_of(net, data[2], data[3]), held_back, weights_digest(net.state_dict().values())
+            )
+            store_classifier(key, net, card, asdict(recipe))
     return Classifier(net.eval().requires_grad_(False), card, recipe)
 
 
@@ -155,7 +158,7 @@ def _apart(seed: int) -> Generator[None, None, None]:
 def _check_shape(images: Tensor) -> None:
     if images.ndim != 4 or tuple(images.shape[1:]) != _SHAPE or not len(images):
         raise BadData(
-            f"The classifier reads images of shape [N, 1, 28, 28]; {list(images.shape)} came. "
+            f"The classifier reads images of shape [N, 1, 28, 28], but these have {list(images.shape)}. "
             "Give 28×28 grey images, channels first."
         )
 
@@ -163,6 +166,6 @@ def _check_shape(images: Tensor) -> None:
 def _check_labels(images: Tensor, labels: Tensor) -> None:
     if labels.shape != images.shape[:1] or labels.is_floating_point() or int(labels.min()) < 0:
         raise BadData(
-            f"The labels of {len(images)} images must be as many whole numbers from 0; "
-            f"{labels.dtype} of shape {list(labels.shape)} came."
+            f"The labels of {len(images)} images must be as many whole numbers from 0, "
+            f"not {labels.dtype} of shape {list(labels.shape)}."
         )

@@ -51,7 +51,7 @@ def moments(features: Tensor) -> Moments:  # [..., N, d]
     """
     count = features.shape[-2]
     if count < 2:
-        raise BadValue(f"A covariance needs at least 2 samples; {count} came.")
+        raise BadValue(f"A covariance needs at least 2 samples; there is {count}.")
     wide = features.double()
     mean = wide.mean(-2, keepdim=True)
     centred = wide - mean
@@ -117,7 +117,7 @@ def inception_score(probabilities: Tensor, *, splits: int = 10) -> Tensor:
     """
     count = probabilities.shape[-2]
     if not 1 <= splits <= count:
-        raise BadValue(f"splits={splits} is out of range: expected 1 ≤ splits ≤ {count}, the samples that came.")
+        raise BadValue(f"splits={splits} is out of range: expected 1 ≤ splits ≤ {count}, the number of samples.")
     parts = probabilities.double().tensor_split(splits, dim=-2)
     return torch.stack([_score(part) for part in parts]).mean(0)
 

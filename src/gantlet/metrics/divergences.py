@@ -23,15 +23,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.special import xlogy
 
-from .base import Column
+from .base import MetricColumn
 
 __all__ = ["DIVERGENCES", "divergences"]
 
 DIVERGENCES = (
-    Column("kl", "KL(truth ‖ samples) over the modes, in nats", "lower"),
-    Column("reverse_kl", "KL(samples ‖ truth) over the modes, in nats", "lower"),
-    Column("jsd", "Jensen-Shannon divergence over the modes, in nats (at most ln 2)", "lower"),
-    Column("tvd", "total variation distance over the modes, in [0, 1]", "lower"),
+    MetricColumn("kl", "KL(truth ‖ samples) over the modes, in nats", "lower"),
+    MetricColumn("reverse_kl", "KL(samples ‖ truth) over the modes, in nats", "lower"),
+    MetricColumn("jsd", "Jensen-Shannon divergence over the modes, in nats (at most ln 2)", "lower"),
+    MetricColumn("tvd", "total variation distance over the modes, in [0, 1]", "lower"),
 )
 """What :func:`divergences` reports, in order."""
 

@@ -19,18 +19,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.special import entr
 
-from gantlet.errors import BadData, BadValue
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData, BadValue, TooFewSamples
 
-from .base import Column, Outcome
-from .classifier import Classifier
+from .base import MetricColumn, MetricInput
+from .classifier import Classifier, train_classifier
 from .distances import Moments, fixed_order, frechet, inception_score, moments
-from .teams import balance, best, generators_of, overlap, owned, ownership
+from .teams import balance, best, generators_of, mode_overlap, owned, ownership
 
 __all__ = ["ClassifierMetric"]
 
@@ -40,7 +41,7 @@ _SPLITS = 10
 
 @dataclass(frozen=True, eq=False)
 class ClassifierMetric:
-    """Classes, inception score and Fréchet distance through the eyes of a classifier.
+    """Classes, inception score and Fréchet distance as a classifier reads them.
 
     An image that is not finite belongs to no class, and leaves its member without score and distance (nan).
 
@@ -49,7 +50,7 @@ class ClassifierMetric:
     ``classes_by_generator`` add up to ``class_coverage``.
 
     Arguments:
-        classifier: Who judges.
+        classifier: It reads the images.
         test: Real images that neither classifier nor generators were trained on, ``[N', 1, 28, 28]``.
         test_labels: Their classes, ``[N']`` int64.
         samples: Fakes per member that it wants.
@@ -60,7 +61,8 @@ class ClassifierMetric:
 
     Raises:
         BadValue: ``samples`` below 2, or a share outside its range.
-        BadData: Fewer than four test images, or labels that do not belong to them.
+        BadData: Labels that do not belong to the test images.
+        TooFewSamples: Fewer than four test images.
     """
 
     classifier: Classifier
@@ -71,36 +73,72 @@ class ClassifierMetric:
     sure_at: float = 0.9
     train: Tensor | None = None
 
+    needs: ClassVar[frozenset[str]] = frozenset({"samples", "owners", "labels"})
+
     def __post_init__(self) -> None:
         if self.samples < 2:
             raise BadValue(f"samples={self.samples} is out of range: expected 2 ≤ samples.")
         for name in ("coverage_at", "sure_at"):
             if not 0 < getattr(self, name) <= 1:
                 raise BadValue(f"{name}={getattr(self, name)} is out of range: expected 0 < {name} ≤ 1.")
-        if len(self.test) < 4 or self.test_labels.shape != self.test.shape[:1]:
+        if self.test_labels.shape != self.test.shape[:1]:
             raise BadData(
-                f"{len(self.test)} test images with labels of shape {list(self.test_labels.shape)} came; "
-                "give at least 4 images and one label for each."
+                f"{len(self.test)} test images have labels of shape {list(self.test_labels.shape)}; give one for each."
             )
+        if len(self.test) < 4:
+            raise TooFewSamples(f"Evaluation by a classifier needs at least 4 test images; there are {len(self.test)}.")
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> ClassifierMetric:
+        """With a classifier that is trained on the data set's own images, once per machine.
+
+        Raises:
+            BadData: They have no labels, or are not grey images of 28×28 pixels.
+            TooFewSamples: There are too few of them.
+        """
+        if dataset.train_labels is None or dataset.test_labels is None:
+            raise BadData(
+                "The metric 'classifier' needs labels beside the images; put the label files into the same folder."
+            )
+        train = dataset.floats(dataset.train)
+        classifier = train_classifier(train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels)
+        return cls(classifier, dataset.test, dataset.test_labels, train=train)
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         classes = len(self._shares)
         sure, least = f"{self.sure_at:.0%}", f"{self.coverage_at:.3g}"
         return (
-            Column("class_coverage", f"classes, of {classes}, with a share ≥ {least} of {sure}-sure fakes", "higher"),
-            Column("class_entropy", f"entropy of the fakes' classes, in nats (at most ln {classes})", "higher"),
-            Column("class_tvd", "total variation distance of the fakes' classes from the test labels'", "lower"),
-            Column(
+            MetricColumn(
+                "class_coverage", f"classes, of {classes}, with a share ≥ {least} of {sure}-sure fakes", "higher"
+            ),
+            MetricColumn("class_entropy", f"entropy of the fakes' classes, in nats (at most ln {classes})", "higher"),
+            MetricColumn("class_tvd", "total variation distance of the fakes' classes from the test labels'", "lower"),
+            MetricColumn(
                 "classifier_is", f"inception score by the classifier, {_SPLITS} splits; not the standard IS", "higher"
             ),
-            Column("classifier_fd", "Fréchet distance of the classifier's features to test images'; not FID", "lower"),
-            Column("classes_by_generator", "covered classes that each generator of a team owns; teams only"),
-            Column("class_entropy_by_generator", "entropy of each generator's classes, in nats; teams only"),
-            Column("best_generator_coverage", "class_coverage of the best generator by itself; teams only", "higher"),
-            Column("team_balance", "entropy of who owns the covered classes, over ln K: 1 is even; teams only"),
-            Column("team_overlap", "what two generators' classes have in common, in [0, 1]; teams only"),
+            MetricColumn(
+                "classifier_fd", "Fréchet distance of the classifier's features to test images'; not FID", "lower"
+            ),
+            MetricColumn(
+                "classes_by_generator", "covered classes that each generator of a team owns; teams only", teams=True
+            ),
+            MetricColumn(
+                "class_entropy_by_generator", "entropy of each generator's classes, in nats; teams only", teams=True
+            ),
+            MetricColumn(
+                "best_generator_coverage",
+                "class_coverage of the best generator by itself; teams only",
+                "higher",
+                teams=True,
+            ),
+            MetricColumn(
+                "team_balance", "entropy of who owns the covered classes, over ln K: 1 is even; teams only", teams=True
+            ),
+            MetricColumn(
+                "team_overlap", "what two generators' classes have in common, in [0, 1]; teams only", teams=True
+            ),
         )
 
     @property
@@ -119,14 +157,14 @@ class ClassifierMetric:
             "real_against_real": self._floor,
         }
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+    def __call__(self, inputs: MetricInput) -> dict[str, list[Any]]:
         """One value per member and column."""
         result: dict[str, list[Any]] = {}
-        for place, images in enumerate(outcome.fake):
+        for place, images in enumerate(inputs.fake):
             features, probabilities = self.classifier.read(images)
-            values = self._judge(features, probabilities)
-            if outcome.owners is not None:
-                values |= self._share_out(probabilities, outcome.owners[place], generators_of(outcome))
+            values = self._evaluate(features, probabilities)
+            if inputs.owners is not None:
+                values |= self._share_out(probabilities, inputs.owners[place], generators_of(inputs))
             for name, value in values.items():
                 result.setdefault(name, []).append(value)
         return result
@@ -136,13 +174,13 @@ class ClassifierMetric:
         """What the columns of :meth:`ownership` are."""
         return "class"
 
-    def ownership(self, outcome: Outcome) -> Tensor:
+    def ownership(self, inputs: MetricInput) -> Tensor:
         """Sure fakes by generator and class, ``[S, K, C]`` int64."""
-        sure = torch.stack([self._labels(self.classifier.probabilities(images))[1] for images in outcome.fake])
-        owners = torch.zeros_like(sure) if outcome.owners is None else outcome.owners
-        return ownership(owners=owners, labels=sure, generators=generators_of(outcome), modes=len(self._shares))
+        sure = torch.stack([self._labels(self.classifier.probabilities(images))[1] for images in inputs.fake])
+        owners = torch.zeros_like(sure) if inputs.owners is None else inputs.owners
+        return ownership(owners=owners, labels=sure, generators=generators_of(inputs), modes=len(self._shares))
 
-    def _judge(self, features: Tensor, probabilities: Tensor) -> dict[str, Any]:  # [N, d], [N, C]
+    def _evaluate(self, features: Tensor, probabilities: Tensor) -> dict[str, Any]:  # [N, d], [N, C]
         samples, classes = probabilities.shape
         every, sure = (labels[labels < classes].bincount(minlength=classes) for labels in self._labels(probabilities))
         share = every.double().cpu() / samples  # [C]
@@ -168,7 +206,7 @@ class ClassifierMetric:
             "class_entropy_by_generator": entr(every / made.double()).sum(1).tolist(),  # nan without a fake
             "best_generator_coverage": int(best(self._covered(sure, made) & (made > 0))),
             "team_balance": float(balance(owns)),
-            "team_overlap": float(overlap(every)),
+            "team_overlap": float(mode_overlap(every)),
         }
 
     def _labels(self, probabilities: Tensor) -> tuple[Tensor, Tensor]:  # [N, C] -> [N], [N]

@@ -23,13 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["LeNet", "Recipe", "accuracy_of", "fit"]
+__all__ = ["ClassifierRecipe", "LeNet", "accuracy_of", "fit"]
 
 _CHUNK = 4096  # images warped at once
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ClassifierRecipe:
     """How a classifier is trained.
 
     Attributes:
@@ -89,7 +89,7 @@ class LeNet(nn.Module):
         return features, self.head(features)
 
 
-def fit(net: LeNet, images: Tensor, labels: Tensor, recipe: Recipe) -> float:
+def fit(net: LeNet, images: Tensor, labels: Tensor, recipe: ClassifierRecipe) -> float:
     """Train in place; the weights of the best epoch stay, and the network is left in eval mode.
 
     Dropout draws from torch's global random state; everything else from the recipe's seed.
@@ -135,7 +135,7 @@ def accuracy_of(net: LeNet, images: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def _warped(images: Tensor, generator: torch.Generator, recipe: Recipe) -> Tensor:  # [N, 1, 28, 28]
+def _warped(images: Tensor, generator: torch.Generator, recipe: ClassifierRecipe) -> Tensor:  # [N, 1, 28, 28]
     parts: list[Tensor] = []
     for part in images.split(_CHUNK):
         linear = torch.eye(2) + recipe.warp * torch.randn(len(part), 2, 2, generator=generator)

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
-from gantlet.errors import BadValue
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData, BadValue
 
-from .base import Column, Outcome
-from .decision import classification_error
+from .base import MetricColumn, MetricInput
 from .divergences import DIVERGENCES, divergences
-from .teams import balance, best, generators_of, overlap, owned, tally
+from .teams import generators_of, shared_modes, tally
 
 if TYPE_CHECKING:
     from gantlet.data.gaussians import Mixture
@@ -60,15 +60,15 @@ class MixtureMetric:
 
     Arguments:
         mixture: Centres ``[M, d]``, one ``sigma``, weights ``[M]``.
-        samples: Fakes per member that it wants; with fewer or more it reports on those that came.
+        samples: Fakes per member that it wants; it reports on as many as it is given.
 
     Raises:
-        BadValue: ``samples`` is below 1, or samples come that do not have d numbers.
+        BadValue: ``samples`` is below 1, or the samples do not have d numbers.
 
     Example:
         >>> from gantlet.data.gaussians import Ring8
         >>> ring = Ring8().load()
-        >>> result = MixtureMetric(ring.mixture)(Outcome(fake=ring.test[None]))
+        >>> result = MixtureMetric(ring.mixture)(MetricInput(fake=ring.test[None]))
         >>> result["modes"], result["success"], round(result["high_quality"][0], 2)
         ([8], [True], 0.99)
     """
@@ -76,25 +76,53 @@ class MixtureMetric:
     mixture: Mixture
     samples: int = 25_000
 
+    needs: ClassVar[frozenset[str]] = frozenset({"samples", "owners", "mixture"})
+
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise BadValue(f"samples={self.samples} is out of range: expected 1 ≤ samples.")
 
+    @classmethod
+    def of(cls, dataset: Dataset) -> MixtureMetric:
+        """Against the data set's own mixture.
+
+        Raises:
+            BadData: Its distribution is not known.
+        """
+        if dataset.mixture is None:
+            raise BadData(
+                "The metric 'mixture' counts the modes of a mixture that is known exactly, such as that of ring8; these "
+                "data have none. Name another one, such as metrics=two-sample."
+            )
+        return cls(dataset.mixture)
+
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         modes = len(self.mixture.centres)
         return (
-            Column("modes", f"covered modes, of {modes}: at least one sample within 3σ", "higher"),
-            Column("modes_by_generator", "covered modes that each generator of a team owns; teams only"),
-            Column("best_generator_modes", "modes that the best generator covers by itself; teams only", "higher"),
-            Column("team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only"),
-            Column("team_overlap", "what two generators' modes have in common, in [0, 1]; teams only"),
-            Column("high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"),
+            MetricColumn("modes", f"covered modes, of {modes}: at least one sample within 3σ", "higher"),
+            MetricColumn(
+                "modes_by_generator", "covered modes that each generator of a team owns; teams only", teams=True
+            ),
+            MetricColumn(
+                "best_generator_modes",
+                "modes that the best generator covers by itself; teams only",
+                "higher",
+                teams=True,
+            ),
+            MetricColumn(
+                "team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only", teams=True
+            ),
+            MetricColumn(
+                "team_overlap", "what two generators' modes have in common, in [0, 1]; teams only", teams=True
+            ),
+            MetricColumn(
+                "high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"
+            ),
             *DIVERGENCES,
-            Column("success", f"all {modes} modes are covered", "higher"),
-            Column("failure", "no mode is covered", "lower"),
-            Column("classification_error", "discriminator's error on test reals and fakes, half each; 0.5: undecided"),
+            MetricColumn("success", f"all {modes} modes are covered", "higher"),
+            MetricColumn("failure", "no mode is covered", "lower"),
         )
 
     @property
@@ -115,21 +143,20 @@ class MixtureMetric:
         half = torch.tensor([self.mixture.centres.shape[1] / 2, _RADIUS**2 / 2], dtype=torch.float64)
         return float(torch.special.gammainc(half[0], half[1]))
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+    def __call__(self, inputs: MetricInput) -> dict[str, list[Any]]:
         """One value per member and column."""
-        counts = self._count(outcome)
+        counts = self._count(inputs)
         close = counts.close[..., :-1]  # [S, K, M]
         modes = (close.sum(1) > 0).sum(1)  # [S]
         result: dict[str, list[Any]] = {
             "modes": modes.tolist(),
-            "high_quality": (close.sum((1, 2)).double() / outcome.fake.shape[1]).tolist(),
+            "high_quality": (close.sum((1, 2)).double() / inputs.fake.shape[1]).tolist(),
             **divergences(counts.nearest.sum(1), self.mixture.weights),
             "success": (modes == close.shape[2]).tolist(),
             "failure": (modes == 0).tolist(),
-            "classification_error": classification_error(outcome),
         }
-        if outcome.owners is not None:
-            result |= _shared(counts)
+        if inputs.owners is not None:
+            result |= shared_modes(close, counts.nearest[..., :-1])
         return result
 
     @property
@@ -137,14 +164,14 @@ class MixtureMetric:
         """What the columns of :meth:`ownership` are."""
         return "mode"
 
-    def ownership(self, outcome: Outcome) -> Tensor:
+    def ownership(self, inputs: MetricInput) -> Tensor:
         """Samples of high quality by generator and mode, ``[S, K, M]`` int64."""
-        return self._count(outcome).close[..., :-1]
+        return self._count(inputs).close[..., :-1]
 
-    def _count(self, outcome: Outcome) -> Counts:
-        fake, owners = self._points(outcome.fake), outcome.owners
+    def _count(self, inputs: MetricInput) -> Counts:
+        fake, owners = self._points(inputs.fake), inputs.owners
         members, samples = fake.shape[:2]
-        shape = (members, generators_of(outcome), len(self.mixture.centres) + 1)
+        shape = (members, generators_of(inputs), len(self.mixture.centres) + 1)
         nearest, close = (torch.zeros(shape, dtype=torch.int64, device=fake.device) for _ in range(2))
         points = fake.reshape(-1, fake.shape[2])
         for part in self._parts(len(points)):
@@ -159,7 +186,7 @@ class MixtureMetric:
         points, dimensions = fake.detach().flatten(2), self.mixture.centres.shape[1]
         if points.shape[2] != dimensions:
             raise BadValue(
-                f"Samples of {points.shape[2]} numbers came, but the mixture lies in {dimensions} dimensions; "
+                f"The samples have {points.shape[2]} numbers each, but the mixture lies in {dimensions} dimensions; "
                 "give it samples of its own task."
             )
         return points
@@ -176,14 +203,3 @@ class MixtureMetric:
         distances = torch.cdist(points, centres, compute_mode="donot_use_mm_for_euclid_dist")
         distance, mode = distances.min(1)
         return mode.where(distance.isfinite(), len(centres)), distance <= _RADIUS * self.mixture.sigma
-
-
-def _shared(counts: Counts) -> dict[str, list[Any]]:
-    nearest, close = (part[..., :-1] for part in counts)  # [S, K, M]
-    owns = owned(close)
-    return {
-        "modes_by_generator": owns.tolist(),
-        "best_generator_modes": best(close > 0).tolist(),
-        "team_balance": balance(owns).tolist(),
-        "team_overlap": overlap(nearest).tolist(),
-    }

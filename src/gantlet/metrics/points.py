@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
-from gantlet.errors import BadData, BadValue
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData, BadValue, TooFewSamples
 
-from .base import Column, Outcome
+from .base import MetricColumn, MetricInput
 from .distances import fixed_order
 from .two_sample import DIRECTIONS, Pairwise, energy_distance, precision_recall, sliced_wasserstein
 
@@ -40,12 +41,12 @@ class PointsMetric:
 
     Raises:
         BadValue: ``samples`` is not in k+1 … 10,000, or k is below 1.
-        BadData: Fewer than 2(k + 1) test samples, so that their halves cannot be compared.
+        TooFewSamples: Fewer than 2(k + 1) test samples, so that their halves cannot be compared.
 
     Example:
         >>> import torch
         >>> test = torch.randn(400, 2, generator=torch.Generator().manual_seed(1))
-        >>> result = PointsMetric(test)(Outcome(fake=test.flip(0)[None] + torch.tensor([3.0, 0.0])))
+        >>> result = PointsMetric(test)(MetricInput(fake=test.flip(0)[None] + torch.tensor([3.0, 0.0])))
         >>> {name: round(value, 2) for name, (value,) in result.items()}
         {'energy_distance': 1.78, 'sliced_wasserstein': 2.12, 'precision': 0.52, 'recall': 0.81}
     """
@@ -54,25 +55,38 @@ class PointsMetric:
     samples: int = 2000
     k: int = 3
 
+    needs: ClassVar[frozenset[str]] = frozenset({"samples"})
+
     def __post_init__(self) -> None:
         if self.k < 1 or not self.k < self.samples <= _MOST:
             raise BadValue(
                 f"samples={self.samples} with k={self.k} is out of range: expected 1 ≤ k < samples ≤ {_MOST}."
             )
         if len(self.test) < 2 * (self.k + 1):
-            raise BadData(
-                f"{len(self.test)} test samples came; precision and recall need {2 * (self.k + 1)}. Bring more data, or hold "
-                "out a larger test_share."
+            raise TooFewSamples(
+                f"Precision and recall need {2 * (self.k + 1)} held-out samples; there are {len(self.test)}. Bring more data, "
+                "or hold out a larger test_share."
             )
 
+    @classmethod
+    def of(cls, dataset: Dataset) -> PointsMetric:
+        """Against the data set's test samples.
+
+        Raises:
+            TooFewSamples: There are fewer than eight.
+        """
+        return cls(dataset.test)
+
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         return (
-            Column("energy_distance", "energy distance to the test set, in the data's unit", "lower"),
-            Column("sliced_wasserstein", "sliced 2-Wasserstein distance to the test set, in the data's unit", "lower"),
-            Column("precision", f"share of fakes within the {self.k}-nearest-neighbour balls of reals", "higher"),
-            Column("recall", f"share of reals within the {self.k}-nearest-neighbour balls of fakes", "higher"),
+            MetricColumn("energy_distance", "energy distance to the test set, in the data's unit", "lower"),
+            MetricColumn(
+                "sliced_wasserstein", "sliced 2-Wasserstein distance to the test set, in the data's unit", "lower"
+            ),
+            MetricColumn("precision", f"share of fakes within the {self.k}-nearest-neighbour balls of reals", "higher"),
+            MetricColumn("recall", f"share of reals within the {self.k}-nearest-neighbour balls of fakes", "higher"),
         )
 
     @property
@@ -86,10 +100,10 @@ class PointsMetric:
             "real_against_real": self._floor,
         }
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+    def __call__(self, inputs: MetricInput) -> dict[str, list[Any]]:
         """One value per member and column."""
         result: dict[str, list[Any]] = {column.name: [] for column in self.columns}
-        for fake in outcome.fake.detach():
+        for fake in inputs.fake.detach():
             for name, value in self._against_test(fake).items():
                 result[name].append(value)
         return result
@@ -97,7 +111,7 @@ class PointsMetric:
     def _against_test(self, fake: Tensor) -> dict[str, float]:  # [N, *x]
         if fake.shape[1:] != self.test.shape[1:]:
             raise BadData(
-                f"Samples of shape {list(fake.shape[1:])} came, but those of the test set have "
+                f"The samples have the shape {list(fake.shape[1:])}, but those of the test set have "
                 f"{list(self.test.shape[1:])}; give it samples of its own task."
             )
         size = min(len(fake), len(self._reals))

@@ -1,4 +1,4 @@
-r"""How many of the thousand modes of Stacked MNIST samples cover, through the eyes of a classifier of digits.
+r"""How many of the thousand modes of Stacked MNIST samples cover, as a classifier of digits reads them.
 
 The three channels of an image are read one by one; its mode is the triple of the likeliest digits, and its confidence
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -31,17 +31,21 @@ from torch import Tensor
 from gantlet.data.base import Dataset, Range, rescaled
 from gantlet.errors import BadData, BadValue
 
-from .base import Column, Outcome
-from .classifier import Classifier
-from .decision import classification_error
+from .base import MetricColumn, MetricInput
+from .classifier import Classifier, train_classifier
 from .divergences import DIVERGENCES, divergences
-from .teams import balance, best, generators_of, overlap, owned, ownership
+from .teams import generators_of, ownership, shared_modes
 
 __all__ = ["StackedModes"]
 
 _COUNTS = tuple((percent, least) for percent in (0, 20, 50, 90) for least in (1, 3))
 _NATIVE: Range = (-1.0, 1.0)
 """The range of the images that classifiers read."""
+
+_UNLABELLED = (
+    "The modes of stacked images are counted by the single digits that they are composed of, which need labels; put the "
+    "label files into the same folder."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,7 @@ class StackedModes:
         samples: Fakes per member that it wants.
 
     Raises:
-        BadValue: ``samples`` is below 1, or samples come that do not have three channels.
+        BadValue: ``samples`` is below 1, or the samples do not have three channels.
         BadData: The data set is not composed of labelled digits.
     """
 
@@ -68,31 +72,55 @@ class StackedModes:
     data: Dataset
     samples: int = 25_000
 
+    needs: ClassVar[frozenset[str]] = frozenset({"samples", "owners", "labels"})
+
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise BadValue(f"samples={self.samples} is out of range: expected 1 ≤ samples.")
         if self.data.origin is None or self.data.origin.train_labels is None:
-            raise BadData(
-                "Modes of stacked images are counted by the labels of single ones; bring the label files too."
-            )
+            raise BadData(_UNLABELLED)
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> StackedModes:
+        """With a classifier that is trained on the digits of which the images are composed.
+
+        Raises:
+            BadData: They have no labels, or the images are not composed of any.
+        """
+        digits = dataset.origin
+        if digits is None or digits.train_labels is None or digits.test_labels is None:
+            raise BadData(_UNLABELLED)
+        train = digits.floats(digits.train)
+        classifier = train_classifier(train, digits.train_labels, test=digits.test, test_labels=digits.test_labels)
+        return cls(classifier, dataset)
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         modes = f"modes, of {self._modes},"
         return (
-            Column("modes", f"{modes} with at least one sample", "higher"),
+            MetricColumn("modes", f"{modes} with at least one sample", "higher"),
             *(
-                Column(_name(percent, least), f"{modes} with ≥ {least} samples of confidence ≥ {percent} %", "higher")
+                MetricColumn(
+                    _name(percent, least), f"{modes} with ≥ {least} samples of confidence ≥ {percent} %", "higher"
+                )
                 for percent, least in _COUNTS[1:]
             ),
-            Column("modes_by_generator", "modes that each generator of a team owns; teams only"),
-            Column("best_generator_modes", "modes that the best generator covers by itself; teams only", "higher"),
-            Column("team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only"),
-            Column("team_overlap", "what two generators' modes have in common, in [0, 1]; teams only"),
-            Column("confidence", "mean confidence: the product of the three digits' probabilities", "higher"),
+            MetricColumn("modes_by_generator", "modes that each generator of a team owns; teams only", teams=True),
+            MetricColumn(
+                "best_generator_modes",
+                "modes that the best generator covers by itself; teams only",
+                "higher",
+                teams=True,
+            ),
+            MetricColumn(
+                "team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only", teams=True
+            ),
+            MetricColumn(
+                "team_overlap", "what two generators' modes have in common, in [0, 1]; teams only", teams=True
+            ),
+            MetricColumn("confidence", "mean confidence: the product of the three digits' probabilities", "higher"),
             *DIVERGENCES,
-            Column("classification_error", "discriminator's error on test reals and fakes, half each; 0.5: undecided"),
         )
 
     @property
@@ -108,12 +136,13 @@ class StackedModes:
             "real_images": self._floor,
         }
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+    def __call__(self, inputs: MetricInput) -> dict[str, list[Any]]:
         """One value per member and column."""
-        modes, confidence = self._read(outcome.fake)
-        result = self._count(modes, confidence) | {"classification_error": classification_error(outcome)}
-        if outcome.owners is not None:
-            result |= _shared(self._by_generator(outcome, modes))
+        modes, confidence = self._read(inputs.fake)
+        result = self._count(modes, confidence)
+        if inputs.owners is not None:
+            counts = self._by_generator(inputs, modes)
+            result |= shared_modes(counts, counts)
         return result
 
     @property
@@ -121,18 +150,20 @@ class StackedModes:
         """What the columns of :meth:`ownership` are."""
         return "mode"
 
-    def ownership(self, outcome: Outcome) -> Tensor:
+    def ownership(self, inputs: MetricInput) -> Tensor:
         """Samples by generator and mode, ``[S, K, M]`` int64."""
-        return self._by_generator(outcome, self._read(outcome.fake)[0])
+        return self._by_generator(inputs, self._read(inputs.fake)[0])
 
-    def _by_generator(self, outcome: Outcome, modes: Tensor) -> Tensor:  # [S, N] -> [S, K, M]
-        owners = torch.zeros_like(modes) if outcome.owners is None else outcome.owners
-        return ownership(owners=owners, labels=modes, generators=generators_of(outcome), modes=self._modes)
+    def _by_generator(self, inputs: MetricInput, modes: Tensor) -> Tensor:  # [S, N] -> [S, K, M]
+        owners = torch.zeros_like(modes) if inputs.owners is None else inputs.owners
+        return ownership(owners=owners, labels=modes, generators=generators_of(inputs), modes=self._modes)
 
     def _read(self, fake: Tensor) -> tuple[Tensor, Tensor]:  # [S, N, 3, H, W] -> [S, N] int64, [S, N]
         """The mode of each sample, M where it has none, and how sure the classifier is of it."""
         if fake.dim() != 5 or fake.shape[2] != 3:
-            raise BadValue(f"Stacked images come as [members, samples, 3, height, width]; {list(fake.shape)} came.")
+            raise BadValue(
+                f"Stacked images are [members, samples, 3, height, width], but these are {list(fake.shape)}."
+            )
         channels = rescaled(fake.detach(), was=self.data.pixel_range, becomes=_NATIVE).flatten(0, 2).unsqueeze(1)
         sure, digit = self.classifier.probabilities(channels).max(1)  # [S N 3]
         places = torch.tensor([self._digits**2, self._digits, 1], device=digit.device)
@@ -179,13 +210,3 @@ class StackedModes:
 
 def _name(percent: int, least: int) -> str:
     return "modes" if (percent, least) == _COUNTS[0] else f"modes_c{percent}_n{least}"
-
-
-def _shared(counts: Tensor) -> dict[str, list[Any]]:  # [S, K, M]
-    owns = owned(counts)
-    return {
-        "modes_by_generator": owns.tolist(),
-        "best_generator_modes": best(counts > 0).tolist(),
-        "team_balance": balance(owns).tolist(),
-        "team_overlap": overlap(counts).tolist(),
-    }

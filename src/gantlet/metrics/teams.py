@@ -20,15 +20,15 @@ Reference:
 from __future__ import annotations
 
 import math
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.special import entr
 
-from .base import Outcome
+from .base import MetricInput
 
-__all__ = ["Owning", "balance", "best", "generators_of", "overlap", "owned", "ownership", "tally"]
+__all__ = ["Owning", "balance", "best", "generators_of", "mode_overlap", "owned", "ownership", "shared_modes", "tally"]
 
 
 @runtime_checkable
@@ -36,11 +36,16 @@ class Owning(Protocol):
     """A metric that can say which generator made what."""
 
     @property
+    def samples(self) -> int:
+        """How many fakes per member it wants."""
+        ...
+
+    @property
     def modes_are(self) -> str:
         """What the columns of :meth:`ownership` are, in the singular: ``mode`` or ``class``."""
         ...
 
-    def ownership(self, outcome: Outcome) -> Tensor:
+    def ownership(self, inputs: MetricInput) -> Tensor:
         """Good samples by generator and mode, ``[S, K, M]`` int64."""
         ...
 
@@ -59,13 +64,13 @@ def balance(owned: Tensor) -> Tensor:  # [..., K] -> [...]
     return entr(share).sum(-1) / (math.log(generators) if generators > 1 else math.nan)
 
 
-def overlap(counts: Tensor) -> Tensor:  # [..., K, M] -> [...]
+def mode_overlap(counts: Tensor) -> Tensor:  # [..., K, M] -> [...]
     """How much two generators have in common, on average over the pairs of those that have any samples.
 
     nan where fewer than two have any.
 
     Example:
-        >>> overlap(torch.tensor([[3, 1], [1, 3]]))
+        >>> mode_overlap(torch.tensor([[3, 1], [1, 3]]))
         tensor(0.5000, dtype=torch.float64)
     """
     total = counts.sum(-1, keepdim=True)  # [..., K, 1]
@@ -98,6 +103,22 @@ def best(covered: Tensor) -> Tensor:  # [..., K, M] bool -> [...] int64
     return covered.sum(-1).amax(-1)
 
 
+def shared_modes(close: Tensor, every: Tensor) -> dict[str, list[Any]]:  # [S, K, M] twice
+    """The columns on how a team shares the modes: from its good samples by generator and mode, and from all of them.
+
+    Example:
+        >>> shared_modes(torch.tensor([[[1, 0], [0, 2]]]), torch.tensor([[[3, 1], [0, 2]]]))
+        {'modes_by_generator': [[1, 1]], 'best_generator_modes': [1], 'team_balance': [1.0], 'team_overlap': [0.25]}
+    """
+    owns = owned(close)
+    return {
+        "modes_by_generator": owns.tolist(),
+        "best_generator_modes": best(close > 0).tolist(),
+        "team_balance": balance(owns).tolist(),
+        "team_overlap": mode_overlap(every).tolist(),
+    }
+
+
 def ownership(*, owners: Tensor, labels: Tensor, generators: int, modes: int) -> Tensor:  # [S, N] twice -> [S, K, M]
     """Samples by generator and mode, int64; a label outside 0 … M - 1 belongs to no mode and is not counted.
 
@@ -115,14 +136,14 @@ def ownership(*, owners: Tensor, labels: Tensor, generators: int, modes: int) ->
     return counts[..., :-1]
 
 
-def generators_of(outcome: Outcome) -> int:
+def generators_of(inputs: MetricInput) -> int:
     """How many generators made the samples: one more than the highest owner.
 
     Example:
-        >>> generators_of(Outcome(torch.zeros(1, 2, 2))), generators_of(Outcome(torch.zeros(1, 1), owners=torch.ones(1, 1)))
+        >>> generators_of(MetricInput(torch.zeros(1, 2, 2))), generators_of(MetricInput(torch.zeros(1, 1), owners=torch.ones(1, 1)))
         (1, 2)
     """
-    return 1 if outcome.owners is None else int(outcome.owners.max()) + 1
+    return 1 if inputs.owners is None else int(inputs.owners.max()) + 1
 
 
 def tally(counts: Tensor, *, member: Tensor, owner: Tensor, mode: Tensor, times: Tensor | None = None) -> None:

@@ -1,7 +1,7 @@
-"""Two-sample distances of pictures of any size, on thumbnails: large pictures are averaged down before they are compared.
+"""Two-sample distances of images of any size, on thumbnails: large images are averaged down before they are compared.
 
-Pixels of large pictures differ mostly in what nobody would call quality, and cost memory; area averages keep shapes and
-colours. The distances tell failure from success and say whether training goes on; they do not rank pictures by how they
+Pixels of large images differ mostly in what nobody would call quality, and cost memory; area averages keep shapes and
+colours. The distances tell failure from success and say whether training goes on; they do not rank images by how they
 look.
 
 Legend: ``S`` members, ``N`` fakes, ``N'`` test samples, ``C`` channels, ``H`` x ``W`` pixels.
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
-from .base import Column, Outcome
+from gantlet.data.base import Dataset
+from gantlet.errors import BadData
+
+from .base import MetricColumn, MetricInput
 from .points import PointsMetric
 
 __all__ = ["ThumbnailMetric", "thumbnails"]
@@ -26,17 +29,35 @@ _FLOATS = 1 << 25
 
 @dataclass(frozen=True, eq=False)
 class ThumbnailMetric:
-    """The columns of :class:`~gantlet.metrics.points.PointsMetric`, on pictures of at most ``side`` pixels a side.
+    """Energy and sliced distance, precision and recall of images, averaged down to at most ``side`` pixels a side.
 
     Arguments:
-        test: Held-out real pictures, ``[N', C, H, W]``.
+        test: Held-out real images, ``[N', C, H, W]``.
         side: The longest side that is compared.
-        most: Fakes per member that it wants at most; fewer of pictures so large that they would not fit into memory.
+        most: Fakes per member that it wants at most; fewer of images so large that they would not fit into memory.
     """
 
     test: Tensor
     side: int = 32
     most: int = 2000
+
+    needs: ClassVar[frozenset[str]] = frozenset({"samples"})
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> ThumbnailMetric:
+        """Against the data set's test images.
+
+        Raises:
+            BadData: They are not images.
+            TooFewSamples: There are fewer than eight.
+        """
+        if dataset.test.dim() != 4:
+            raise BadData(
+                f"The metric 'thumbnails' compares images, but these samples have the shape {list(dataset.test.shape[1:])}. "
+                "Name another one, such as metrics=two-sample."
+            )
+        PointsMetric(dataset.test)
+        return cls(dataset.test)
 
     @property
     def samples(self) -> int:
@@ -44,7 +65,7 @@ class ThumbnailMetric:
         return min(self.most, max(200, _FLOATS // self.test[0].numel()))
 
     @property
-    def columns(self) -> tuple[Column, ...]:
+    def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         return self._points.columns
 
@@ -54,11 +75,11 @@ class ThumbnailMetric:
         height, width = thumbnails(self.test[:1], self.side).shape[-2:]
         return {**self._points.facts, "compared_at": f"{height}×{width} pixels, averaged by area"}
 
-    def __call__(self, outcome: Outcome) -> dict[str, list[Any]]:
+    def __call__(self, inputs: MetricInput) -> dict[str, list[Any]]:
         """One value per member and column."""
-        members = outcome.fake.flatten(0, 1)  # [S·N, C, H, W]
-        small = thumbnails(members, self.side).unflatten(0, outcome.fake.shape[:2])
-        return self._points(replace(outcome, fake=small))
+        members = inputs.fake.flatten(0, 1)  # [S·N, C, H, W]
+        small = thumbnails(members, self.side).unflatten(0, inputs.fake.shape[:2])
+        return self._points(replace(inputs, fake=small))
 
     @cached_property
     def _points(self) -> PointsMetric:
@@ -66,7 +87,7 @@ class ThumbnailMetric:
 
 
 def thumbnails(images: Tensor, side: int) -> Tensor:  # [N, C, H, W] -> [N, C, h, w]
-    """Pictures averaged by area until their longer side is at most ``side``; smaller ones are left as they are.
+    """Images averaged by area until their longer side is at most ``side``; smaller ones are left as they are.
 
     Example:
         >>> import torch

@@ -77,7 +77,7 @@ def precision_recall(distances: Pairwise, *, k: int = 3) -> PrecisionRecall:
     """
     least = min(len(distances.real), len(distances.fake))
     if not 1 <= k < least:
-        raise BadValue(f"k={k} is out of range: expected 1 ≤ k < {least}, the samples that came.")
+        raise BadValue(f"k={k} is out of range: expected 1 ≤ k < {least}, the number of samples.")
     # The (k + 1)-th smallest, because each point is its own nearest.
     real_radius = distances.real.kthvalue(k + 1, dim=1).values  # [m]
     fake_radius = distances.fake.kthvalue(k + 1, dim=1).values  # [n]
@@ -98,7 +98,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor) -> float:  # [n, d], [n, d]
         3.0
     """
     if len(x) != len(y):
-        raise BadValue(f"Samples of one size are needed; {len(x)} and {len(y)} came.")
+        raise BadValue(f"Both sides need as many samples, but there are {len(x)} and {len(y)}.")
     directions = _directions(x.shape[1]).to(x.device)  # [d, L]
     gaps = (x.double() @ directions).sort(0).values - (y.double() @ directions).sort(0).values
     return gaps.square().mean().sqrt().item()

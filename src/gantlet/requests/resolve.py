@@ -16,6 +16,7 @@ from gantlet.data.base import Source
 from gantlet.data.files import absolute
 from gantlet.errors import BadGrid, UnknownName
 from gantlet.methods.base import Method
+from gantlet.metrics import chosen
 from gantlet.networks.base import Family
 from gantlet.objectives.base import Objective
 from gantlet.penalties.base import Constraint, Penalty
@@ -237,6 +238,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
         training, sources["steps"] = replace(training, steps=0), "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
+    chosen(training.metrics)
     if not training.network:
         training, sources["network"] = replace(training, network=parts.network), "task"
     return replace(built, training=training)

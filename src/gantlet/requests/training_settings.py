@@ -119,7 +119,9 @@ class TrainingSettings:
     features: int = setting(
         0, "embedding dimension of the discriminator's output, for kernel methods; 0: a score", low=0, high=1_000_000
     )
-    ema: float = setting(0.0, "decay of the average of the generators, which is then judged; 0: none", low=0, below=1)
+    ema: float = setting(
+        0.0, "decay of the average of the generators, which is then evaluated; 0: none", low=0, below=1
+    )
     pool: Literal["fixed", "endless"] = setting(
         "fixed",
         "real data: a fixed training pool with epochs, or endless sampling",
@@ -129,8 +131,9 @@ class TrainingSettings:
     generator: str = setting("", "your own generator, package.module:Name")
     discriminator: str = setting("", "your own discriminator, package.module:Name")
     evaluations: int = setting(10, "how often the metrics are measured; the last is at the end", low=1, high=100_000)
+    metrics: str = setting("", "metrics by name or file.py:Name, joined by +, instead of the task's; none: without any")
     samples: int = setting(
-        0, "fakes per member that the metrics judge; 0: as many as the metric's source", low=0, high=10_000_000
+        0, "fakes per member that are evaluated; 0: as many as each metric wants", low=0, high=10_000_000
     )
     dtype: Literal["float32", "float64", "bfloat16"] = setting(
         "float32",

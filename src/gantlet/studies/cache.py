@@ -6,7 +6,8 @@ from collections.abc import Hashable
 
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
-from gantlet.metrics.base import Metric
+from gantlet.metrics import chosen
+from gantlet.metrics.compose import Composed, compose
 from gantlet.requests.resolve import Resolved
 
 __all__ = ["Cache", "data_key"]
@@ -17,7 +18,7 @@ class Cache:
 
     def __init__(self) -> None:
         self._datasets: dict[Hashable, Dataset] = {}
-        self._metrics: dict[Hashable, Metric] = {}
+        self._metrics: dict[Hashable, Composed] = {}
 
     def dataset(self, resolved: Resolved) -> Dataset:
         """The data set of a setting.
@@ -40,11 +41,17 @@ class Cache:
             raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
         return dataset
 
-    def metric(self, resolved: Resolved) -> Metric:
-        """The metrics of a setting's task."""
-        key = data_key(resolved)
+    def metrics(self, resolved: Resolved) -> Composed:
+        """The metrics of a setting: those that it names, or its task's."""
+        asked = resolved.training.metrics
+        key = (asked, data_key(resolved))
         if key not in self._metrics:
-            self._metrics[key] = resolved.task.judge(self.dataset(resolved))
+            self._metrics[key] = compose(
+                chosen(asked, resolved.task.metrics),
+                self.dataset(resolved),
+                chosen_by_user=resolved.sources.get("metrics") == "user",
+                reserved=resolved.values,
+            )
         return self._metrics[key]
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.metrics.base import Metric, Outcome
+from gantlet.metrics.base import MetricInput
+from gantlet.metrics.compose import Composed
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.sampling import draw_latents, sample, scores
@@ -23,25 +24,36 @@ _NUMBERS = 1 << 26
 """Numbers of fakes in memory at once: 256 MiB."""
 
 
-def evaluate(fleet: Fleet, metric: Metric, dataset: Dataset, slots: Sequence[int], count: int) -> list[dict[str, Any]]:
-    """The metrics of some members; ``count`` fakes each, 0 for as many as the metric wants.
+def evaluate(
+    fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], count: int
+) -> list[dict[str, Any]]:
+    """The metrics of some members; ``count`` fakes each, 0 for as many as each metric wants.
 
-    All members are given the same test latents. A member that left is judged by its last good state.
+    All members are given the same test latents. A diverged member is evaluated in its last good state.
     """
-    draw = draw_latents(fleet, count or metric.samples)
+    rows: list[dict[str, Any]] = [{} for _ in slots]
+    for part in [metrics] if count and metrics.metrics else metrics.by_samples():
+        for row, found in zip(rows, _rows(fleet, part, dataset, slots, count or part.samples), strict=True):
+            row.update(found)
+    return rows
+
+
+def _rows(fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], count: int) -> list[dict[str, Any]]:
+    draw = draw_latents(fleet, count)
     generators = fleet.blueprint.makers
     rows: list[dict[str, Any]] = []
     for chunk, boundary in _chunks(fleet, slots, len(draw.latents) * dataset.train[0].numel()):
         fake = sample(fleet, draw, chunk)
-        owners = draw.owners_of(chunk).to(fake.device) if generators > 1 else None
-        outcome = Outcome(
-            fake=fake.float(),
-            fake_scores=scores(fleet, fake, chunk) if boundary is not None else None,
-            real_scores=scores(fleet, dataset.test, chunk) if boundary is not None else None,
-            boundary=boundary,
-            owners=owners,
+        scored = boundary is not None and "scores" in metrics.needs
+        columns = metrics(
+            MetricInput(
+                fake=fake.float(),
+                fake_scores=scores(fleet, fake, chunk) if scored else None,
+                real_scores=scores(fleet, dataset.test, chunk) if scored else None,
+                boundary=boundary,
+                owners=draw.owners_of(chunk).to(fake.device) if generators > 1 else None,
+            )
         )
-        columns = metric(outcome)
         rows += [{name: values[place] for name, values in columns.items()} for place in range(len(chunk))]
     return rows
 

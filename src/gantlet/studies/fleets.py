@@ -9,7 +9,9 @@ import torch
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
+from gantlet.metrics.compose import Composed
 from gantlet.requests.resolve import Resolved
+from gantlet.tasks.base import Task
 from gantlet.training.blueprint import Execution
 
 from .cache import Cache
@@ -18,7 +20,7 @@ from .record import FleetPlan, StudyRecord
 from .runner import FleetJob, Progress, train
 from .store import Store
 
-__all__ = ["check_unchanged", "execution_of", "recorder_of", "train_fleet"]
+__all__ = ["check_unchanged", "execution_of", "headline_of", "recorder_of", "train_fleet"]
 
 
 def train_fleet(
@@ -82,15 +84,14 @@ def _job(
 ) -> FleetJob:
     slots = slots_of(record, fleet)
     first = slots[0][0]
-    dataset, metric = cache.dataset(first), cache.metric(first)
+    dataset, metrics = cache.dataset(first), cache.metrics(first)
     check_unchanged(store, record, first, dataset)
-    better = {column.name: column.better for column in metric.columns}
     return FleetJob(
         fleet=fleet,
         slots=slots,
         dataset=dataset,
-        metric=metric,
-        headline=(first.task.headline, better.get(first.task.headline) != "lower"),
+        metrics=metrics,
+        headline=headline_of(first.task, metrics),
         store=store,
         execution=execution_of(record, fleet),
         recorder=recorder_of(store, record),
@@ -116,6 +117,13 @@ def check_unchanged(store: Store, record: StudyRecord, resolved: Resolved, datas
             f"The data are not those that {store.folder} was started with: {known.get('train')} images or points to train "
             f"on then, {found.get('train')} now, or others of the same number. Put the files back, or start a new study."
         )
+
+
+def headline_of(task: Task, metrics: Composed) -> tuple[str, bool]:
+    """The column that ranks members, and whether higher is better: the task's, or the first of others."""
+    better = {column.name: column.better for column in metrics.columns if column.better}
+    name = task.headline if task.headline in better else next(iter(better), task.headline)
+    return name, better.get(name) != "lower"
 
 
 def _halve(store: Store, fleet: FleetPlan, error: str) -> list[FleetPlan]:

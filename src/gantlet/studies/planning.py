@@ -14,6 +14,7 @@ from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadValue, MissingExtra
+from gantlet.metrics.compose import joined
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
@@ -53,7 +54,10 @@ class PlannedStudy:
     def record(self) -> StudyRecord:
         """What ``study.json`` will hold."""
         first = self.plan.settings[0]
-        task, metric, dataset = first.task, self.cache.metric(first), self.cache.dataset(first)
+        task, dataset = first.task, self.cache.dataset(first)
+        metrics = joined(self.cache.metrics(resolved) for resolved in self.plan.settings)
+        for note in metrics.notes:
+            _LOG.warning("note: %s", note)
         settings, plan = self.plan.recorded()
         here = versions()
         return StudyRecord(
@@ -77,8 +81,8 @@ class PlannedStudy:
                 device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
             ),
             sample=self.samples[0],
-            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metric.columns},
-            facts={"data": dict(dataset.facts), "metrics": dict(metric.facts)},
+            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
+            facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts)},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
             git=git_commit(),

@@ -10,7 +10,7 @@ from typing import Any
 
 from gantlet.data.base import Dataset
 from gantlet.figures.recorder import SampleRecorder
-from gantlet.metrics.base import Metric
+from gantlet.metrics.compose import Composed
 from gantlet.requests.resolve import Resolved
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training import checkpoint
@@ -64,7 +64,7 @@ class FleetJob:
     fleet: FleetPlan
     slots: Sequence[tuple[Resolved, int]]
     dataset: Dataset
-    metric: Metric
+    metrics: Composed
     headline: tuple[str, bool]
     store: Store
     execution: Execution
@@ -131,7 +131,7 @@ def train(job: FleetJob) -> bool:
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
         _save(job, fleet, begin)
-    job.recorder.final(fleet, job.members, job.dataset, job.metric, job.training.samples or job.metric.samples)
+    job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
     job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members])
     return True
 
@@ -151,7 +151,7 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
 
 
 def _evaluate(job: FleetJob, fleet: Fleet) -> None:
-    job.last = evaluate(fleet, job.metric, job.dataset, list(job.members), job.training.samples)
+    job.last = evaluate(fleet, job.metrics, job.dataset, list(job.members), job.training.samples)
     inside = [slot for slot in job.members if fleet.alive[slot]]
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.recorder.record(fleet, job.members, job.dataset)

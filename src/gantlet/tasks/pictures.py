@@ -1,7 +1,7 @@
 """Real pictures: the data sets of the field by name, and any pictures of one's own by where they lie.
 
 Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of pictures
-without a test part is held out. There is no classifier for most of these sets, so two-sample distances on thumbnails judge.
+without a test part is held out. There is no classifier for most of these sets, so the metrics are two-sample distances on thumbnails.
 
 References:
     | cifar10: Krizhevsky, Learning multiple layers of features from tiny images (2009)
@@ -16,9 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gantlet.data.base import Dataset
 from gantlet.data.pictures import Pictures
-from gantlet.metrics.thumbnails import ThumbnailMetric
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
@@ -85,10 +83,6 @@ _STACKELBERG: dict[str, Scalar] = {
 """Ten generators of two convolutions against one discriminator, with the learning rates of the published command line."""
 
 
-def _judge(dataset: Dataset) -> ThumbnailMetric:
-    return ThumbnailMetric(dataset.test)
-
-
 def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any) -> Task:
     """A task of pictures, its defaults overlaid with what is given."""
     defaults: dict[str, Scalar] = {"batch_size": 64, "steps": 5000, "latent_dim": 100}
@@ -98,7 +92,7 @@ def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any)
         paper=paper,
         source=source,
         networks=PICTURES,
-        judge=_judge,
+        metrics=("thumbnails",),
         pictures="images",
         headline="sliced_wasserstein",
         shape=(3, int(source.size), int(source.size)),

@@ -6,11 +6,7 @@ References:
       https://arxiv.org/abs/2302.14320
 """
 
-from gantlet.data.base import Dataset
 from gantlet.data.stacked_mnist import StackedMNIST as StackedDigits
-from gantlet.errors import BadData
-from gantlet.metrics.classifier import train_classifier
-from gantlet.metrics.stacked import StackedModes
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.began import BEGAN
 from gantlet.networks.dcgan64 import DCGAN
@@ -27,15 +23,6 @@ _ADAM: dict[str, Scalar] = {"beta1": 0.9, "beta2": 0.99, "reuse_fake": True}
 _SEED: dict[str, Scalar] = {**_ADAM, "batch_size": 64, "latent_dim": 100, "prior": "normal", "latent": "pool"}
 
 
-def _judge(dataset: Dataset) -> StackedModes:
-    digits = dataset.origin
-    if digits is None or digits.train_labels is None or digits.test_labels is None:
-        raise BadData("Modes are counted by digits, which need labels; put the label files into the same folder.")
-    train = digits.floats(digits.train)
-    classifier = train_classifier(train, digits.train_labels, test=digits.test, test_labels=digits.test_labels)
-    return StackedModes(classifier, dataset)
-
-
 STACKED_MNIST = Task(
     name="stacked-mnist",
     summary="three digits as one colour image, 1,000 modes, from MNIST's idx files in the folder data_path=FOLDER",
@@ -49,7 +36,7 @@ STACKED_MNIST = Task(
         "ebgan": EBGAN(width=16),
         "began": BEGAN(width=8),
     },
-    judge=_judge,
+    metrics=("stacked-modes", "classification-error"),
     pictures="images",
     headline="modes",
     shape=(3, 28, 28),

@@ -7,18 +7,22 @@ import math
 import pytest
 import torch
 
-from gantlet.metrics.base import Outcome
-from gantlet.metrics.decision import classification_error
+from gantlet.metrics.base import MetricInput
+from gantlet.metrics.classification_error import ClassificationErrorMetric
+
+
+def classification_errors(inputs: MetricInput) -> list[float]:
+    return ClassificationErrorMetric()(inputs)["classification_error"]
 
 
 def error(*, real: list[float], fake: list[float], boundary: float | None = 0.0) -> float:
-    outcome = Outcome(
+    inputs = MetricInput(
         fake=torch.zeros(1, len(fake), 2),
         fake_scores=torch.tensor([fake]),
         real_scores=torch.tensor([real]),
         boundary=boundary,
     )
-    return classification_error(outcome)[0]
+    return classification_errors(inputs)[0]
 
 
 @pytest.mark.parametrize(
@@ -45,17 +49,17 @@ def test_a_least_squares_score_is_cut_at_its_own_boundary() -> None:
 
 
 def test_members_keep_their_own_errors() -> None:
-    outcome = Outcome(
+    inputs = MetricInput(
         fake=torch.zeros(2, 2, 2),
         fake_scores=torch.tensor([[-1.0, -1.0], [1.0, -1.0]]),
         real_scores=torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]),
         boundary=0.0,
     )
-    assert classification_error(outcome) == [0.0, 0.25]
+    assert classification_errors(inputs) == [0.0, 0.25]
 
 
 def test_without_boundary_or_scores_there_is_no_error() -> None:
     assert math.isnan(error(real=[1.0], fake=[0.0], boundary=None))
-    missing = classification_error(Outcome(fake=torch.zeros(3, 2, 2), boundary=0.0))
+    missing = classification_errors(MetricInput(fake=torch.zeros(3, 2, 2), boundary=0.0))
     assert len(missing) == 3
     assert all(math.isnan(value) for value in missing)
