@@ -48,8 +48,8 @@ bench: $(dev)
 	python -m benchmarks
 
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table
-	ruff format --check . scripts/shape scripts/settings-table
+	ruff check . scripts/shape scripts/settings-table scripts/golden
+	ruff format --check . scripts/shape scripts/settings-table scripts/golden
 	pyright
 	scripts/shape --check
 
