@@ -5,6 +5,7 @@
 #   make test    all tests
 #   make fast    the tests that take seconds
 #   make real    a few steps on real pictures that packages carry
+#   make package build sdist and wheel, use the wheel from elsewhere, try newer interpreters
 #   make bench   the benchmarks
 #   make lint    style, types and the shape of the code
 #   make clean   delete caches and builds; .venv and runs/ stay
@@ -18,7 +19,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real bench lint clean
+.PHONY: help demo test fast real package bench lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -44,12 +45,16 @@ fast: $(dev)
 real: $(dev)
 	scripts/real-pictures
 
+package: $(dev)
+	scripts/package
+	scripts/other-pythons
+
 bench: $(dev)
 	python -m benchmarks
 
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table
-	ruff format --check . scripts/shape scripts/settings-table
+	ruff check . scripts/shape scripts/settings-table scripts/golden
+	ruff format --check . scripts/shape scripts/settings-table scripts/golden
 	pyright
 	scripts/shape --check
 

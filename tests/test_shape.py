@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,16 @@ import pytest
 SCRIPT = Path(__file__).resolve().parent.parent / "scripts" / "shape"
 EIGHT = "a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int"
 DOC = '"""Documented."""\n'
-PLACES = "data networks objectives penalties training metrics methods tasks statistics studies reports cli"
+PLACES = (
+    "data networks objectives penalties training metrics methods tasks statistics requests figures studies exports "
+    "reports api cli"
+)
 ENOUGH = "x = 1\n" * 999
+MOST = {
+    name: int(limit)
+    for name, limit in re.findall(r'^    "([a-z ]+)": (\d+),$', SCRIPT.read_text("utf-8"), re.MULTILINE)
+}
+"""What is counted across files -> how much of it is let be today."""
 
 Shape = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,6 +47,11 @@ def complaints(done: subprocess.CompletedProcess[str], kind: str = "error") -> l
     assert "Traceback" not in done.stderr
     lines = [line.partition(": ") for line in done.stderr.splitlines()]
     return [text.removeprefix("src/gantlet/") for label, _, text in lines if label == kind]
+
+
+def figures(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The rows that were printed: name -> figure."""
+    return {name: figure.strip() for name, figure in (line.split("  ", 1) for line in done.stdout.splitlines())}
 
 
 def function(lines: int) -> str:
@@ -118,12 +132,19 @@ ALLOWED = {
     "penalties/x.py": "from ..objectives import base",
     "catalogue.py": "from .errors import BadValue",
     "training/x.py": "import gantlet.data.base as base, numpy",
-    "reports/x.py": "from gantlet import __version__, studies",
+    "reports/x.py": "from gantlet import studies",
+    "requests/x.py": "from gantlet.tasks.base import Task\nfrom gantlet import statistics",
+    "figures/x.py": "from ..requests import grid",
+    "studies/x.py": "from ..figures import draw\nfrom gantlet.cpu import threads_set",
+    "api/x.py": "from ..reports import page\nfrom ..exports import onnx",
+    "cli/x.py": "from gantlet._version import VERSION\nfrom ..api import run",
     "metrics/x.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..training import stack",
     "objectives/x.py": "import typing\nif typing.TYPE_CHECKING:\n    from gantlet.penalties import base",
     "__init__.py": "def run() -> None:\n    " + DOC + "    from .studies import run",
     "__main__.py": "from gantlet.cli import main",
 }
+
+STUBS = {f"{name}.py": DOC + "x = 1\n" for name in ("errors", "settings", "files", "cpu", "_version")}
 
 REFUSED = {
     ("data/x.py", "from gantlet.networks import mlp"): "2: data imports networks, against the import order",
@@ -139,6 +160,11 @@ REFUSED = {
         "import gantlet.studies.store",
     ): "2: statistics imports studies, against the import order",
     ("methods/x.py", "from gantlet import tasks"): "2: methods imports tasks, against the import order",
+    ("requests/x.py", "from ..figures import draw"): "2: requests imports figures, against the import order",
+    ("figures/x.py", "from ..studies import store"): "2: figures imports studies, against the import order",
+    ("studies/x.py", "import gantlet.api"): "2: studies imports api, against the import order",
+    ("exports/x.py", "from gantlet import reports"): "2: exports imports reports, against the import order",
+    ("cpu.py", "from . import files"): "2: cpu imports files, against the import order",
     (
         "data/x.py",
         "def _f() -> None:\n    import gantlet.cli",
@@ -153,20 +179,18 @@ REFUSED = {
     (
         "extra.py",
         "from .errors import BadData",
-    ): "2: 'extra' has no place in the import order (ORDER in scripts/shape)",
+    ): "2: 'extra' has no place in the import order (ORDER in scripts/shape_graph.py)",
 }
 
 
 def test_imports_along_the_architecture_are_allowed(shape: Shape) -> None:
     files = {name: DOC + text for name, text in ALLOWED.items()}
-    stubs = {"errors.py": DOC + "x = 1\n", "settings.py": DOC + "x = 1\n"}
-    assert complaints(shape(stubs | files, "--check")) == []
+    assert complaints(shape(STUBS | files, "--check")) == []
 
 
 @pytest.mark.parametrize(("name", "text"), REFUSED)
 def test_imports_against_the_architecture_are_refused(shape: Shape, name: str, text: str) -> None:
-    stubs = {"errors.py": DOC + "x = 1\n", "settings.py": DOC + "x = 1\n"}
-    done = shape(stubs | {name: DOC + text}, "--check")
+    done = shape(STUBS | {name: DOC + text}, "--check")
     assert (done.returncode, complaints(done)) == (1, [f"{name}:{REFUSED[name, text]}"])
 
 
@@ -192,10 +216,8 @@ def test_figures_are_those_counted_by_hand(shape: Shape) -> None:
         "settings.py": DOC + "# why\n" + bare,  # 9 lines, 4 of code
         "catalogue.py": DOC + 'x = """a\n\nb"""\n',  # 4 lines, 3 of code
     }
-    rows = dict(
-        line.split("  ", 1) for line in shape(files, tests=f"{DOC}\n# why\nx = 1\ny = 2\n...\n").stdout.splitlines()
-    )
-    assert {name: figure.strip() for name, figure in rows.items()} == {
+    assert figures(shape(files, tests=f"{DOC}\n# why\nx = 1\ny = 2\n...\n")) == {
+        "lines": "17",
         "files": "3",
         "file, median": "4 lines (limit 120)",
         "file, 90th percentile": "9 lines",
@@ -208,7 +230,88 @@ def test_figures_are_those_counted_by_hand(shape: Shape) -> None:
         "documented": "50 % (1 of 2) of public names",
         "documented methods": "0 % (0 of 1) of public methods",
         "tests ÷ code": "0.33 (least 0.8)",
+        **{name: f"0 (limit {limit})" for name, limit in MOST.items()},
     }
+
+
+# What is counted across files. Each row: the files of one offence, numbered, and what is said of it.
+COUNTED: dict[str, tuple[dict[str, str], str]] = {
+    "imports upward": (
+        {"data/x{n}.py": "import gantlet.cli\n"},
+        "data/x{n}.py:2: data imports cli, against the import order",
+    ),
+    "imports of the face": (
+        {"studies/x{n}.py": "from gantlet import __version__\n"},
+        "studies/x{n}.py:2: imports the face of gantlet; import the module that has the name",
+    ),
+    "circles of imports": (
+        {
+            "data/a{n}.py": "from .b{n} import B\n",
+            "data/b{n}.py": "if TYPE_CHECKING:\n    from gantlet.data import c{n}\n",
+            "data/c{n}.py": "def _f() -> None:\n    from . import a{n}\n",
+        },
+        "data/a{n}.py:1: modules import each other: data/a{n}.py ↔ data/b{n}.py ↔ data/c{n}.py",
+    ),
+    "names defined twice": (
+        {
+            "data/x{n}.py": f"class F{{n}}:\n    {DOC}",
+            "metrics/x{n}.py": f"def F{{n}}() -> None:\n    {DOC}",
+        },
+        "metrics/x{n}.py:2: F{n} is defined in data/x{n}.py, too",
+    ),
+    "settings by string": (
+        {"requests/x{n}.py": 'def _f(values: dict[str, int]) -> int:\n    return values["width"]\n'},
+        "requests/x{n}.py:3: values['width'] looks a setting up by a string",
+    ),
+}
+WIDTH = {"networks/mlp.py": DOC + "class _MLP:\n    width: int = setting(8)\n"}
+
+
+def offences(name: str, count: int) -> tuple[dict[str, str], list[str]]:
+    """So many offences of a kind: the files, and the complaints about them."""
+    files, complaint = COUNTED[name]
+    numbers = [f"{number:03d}" for number in range(count)]
+    written = {path.format(n=n): DOC + text.format(n=n) for n in numbers for path, text in files.items()}
+    return WIDTH | written, [complaint.format(n=n) for n in numbers]
+
+
+def test_every_limit_across_files_is_tested() -> None:
+    assert list(COUNTED) == list(MOST)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_is_counted_may_meet_its_limit_and_not_pass_it(shape: Shape, name: str) -> None:
+    within, beyond = offences(name, MOST[name]), offences(name, MOST[name] + 1)
+    done = shape(within[0], "--check")
+    assert (done.returncode, complaints(done)) == (0, [])
+    assert figures(done)[name] == f"{MOST[name]} (limit {MOST[name]})"
+    done = shape(beyond[0], "--check")
+    assert (done.returncode, complaints(done)) == (1, beyond[1])
+
+
+INNOCENT = {
+    "data/a.py": "from .b import B\nimport gantlet.data.base\n",  # a chain is no circle
+    "data/b.py": "from .base import C\n",
+    "data/base.py": f"class C:\n    {DOC}class _D: ...\ndef _f(values: dict[str, int]) -> int:\n    return values['width']\n",
+    "metrics/a.py": "class _D: ...\n\n\nclass _E:\n    class C: ...\n",
+    "requests/a.py": "import os\n\n\ndef _f(values: dict[str, int]) -> int:\n    return values['height'] + values.get('x')\n",
+    "cli/a.py": "import gantlet.data.base\n",
+}
+
+
+def test_chains_private_names_and_other_strings_are_not_counted(shape: Shape) -> None:
+    done = shape(WIDTH | {name: DOC + text for name, text in INNOCENT.items()}, "--check")
+    assert (done.returncode, complaints(done)) == (0, [])
+    assert {name: figures(done)[name].split()[0] for name in MOST} == dict.fromkeys(MOST, "0")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("values['width']", 1), ("a.b.values.get('width', 0)", 1), ("values.pop('width')", 1), ("width", 0)],
+)
+def test_each_way_of_looking_a_setting_up_is_found(shape: Shape, text: str, found: int) -> None:
+    done = shape(WIDTH | {"studies/x.py": f"{DOC}y = {text}\n"})
+    assert figures(done)["settings by string"].split()[0] == str(found)
 
 
 @pytest.mark.parametrize(
