@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ._version import VERSION
+from ._version import VERSION as __version__
 
 if TYPE_CHECKING:
     from . import objectives
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .api.run import run
     from .reports.page import write_report as report
     from .studies.study import Study
-
-__version__ = VERSION
 
 __all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "load", "objectives", "report", "run"]
 
