@@ -20,7 +20,7 @@ __all__ = ["Documentable", "File", "Function", "Graph", "Signature", "documented
 PACKAGE = "gantlet"
 
 ORDER = (
-    ("errors", "settings", "catalogue", "files", "cpu", "_version"),
+    ("errors", "settings", "catalogue", "families", "files", "cpu", "_version"),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
     ("metrics",),
@@ -38,6 +38,9 @@ ORDER = (
 SIBLINGS = {
     ("settings", "errors"),
     ("catalogue", "errors"),
+    ("families", "errors"),
+    ("families", "settings"),
+    ("families", "catalogue"),
     ("files", "errors"),
     ("catalogue", "settings"),
     ("penalties", "objectives"),

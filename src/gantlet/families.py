@@ -1,6 +1,6 @@
 """What every family of parts answers alike: its names, and a part by its name, built with checked options.
 
-``gantlet.objectives.get("alpha", alpha_d=0.3)``, ``gantlet.networks.names()``, … are a :class:`Family`'s methods. Nothing
+``gantlet.objectives.get("alpha", alpha_d=0.3)``, ``gantlet.networks.names()``, … are a :class:`Registry`'s methods. Nothing
 is imported before it is asked for.
 """
 
@@ -15,19 +15,19 @@ from . import catalogue
 from .errors import BadValue, UnknownName
 from .settings import Setting, settings_of
 
-__all__ = ["Family", "options_of", "with_options"]
+__all__ = ["Registry", "options_of", "with_options"]
 
 
-class Family:
+class Registry:
     """A family of the catalogue.
 
     Arguments:
         kind: Its name in the singular, such as ``"objective"``.
 
     Example:
-        >>> Family("objective").names()[:2]
+        >>> Registry("objective").names()[:2]
         ['vanilla', 'least-squares']
-        >>> Family("objective").get("alpha", alpha_d=0.3).alpha_d
+        >>> Registry("objective").get("alpha", alpha_d=0.3).alpha_d
         0.3
     """
 

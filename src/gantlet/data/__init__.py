@@ -21,13 +21,13 @@
 
 from typing import Any
 
-from gantlet.families import Family
+from gantlet.families import Registry
 
-_FAMILY = Family("data")
-get, names = _FAMILY.get, _FAMILY.names
+_REGISTRY = Registry("data")
+get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
 
 
 def __getattr__(name: str) -> Any:
-    return _FAMILY.attribute(name)
+    return _REGISTRY.attribute(name)

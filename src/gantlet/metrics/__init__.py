@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from gantlet import catalogue
 from gantlet.errors import BadValue
-from gantlet.families import Family
+from gantlet.families import Registry
 
 if TYPE_CHECKING:
     from .base import MetricFactory
 
 __all__ = ["chosen", "get", "names"]
 
-_FAMILY = Family("metric")
-names = _FAMILY.names
+_REGISTRY = Registry("metric")
+names = _REGISTRY.names
 
 
 def get(name: str) -> MetricFactory:
@@ -75,4 +75,4 @@ def chosen(asked: str, default: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def __getattr__(name: str) -> Any:
-    return _FAMILY.attribute(name)
+    return _REGISTRY.attribute(name)

@@ -6,13 +6,13 @@ package does not import torch; asking for an objective does.
 
 from typing import Any
 
-from gantlet.families import Family
+from gantlet.families import Registry
 
-_FAMILY = Family("objective")
-get, names = _FAMILY.get, _FAMILY.names
+_REGISTRY = Registry("objective")
+get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
 
 
 def __getattr__(name: str) -> Any:
-    return _FAMILY.attribute(name)
+    return _REGISTRY.attribute(name)

@@ -5,13 +5,13 @@ The protocols are in :mod:`gantlet.penalties.base`.
 
 from typing import Any
 
-from gantlet.families import Family
+from gantlet.families import Registry
 
-_FAMILY = Family("penalty")
-get, names = _FAMILY.get, _FAMILY.names
+_REGISTRY = Registry("penalty")
+get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
 
 
 def __getattr__(name: str) -> Any:
-    return _FAMILY.attribute(name)
+    return _REGISTRY.attribute(name)

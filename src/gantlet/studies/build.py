@@ -38,7 +38,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
-from .size import check_room
+from .size import check_memory
 
 __all__ = ["blueprint", "schedule_of", "steps_of", "tuning_of"]
 
@@ -124,7 +124,7 @@ def blueprint(
     build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
     build_d = partial(_discriminator, family, shape, chosen, heads=sizes.generators if rules.which else 1)
     if family is first.family:  # modules of the user's own are built as they are, once
-        check_room(build_g, build_d, sizes.generators, execution)
+        check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
         notes += (_SIGMOID.format(name=chosen.discriminator),)
     _check_batch_of_one(build_g, build_d, sizes, shape)

@@ -11,7 +11,7 @@ from gantlet.errors import Refused
 from gantlet.training.blueprint import Execution
 from gantlet.training.memory import available_memory
 
-__all__ = ["check_room", "parameters_of"]
+__all__ = ["check_memory", "parameters_of"]
 
 _COPIES = 4  # weights, gradients and two moments
 
@@ -27,7 +27,7 @@ def parameters_of(build: Callable[[], nn.Module]) -> int:
         return sum(parameter.numel() for parameter in build().parameters())
 
 
-def check_room(
+def check_memory(
     generator: Callable[[], nn.Module], discriminator: Callable[[], nn.Module], team: int, execution: Execution
 ) -> None:
     """Refuse networks that no member of a fleet could hold in memory.

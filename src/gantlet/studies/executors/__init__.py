@@ -4,9 +4,9 @@ The protocol is in :mod:`gantlet.studies.executors.base`; :mod:`gantlet.studies.
 executors.
 """
 
-from gantlet.families import Family
+from gantlet.families import Registry
 
-_FAMILY = Family("executor")
-get, names = _FAMILY.get, _FAMILY.names
+_REGISTRY = Registry("executor")
+get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
