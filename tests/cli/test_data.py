@@ -17,7 +17,7 @@ from PIL import Image
 import loopback
 from console import gantlet
 from gantlet import catalogue
-from gantlet.data.cards import RemoteFile, card
+from gantlet.data.dataset_card import RemoteFile, card
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback

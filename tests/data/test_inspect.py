@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gantlet.data.inspect import contact_sheet, inspect, look, spread, write_sheet
+from gantlet.data.inspect import contact_sheet, inspect, look, spread_evenly, write_sheet
 from gantlet.data.readers.base import Entry, Fault, Part, Raw
 from gantlet.errors import BadData, BadPicture
 
@@ -97,7 +97,7 @@ def test_one_pixel_and_another_shape_make_a_difference() -> None:
 def test_a_large_source_is_looked_at_in_order_and_progress_is_told(workers: int) -> None:
     rows: list[tuple[str, str, Part, Raw]] = [(str(k), "", "", np.full((2, 2), k % 250, np.uint8)) for k in range(5000)]
     heard: list[tuple[int, int]] = []
-    seen = inspect(Shelf(*rows), workers=workers, tell=lambda done, total: heard.append((done, total)))
+    seen = inspect(Shelf(*rows), workers=workers, progress=lambda done, total: heard.append((done, total)))
     assert heard == [(2048, 5000), (4096, 5000), (5000, 5000)]
     assert len(seen.duplicates) == 250
     assert seen.duplicates[7] == tuple(str(k) for k in range(7, 5000, 250))
@@ -110,8 +110,8 @@ def test_a_part_is_spread_over_the_whole() -> None:
     seen = inspect(Shelf(*rows), most=4)
     assert (seen.pictures, seen.looked) == (100, 4)
     assert sorted(seen.sizes) == [(1, 1), (26, 1), (51, 1), (76, 1)]
-    assert spread(7, 7) == list(range(7))
-    assert spread(0, 3) == []
+    assert spread_evenly(7, 7) == list(range(7))
+    assert spread_evenly(0, 3) == []
 
 
 def test_a_record_is_json_and_says_the_same() -> None:

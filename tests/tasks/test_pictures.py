@@ -18,7 +18,7 @@ from PIL import Image
 
 import console
 from gantlet import catalogue
-from gantlet.data.cards import card
+from gantlet.data.dataset_card import card
 from gantlet.data.pictures import Pictures
 from gantlet.studies.executors import Watcher
 from gantlet.studies.store import Store

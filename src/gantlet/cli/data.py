@@ -12,8 +12,8 @@ import typer
 from gantlet.errors import BadData, BadValue
 
 if TYPE_CHECKING:
-    from gantlet.data.importing import Verification
     from gantlet.data.inspect import Inspection
+    from gantlet.data.local_import import Verification
 
 __all__ = [
     "data_app",
@@ -45,10 +45,10 @@ def list_command() -> None:
     from rich.table import Table
 
     from gantlet import catalogue
-    from gantlet.data import home
-    from gantlet.data.cards import card
+    from gantlet.data import data_dir
+    from gantlet.data.dataset_card import card
 
-    have = home.have()
+    have = data_dir.have()
     table = Table("name", "here", "pictures", "size", "download", "licence", box=None, pad_edge=False)
     for name in catalogue.names("card"):
         known = card(name)
@@ -60,7 +60,7 @@ def list_command() -> None:
         table.add_row(name, "yes", "", "", "", "shards of your own")
     console = Console()
     console.print(table)
-    console.print(f"Files lie in {home.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
+    console.print(f"Files lie in {data_dir.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
 
 
 @data_app.command("download")
@@ -71,12 +71,16 @@ def download_command(
     ] = "",
 ) -> None:
     """Download a named data set, or shards; given again, it goes on where it stopped."""
-    from gantlet.data.cards import card
+    from gantlet.data.dataset_card import card
     from gantlet.data.download import download, download_list, read_list
 
     try:
-        with _bytes_bar() as tell:
-            place = download_list(name, read_list(urls), tell=tell) if urls else download(card(name), tell=tell)
+        with _bytes_bar() as progress:
+            place = (
+                download_list(name, read_list(urls), progress=progress)
+                if urls
+                else download(card(name), progress=progress)
+            )
     except KeyboardInterrupt:
         typer.echo("gantlet: stopped; what has come is kept, give the same command again to go on.", err=True)
         raise
@@ -90,10 +94,10 @@ def import_command(
     copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the files, or only link to them.")] = False,
 ) -> None:
     """Take a data set that you already have, if it is the one that the card describes."""
-    from gantlet.data.cards import card
-    from gantlet.data.importing import bring
+    from gantlet.data.dataset_card import card
+    from gantlet.data.local_import import import_files
 
-    typer.echo(f"{name} -> {bring(card(name), path, copy=copy)}")
+    typer.echo(f"{name} -> {import_files(card(name), path, copy=copy)}")
 
 
 @data_app.command("inspect")
@@ -105,7 +109,7 @@ def inspect_command(
     json: _Json = False,
 ) -> None:
     """Show what is in a source: counts, modes, sizes, classes, exact duplicates, faults, a contact sheet."""
-    from gantlet.data.home import locate
+    from gantlet.data.data_dir import locate
     from gantlet.data.inspect import check_sheet, contact_sheet, inspect, write_sheet
     from gantlet.data.readers.base import open_reader
 
@@ -114,8 +118,8 @@ def inspect_command(
     found = locate(source)
     reader = open_reader(found.kind, str(found.path))
     try:
-        with _pictures_bar("looking at pictures", quiet=json) as tell:
-            seen = inspect(reader, most=most, workers=workers, tell=tell)
+        with _pictures_bar("looking at pictures", quiet=json) as progress:
+            seen = inspect(reader, most=most, workers=workers, progress=progress)
         if sheet is not None:
             write_sheet(contact_sheet(reader), sheet)
     finally:
@@ -135,11 +139,11 @@ def verify_command(
     json: _Json = False,
 ) -> None:
     """Check a data set: the hashes of its files, the numbers of pictures, and with --full every picture."""
-    from gantlet.data.cards import card_or_none
-    from gantlet.data.importing import verify
+    from gantlet.data.dataset_card import card_or_none
+    from gantlet.data.local_import import verify
 
-    with _pictures_bar("decoding", quiet=json or not full) as tell:
-        found = verify(name, card_or_none(name), full=full, tell=tell)
+    with _pictures_bar("decoding", quiet=json or not full) as progress:
+        found = verify(name, card_or_none(name), full=full, progress=progress)
     if json:
         _print_json(_verification_record(found))
     else:
@@ -169,10 +173,10 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
     from dataclasses import replace
 
+    from gantlet.data.data_dir import locate
     from gantlet.data.files import absolute
-    from gantlet.data.home import locate
     from gantlet.data.pictures import Pictures, prepare_once
-    from gantlet.data.prepare import prepare
+    from gantlet.data.prepare import prepare_images
 
     if per_shard and out is None:
         raise BadValue(
@@ -190,11 +194,11 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
         reader=found.kind,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
-    with _pictures_bar("preparing", quiet=False) as tell:
+    with _pictures_bar("preparing", quiet=False) as progress:
         if out is None:
-            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=progress)
         else:
-            done = prepare(recipe, out, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare_images(recipe, out, workers=workers, max_corrupt=max_bad, notify=progress)
     bad = int(done.page["bad"])
     typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:
@@ -294,14 +298,14 @@ def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
         task = bars.add_task("", total=None)
         shown = ""
 
-        def tell(name: str, came: int, aim: int) -> None:
+        def progress(name: str, came: int, aim: int) -> None:
             nonlocal shown
             if name != shown:
                 shown = name
                 bars.reset(task, description=name)
             bars.update(task, completed=came, total=aim or None)
 
-        yield tell
+        yield progress
 
 
 @contextmanager

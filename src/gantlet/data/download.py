@@ -19,15 +19,15 @@ from urllib.parse import unquote, urlsplit
 
 from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
 
-from . import home
-from .cards import Card, RemoteFile, card_or_none
-from .transfer import Setback, Wanted, check_room, discard, transfer
+from . import data_dir
+from .dataset_card import DatasetCard, RemoteFile, card_or_none
+from .transfer import DownloadTarget, RetryableError, check_room, discard, transfer
 from .unzip import unzip
 
-__all__ = ["Patience", "Tell", "download", "download_list", "expand", "fetch", "read_list"]
+__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "expand", "fetch", "read_list"]
 
-Tell: TypeAlias = Callable[[str, int, int], object]
-"""Hears of progress: the file's name, the bytes that have come, the bytes in all (0 if unknown)."""
+ProgressCallback: TypeAlias = Callable[[str, int, int], object]
+"""Receives the file's name, the bytes received so far, and the bytes in total (0 if unknown)."""
 
 _WORTH = 1 << 20  # bytes that make a try count as progress
 _LONGEST_PAUSE = 30.0  # seconds
@@ -35,8 +35,8 @@ _MOST_SHARDS = 100_000
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a server is borne with.
+class RetryPolicy:
+    """How often and how long a server is retried.
 
     Attributes:
         timeout: Seconds of silence after which a try has failed.
@@ -49,7 +49,9 @@ class Patience:
     pause: float = 1.0
 
 
-def fetch(file: RemoteFile, folder: Path, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+def fetch(
+    file: RemoteFile, folder: Path, *, retry: RetryPolicy | None = None, progress: ProgressCallback | None = None
+) -> Path:
     """Put one file into a folder, from the first of its addresses that gives the right bytes.
 
     Raises:
@@ -64,13 +66,13 @@ def fetch(file: RemoteFile, folder: Path, *, patience: Patience | None = None, t
     faults: list[str] = []
     for url in file.urls:
         try:
-            return _fetch_from(url, file, target, patience or Patience(), tell or _silent)
-        except Setback as setback:
-            faults.append(f"{urlsplit(url).netloc or url}: {setback}")
+            return _fetch_from(url, file, target, retry or RetryPolicy(), progress or _silent)
+        except RetryableError as error:
+            faults.append(f"{urlsplit(url).netloc or url}: {error}")
     raise BadData(f"{file.name} cannot be downloaded: {'; '.join(faults) or 'it has no address'}.")
 
 
-def download(known: Card, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+def download(known: DatasetCard, *, retry: RetryPolicy | None = None, progress: ProgressCallback | None = None) -> Path:
     """Download a named data set into the data home.
 
     Returns:
@@ -85,11 +87,15 @@ def download(known: Card, *, patience: Patience | None = None, tell: Tell | None
         raise BadData(f"'{known.name}' is made from '{known.made_from}': `gantlet data download {known.made_from}`.")
     if not known.downloadable:
         raise BadData(f"'{known.name}' cannot be downloaded by a program. {known.how}")
-    return _gather(known.name, known.files, patience=patience, tell=tell, unpacked=known.unpacked)
+    return _gather(known.name, known.files, retry=retry, progress=progress, unpacked=known.unpacked)
 
 
 def download_list(
-    name: str, files: Sequence[RemoteFile], *, patience: Patience | None = None, tell: Tell | None = None
+    name: str,
+    files: Sequence[RemoteFile],
+    *,
+    retry: RetryPolicy | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Download shards into the data home, as a set of one's own.
 
@@ -99,7 +105,7 @@ def download_list(
     """
     if card_or_none(name) is not None:
         raise BadValue(f"'{name}' is a data set with a card; give your shards another name.")
-    return _gather(name, files, patience=patience, tell=tell)
+    return _gather(name, files, retry=retry, progress=progress)
 
 
 def read_list(words: str) -> list[RemoteFile]:
@@ -149,27 +155,31 @@ def expand(pattern: str) -> list[str]:
 # One file
 
 
-def _fetch_from(url: str, file: RemoteFile, target: Path, patience: Patience, tell: Tell) -> Path:
-    part = target.with_name(f"{target.name}.part")
+def _fetch_from(url: str, file: RemoteFile, path: Path, retry: RetryPolicy, progress: ProgressCallback) -> Path:
+    part = path.with_name(f"{path.name}.part")
     hashed = bool(file.md5 or file.sha256)
-    wanted = Wanted(part, file.size, hashed, patience.timeout, lambda came, aim: tell(file.name, came, aim))
+    target = DownloadTarget(
+        part, file.size, hashed, retry.timeout, lambda received, total: progress(file.name, received, total)
+    )
     failed = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            transfer(url, wanted)
+            transfer(url, target)
             if fault := file.fault(part):
                 discard(part)
-                raise Setback(f"wrong bytes, {fault}", final=not before)  # a mixture of versions gets one more chance
-            part.replace(target)
+                raise RetryableError(
+                    f"wrong bytes, {fault}", final=not before
+                )  # a mixture of versions gets one more chance
+            part.replace(path)
             discard(part)
-            return target
-        except Setback as setback:
+            return path
+        except RetryableError as error:
             gained = (part.stat().st_size if part.exists() else 0) - before
             failed = 1 if gained >= _WORTH else failed + 1
-            if setback.final or failed >= patience.tries:
+            if error.final or failed >= retry.tries:
                 raise
-            time.sleep(max(setback.wait, min(patience.pause * 2 ** (failed - 1), _LONGEST_PAUSE)))
+            time.sleep(max(error.wait, min(retry.pause * 2 ** (failed - 1), _LONGEST_PAUSE)))
 
 
 def _silent(name: str, came: int, aim: int) -> None:
@@ -183,11 +193,11 @@ def _gather(
     name: str,
     files: Sequence[RemoteFile],
     *,
-    patience: Patience | None,
-    tell: Tell | None,
+    retry: RetryPolicy | None,
+    progress: ProgressCallback | None,
     unpacked: bool = False,
 ) -> Path:
-    place = home.folder(name)
+    place = data_dir.folder(name)
     if place.exists() or place.is_symlink():
         raise FolderInUse(f"'{name}' is there already, in {place}; `gantlet data verify {name}` checks it.")
     work = place.with_name(f".{name}.download")
@@ -201,7 +211,7 @@ def _gather(
         for file in files:
             path = work / file.name
             if not (unpacked and _done(path).exists()):
-                fetch(file, work, patience=patience, tell=tell)
+                fetch(file, work, retry=retry, progress=progress)
             if unpacked:
                 _unpack(path)
         for mark in work.glob(".*.done"):

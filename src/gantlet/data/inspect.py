@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +30,12 @@ from gantlet.files import write_whole
 from .decode import Decoding
 from .readers.base import Fault, Raw, Reader
 
-__all__ = ["Inspection", "Look", "Tell", "check_sheet", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
+__all__ = ["Inspection", "Look", "check_sheet", "contact_sheet", "inspect", "look", "spread_evenly", "write_sheet"]
 
 _BATCH, _SHARE = 2048, 128  # pictures between two reports of progress, and at once for a thread
 _MOST_ROWS = 20  # classes that get a row of their own on a contact sheet
 _GREY = (128, 128, 128)
 _ARRAY_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-Tell: TypeAlias = Callable[[int, int], object]
-"""Hears of progress: pictures that were looked at, pictures in all."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +118,12 @@ class Inspection:
         }
 
 
-def inspect(reader: Reader, *, most: int = 0, workers: int = 4, tell: Tell | None = None) -> Inspection:
+def inspect(
+    reader: Reader, *, most: int = 0, workers: int = 4, progress: Callable[[int, int], object] | None = None
+) -> Inspection:
     """Look at a source's pictures: at all of them, or at ``most`` that are spread evenly over it (0 for all)."""
     count = len(reader.entries)
-    places = spread(count, most or count)
+    places = spread_evenly(count, most or count)
     found: dict[int, Look] = {}
     faults = list(reader.faults)
     # Set once around all threads: filters of warnings belong to the process.
@@ -139,8 +138,8 @@ def inspect(reader: Reader, *, most: int = 0, workers: int = 4, tell: Tell | Non
                     found[place] = outcome
                 else:
                     faults.append(Fault(reader.entries[place].name, outcome))
-            if tell is not None:
-                tell(start + len(batch), len(places))
+            if progress is not None:
+                progress(start + len(batch), len(places))
     duplicates, shared = _duplicates(reader, found)
     return Inspection(
         pictures=count,
@@ -176,11 +175,11 @@ def look(raw: Raw) -> Look:
     return Look(mode, kind, height, width, digest.digest())
 
 
-def spread(count: int, most: int) -> list[int]:
+def spread_evenly(count: int, most: int) -> list[int]:
     """At most ``most`` of ``count`` places, spread evenly, the first among them.
 
     Example:
-        >>> spread(10, 4), spread(3, 4)
+        >>> spread_evenly(10, 4), spread_evenly(3, 4)
         ([0, 2, 5, 7], [0, 1, 2])
     """
     kept = min(count, most)
@@ -252,8 +251,8 @@ def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], li
         by_label.setdefault(entry.label, []).append(place)
     if 2 <= len(by_label) <= _MOST_ROWS:
         titles = sorted(by_label)
-        return titles, [[by_label[title][k] for k in spread(len(by_label[title]), columns)] for title in titles]
-    places = spread(len(reader.entries), columns * rows)
+        return titles, [[by_label[title][k] for k in spread_evenly(len(by_label[title]), columns)] for title in titles]
+    places = spread_evenly(len(reader.entries), columns * rows)
     lines = [places[start : start + columns] for start in range(0, len(places), columns)]
     return [""] * len(lines), lines
 

@@ -32,14 +32,14 @@ from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.files import cache_folder
 from gantlet.settings import setting
 
-from . import home
+from . import data_dir
 from .base import Dataset
-from .cards import card
+from .dataset_card import card
 from .decode import Decoding
 from .files import absolute, named_path
 from .framing import Framing
 from .pool import keyed_generator, split, to_unit_range, with_facts
-from .prepare import Recipe, prepare
+from .prepare import PrepareRecipe, prepare_images
 from .prepared import FORMAT, PAGE, PreparedSet
 from .readers.base import open_reader
 from .readers.folder import STUDY
@@ -142,7 +142,7 @@ class Pictures:
         recipe = self.recipe(self._kind(path), path)
         return prepare_once(recipe, max_bad=self.max_bad)
 
-    def recipe(self, kind: str, path: Path) -> Recipe:
+    def recipe(self, kind: str, path: Path) -> PrepareRecipe:
         """What is done to the pictures at ``path``, which the reader ``kind`` opens.
 
         Raises:
@@ -153,11 +153,11 @@ class Pictures:
         framing = Framing(
             height, width, fit=self.fit, precrop=self.precrop, resample=self.resample, background=background
         )
-        return Recipe(kind, str(path), Decoding(colour=self.colour, background=background), framing)
+        return PrepareRecipe(kind, str(path), Decoding(colour=self.colour, background=background), framing)
 
     def _path(self) -> Path:
         if self.card and not self.data_path:
-            return home.find(self.card)
+            return data_dir.find_raw(self.card)
         if "://" in self.data_path:
             raise BadData(
                 f"{self.data_path} is an address; pictures are read from this disk: fetch shards with "
@@ -273,7 +273,7 @@ def _labels(labels: NDArray[np.int32]) -> Tensor:
 
 
 def prepare_once(
-    recipe: Recipe,
+    recipe: PrepareRecipe,
     *,
     workers: int = 0,
     max_bad: float = 0.01,
@@ -281,14 +281,16 @@ def prepare_once(
 ) -> PreparedSet:
     """What a recipe makes of its source as it lies there now, from the cache of prepared pictures or new in it.
 
-    Arguments and errors are those of :func:`gantlet.data.prepare.prepare`; without ``notify``, what takes more than some
+    Arguments and errors are those of :func:`gantlet.data.prepare.prepare_images`; without ``notify``, what takes more than some
     seconds is told to the logger ``gantlet``.
     """
     said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
     with _alone(folder):
-        return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify or _Teller(recipe.path))
+        return prepare_images(
+            recipe, folder, workers=workers, max_corrupt=max_bad, notify=notify or _Teller(recipe.path)
+        )
 
 
 class _Teller:

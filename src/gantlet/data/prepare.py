@@ -35,7 +35,7 @@ from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
 from .readers.base import Entry, Fault, Part, Reader, open_reader
 from .shards import Layout, ShardWriter
 
-__all__ = ["Recipe", "prepare"]
+__all__ = ["PrepareRecipe", "prepare_images"]
 
 _SHARD_BYTES, _SHARD_PICTURES = 1 << 28, 10_000
 _SHARDS, _FEWEST = 64, 250  # small sets are cut, too, so that many workers have work, and little is lost by a stop
@@ -48,7 +48,7 @@ class _Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PrepareRecipe:
     """What is prepared, and how.
 
     Attributes:
@@ -90,7 +90,7 @@ class _Bench:
     """What the workers share."""
 
     reader: Reader
-    recipe: Recipe
+    recipe: PrepareRecipe
     layout: Layout
     classes: dict[str, int]
     folder: Path
@@ -105,18 +105,18 @@ class _Bench:
             self.done += pictures
             self.notify(self.done, self.total)
 
-    def too_many(self, bad: int, max_bad: float) -> bool:
+    def too_many(self, bad: int, max_corrupt: float) -> bool:
         """Whether so many pictures are bad that the set is not to be had."""
         everything = self.total + len(self.reader.faults)
-        return bad > max_bad * everything or bad == everything
+        return bad > max_corrupt * everything or bad == everything
 
 
-def prepare(
-    recipe: Recipe,
+def prepare_images(
+    recipe: PrepareRecipe,
     folder: Path,
     *,
     workers: int = 0,
-    max_bad: float = 0.01,
+    max_corrupt: float = 0.01,
     notify: Callable[[int, int], None] = lambda done, total: None,
 ) -> PreparedSet:
     """Prepare a source into ``folder``; a set that is whole is opened, one that was interrupted is finished.
@@ -125,7 +125,7 @@ def prepare(
         recipe: What, and how.
         folder: Where the shards go; missing folders are made.
         workers: Threads; 0 for one per core that this process may use.
-        max_bad: The share of pictures that may be unreadable, in [0, 1].
+        max_corrupt: The share of pictures that may be unreadable, in [0, 1].
         notify: Called with (pictures done, pictures in all) now and then.
 
     Raises:
@@ -137,7 +137,7 @@ def prepare(
         found = PreparedSet.open(folder)
         if found.page["recipe"] != _said(recipe):
             raise FolderInUse(f"{folder} holds a set that was prepared otherwise; give another folder, or delete it.")
-        _check_share(found, recipe, max_bad)
+        _check_share(found, recipe, max_corrupt)
         return found
     with closing(open_reader(recipe.reader, recipe.path)) as reader:
         entries = reader.entries
@@ -149,8 +149,8 @@ def prepare(
         pieces = _pieces(entries, recipe, layout)
         _begin(recipe, folder, entries, layout)
         bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
-        records = _work(bench, pieces, workers or _cores(), max_bad)
-        return _finish(bench, pieces, records, max_bad)
+        records = _work(bench, pieces, workers or _cores(), max_corrupt)
+        return _finish(bench, pieces, records, max_corrupt)
 
 
 def _cores() -> int:
@@ -161,7 +161,7 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
-def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_Piece]:
+def _pieces(entries: Sequence[Entry], recipe: PrepareRecipe, layout: Layout) -> list[_Piece]:
     even = max(_FEWEST, -(-len(entries) // _SHARDS))
     per_shard = recipe.per_shard or max(1, min(even, _SHARD_PICTURES, _SHARD_BYTES // layout.stride))
     places: dict[Part, list[int]] = {part: [] for part in PARTS}
@@ -174,17 +174,17 @@ def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_P
     ]
 
 
-def _check_share(found: PreparedSet, recipe: Recipe, max_bad: float) -> None:
+def _check_share(found: PreparedSet, recipe: PrepareRecipe, max_corrupt: float) -> None:
     """A set that was prepared when more was allowed is held to what is allowed now."""
     bad, everything = int(found.page["bad"]), int(found.page["bad"]) + len(found)
-    if bad > max_bad * everything:
+    if bad > max_corrupt * everything:
         raise BadData(
-            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_bad={max_bad:g} allows. All are "
-            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_bad."
+            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_corrupt={max_corrupt:g} allows. All are "
+            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_corrupt."
         )
 
 
-def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layout) -> None:
+def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry], layout: Layout) -> None:
     """See that the folder is free, or begun with the same plan, and that the disk can hold the set."""
     listing = hashlib.sha256()
     for entry in entries:
@@ -209,14 +209,14 @@ def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layou
         )
 
 
-def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_bad: float) -> dict[int, dict[str, Any]]:
+def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_corrupt: float) -> dict[int, dict[str, Any]]:
     """The records of the shards by place; stops early when more pictures are bad than are allowed."""
     records: dict[int, dict[str, Any]] = {}
     bad = len(bench.reader.faults)
     with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
         waiting = {pool.submit(_shard, bench, piece): place for place, piece in enumerate(pieces)}
         try:
-            while waiting and not bench.too_many(bad, max_bad):
+            while waiting and not bench.too_many(bad, max_corrupt):
                 for future in _next(waiting):
                     records[waiting.pop(future)] = record = future.result()
                     bad += len(record["bad"])
@@ -276,19 +276,19 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
     return {"count": writer.count, "sha256": writer.sha256, "labels": labels, "bad": bad}
 
 
-def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_bad: float) -> PreparedSet:
+def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_corrupt: float) -> PreparedSet:
     folder, faults, records = bench.folder, bench.reader.faults, list(found.values())
     bad = [(fault.name, fault.reason) for fault in faults] + [tuple(row) for record in records for row in record["bad"]]
     write_whole(folder / "bad.csv", _table(bad))
-    if bench.too_many(len(bad), max_bad):
+    if bench.too_many(len(bad), max_corrupt):
         for place, record in found.items():
             if record["bad"]:  # so that what is mended is read again
                 _kept(folder, pieces[place]).unlink(missing_ok=True)
         seen = "" if len(records) == len(pieces) else f" after {bench.done} of them"
         raise BadData(
-            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_bad={max_bad:g} "
+            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_corrupt={max_corrupt:g} "
             f"allows. {_first([Fault(*row) for row in bad])} All are listed in {folder / 'bad.csv'}; mend or remove them, "
-            "or raise max_bad."
+            "or raise max_corrupt."
         )
     labels = np.asarray([label for record in records for label in record["labels"]], dtype=np.int32)
     stream = io.BytesIO()
@@ -313,7 +313,7 @@ def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]
     return PreparedSet.open(folder)
 
 
-def _said(recipe: Recipe) -> dict[str, Any]:
+def _said(recipe: PrepareRecipe) -> dict[str, Any]:
     """A recipe as JSON gives it back."""
     return json.loads(json.dumps(asdict(recipe)))
 

@@ -4,7 +4,7 @@ The hashes of the packed files are those that torchvision checks; those of their
 packed anew.
 """
 
-from gantlet.data.cards import Card, RemoteFile
+from gantlet.data.dataset_card import DatasetCard, RemoteFile
 
 __all__ = ["EMNIST", "FASHION_MNIST", "MNIST", "STACKED_MNIST"]
 
@@ -34,7 +34,7 @@ def _files(places: tuple[str, ...], *rows: tuple[int, str, str]) -> tuple[Remote
     )
 
 
-MNIST = Card(
+MNIST = DatasetCard(
     name="mnist",
     title="The MNIST database of handwritten digits",
     summary="70,000 handwritten digits, grey, 28×28",
@@ -58,7 +58,7 @@ MNIST = Card(
     classes=10,
 )
 
-FASHION_MNIST = Card(
+FASHION_MNIST = DatasetCard(
     name="fashion-mnist",
     title="Fashion-MNIST",
     summary="70,000 pictures of clothes, grey, 28×28",
@@ -82,7 +82,7 @@ FASHION_MNIST = Card(
     classes=10,
 )
 
-EMNIST = Card(
+EMNIST = DatasetCard(
     name="emnist",
     title="EMNIST, an extension of MNIST to handwritten letters (the balanced split)",
     summary="131,600 handwritten digits and letters of 47 classes, grey, 28×28",
@@ -112,7 +112,7 @@ EMNIST = Card(
     classes=47,
 )
 
-STACKED_MNIST = Card(
+STACKED_MNIST = DatasetCard(
     name="stacked-mnist",
     title="Stacked MNIST",
     summary="three digits as the red, green and blue of one picture: 1,000 modes",

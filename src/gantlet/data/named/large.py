@@ -1,6 +1,6 @@
 """Large sets of photographs: CelebA, and two categories of LSUN."""
 
-from gantlet.data.cards import Card, RemoteFile
+from gantlet.data.dataset_card import DatasetCard, RemoteFile
 
 __all__ = ["CELEBA", "LSUN_BEDROOM", "LSUN_CLASSROOM"]
 
@@ -8,7 +8,7 @@ _LSUN = "http://dl.yf.io/lsun/scenes/"
 _LSUN_HOME = "https://www.yf.io/p/lsun"
 _LSUN_PAPER = "Yu et al., LSUN: construction of a large-scale image dataset using deep learning (2015)"
 
-CELEBA = Card(
+CELEBA = DatasetCard(
     name="celeba",
     title="Large-scale CelebFaces Attributes, aligned and cropped",
     summary="202,599 faces, aligned, 178×218",
@@ -32,7 +32,7 @@ CELEBA = Card(
     ),
 )
 
-LSUN_BEDROOM = Card(
+LSUN_BEDROOM = DatasetCard(
     name="lsun-bedroom",
     title="LSUN, the category bedroom",
     summary="3,033,042 photographs of bedrooms, shorter side 256, of any shape",
@@ -54,7 +54,7 @@ LSUN_BEDROOM = Card(
     precrop=128,
 )
 
-LSUN_CLASSROOM = Card(
+LSUN_CLASSROOM = DatasetCard(
     name="lsun-classroom",
     title="LSUN, the category classroom",
     summary="168,103 photographs of classrooms, shorter side 256, of any shape",

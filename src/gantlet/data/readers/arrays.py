@@ -25,7 +25,7 @@ from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import check_folder, part_of, read_text, settled
-from .stacks import Labels, Stack, Stacks, as_pixels, named_labels
+from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, named_labels
 
 __all__ = ["ArrayReader", "IdxReader", "label_key", "picture_keys"]
 
@@ -53,7 +53,7 @@ class IdxReader:
             several = ", ".join(sorted(found))
             raise BadData(f"{folder} holds several sets of idx files ({several}); name one, as {folder}/{max(found)}.")
         (name,) = found
-        self._stacks = Stacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
+        self._stacks = ArrayStacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts("idx files")
@@ -93,7 +93,7 @@ def _idx_parts(files: Mapping[tuple[str, str, str], Path], name: str, folder: Pa
     return parts
 
 
-def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str) -> Stack:
+def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str) -> ArrayStack:
     file = files[name, part, "images"]
     pixels = bytes_of_rank(file, 3, "images, number × height × width")
     if name.startswith("emnist"):
@@ -104,7 +104,7 @@ def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str)
         mapping = file.parent / f"{name}-mapping.txt"
         characters = _characters(mapping) if mapping.exists() else []
         labels = named_labels(bytes_of_rank(beside, 1, "labels"), characters, count=len(pixels), source=str(beside))
-    return Stack("train" if part == "train" else "test", pixels, labels, "train" if part == "train" else "test")
+    return ArrayStack("train" if part == "train" else "test", pixels, labels, "train" if part == "train" else "test")
 
 
 def _characters(mapping: Path) -> list[str]:
@@ -143,7 +143,7 @@ class ArrayReader:
         make = makers.get(file.suffix.lower())
         if make is None:
             raise BadData(f"{file} has the ending '{file.suffix}'; expected .npy or .npz.")
-        self._stacks = Stacks(make(file))
+        self._stacks = ArrayStacks(make(file))
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts(f"{file.suffix.lower()} file")
@@ -154,21 +154,21 @@ class ArrayReader:
 
     def close(self) -> None:
         """Let go of the mapped file."""
-        self._stacks = Stacks([])
+        self._stacks = ArrayStacks([])
 
 
-def _npy_stacks(file: Path) -> list[Stack]:
-    return [Stack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
+def _npy_stacks(file: Path) -> list[ArrayStack]:
+    return [ArrayStack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
 
 
-def _npz_stacks(file: Path) -> list[Stack]:
+def _npz_stacks(file: Path) -> list[ArrayStack]:
     arrays = NpzFile(file)
     images = picture_keys(arrays.keys, str(file))
     parts = zip(images, settled([part_of(key) or part_of(file.stem) for key in images]), strict=True)
     return [_npz_stack(arrays, key, "" if len(images) == 1 else key, part) for key, part in parts if part is not None]
 
 
-def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> Stack:
+def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> ArrayStack:
     source = f"{arrays.path}: the array '{key}'"
     pixels = as_pixels(arrays[key], source)
     beside = label_key(arrays.keys, key)
@@ -176,7 +176,7 @@ def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> Stack:
     if beside is not None:
         where = f"{arrays.path}: the array '{beside}'"
         labels = named_labels(arrays[beside], (), count=len(pixels), source=where)
-    return Stack(name, pixels, labels, part)
+    return ArrayStack(name, pixels, labels, part)
 
 
 _IMAGES, _LABELS = ("x", "images", "image", "data"), ("y", "labels", "label", "targets")

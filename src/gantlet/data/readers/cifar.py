@@ -25,7 +25,7 @@ from gantlet.errors import BadData
 from .base import Entry, Fault, Part
 from .layout import check_folder, part_of, settled
 from .pickles import load_pickle
-from .stacks import Stack, Stacks, as_pixels, named_labels
+from .stacks import ArrayStack, ArrayStacks, as_pixels, named_labels
 
 __all__ = ["CifarReader"]
 
@@ -73,7 +73,7 @@ class CifarReader:
             layout = "pickle"
         else:
             stacks, layout = _published(_files(place), str(place))
-        self._stacks = Stacks(stacks)
+        self._stacks = ArrayStacks(stacks)
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts(layout)
@@ -86,7 +86,7 @@ class CifarReader:
         """Nothing is held open."""
 
 
-def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], str]:
+def _published(files: Mapping[str, bytes], source: str) -> tuple[list[ArrayStack], str]:
     layout = next((layout for layout in _LAYOUTS if any(name in files for name in layout.files)), None)
     if layout is None:
         raise BadData(f"{source} holds none of {_WANTED}.")
@@ -94,7 +94,7 @@ def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], st
     if missing:
         raise BadData(f"{source} lacks {', '.join(missing)}; get the whole set again.")
     classes = _classes(files[layout.classes], f"{source}/{layout.classes}") if layout.classes in files else []
-    stacks: list[Stack] = []
+    stacks: list[ArrayStack] = []
     for name in layout.files:
         content, where, short = files[name], f"{source}/{name}", name.removesuffix(".bin")
         made = _binary(content, where, short, classes, layout.labels) if layout.labels else None
@@ -102,7 +102,7 @@ def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], st
     return stacks, f"CIFAR, {'binary' if layout.labels else 'pickled'}"
 
 
-def _binary(content: bytes, source: str, name: str, classes: Sequence[str], width: int) -> Stack:
+def _binary(content: bytes, source: str, name: str, classes: Sequence[str], width: int) -> ArrayStack:
     """Records of one or two labels and the pixels, channel by channel."""
     size = width + int(np.prod(_SHAPE))
     if not content or len(content) % size:
@@ -112,10 +112,10 @@ def _binary(content: bytes, source: str, name: str, classes: Sequence[str], widt
     records = np.frombuffer(content, np.uint8).reshape(-1, size)
     labels = named_labels(records[:, width - 1], classes, count=len(records), source=source)
     pixels = records[:, width:].reshape(-1, *_SHAPE)
-    return Stack(name, np.moveaxis(pixels, 1, 3), labels, _part(source))
+    return ArrayStack(name, np.moveaxis(pixels, 1, 3), labels, _part(source))
 
 
-def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> Stack:
+def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> ArrayStack:
     """A dictionary of ``data`` ``[N, 3072]`` (or with its sizes) and ``labels`` or ``fine_labels``."""
     batch = load_pickle(content, source)
     data = batch.get("data")
@@ -128,7 +128,7 @@ def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> 
     labels = None
     if codes is not None:
         labels = named_labels(_whole_numbers(codes, source), classes, count=len(pixels), source=source)
-    return Stack(name, pixels, labels, _part(source))
+    return ArrayStack(name, pixels, labels, _part(source))
 
 
 def _part(source: str) -> Part:

@@ -22,7 +22,7 @@ from gantlet.errors import BadData
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, part_of, read_text, settled
 from .spans import SpanFile, SpanList, Texts
-from .tar_headers import Member, tar_members
+from .tar_headers import TarMember, tar_members
 
 __all__ = ["ShardReader", "shard_paths"]
 
@@ -100,7 +100,7 @@ class ShardReader:
         finally:
             file.close()
 
-    def _add(self, number: int, file: SpanFile, sample: Sequence[tuple[str, Member]], seen: set[int]) -> None:
+    def _add(self, number: int, file: SpanFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
         picture = next((member for ending, member in sample if ending.rpartition(".")[2] in _PICTURES), None)
         if picture is None:
             return
@@ -125,7 +125,7 @@ class ShardReader:
         return f"{self._shards[number]}/{member}" if self._shards[number] else member
 
 
-def _named(members: Iterator[Member]) -> Iterator[tuple[bytes, str, Member]]:
+def _named(members: Iterator[TarMember]) -> Iterator[tuple[bytes, str, TarMember]]:
     """Members with their key and ending, without WebDataset's own notes and names that have no ending."""
     for member in members:
         match = None if _META.match(member.name) else _SPLIT.fullmatch(member.name)
@@ -133,7 +133,7 @@ def _named(members: Iterator[Member]) -> Iterator[tuple[bytes, str, Member]]:
             yield match[1], match[2].decode("utf-8", "backslashreplace").lower(), member
 
 
-def _fault(picture: Member, seen: set[int]) -> str:
+def _fault(picture: TarMember, seen: set[int]) -> str:
     if not picture.usable:
         return "it is a link or no plain file"
     if not picture.length:
@@ -141,7 +141,7 @@ def _fault(picture: Member, seen: set[int]) -> str:
     return "a picture of the same name stood before in this shard" if hash(picture.name) in seen else ""
 
 
-def _label(file: SpanFile, sample: Sequence[tuple[str, Member]]) -> str | None:
+def _label(file: SpanFile, sample: Sequence[tuple[str, TarMember]]) -> str | None:
     """The sample's label; empty where it has none, None where the file that should hold it does not."""
     for ending, member in sample:
         if ending == "cls":

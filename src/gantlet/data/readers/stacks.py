@@ -18,7 +18,7 @@ from gantlet.errors import BadData
 from .base import Entry, Part
 from .layout import LazyEntries
 
-__all__ = ["Labels", "Stack", "Stacks", "as_pixels", "named_labels"]
+__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "named_labels"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, sourc
 
 
 @dataclass(frozen=True)
-class Stack:
+class ArrayStack:
     """Pictures of one size, in memory or mapped into it.
 
     Attributes:
@@ -79,10 +79,10 @@ class Stack:
 
 
 @final
-class Stacks:
+class ArrayStacks:
     """Several stacks, one behind the other, as a reader's entries and pixels."""
 
-    def __init__(self, stacks: Sequence[Stack]) -> None:
+    def __init__(self, stacks: Sequence[ArrayStack]) -> None:
         self._stacks = list(stacks)
         self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
         self.entries = LazyEntries(int(self._starts[-1]), self._entry)
@@ -110,7 +110,7 @@ class Stacks:
         stack, within = self._find(place)
         return stack.entry(within)
 
-    def _find(self, place: int) -> tuple[Stack, int]:
+    def _find(self, place: int) -> tuple[ArrayStack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._stacks[index], place - int(self._starts[index])
 

@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 from gantlet.data.files import check_file
 from gantlet.errors import BadData
 
-__all__ = ["ArrowTable", "ParquetTable", "Table"]
+__all__ = ["ArrowTable", "ParquetTable", "TableFile"]
 
 _MOST_GROWTH = 1032  # bytes that a byte of a compressed column can become, by deflate
 _MOST_VALUES = 2**16  # values that a byte can stand for: runs of equal ones are stored once
 _FAULTS = (pa.ArrowException, ValueError, OSError, TypeError, KeyError, MemoryError, OverflowError)
 
 
-class Table(Protocol):
+class TableFile(Protocol):
     """A table whose rows come in groups.
 
     Attributes:

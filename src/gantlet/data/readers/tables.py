@@ -28,7 +28,7 @@ from .base import Entry, Fault, Part, Raw
 from .layout import LazyEntries, Said, check_folder, part_of, read_text, settled
 from .stacks import Labels, named_labels
 from .table_columns import Columns, columns_of
-from .table_files import ArrowTable, ParquetTable, Table
+from .table_files import ArrowTable, ParquetTable, TableFile
 
 __all__ = ["TableReader"]
 
@@ -41,7 +41,7 @@ class _File:
     """A table, where its pictures and labels stand, and to which part it belongs."""
 
     name: str
-    table: Table
+    table: TableFile
     columns: Columns
     labels: Labels | None
     part: Part

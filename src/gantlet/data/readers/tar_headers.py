@@ -18,7 +18,7 @@ from gantlet.errors import BadData
 
 from .spans import SpanFile
 
-__all__ = ["Member", "tar_members"]
+__all__ = ["TarMember", "tar_members"]
 
 _BLOCK, _ZEROS = 512, bytes(512)
 _LONGEST_RECORD = 2**20  # bytes of a long name or a pax list
@@ -28,7 +28,7 @@ _AS_SPACES = 8 * ord(" ")
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TarMember:
     """One file in a tar file: its name, where its bytes start, how many they are.
 
     ``usable`` is False for links, devices and sparse files, whose bytes are not simply there.
@@ -40,7 +40,7 @@ class Member:
     usable: bool = True
 
 
-def tar_members(file: SpanFile) -> Iterator[Member]:
+def tar_members(file: SpanFile) -> Iterator[TarMember]:
     """Every member but folders, in order.
 
     Raises:
@@ -63,7 +63,7 @@ def tar_members(file: SpanFile) -> Iterator[Member]:
             if start + size > file.size:
                 raise BadData(f"{file.path} is truncated within a member of {size} bytes; get it again.")
             if kind not in _PASSED:
-                yield Member(name or _name(block), start, size, kind in _FILES)
+                yield TarMember(name or _name(block), start, size, kind in _FILES)
             if kind not in b"gK":
                 name, length = b"", -1
         place = start + -(-size // _BLOCK) * _BLOCK

@@ -1,6 +1,6 @@
 """Cards: what is known of each data set that has a name, from its licence to the hashes of its files.
 
-A card fetches nothing and reads nothing: :mod:`gantlet.data.download` fetches its files, :mod:`gantlet.data.home` says
+A card fetches nothing and reads nothing: :mod:`gantlet.data.download` fetches its files, :mod:`gantlet.data.data_dir` says
 where they lie, and the reader that it names lists the pictures in them. Each card is one line of the catalogue's family
 "card".
 """
@@ -18,7 +18,7 @@ from gantlet.errors import UnknownName
 
 from .readers.base import Part
 
-__all__ = ["Card", "RemoteFile", "card", "card_or_none", "digest"]
+__all__ = ["DatasetCard", "RemoteFile", "card", "card_or_none", "digest"]
 
 _CHUNK = 1 << 20
 
@@ -66,7 +66,7 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Card:
+class DatasetCard:
     """What is known of a data set.
 
     Attributes:
@@ -129,7 +129,7 @@ class Card:
         return sum(sizes) if all(sizes) else 0
 
 
-def card(name: str) -> Card:
+def card(name: str) -> DatasetCard:
     """The card of a data set.
 
     Example:
@@ -142,7 +142,7 @@ def card(name: str) -> Card:
     return catalogue.find("card", name)
 
 
-def card_or_none(name: str) -> Card | None:
+def card_or_none(name: str) -> DatasetCard | None:
     """The card of a data set, or None where the name is nobody's (a set of the user's own)."""
     try:
         return card(name)

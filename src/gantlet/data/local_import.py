@@ -20,14 +20,14 @@ from typing import Literal
 
 from gantlet.errors import BadData, FolderInUse, StoreError
 
-from . import home
-from .cards import Card, RemoteFile
+from . import data_dir
+from .dataset_card import DatasetCard, RemoteFile
 from .inspect import Inspection, inspect
 from .readers.base import Reader, open_reader
 from .transfer import check_room
 from .unzip import unzip
 
-__all__ = ["FileState", "Verification", "bring", "misfit", "states", "verify"]
+__all__ = ["FileState", "Verification", "import_files", "misfit", "states", "verify"]
 
 _CHUNK = 1 << 20
 
@@ -72,7 +72,7 @@ class Verification:
         return not self.misfit and decoded and all(file.state != "wrong" for file in self.files)
 
 
-def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
+def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
     """Take what the user has into the data home, as a link or as a copy.
 
     A zip that the card's reader wants unpacked is unpacked, which is a copy.
@@ -87,7 +87,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
     """
     if known.made_from:
         raise BadData(f"'{known.name}' is made from '{known.made_from}': import that one.")
-    place = home.folder(known.name)
+    place = data_dir.folder(known.name)
     if place.exists() or place.is_symlink():
         raise FolderInUse(f"'{known.name}' is there already, in {place}; nothing is overwritten: move it away first.")
     path = path.expanduser().resolve()
@@ -106,7 +106,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
             _check(known, new, shown=path)
         else:
             _check(known, path, shown=path)
-            content = home.content_of(path)
+            content = data_dir.content_of(path)
             _put(content, new / content.name, copy=copy)  # under its own name: readers may look at that of a folder
             _check_alone(known, new, shown=path)
         new.rename(place)
@@ -118,7 +118,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
 
 
 def verify(
-    name: str, known: Card | None, *, full: bool = False, tell: Callable[[int, int], object] | None = None
+    name: str, known: DatasetCard | None, *, full: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> Verification:
     """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
 
@@ -127,18 +127,18 @@ def verify(
     Raises:
         BadData: It is not there, or its reader cannot open it.
     """
-    place = home.locate(name)
+    place = data_dir.locate(name)
     reader = open_reader(place.kind, str(place.path))
     try:
-        found = inspect(reader, tell=tell) if full else None
-        files = states(known, home.folder(known.made_from or name)) if known is not None else ()
+        found = inspect(reader, progress=progress) if full else None
+        files = states(known, data_dir.folder(known.made_from or name)) if known is not None else ()
         fault = misfit(known, reader) if known is not None and not known.made_from else ""
         return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
 
 
-def misfit(known: Card, reader: Reader) -> str:
+def misfit(known: DatasetCard, reader: Reader) -> str:
     """In what a source differs from a card, as a sentence without a full stop; empty if in nothing."""
     parts = _parts(reader)
     for part, expected in known.pictures.items():
@@ -152,9 +152,9 @@ def misfit(known: Card, reader: Reader) -> str:
     return ""
 
 
-def states(known: Card, place: Path) -> tuple[FileState, ...]:
+def states(known: DatasetCard, place: Path) -> tuple[FileState, ...]:
     """What became of each published file in a folder, or of one given alone; it may lie unpacked, or packed anew."""
-    folders = [folder for folder in {place, home.content_of(place)} if folder.is_dir()]
+    folders = [folder for folder in {place, data_dir.content_of(place)} if folder.is_dir()]
     there = {path.name: path for folder in folders for path in folder.iterdir()} or {place.name: place}
     return tuple(_state(file, there) for file in known.files)
 
@@ -170,9 +170,9 @@ def _put(path: Path, beside: Path, *, copy: bool) -> None:
         shutil.copy2(path, beside)
 
 
-def _check(known: Card, source: Path, *, shown: Path) -> None:
+def _check(known: DatasetCard, source: Path, *, shown: Path) -> None:
     """Refuse what is not the data set; ``shown`` is what the user gave."""
-    content = home.content_of(source)
+    content = data_dir.content_of(source)
     reader = open_reader(known.reader, str(content / known.within if known.within else content))
     try:
         if fault := misfit(known, reader):
@@ -184,7 +184,7 @@ def _check(known: Card, source: Path, *, shown: Path) -> None:
             raise BadData(f"{shown} is not the published '{known.name}': {file.name} {file.reason}.")
 
 
-def _check_alone(known: Card, new: Path, *, shown: Path) -> None:
+def _check_alone(known: DatasetCard, new: Path, *, shown: Path) -> None:
     """A single file must do without what lay beside it."""
     if not shown.is_file():
         return

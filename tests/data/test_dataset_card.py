@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from gantlet import catalogue
-from gantlet.data.cards import Card, RemoteFile, card, card_or_none, digest
+from gantlet.data.dataset_card import DatasetCard, RemoteFile, card, card_or_none, digest
 from gantlet.errors import UnknownName
 
 CARDS = [card(name) for name in catalogue.names("card")]
@@ -18,7 +18,7 @@ FILES = [(each, file) for each in CARDS for file in each.files]
 
 
 @pytest.mark.parametrize("known", CARDS, ids=lambda known: known.name)
-def test_a_card_says_all_that_a_user_must_know(known: Card) -> None:
+def test_a_card_says_all_that_a_user_must_know(known: DatasetCard) -> None:
     assert card(known.name) is known, "the catalogue and the card agree on the name"
     words = (known.title, known.summary, known.licence, known.paper, known.size, known.split, known.normalisation)
     assert all(words)
@@ -36,7 +36,7 @@ def test_a_card_says_all_that_a_user_must_know(known: Card) -> None:
 
 
 @pytest.mark.parametrize(("known", "file"), FILES, ids=lambda thing: thing.name)
-def test_a_file_has_a_safe_name_and_well_formed_hashes(known: Card, file: RemoteFile) -> None:
+def test_a_file_has_a_safe_name_and_well_formed_hashes(known: DatasetCard, file: RemoteFile) -> None:
     assert re.fullmatch(r"[A-Za-z0-9][\w.-]*", file.name)
     for expected, digits in ((file.md5, 32), (file.content_md5, 32), (file.sha256, 64)):
         assert re.fullmatch(rf"([0-9a-f]{{{digits}}})?", expected)

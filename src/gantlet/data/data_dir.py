@@ -14,10 +14,10 @@ from pathlib import Path
 from gantlet import catalogue
 from gantlet.errors import BadData, BadValue
 
-from .cards import Card, card_or_none
+from .dataset_card import DatasetCard, card_or_none
 from .files import named_path
 
-__all__ = ["Located", "content_of", "find", "folder", "have", "locate", "root"]
+__all__ = ["Located", "content_of", "find_raw", "folder", "have", "locate", "root"]
 
 _OWN_KIND = "shards"
 """The reader of sets that have no card: lists of shards that the user downloaded."""
@@ -31,7 +31,7 @@ class Located:
 
     kind: str
     path: Path
-    card: Card | None = None
+    card: DatasetCard | None = None
 
 
 def root() -> Path:
@@ -68,7 +68,7 @@ def have() -> list[str]:
         return []
 
 
-def find(name: str) -> Path:
+def find_raw(name: str) -> Path:
     """The raw files of a data set, as its reader wants them: the one file or folder it consists of, or its folder.
 
     Raises:
@@ -76,7 +76,7 @@ def find(name: str) -> Path:
     """
     known = card_or_none(name)
     if known is not None and known.made_from:
-        return find(known.made_from)
+        return find_raw(known.made_from)
     place = folder(name)
     if not place.exists():
         raise BadData(_missing(name, place, known))
@@ -125,10 +125,10 @@ def locate(source: str) -> Located:
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
         raise BadData(f"'{source}' is no data set ({names}); for files of your own write folder:{source or 'PATH'}.")
-    return Located(known.reader if known else _OWN_KIND, find(source), known)
+    return Located(known.reader if known else _OWN_KIND, find_raw(source), known)
 
 
-def _missing(name: str, place: Path, known: Card | None) -> str:
+def _missing(name: str, place: Path, known: DatasetCard | None) -> str:
     if place.is_symlink():
         return (
             f"The data set '{name}' was linked to {place.readlink()}, which is gone: remove {folder(name)}, then "
