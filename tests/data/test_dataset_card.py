@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from gantlet import catalogue
-from gantlet.data.dataset_card import DatasetCard, RemoteFile, card, card_or_none, digest
+from gantlet.data.dataset_card import DatasetCard, RemoteFile, card, card_or_none
 from gantlet.errors import UnknownName
+from gantlet.files import file_digest
 
 CARDS = [card(name) for name in catalogue.names("card")]
 FILES = [(each, file) for each in CARDS for file in each.files]
@@ -76,7 +77,7 @@ def test_a_file_is_held_to_what_is_known_of_it(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     path.write_bytes(content)
     md5, sha256 = hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest()
-    assert (digest(path, "md5"), digest(path, "sha256")) == (md5, sha256)
+    assert (file_digest(path, "md5"), file_digest(path)) == (md5, sha256)
     assert RemoteFile("file.bin").fault(path) == ""
     assert RemoteFile("file.bin", md5=md5, sha256=sha256, size=len(content)).fault(path) == ""
     path.write_bytes(content[:-1] + b"\0")

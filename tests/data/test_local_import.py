@@ -138,7 +138,7 @@ def test_what_is_damaged_later_is_found_by_verify(tmp_path: Path) -> None:
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / f"{NAMES[0]}.gz").write_bytes(cut)
     assert states(TINY, tmp_path / "cut")[0].reason.startswith(
-        "holds other bytes: their MD5 is none, for it is damaged"
+        "holds other bytes: their MD5 is unknown, since it is damaged"
     )
 
 

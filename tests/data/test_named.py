@@ -23,7 +23,7 @@ from gantlet.data.dataset_card import DatasetCard, RemoteFile, card
 from gantlet.data.decode import Decoding
 from gantlet.data.download import download
 from gantlet.data.framing import Framing
-from gantlet.data.local_import import bring, misfit, verify
+from gantlet.data.local_import import import_files, misfit, verify
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.errors import BadData
 from loopback import Loopback
@@ -168,13 +168,13 @@ def test_of_emnist_the_balanced_split_is_read(server: Loopback, tmp_path: Path) 
 def test_one_database_of_lsun_may_come_alone(tmp_path: Path, server: Loopback) -> None:
     files = miniature("lsun-bedroom", tmp_path)
     known = small("lsun-bedroom", files, server, (4, 2))
-    bring(known, tmp_path / "bedroom_train_lmdb")
+    import_files(known, tmp_path / "bedroom_train_lmdb")
     reader: Reader = open_reader("lsun", str(data_dir.find_raw("lsun-bedroom")))
     assert isinstance(reader.entries[0], Entry)
     assert [entry.part for entry in reader.entries] == ["train"] * 4
     reader.close()
     with pytest.raises(BadData, match=r"2 pictures in the part 'test', where 'lsun-classroom' has 1"):
-        bring(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
+        import_files(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
 
 
 def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
     known = card("celeba")
     small = replace(known, files=tuple(RemoteFile(file.name) for file in known.files), pictures={"train": 4, "test": 2})
     with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
-        bring(small, mine / "img_align_celeba.zip")
+        import_files(small, mine / "img_align_celeba.zip")
     with pytest.raises(BadData, match=r"img_align_celeba.zip it has .* bytes, expected 1,443,490,838"):
-        bring(replace(known, pictures=small.pictures), mine)
-    bring(small, mine)
+        import_files(replace(known, pictures=small.pictures), mine)
+    import_files(small, mine)
     reader = open_reader("celeba", str(data_dir.find_raw("celeba")))
     framed = Framing(small.height, small.width, precrop=small.precrop)(Decoding()(reader.read(0)))
     assert framed.shape == (3, 64, 64)
@@ -209,7 +209,7 @@ def test_tiny_imagenet_is_imported_from_its_zip(tmp_path: Path) -> None:
     members["tiny-imagenet-200/test/images/test_0.JPEG"] = jpeg(64, 64)
     (tmp_path / "tiny-imagenet-200.zip").write_bytes(zipped(members))
     small = replace(card("tiny-imagenet"), files=(), pictures={"train": 6, "test": 2})
-    bring(small, tmp_path / "tiny-imagenet-200.zip")
+    import_files(small, tmp_path / "tiny-imagenet-200.zip")
     reader = open_reader("tiny-imagenet", str(data_dir.find_raw("tiny-imagenet")))
     assert [entry.label for entry in reader.entries if entry.part == "test"] == ["n01", "n00"]
     reader.close()

@@ -7,7 +7,6 @@ where they lie, and the reader that it names lists the pictures in them. Each ca
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Literal
 
 from gantlet import catalogue
 from gantlet.errors import UnknownName
+from gantlet.files import file_digest
 
 from .readers.base import Part
 
-__all__ = ["DatasetCard", "RemoteFile", "card", "card_or_none", "digest"]
-
-_CHUNK = 1 << 20
+__all__ = ["DatasetCard", "RemoteFile", "card", "card_or_none"]
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,10 @@ class RemoteFile:
         length = path.stat().st_size
         if self.size and length != self.size:
             return f"it has {length:,} bytes, expected {self.size:,}"
-        for kind, expected in (("sha256", self.sha256), ("md5", self.md5)):
-            if expected and (came := digest(path, kind)) != expected:
-                return f"its {_SPELT[kind]} is {came}, expected {expected}"
+        if self.sha256 and (digest := file_digest(path)) != self.sha256:
+            return f"its SHA-256 is {digest}, expected {self.sha256}"
+        if self.md5 and (digest := file_digest(path, "md5")) != self.md5:
+            return f"its MD5 is {digest}, expected {self.md5}"
         return ""
 
 
@@ -148,15 +147,3 @@ def card_or_none(name: str) -> DatasetCard | None:
         return card(name)
     except UnknownName:
         return None
-
-
-def digest(path: Path, kind: str) -> str:
-    """The hash of a file, hexadecimal, read piece by piece; ``kind`` is ``md5`` or ``sha256``."""
-    state = hashlib.new(kind, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()
-
-
-_SPELT = {"md5": "MD5", "sha256": "SHA-256"}

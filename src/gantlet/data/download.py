@@ -6,32 +6,30 @@ same command again goes on where the last one stopped, also after Ctrl-C.
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
+from gantlet.files import locked
 
 from . import data_dir
 from .dataset_card import DatasetCard, RemoteFile, card_or_none
+from .files import expand_braces
 from .transfer import DownloadTarget, RetryableError, check_room, discard, transfer
 from .unzip import unzip
 
-__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "expand", "fetch", "read_list"]
+__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "fetch", "read_list"]
 
 ProgressCallback: TypeAlias = Callable[[str, int, int], object]
 """Receives the file's name, the bytes received so far, and the bytes in total (0 if unknown)."""
 
 _WORTH = 1 << 20  # bytes that make a try count as progress
 _LONGEST_PAUSE = 30.0  # seconds
-_MOST_SHARDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def read_list(words: str) -> list[RemoteFile]:
         BadData: There is no such file, a line is no address, or two files would have one name.
     """
     if re.match(r"https?://", words):
-        rows = [(url, "") for url in expand(words)]
+        rows = [(url, "") for url in _addresses(words)]
     else:
         rows = list(_rows(Path(words).expanduser()))
     files = [_remote(url, hash) for url, hash in rows]
@@ -128,28 +126,6 @@ def read_list(words: str) -> list[RemoteFile]:
         twice = next(name for name in names if names.count(name) > 1)
         raise BadData(f"Two addresses of {words} end in '{twice}'; the files of a set need names of their own.")
     return files
-
-
-def expand(pattern: str) -> list[str]:
-    """Braces as a shell has them: ``{000..127}`` counts with leading zeros, ``{a,b}`` lists.
-
-    Example:
-        >>> expand("https://example.org/{train,val}-{0..1}.tar")[:3]
-        ['https://example.org/train-0.tar', 'https://example.org/train-1.tar', 'https://example.org/val-0.tar']
-
-    Raises:
-        BadData: A brace does not close, or there are more than 100,000 addresses.
-    """
-    pieces = re.split(r"\{([^{}]*)\}", pattern)
-    if any(brace in piece for piece in pieces[::2] for brace in "{}"):
-        raise BadData(f"'{pattern}' has a brace without its partner; write {{000..127}} or {{a,b}}.")
-    choices = [_choices(piece, pattern) if index % 2 else [piece] for index, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MOST_SHARDS:
-        raise BadData(f"'{pattern}' stands for {count:,} addresses; at most {_MOST_SHARDS:,} are taken.")
-    return ["".join(words) for words in itertools.product(*choices)]
 
 
 # One file
@@ -205,7 +181,9 @@ def _gather(
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{work} cannot be made: {error.strerror}. Set GANTLET_DATA to a folder of yours.") from error
-    with _alone(work, name):
+    with locked(work.with_suffix(".lock"), wait=False) as holder:
+        if holder is not None:
+            raise StoreError(f"Another process is downloading '{name}' into {work.parent}: {holder}.")
         there = sum(path.stat().st_size for path in work.iterdir() if path.is_file())
         check_room(work, sum(file.size for file in files) - there)
         for file in files:
@@ -218,27 +196,6 @@ def _gather(
             mark.unlink()
         work.rename(place)
     return place
-
-
-@contextmanager
-def _alone(work: Path, name: str) -> Generator[None]:
-    """Hold a lock that ends with the process: two downloads must not append to one part."""
-    handle = -1
-    try:
-        import fcntl
-
-        handle = os.open(work, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StoreError(f"Another process is downloading '{name}' into {work.parent}.") from error
-    except (ImportError, OSError):  # no locks on this system, or on this disk
-        pass
-    try:
-        yield
-    finally:
-        if handle >= 0:
-            os.close(handle)
 
 
 def _done(archive: Path) -> Path:
@@ -270,7 +227,14 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
             continue
         if len(words) > 2 or not re.match(r"https?://", words[0]):
             raise BadData(f"{path}, line {number}: expected an address (http or https) and perhaps its hash.")
-        yield from ((url, words[1] if len(words) == 2 else "") for url in expand(words[0]))
+        yield from ((url, words[1] if len(words) == 2 else "") for url in _addresses(words[0]))
+
+
+def _addresses(pattern: str) -> list[str]:
+    urls = expand_braces(pattern)
+    if any(brace in urls[0] for brace in "{}"):
+        raise BadData(f"'{pattern}' has braces without a meaning; write {{000..127}} or {{a,b}}.")
+    return urls
 
 
 def _remote(url: str, hash: str) -> RemoteFile:
@@ -281,16 +245,3 @@ def _remote(url: str, hash: str) -> RemoteFile:
         raise BadData(f"'{hash}' is no hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
     digits = hash.lower()
     return RemoteFile(name, (url,), md5=digits if len(digits) == 32 else "", sha256=digits if len(digits) == 64 else "")
-
-
-def _choices(piece: str, pattern: str) -> list[str]:
-    span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", piece)
-    if span is None:
-        return piece.split(",")
-    first, last, width = int(span[1]), int(span[2]), len(span[1]) if span[1].startswith("0") else 0
-    if abs(last - first) >= _MOST_SHARDS:
-        raise BadData(
-            f"'{pattern}' stands for {abs(last - first) + 1:,} addresses; at most {_MOST_SHARDS:,} are taken."
-        )
-    step = 1 if first <= last else -1
-    return [f"{number:0{width}d}" for number in range(first, last + step, step)]

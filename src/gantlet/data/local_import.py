@@ -7,7 +7,6 @@ far as they are known; then it is linked or copied. Nothing is overwritten, and 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import shutil
 import tempfile
 import zipfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from gantlet.errors import BadData, FolderInUse, StoreError
+from gantlet.files import file_digest
 
 from . import data_dir
 from .dataset_card import DatasetCard, RemoteFile
@@ -28,8 +28,6 @@ from .transfer import check_room
 from .unzip import unzip
 
 __all__ = ["FileState", "Verification", "import_files", "misfit", "states", "verify"]
-
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -212,16 +210,13 @@ def _state(file: RemoteFile, there: Mapping[str, Path]) -> FileState:
 
 
 def _content_md5(path: Path) -> str:
-    state = hashlib.md5(usedforsecurity=False)
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                state.update(chunk)
+        with gzip.GzipFile(path) if packed else path.open("rb") as file:
+            return file_digest(file, "md5")
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        return "none, for it is damaged"
-    return state.hexdigest()
+        return "unknown, since it is damaged"
 
 
 def _parts(reader: Reader) -> dict[str, int]:

@@ -16,8 +16,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,8 +27,8 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 from torch import Tensor
 
-from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.files import cache_folder
+from gantlet.errors import BadData, BadValue
+from gantlet.files import cache_folder, locked
 from gantlet.settings import setting
 
 from . import data_dir
@@ -287,7 +286,8 @@ def prepare_once(
     said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
-    with _alone(folder):
+    lock = folder.with_suffix(".lock")
+    with locked(lock, advice="Set XDG_CACHE_HOME to a folder of yours."):
         return prepare_images(
             recipe, folder, workers=workers, max_corrupt=max_bad, notify=notify or _Teller(recipe.path)
         )
@@ -360,24 +360,3 @@ def _stamp(path: str) -> str:
     except OSError:
         return f"{path} -"
     return f"{path} {status.st_size} {status.st_mtime_ns}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Keep other processes from preparing the same folder meanwhile; the lock dies with its process."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f"{folder.name}.lock").open("w")
-    except OSError as error:
-        raise StoreError(
-            f"The cache {folder.parent} cannot be written: {error.strerror}. Set XDG_CACHE_HOME to a folder of yours."
-        ) from error
-    with lock:
-        with suppress(OSError):  # a disk without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -14,7 +14,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from gantlet.cpu import cores
 from gantlet.errors import BadData, BadPicture, FolderInUse, StoreError
 from gantlet.files import replace_whole, write_whole
 
@@ -149,16 +149,8 @@ def prepare_images(
         pieces = _pieces(entries, recipe, layout)
         _begin(recipe, folder, entries, layout)
         bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
-        records = _work(bench, pieces, workers or _cores(), max_corrupt)
+        records = _work(bench, pieces, workers or cores(), max_corrupt)
         return _finish(bench, pieces, records, max_corrupt)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return os.cpu_count() or 1
 
 
 def _pieces(entries: Sequence[Entry], recipe: PrepareRecipe, layout: Layout) -> list[_Piece]:

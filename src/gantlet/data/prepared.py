@@ -12,7 +12,6 @@ Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData
+from gantlet.files import file_digest
 
 from .readers.base import Part
 from .shards import Layout, Pixels, read_pictures
@@ -130,7 +130,7 @@ class PreparedSet:
 
     def verify(self) -> list[str]:
         """The files whose content is no longer what was written."""
-        return [shard.file for shard in self.shards if _sha256(self.folder / shard.file) != shard.sha256]
+        return [shard.file for shard in self.shards if file_digest(self.folder / shard.file) != shard.sha256]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -143,8 +143,3 @@ def _runs(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[tuple[int, N
         return []
     cuts = np.flatnonzero(np.diff(keys)) + 1
     return [(int(part[0]), mine) for part, mine in zip(np.split(keys, cuts), np.split(rows, cuts), strict=True)]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -112,7 +112,7 @@ def test_a_damaged_table_is_refused(text: str, tmp_path: Path) -> None:
 
 
 def test_what_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"There is no .*nowhere.tgz; expected emoji-datasource-google"):
+    with pytest.raises(BadData, match=r"There is no file .*nowhere.tgz. Expected emoji-datasource-google"):
         EmojiReader(str(tmp_path / "nowhere.tgz"))
     with pytest.raises(BadData, match="holds no emoji; expected emoji-datasource-google"):
         EmojiReader(str(tmp_path))
@@ -151,7 +151,7 @@ def test_a_bomb_and_links_are_not_unpacked(tmp_path: Path) -> None:
         bomb = tarfile.TarInfo("package/img/google/64/bomb.png")
         bomb.size = 17 << 20
         tar.addfile(bomb, io.BytesIO(bytes(bomb.size)))
-    with pytest.raises(BadData, match=r"bomb.png has 17,825,792 bytes; that is no emoji"):
+    with pytest.raises(BadData, match=r"bomb.png has 17,825,792 bytes, too many for an emoji"):
         EmojiReader(str(archive))
 
 

@@ -11,10 +11,10 @@ import lmdb
 import numpy as np
 import pytest
 
+from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.lmdb_file import lmdb_pairs
 from gantlet.data.readers.lsun import LsunReader
-from gantlet.data.readers.spans import SpanFile
 from gantlet.errors import BadData, BadPicture
 
 RANDOM = np.random.default_rng(3)
@@ -60,7 +60,7 @@ def test_any_history_of_changes_is_read_as_by_the_library(seed: int, tmp_path: P
                         transaction.put(key, random.bytes(int(random.integers(1, 6000))))
         with base.begin() as transaction:
             expected = [(bytes(key), bytes(value)) for key, value in transaction.cursor()]
-    file = SpanFile(tmp_path / "data.mdb")
+    file = ByteRangeFile(tmp_path / "data.mdb")
     found = [(pair.key, file.read(pair.offset, pair.length)) for pair in lmdb_pairs(file)]
     assert found == expected
     file.close()

@@ -9,8 +9,6 @@ Reference:
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
 from gantlet.errors import BadData
 
@@ -26,6 +25,7 @@ from .base import Entry, Fault, Part
 from .layout import check_folder, part_of, settled
 from .pickles import load_pickle
 from .stacks import ArrayStack, ArrayStacks, as_pixels, named_labels
+from .tar_files import tar_members
 
 __all__ = ["CifarReader"]
 
@@ -49,7 +49,7 @@ _LAYOUTS = (
     _Layout(["train", "test"], "meta"),
 )
 _KNOWN = frozenset(name for layout in _LAYOUTS for name in (*layout.files, layout.classes))
-_LARGEST = 2**29  # bytes of one file; CIFAR-100's train has 155 million
+_LARGEST, _LARGEST_IN_ALL = 2**29, 2**31  # bytes of one file (CIFAR-100's train has 155 million) and of an archive
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _WANTED = "CIFAR's data_batch_1 … data_batch_5 and test_batch, or train and test (of Python, or .bin)"
 
@@ -169,18 +169,16 @@ def _files(place: Path) -> dict[str, bytes]:
 
 
 def _unpacked(archive: Path) -> dict[str, bytes]:
-    """CIFAR's files in an archive, unpacked in memory; whatever else it holds is passed over."""
+    """CIFAR's files in an archive, read into memory; whatever else it holds is skipped."""
     found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive) as members:
-            for member in members:
-                name = member.name.rpartition("/")[2]
-                if name not in _KNOWN or not member.isreg():
-                    continue
-                if member.size > _LARGEST or name in found:
-                    raise BadData(f"{archive}: {member.name} is there twice, or larger than {_LARGEST} bytes.")
-                stream = members.extractfile(member)
-                found[name] = stream.read() if stream else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError) as error:
-        raise BadData(f"{archive} is truncated, corrupt, or no archive ({error}); get it again.") from error
+    packed, _, damage = decompressed(archive, most=_LARGEST_IN_ALL)
+    if damage:
+        raise BadData(f"{archive} is truncated or damaged ({damage}); get it again.")
+    for member in tar_members(packed):
+        name = member.name.decode("utf-8", "backslashreplace").rpartition("/")[2]
+        if name not in _KNOWN or member.fault:
+            continue
+        if member.length > _LARGEST or name in found:
+            raise BadData(f"{archive}: {name} is there twice, or larger than {_LARGEST} bytes.")
+        found[name] = packed.read(member.offset, member.length)
     return found

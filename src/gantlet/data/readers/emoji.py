@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
+from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
+from .tar_files import tar_members
 
 __all__ = ["EmojiReader"]
 
@@ -93,34 +93,32 @@ def _folder(place: Path) -> _Found:
 
 
 def _archive(place: Path) -> _Found:
-    """The same from the archive, in one pass: a gzip stream has no places to go back to."""
+    """The same from the archive."""
     files: dict[str, bytes | Path] = {}
     table: bytes | None = None
     try:
-        with tarfile.open(place, "r|*") as packed:
-            for name, content in _members(packed, place):
-                if name == "emoji.json":
-                    table = content
-                else:
-                    files[name] = content
-    except FileNotFoundError:
-        raise BadData(f"There is no {place}; expected {_WANTED}.") from None
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise BadData(f"{place} is truncated, damaged, or no .tgz file ({error}); expected {_WANTED}.") from error
+        for name, content in _members(place):
+            if name == "emoji.json":
+                table = content
+            else:
+                files[name] = content
+    except BadData as error:
+        raise BadData(f"{error} Expected {_WANTED}.") from error
     return files, table
 
 
-def _members(packed: tarfile.TarFile, place: Path) -> Iterator[tuple[str, bytes]]:
-    total = 0
-    for member in packed:
-        match = _MEMBER.fullmatch(member.name.removeprefix("./"))
-        if match is None or not member.isfile():
+def _members(place: Path) -> Iterator[tuple[str, bytes]]:
+    packed, _, damage = decompressed(place, most=_LARGEST_IN_ALL)
+    if damage:
+        raise BadData(f"{place} is truncated or damaged ({damage}).")
+    for member in tar_members(packed):
+        match = _MEMBER.fullmatch(member.name.decode("utf-8", "backslashreplace").removeprefix("./"))
+        if match is None or member.fault:
             continue
-        total += member.size
-        if member.size > _LARGEST or total > _LARGEST_IN_ALL:
-            raise BadData(f"{place}: {member.name} has {member.size:,} bytes; that is no emoji.")
-        content = cast(IO[bytes], packed.extractfile(member)).read()
-        yield match["picture"] or match["table"], content
+        name = match["picture"] or match["table"]
+        if member.length > _LARGEST:
+            raise BadData(f"{place}: {name} has {member.length:,} bytes, too many for an emoji.")
+        yield name, packed.read(member.offset, member.length)
 
 
 def _categories(table: bytes, source: str) -> dict[str, str]:

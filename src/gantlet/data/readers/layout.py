@@ -11,16 +11,18 @@ from gantlet.errors import BadData
 
 from .base import Entry, Part
 
-__all__ = ["LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
+__all__ = ["PARTS_BY_NAME", "LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
 
 Said: TypeAlias = Literal["", "train", "test", "val"]
 """Which part a name speaks of; empty for none."""
 
-_PARTS: Mapping[str, Said] = {
+PARTS_BY_NAME: Mapping[str, Said] = {
     **dict[str, Said].fromkeys(("train", "training"), "train"),
     **dict[str, Said].fromkeys(("test", "testing", "t10k"), "test"),
     **dict[str, Said].fromkeys(("val", "valid", "validation"), "val"),
 }
+"""What files, folders, splits and arrays are called that belong to a part."""
+
 _LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
 
 
@@ -37,8 +39,8 @@ def part_of(name: str, folder: str = "") -> Said:
     """
     words = [*re.split(r"[^a-z0-9]+", name.lower()), folder.lower()]
     for word in words:
-        if word in _PARTS:
-            return _PARTS[word]
+        if word in PARTS_BY_NAME:
+            return PARTS_BY_NAME[word]
     return ""
 
 

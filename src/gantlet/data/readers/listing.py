@@ -16,13 +16,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
+from .layout import PARTS_BY_NAME, Said, settled
 
 __all__ = ["EXTENSIONS", "MOST_BYTES", "Listing", "inside", "labelled", "passed_over", "shown"]
 
@@ -33,11 +34,6 @@ MOST_BYTES = 2**30
 """A picture whose file is larger (1 GiB) is not read."""
 
 _SYSTEM = frozenset({"__MACOSX", "@eaDir"})
-_PARTS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-}
 
 _W = TypeVar("_W")  # where a picture lies in its source
 
@@ -159,7 +155,7 @@ def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
     """
     folders = [tuple(name.split("/")[:-1]) for name in names]
     shared = _common(folders)
-    top = next((depth for depth, name in enumerate(shared) if _PARTS.get(name.lower()) == "train"), len(shared))
+    top = next((depth for depth, name in enumerate(shared) if PARTS_BY_NAME.get(name.lower()) == "train"), len(shared))
     folders = [folder[top:] for folder in folders]
     parts = _parts(folders)
     if parts:
@@ -186,10 +182,5 @@ def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def _parts(folders: Iterable[tuple[str, ...]]) -> list[Part | None]:
     """The part of each picture, None for one that is left out; empty if the folders are no parts."""
-    called = [_PARTS.get(folder[0].lower(), "") if folder else "" for folder in folders]
-    found = set(called)
-    if "" in found or "train" not in found:
-        return []
-    held_out: Part | None = None if "test" in found else "test"
-    meaning: dict[str, Part | None] = {"train": "train", "test": "test", "val": held_out}
-    return [meaning[name] for name in called]
+    called: list[Said] = [PARTS_BY_NAME.get(folder[0].lower(), "") if folder else "" for folder in folders]
+    return settled(called) if "train" in called and "" not in called else []

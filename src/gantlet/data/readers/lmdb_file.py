@@ -19,9 +19,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.errors import BadData
-
-from .spans import SpanFile
 
 __all__ = ["Pair", "lmdb_pairs"]
 
@@ -49,7 +48,7 @@ class _Tree:
     entries: int
 
 
-def lmdb_pairs(file: SpanFile) -> Iterator[Pair]:
+def lmdb_pairs(file: ByteRangeFile) -> Iterator[Pair]:
     """Every pair of the main database, in the order of the keys.
 
     Raises:
@@ -66,7 +65,7 @@ def lmdb_pairs(file: SpanFile) -> Iterator[Pair]:
         raise BadData(f"{file.path} is corrupt: it states {tree.entries} entries, {count} or more came.")
 
 
-def _tree(file: SpanFile) -> _Tree:
+def _tree(file: ByteRangeFile) -> _Tree:
     """The root of the later transaction."""
     start = file.read(0, _HEADER + 136)
     if len(start) < _HEADER + 136 or struct.unpack_from("<I", start, _HEADER)[0] != _MAGIC:
@@ -89,7 +88,7 @@ def _tree(file: SpanFile) -> _Tree:
     return tree
 
 
-def _walk(file: SpanFile, tree: _Tree) -> Iterator[Pair]:
+def _walk(file: ByteRangeFile, tree: _Tree) -> Iterator[Pair]:
     waiting = [(tree.root, 0)]
     left = file.size // tree.page + 1  # a tree visits each page once; more is a loop
     while waiting:
@@ -118,7 +117,7 @@ def _child(page: bytes, place: int) -> int:
     return low | middle << 16 | high << 32
 
 
-def _leaf(file: SpanFile, tree: _Tree, page: bytes, start: int, places: tuple[int, ...]) -> Iterator[Pair]:
+def _leaf(file: ByteRangeFile, tree: _Tree, page: bytes, start: int, places: tuple[int, ...]) -> Iterator[Pair]:
     for place in places:
         low, high, flags, keyed = _NODE.unpack_from(page, place)
         if flags & (_SUB | _DUPLICATES):

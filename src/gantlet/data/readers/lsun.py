@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, check_folder
 from .lmdb_file import lmdb_pairs
-from .spans import SpanFile, SpanList, Texts
 
 __all__ = ["LsunReader"]
 
@@ -51,20 +51,20 @@ class LsunReader:
 
     def __init__(self, path: str) -> None:
         self._bases = _bases(Path(path).expanduser())
-        self._spans = SpanList([base.file for base in self._bases])
-        self._keys = Texts()
+        self._ranges = ByteRangeList([base.file for base in self._bases])
+        self._keys = TextList()
         self._faults: list[Fault] = []
         starts = array("q")
         for number in range(len(self._bases)):
-            starts.append(len(self._spans))
+            starts.append(len(self._ranges))
             self._list(number)
-        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
         counts = {
             base.name: end - start
-            for base, start, end in zip(self._bases, starts, [*starts[1:], len(self._spans)], strict=True)
+            for base, start, end in zip(self._bases, starts, [*starts[1:], len(self._ranges)], strict=True)
         }
-        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "pictures": len(self._spans), "databases": counts}
+        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "pictures": len(self._ranges), "databases": counts}
 
     def read(self, place: int) -> bytes:
         """The encoded file of ``entries[place]`` (LSUN's are WebP and JPEG).
@@ -72,18 +72,18 @@ class LsunReader:
         Raises:
             BadPicture: The database was changed or cut since it was listed.
         """
-        return self._spans.read(place)
+        return self._ranges.read(place)
 
     def close(self) -> None:
         """Close the databases."""
-        self._spans.close()
+        self._ranges.close()
 
     def _list(self, number: int) -> None:
-        file = SpanFile(self._bases[number].file)
+        file = ByteRangeFile(self._bases[number].file)
         try:
             for pair in lmdb_pairs(file):
                 if pair.length > 0:
-                    self._spans.add(number, offset=pair.offset, length=pair.length)
+                    self._ranges.add(number, offset=pair.offset, length=pair.length)
                     self._keys.add(pair.key)
                 else:
                     name = self._name(number, pair.key.decode("utf-8", "backslashreplace"))
@@ -92,7 +92,7 @@ class LsunReader:
             file.close()
 
     def _entry(self, place: int) -> Entry:
-        number = self._spans[place][0]
+        number = self._ranges.file_of(place)
         base = self._bases[number]
         return Entry(self._name(number, self._keys[place]), base.label, base.part)
 

@@ -17,12 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
+from gantlet.data.files import expand_braces
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, part_of, read_text, settled
-from .spans import SpanFile, SpanList, Texts
-from .tar_headers import TarMember, tar_members
+from .tar_files import TarMember, tar_members
 
 __all__ = ["ShardReader", "shard_paths"]
 
@@ -30,7 +31,6 @@ _PICTURES = frozenset({"jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif"
 _NONE = re.compile(r"-\d+")
 _SPLIT = re.compile(rb"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _META = re.compile(rb"__[^/]*__($|/)")
-_MOST_SHARDS = 1_000_000
 _LONGEST_LABEL, _LONGEST_JSON = 200, 2**16  # bytes
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|pipe:")
 
@@ -54,8 +54,8 @@ class ShardReader:
         said = zip(named, settled([part_of(shard.stem, shard.parent.name) for shard in named]), strict=True)
         kept: list[tuple[Path, Part]] = [(shard, part) for shard, part in said if part is not None]
         shards = [shard for shard, _ in kept]
-        self._spans = SpanList(shards)
-        self._names = Texts()
+        self._ranges = ByteRangeList(shards)
+        self._names = TextList()
         self._codes = array("i")
         self._labels = {"": 0}
         self._faults: list[Fault] = []
@@ -64,17 +64,17 @@ class ShardReader:
         self._parts: list[Part] = [part for _, part in kept]
         for number in range(len(shards)):
             self._list(number)
-        if not len(self._spans):
+        if not len(self._ranges):
             raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(_PICTURES))}).")
         self._label_names = list(self._labels)
-        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
         unlabelled = self._codes.count(0)
         self.facts: Mapping[str, Any] = {
             "format": "tar shards",
             "shards": len(shards),
             "shards_left_out": len(named) - len(shards),
-            "pictures": len(self._spans),
+            "pictures": len(self._ranges),
             "unlabelled": unlabelled,
             "classes": len(self._labels) - 1,
         }
@@ -85,22 +85,22 @@ class ShardReader:
         Raises:
             BadPicture: The shard was changed or cut since it was listed.
         """
-        return self._spans.read(place)
+        return self._ranges.read(place)
 
     def close(self) -> None:
         """Close the shards."""
-        self._spans.close()
+        self._ranges.close()
 
     def _list(self, number: int) -> None:
-        file = SpanFile(self._spans.files[number])
+        file = ByteRangeFile(self._ranges.files[number])
         seen: set[int] = set()
         try:
-            for _, sample in itertools.groupby(_named(tar_members(file)), key=lambda pair: pair[0]):
+            for _, sample in itertools.groupby(_named(tar_members(file, marked=False)), key=lambda pair: pair[0]):
                 self._add(number, file, [(ending, member) for _, ending, member in sample], seen)
         finally:
             file.close()
 
-    def _add(self, number: int, file: SpanFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
+    def _add(self, number: int, file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
         picture = next((member for ending, member in sample if ending.rpartition(".")[2] in _PICTURES), None)
         if picture is None:
             return
@@ -112,12 +112,12 @@ class ShardReader:
             self._faults.append(Fault(self._name(number, picture.name.decode("utf-8", "backslashreplace")), reason))
             return
         seen.add(hash(picture.name))
-        self._spans.add(number, offset=picture.offset, length=picture.length)
+        self._ranges.add(number, offset=picture.offset, length=picture.length)
         self._names.add(picture.name)
         self._codes.append(self._labels.setdefault(label or "", len(self._labels)))
 
     def _entry(self, place: int) -> Entry:
-        number = self._spans[place][0]
+        number = self._ranges.file_of(place)
         name = self._name(number, self._names[place])
         return Entry(name, self._label_names[self._codes[place]], self._parts[number])
 
@@ -134,14 +134,14 @@ def _named(members: Iterator[TarMember]) -> Iterator[tuple[bytes, str, TarMember
 
 
 def _fault(picture: TarMember, seen: set[int]) -> str:
-    if not picture.usable:
-        return "it is a link or no plain file"
+    if picture.fault:
+        return picture.fault
     if not picture.length:
         return "it is empty"
     return "a picture of the same name stood before in this shard" if hash(picture.name) in seen else ""
 
 
-def _label(file: SpanFile, sample: Sequence[tuple[str, TarMember]]) -> str | None:
+def _label(file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]]) -> str | None:
     """The sample's label; empty where it has none, None where the file that should hold it does not."""
     for ending, member in sample:
         if ending == "cls":
@@ -173,10 +173,6 @@ def _label_in_json(content: bytes) -> str | None:
 def shard_paths(path: str) -> list[Path]:
     """The shards that a path, pattern, range, folder or list names, in order.
 
-    Example:
-        >>> [str(shard) for shard in _ranged("a-{008..010}.tar")]
-        ['a-008.tar', 'a-009.tar', 'a-010.tar']
-
     Raises:
         BadData: None is there, or one is missing; or an address is named.
     """
@@ -203,31 +199,9 @@ def _expanded(path: str, place: Path, depth: int = 0) -> Iterator[Path]:
     elif place.is_file():
         yield place
     else:
-        for name in _ranged(str(place)):
+        for name in expand_braces(str(place)):
             yield from map(Path, sorted(glob.glob(name))) if glob.has_magic(name) else [Path(name)]
 
 
 def _is_shard(place: Path) -> bool:
     return ".tar" in place.suffixes or place.suffix == ".tgz"
-
-
-def _ranged(pattern: str) -> list[str]:
-    """A pattern with ranges ``{000..009}`` and lists ``{a,b}`` written out."""
-    pieces = re.split(r"(\{\d+\.\.\d+\}|\{[^{}]*,[^{}]*\})", pattern)
-    choices = [_choices(piece) if index % 2 else [piece] for index, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MOST_SHARDS:
-        raise BadData(f"{pattern} names {count} shards; at most {_MOST_SHARDS} are read.")
-    return ["".join(name) for name in itertools.product(*choices)]
-
-
-def _choices(braces: str) -> Sequence[str]:
-    inside = braces[1:-1]
-    if "," in inside:
-        return inside.split(",")
-    first, last = inside.split("..")
-    if int(last) - int(first) >= _MOST_SHARDS:
-        raise BadData(f"{braces} is a range of more than {_MOST_SHARDS} shards.")
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
