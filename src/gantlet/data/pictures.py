@@ -9,7 +9,6 @@ Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import logging
@@ -40,9 +39,8 @@ from .framing import Framing
 from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import PrepareRecipe, prepare_images
 from .prepared import FORMAT, PAGE, PreparedSet
-from .readers.base import open_reader
+from .readers.base import is_marked, open_reader, reader_for, source_files
 from .readers.folder import STUDY
-from .readers.shards import shard_paths
 from .stream import Stream
 
 __all__ = ["Pictures", "prepare_once"]
@@ -50,19 +48,6 @@ __all__ = ["Pictures", "prepare_once"]
 _LOG = logging.getLogger("gantlet")
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
-_ENDINGS = {
-    ".zip": "zip",
-    **dict.fromkeys((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"), "tar"),
-    ".parquet": "hf",
-    **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
-}
-_BESIDE = {"celeba": ("list_eval_partition.txt", "list_eval_partition.csv"), "emoji": ("emoji.json",)}
-_MARKS = {
-    "celeba": ("list_eval_partition.*", "../list_eval_partition.*"),
-    "cifar": ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*"),
-    "lsun": ("data.mdb", "*/data.mdb"),
-    "tiny-imagenet": ("wnids.txt", "*/wnids.txt"),
-}
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
@@ -174,13 +159,13 @@ class Pictures:
         if not self.card:
             return self.reader
         own = card(self.card).reader
-        plain = _plain(path)
+        plain = reader_for(path)
         if not self.data_path or plain in ("", own):
             return own
         try:
             open_reader(own, str(path)).close()
         except BadData as error:
-            if _marked(own, path) or not _opens(plain, path):
+            if is_marked(own, path) or not _opens(plain, path):
                 raise error from None  # it is the data set, but damaged; or nothing at all
             return plain
         return own
@@ -218,19 +203,6 @@ class Pictures:
             "memory": "resident" if resident else "streamed",
             "flips": self.flips,
         }
-
-
-def _plain(path: Path) -> str:
-    """The reader of plain pictures for a path of this ending; empty where there is none."""
-    if path.is_dir():
-        return "folder"
-    name = path.name.lower()
-    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), "")
-
-
-def _marked(own: str, path: Path) -> bool:
-    """Whether files lie at a path that only a data set's own layout has."""
-    return any(glob.glob(os.path.join(glob.escape(str(path)), mark)) for mark in _MARKS.get(own, ()))
 
 
 def _opens(kind: str, path: Path) -> bool:
@@ -308,24 +280,10 @@ class _Teller:
 def _signature(reader: str, path: str) -> str:
     """Names, sizes and times of everything that is read for a path; it changes whenever the source does."""
     found = hashlib.sha256()
-    for name in _named(reader, path):
+    for name in source_files(reader, path):
         for entry in _walk(name):
             found.update(f"{entry}\n".encode(errors="surrogateescape"))
     return found.hexdigest()
-
-
-def _named(reader: str, path: str) -> list[str]:
-    """The files and folders that a path stands for, and what its reader looks for beside it."""
-    if reader == "shards":
-        try:
-            return [path, *map(str, shard_paths(path))]  # a list of shards counts, and so do they
-        except BadData:
-            return [path]
-    names = [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
-    real = Path(path).resolve()
-    return names + [
-        str(folder / name) for name in _BESIDE.get(reader, ()) for folder in (Path(path).parent, *real.parents[:3])
-    ]
 
 
 def _walk(path: str) -> Iterator[str]:

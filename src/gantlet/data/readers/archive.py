@@ -25,7 +25,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, ClassVar, NamedTuple, Protocol
 
 from gantlet.data.byte_ranges import ByteRangeFile, decompressed, opened
 from gantlet.errors import BadData, BadPicture
@@ -67,6 +67,8 @@ class ZipReader:
     Raises:
         BadData: There is no such file, it is no zip archive, is truncated, or holds no pictures.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".zip",)
 
     entries: Sequence[Entry]
     faults: Sequence[Fault]
@@ -173,6 +175,8 @@ class TarReader:
         BadData: There is no such file, it is not a tar archive, is truncated, or holds no images.
         StoreError: A compressed archive finds too little room on the disk.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
     entries: Sequence[Entry]
     faults: Sequence[Fault]

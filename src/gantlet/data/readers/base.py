@@ -9,8 +9,11 @@ Legend: ``H`` x ``W`` pixels, ``C`` channels.
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 from gantlet import catalogue
 
-__all__ = ["Entry", "Fault", "Part", "Raw", "Reader", "open_reader"]
+__all__ = ["Entry", "Fault", "Part", "Raw", "Reader", "is_marked", "open_reader", "reader_for", "source_files"]
 
 Part: TypeAlias = Literal["", "train", "test"]
 """Which part of the data a source itself gives a picture to; empty where it does not say."""
@@ -49,7 +52,14 @@ class Fault:
 
 @runtime_checkable
 class Reader(Protocol):
-    """A source of pictures.
+    """A source of images, as a class that is made from a path.
+
+    What a class says of its layout, it says by itself, in class attributes that it may leave out: ``endings``, the
+    lower-case endings of the single files that it opens (``(".zip",)``); ``marks``, patterns of files that only this
+    layout has, relative to the path (``("data.mdb", "*/data.mdb")``); ``companions``, names of files that it reads too,
+    beside the path or up to three folders above; and a static method ``files_of(path)``, the files that a path stands
+    for where that is neither a file, a folder nor a pattern. They are read without opening anything, so a module of a
+    reader imports large libraries only when one is opened.
 
     Attributes:
         entries: Every picture, always in the same order; made when the reader is opened.
@@ -89,3 +99,37 @@ def open_reader(kind: str, path: str) -> Reader:
     """
     make: Callable[[str], Reader] = catalogue.find("reader", kind)
     return make(path)
+
+
+def reader_for(path: Path) -> str:
+    """The reader of a folder of images, or the one that opens files with this ending; empty if there is none.
+
+    Example:
+        >>> reader_for(Path("faces.TAR.gz")), reader_for(Path("notes.txt"))
+        ('tar', '')
+    """
+    if path.is_dir():
+        return "folder"
+    name = path.name.lower()
+    return next(
+        (kind for kind in catalogue.names("reader") if name.endswith(_declared(kind, "endings") or ("\0",))), ""
+    )
+
+
+def is_marked(kind: str, path: Path) -> bool:
+    """Whether files are stored at a path that only the layout of the reader ``kind`` has."""
+    return any(glob.glob(os.path.join(glob.escape(str(path)), mark)) for mark in _declared(kind, "marks"))
+
+
+def source_files(kind: str, path: str) -> list[str]:
+    """The files and folders that a path stands for, and the companions that the reader ``kind`` looks for."""
+    files_of: Callable[[str], list[str]] | None = getattr(catalogue.find("reader", kind), "files_of", None)
+    if files_of is not None:
+        return files_of(path)
+    names = [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
+    folders = (Path(path).parent, *Path(path).resolve().parents[:3])
+    return names + [str(folder / name) for name in _declared(kind, "companions") for folder in folders]
+
+
+def _declared(kind: str, what: Literal["endings", "marks", "companions"]) -> tuple[str, ...]:
+    return getattr(catalogue.find("reader", kind), what, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gantlet.errors import BadData
 
@@ -36,6 +36,9 @@ class CelebAReader:
     Raises:
         BadData: Pictures or list are missing, or name different pictures; or a list of another layout.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("list_eval_partition.*", "../list_eval_partition.*")
+    companions: ClassVar[tuple[str, ...]] = _LISTS
 
     def __init__(self, path: str) -> None:
         pictures, listed = _found(Path(path).expanduser())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,8 @@ class CifarReader:
     Raises:
         BadData: Files that are missing, wrong, or disagree with each other.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*")
 
     def __init__(self, path: str) -> None:
         place = Path(path).expanduser()

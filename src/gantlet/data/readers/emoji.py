@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
@@ -39,6 +39,8 @@ class EmojiReader:
     Raises:
         BadData: No such file or folder, a damaged archive or table, or no picture in it.
     """
+
+    companions: ClassVar[tuple[str, ...]] = ("emoji.json",)
 
     def __init__(self, path: str) -> None:
         source = Path(path).expanduser()

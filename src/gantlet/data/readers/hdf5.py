@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,8 @@ class HDF5Reader:
         BadData: A file that is missing, wrong, without pictures, or with labels that are not as many.
         MissingExtra: h5py is not installed.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
 
     def __init__(self, path: str) -> None:
         try:

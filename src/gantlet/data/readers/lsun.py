@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.errors import BadData
@@ -48,6 +48,8 @@ class LsunReader:
     Raises:
         BadData: No database there, or one that is empty, truncated, corrupt, or of another layout.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("data.mdb", "*/data.mdb")
 
     def __init__(self, path: str) -> None:
         self._bases = _bases(Path(path).expanduser())

@@ -79,6 +79,14 @@ class ShardReader:
             "classes": len(self._labels) - 1,
         }
 
+    @staticmethod
+    def files_of(path: str) -> list[str]:
+        """A path that may be a list, and the shards that it names."""
+        try:
+            return [path, *map(str, shard_paths(path))]
+        except BadData:
+            return [path]
+
     def read(self, place: int) -> bytes:
         """The encoded file of ``entries[place]``.
 

@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pyarrow as pa  # ships no types: columns and schemas are Any
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData, BadPicture
@@ -27,8 +26,10 @@ from gantlet.errors import BadData, BadPicture
 from .base import Entry, Fault, Part, Raw
 from .layout import LazyEntries, Said, check_folder, part_of, read_text, settled
 from .stacks import Labels, named_labels
-from .table_columns import Columns, columns_of
-from .table_files import ArrowTable, ParquetTable, TableFile
+
+if TYPE_CHECKING:
+    from .table_columns import Columns
+    from .table_files import TableFile
 
 __all__ = ["TableReader"]
 
@@ -60,6 +61,8 @@ class TableReader:
         BadData: No table there, one that is truncated or corrupt, without pictures, or with labels that have no name.
     """
 
+    endings: ClassVar[tuple[str, ...]] = (".parquet",)
+
     def __init__(self, path: str) -> None:
         found = _found(Path(path).expanduser())
         parts = settled([said for _, said, _ in found])
@@ -89,6 +92,8 @@ class TableReader:
         Raises:
             BadPicture: The row is empty, holds only a path, or its group cannot be read.
         """
+        import pyarrow as pa  # ships no types: columns and schemas are Any
+
         number, row = self._find(place)
         with self._lock:
             table = self._files[number].table
@@ -109,6 +114,8 @@ class TableReader:
 
     def _group(self, number: int, group: int) -> Any:
         """The pictures of a row group, from the few that were read last."""
+        import pyarrow as pa
+
         key = (number, group)
         if key not in self._groups:
             file = self._files[number]
@@ -181,6 +188,9 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def _opened(file: Path, root: Path, part: Part, *, stream: bool) -> _File:
+    from .table_columns import columns_of
+    from .table_files import ArrowTable, ParquetTable
+
     table = ArrowTable(file) if stream else ParquetTable(file)
     columns = columns_of(table.schema, str(file))
     labels = None
@@ -192,6 +202,8 @@ def _opened(file: Path, root: Path, part: Part, *, stream: bool) -> _File:
 
 def _labels(column: Any, classes: Sequence[str], source: str) -> Labels:
     """Codes of a column of whole numbers or of words."""
+    import pyarrow as pa
+
     if pa.types.is_integer(column.type):
         codes: NDArray[Any] = column.cast(pa.int64()).fill_null(-1).to_numpy()
         return named_labels(codes, classes, count=len(column), source=source)

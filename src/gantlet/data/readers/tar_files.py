@@ -81,7 +81,7 @@ def tar_members(file: ByteRangeFile, *, marked: bool = True) -> Iterator[TarMemb
             size = 0 if kind in _EMPTY else said.length if said.length >= 0 else size
             if offset + size > file.size:
                 raise BadData(f"{file.path} is truncated within a member of {size} bytes; get it again.")
-            if kind != _FOLDER and not (kind in _FILES and name.endswith(b"/")):
+            if kind != _FOLDER and not (kind == 0 and name.endswith(b"/")):  # before POSIX, a slash told a folder
                 yield TarMember(name, offset, size, _fault(kind, sparse=said.sparse))
             said = _Said()
         offset += -(-size // _BLOCK) * _BLOCK

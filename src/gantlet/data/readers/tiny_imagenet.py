@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from gantlet.errors import BadData, BadPicture
 
@@ -35,6 +35,8 @@ class TinyImageNetReader:
     Raises:
         BadData: Another layout, a damaged archive, or annotations that name other pictures than there are.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("wnids.txt", "*/wnids.txt")
 
     def __init__(self, path: str) -> None:
         self._files = _opened(Path(path).expanduser())
