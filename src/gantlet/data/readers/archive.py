@@ -31,7 +31,7 @@ from gantlet.data.byte_ranges import ByteRangeFile, decompressed, opened
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
-from .listing import MOST_BYTES, Listing, inside, passed_over
+from .listing import MOST_BYTES, Listing, inside, skip_reason
 from .tar_files import TarMember, tar_members
 
 __all__ = ["TarReader", "ZipReader"]
@@ -156,7 +156,7 @@ def _no_zip(path: str, file: IO[bytes], error: Exception) -> str:
         return f"{path} is no zip archive: it starts with {start.hex(' ')}."
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = (content[at.end() : at.end() + at[1][0] + 256 * at[1][1]] for at in _HEADER.finditer(content))
-        pictures = sum(not passed_over(name.decode("utf-8", "replace")) for name in names)
+        pictures = sum(not skip_reason(name.decode("utf-8", "replace")) for name in names)
     return (
         f"{path} is truncated or damaged: the table of contents at its end cannot be read ({error}). "
         f"{pictures} pictures begin in it; get the whole file once more."

@@ -14,7 +14,7 @@ from typing import Any
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
-from .listing import MOST_BYTES, Listing, passed_over
+from .listing import MOST_BYTES, Listing, skip_reason
 
 __all__ = ["STUDY", "FolderReader"]
 
@@ -98,7 +98,7 @@ def _walk(root: str, listing: Listing[str]) -> None:
             listing.fault(folder, f"the folder cannot be read: {_said(error)}")
             continue
         if folder and any(entry.name == STUDY for entry in inner):
-            listing.passed["studies"] += 1
+            listing.skipped["studies"] += 1
             continue
         start = f"{folder}/" if folder else ""
         folders = [f"{start}{entry.name}" for entry in inner if _take(entry, f"{start}{entry.name}", listing, linked)]
@@ -107,8 +107,8 @@ def _walk(root: str, listing: Listing[str]) -> None:
 
 def _take(entry: os.DirEntry[str], name: str, listing: Listing[str], linked: deque[str]) -> bool:
     """Note one thing of a folder; whether it is itself a folder to read."""
-    if passed_over(entry.name) == "hidden":
-        listing.passed["hidden"] += 1
+    if skip_reason(entry.name) == "hidden":
+        listing.skipped["hidden"] += 1
         return False
     try:
         if entry.is_dir():

@@ -1,6 +1,6 @@
 """What names say: which files are pictures, and which class and part each belongs to. Folders and archives share these rules.
 
-1. A picture is told by its extension (:data:`EXTENSIONS`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
+1. A picture is told by its extension (:func:`~gantlet.data.image_formats.image_extensions`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
    passed over, as is every other extension; all are counted.
 2. A folder that all pictures share says nothing of any of them and is passed over, again and again
    (``cifar10/train/cat/1.jpg`` reads as ``train/cat/1.jpg``), unless it is called like a training part.
@@ -20,15 +20,13 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
-from gantlet.errors import BadData
+from gantlet.data.image_formats import image_extensions
+from gantlet.errors import BadData, MissingExtra
 
 from .base import Entry, Fault, Part
 from .layout import PARTS_BY_NAME, Said, settled
 
-__all__ = ["EXTENSIONS", "MOST_BYTES", "Listing", "inside", "labelled", "passed_over", "shown"]
-
-EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Lower-case endings of names that are taken for pictures."""
+__all__ = ["MOST_BYTES", "Listing", "inside", "labelled", "shown", "skip_reason"]
 
 MOST_BYTES = 2**30
 """A picture whose file is larger (1 GiB) is not read."""
@@ -43,12 +41,12 @@ class Listing(Generic[_W]):
 
     Attributes:
         faults: What cannot be used.
-        passed: How many files were passed over, by extension (or ``hidden``, ``no extension``).
+        skipped: How many files were skipped, by extension (or ``hidden``, ``no extension``).
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
-        self.passed: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self._places: dict[str, _W] = {}
 
     def __len__(self) -> int:
@@ -56,8 +54,8 @@ class Listing(Generic[_W]):
 
     def wants(self, name: str) -> bool:
         """Whether a name is a picture's; if not, it is counted."""
-        if reason := passed_over(name):
-            self.passed[reason] += 1
+        if reason := skip_reason(name):
+            self.skipped[reason] += 1
         return not reason
 
     def add(self, name: str, where: _W) -> None:
@@ -79,40 +77,44 @@ class Listing(Generic[_W]):
         """
         self.faults.sort(key=lambda fault: fault.name)
         if not self._places:
+            if heic := self.skipped[".heic"] + self.skipped[".heif"]:
+                raise MissingExtra(
+                    "pillow-heif", extra="heic", purpose=f"{source} holds {heic} HEIC images; reading them"
+                )
             raise BadData(self._nothing(source))
         entries, left_out = labelled(sorted(self._places))
         facts = {
             "pictures": len(entries),
             "classes": len({entry.label for entry in entries if entry.label}),
             "parts": dict(Counter(entry.part for entry in entries if entry.part)),
-            "passed_over": dict(sorted(self.passed.items())),
+            "skipped": dict(sorted(self.skipped.items())),
             "left_out": left_out,
             "faults": len(self.faults),
         }
         return entries, [self._places[entry.name] for entry in entries], facts
 
     def _nothing(self, source: str) -> str:
-        held = [f"{count} × {kind}" for kind, count in self.passed.most_common(8)]
-        wanted = ", ".join(sorted(EXTENSIONS))
-        text = f"{source} holds no pictures ({wanted}); it holds {', '.join(held) or 'no other files either'}."
+        held = [f"{count} × {kind}" for kind, count in self.skipped.most_common(8)]
+        wanted = ", ".join(sorted(image_extensions()))
+        text = f"{source} holds no images ({wanted}); it holds {', '.join(held) or 'no other files either'}."
         if self.faults:
             first = self.faults[0]
             text += f" {len(self.faults)} cannot be used; the first is {first.name}: {first.reason}."
         return text
 
 
-def passed_over(name: str) -> str:
+def skip_reason(name: str) -> str:
     """Why a name is no picture's: ``hidden``, the extension, or ``no extension``; empty for a picture.
 
     Example:
-        >>> passed_over("cats/1.JPG"), passed_over("cats/notes.txt"), passed_over("cats/.cache/1.jpg")
+        >>> skip_reason("cats/1.JPG"), skip_reason("cats/notes.txt"), skip_reason("cats/.cache/1.jpg")
         ('', '.txt', 'hidden')
     """
     parts = name.split("/")
     if name.startswith(".") or "/." in name or not _SYSTEM.isdisjoint(parts):
         return "hidden"
     extension = posixpath.splitext(parts[-1])[1].lower()
-    return "" if extension in EXTENSIONS else shown(extension) or "no extension"
+    return "" if extension in image_extensions() else shown(extension) or "no extension"
 
 
 def inside(name: str) -> str | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.data.files import expand_braces
+from gantlet.data.image_formats import image_extensions
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
@@ -27,7 +28,6 @@ from .tar_files import TarMember, tar_members
 
 __all__ = ["ShardReader", "shard_paths"]
 
-_PICTURES = frozenset({"jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"})
 _NONE = re.compile(r"-\d+")
 _SPLIT = re.compile(rb"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _META = re.compile(rb"__[^/]*__($|/)")
@@ -65,7 +65,7 @@ class ShardReader:
         for number in range(len(shards)):
             self._list(number)
         if not len(self._ranges):
-            raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(_PICTURES))}).")
+            raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(image_extensions()))}).")
         self._label_names = list(self._labels)
         self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
@@ -109,7 +109,9 @@ class ShardReader:
             file.close()
 
     def _add(self, number: int, file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
-        picture = next((member for ending, member in sample if ending.rpartition(".")[2] in _PICTURES), None)
+        picture = next(
+            (member for ending, member in sample if f".{ending.rpartition('.')[2]}" in image_extensions()), None
+        )
         if picture is None:
             return
         reason = _fault(picture, seen)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
+from gantlet.data.image_formats import image_extensions
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
@@ -20,7 +21,6 @@ from .layout import check_folder
 
 __all__ = ["TinyImageNetReader"]
 
-_ENDINGS = (".jpeg", ".jpg", ".png")
 _ANNOTATIONS, _WORDS = "val/val_annotations.txt", "words.txt"
 _LARGEST = 2**26  # bytes of one file; the largest, words.txt, has 2.7 million
 _WANTED = "tiny-imagenet-200 with train/CLASS/images, val/images and val/val_annotations.txt"
@@ -162,7 +162,12 @@ def _opened(path: Path) -> _Files:
 
 def _train_entry(name: str) -> Entry | None:
     parts = PurePosixPath(name).parts
-    if len(parts) == 4 and parts[0] == "train" and parts[2] == "images" and name.lower().endswith(_ENDINGS):
+    if (
+        len(parts) == 4
+        and parts[0] == "train"
+        and parts[2] == "images"
+        and posixpath.splitext(name)[1].lower() in image_extensions()
+    ):
         return Entry(name, parts[1], "train")
     return None
 
@@ -173,7 +178,11 @@ def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) 
     Raises:
         BadData: Pictures that are not annotated, or annotations without a picture; with counts.
     """
-    held = [name for name in names if posixpath.dirname(name) == "val/images" and name.lower().endswith(_ENDINGS)]
+    held = [
+        name
+        for name in names
+        if posixpath.dirname(name) == "val/images" and posixpath.splitext(name)[1].lower() in image_extensions()
+    ]
     there = {posixpath.basename(name) for name in held}
     nameless, missing = there - labels.keys(), labels.keys() - there
     if nameless or missing:
