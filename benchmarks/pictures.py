@@ -37,7 +37,7 @@ from gantlet.data.framing import Framing
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import FORMAT, PAGE, ShardRecord
-from gantlet.data.shards import Layout, ShardWriter
+from gantlet.data.shards import write_shard
 from gantlet.data.stream import Stream
 from gantlet.studies.build import blueprint
 from gantlet.studies.grid import axes_from_mapping
@@ -178,12 +178,9 @@ def write_set(folder: Path, count: int, shape: tuple[int, int, int], *, per_shar
     noise, shards = _noise(1000, shape), []
     for start in range(0, count, per_shard):
         here = min(per_shard, count - start)
-        path = folder / f"all-{start // per_shard:05d}.tar"
-        with ShardWriter(path, Layout(shape, labelled=False), first_key=start) as writer:
-            for place in range(here):
-                writer.add(noise[place % len(noise)])
-            writer.close()
-        shards.append(asdict(ShardRecord(path.name, "", here, writer.sha256)))
+        path = folder / f"all-{start // per_shard:05d}.npy"
+        count, sha256 = write_shard(path, shape, (noise[place % len(noise)] for place in range(here)))
+        shards.append(asdict(ShardRecord(path.name, "", count, sha256)))
     np.save(folder / "labels.npy", np.full(count, -1, np.int32))
     recipe = asdict(PrepareRecipe("made", "noise", Decoding(), Framing(*shape[1:])))
     page = {"format": FORMAT, "shape": shape, "classes": [], "bad": 0, "recipe": recipe, "source": {}, "shards": shards}

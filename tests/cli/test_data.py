@@ -165,7 +165,7 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
     assert (done.status, done.err) == (0, "")
     assert done.out == "10 pictures in 3 shards -> tiny-4x4\n"
     prepared = PreparedSet.open(tmp_path / "tiny-4x4")
-    assert prepared.layout.shape == (1, 4, 4), "grey and 4×4, as on the card"
+    assert prepared.shape == (1, 4, 4), "grey and 4×4, as on the card"
     assert prepared.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     done = gantlet("data", "prepare", "tiny", "--size", "8", "--colour", "rgb", "--out", "whole")
     assert done.status == 0
@@ -174,7 +174,7 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
     done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--fit", "stretch")
     assert done.out.startswith("10 pictures in 2 shards -> ")
     cached = Path(done.out.rpartition(" -> ")[2].strip())
-    assert PreparedSet.open(cached).layout.shape == (3, 4, 6)
+    assert PreparedSet.open(cached).shape == (3, 4, 6)
 
 
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:

@@ -36,6 +36,7 @@ from .dataset_card import card
 from .decode import Decoding
 from .files import absolute, named_path
 from .framing import Framing
+from .image_formats import image_extensions
 from .pool import keyed_generator, split, to_unit_range, with_facts
 from .prepare import PrepareRecipe, prepare_images
 from .prepared import FORMAT, PAGE, PreparedSet
@@ -98,11 +99,9 @@ class Pictures:
         train, test = self._parts(prepared)
         labels = prepared.labels
         labelled = bool((labels >= 0).all())
-        kept = min(len(test), max(2, _TEST_FLOATS // prepared.layout.pixels))
+        kept = min(len(test), max(2, _TEST_FLOATS // prepared.pixels))
         test = _some(test, kept, self.data_seed, "pictures/test")
-        resident = self.memory == "resident" or (
-            self.memory == "auto" and len(train) * prepared.layout.pixels <= _IN_MEMORY
-        )
+        resident = self.memory == "resident" or (self.memory == "auto" and len(train) * prepared.pixels <= _IN_MEMORY)
         held = train if resident else _some(train, _SAMPLE, self.data_seed, "pictures/sample")
         data = Dataset(
             train=torch.from_numpy(prepared.read(held)),
@@ -255,7 +254,7 @@ def prepare_once(
     Arguments and errors are those of :func:`gantlet.data.prepare.prepare_images`; without ``notify``, what takes more than some
     seconds is told to the logger ``gantlet``.
     """
-    said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
+    said = json.dumps({"format": FORMAT, "extensions": sorted(image_extensions()), **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
     lock = folder.with_suffix(".lock")

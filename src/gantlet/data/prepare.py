@@ -14,9 +14,10 @@ import csv
 import hashlib
 import io
 import json
+import math
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -33,13 +34,14 @@ from .decode import Decoding
 from .framing import Framing
 from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
 from .readers.base import Entry, Fault, Part, Reader, open_reader
-from .shards import Layout, ShardWriter
+from .shards import Pixels, write_shard
 
 __all__ = ["PrepareRecipe", "prepare_images"]
 
 _SHARD_BYTES, _SHARD_PICTURES = 1 << 28, 10_000
 _SHARDS, _FEWEST = 64, 250  # small sets are cut, too, so that many workers have work, and little is lost by a stop
 _PROGRESS = "progress"
+_BETWEEN_COUNTS = 256  # images of a shard between two reports of progress
 _SHOWN = 3
 
 
@@ -70,10 +72,6 @@ class PrepareRecipe:
         """(C, H, W) of a prepared picture."""
         return (1 if self.decoding.colour == "grey" else 3, self.framing.height, self.framing.width)
 
-    def layout(self, *, labelled: bool) -> Layout:
-        """Where things stand in the shards."""
-        return Layout(self.shape, labelled)
-
 
 @dataclass(frozen=True)
 class _Piece:
@@ -82,7 +80,6 @@ class _Piece:
     file: str
     part: Part
     places: Sequence[int]
-    first: int
 
 
 @dataclass
@@ -91,7 +88,6 @@ class _Bench:
 
     reader: Reader
     recipe: PrepareRecipe
-    layout: Layout
     classes: dict[str, int]
     folder: Path
     notify: Callable[[int, int], None]
@@ -145,22 +141,21 @@ def prepare_images(
             raise BadData(f"{recipe.path} holds no pictures. {_first(reader.faults)}".rstrip())
         names = sorted({entry.label for entry in entries} - {""})
         classes = {name: number for number, name in enumerate(names)}
-        layout = recipe.layout(labelled=bool(names))
-        pieces = _pieces(entries, recipe, layout)
-        _begin(recipe, folder, entries, layout)
-        bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
+        pieces = _pieces(entries, recipe)
+        _begin(recipe, folder, entries)
+        bench = _Bench(reader, recipe, classes, folder, notify, len(entries))
         records = _work(bench, pieces, workers or cores(), max_corrupt)
         return _finish(bench, pieces, records, max_corrupt)
 
 
-def _pieces(entries: Sequence[Entry], recipe: PrepareRecipe, layout: Layout) -> list[_Piece]:
+def _pieces(entries: Sequence[Entry], recipe: PrepareRecipe) -> list[_Piece]:
     even = max(_FEWEST, -(-len(entries) // _SHARDS))
-    per_shard = recipe.per_shard or max(1, min(even, _SHARD_PICTURES, _SHARD_BYTES // layout.stride))
+    per_shard = recipe.per_shard or max(1, min(even, _SHARD_PICTURES, _SHARD_BYTES // math.prod(recipe.shape)))
     places: dict[Part, list[int]] = {part: [] for part in PARTS}
     for place, entry in enumerate(entries):
         places[entry.part].append(place)
     return [
-        _Piece(f"{PARTS[part]}-{number:05d}.tar", part, mine[first : first + per_shard], first)
+        _Piece(f"{PARTS[part]}-{number:05d}.npy", part, mine[first : first + per_shard])
         for part, mine in places.items()
         for number, first in enumerate(range(0, len(mine), per_shard))
     ]
@@ -176,7 +171,7 @@ def _check_share(found: PreparedSet, recipe: PrepareRecipe, max_corrupt: float) 
         )
 
 
-def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry], layout: Layout) -> None:
+def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry]) -> None:
     """See that the folder is free, or begun with the same plan, and that the disk can hold the set."""
     listing = hashlib.sha256()
     for entry in entries:
@@ -192,7 +187,7 @@ def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry], layout
             )
         return
     write_whole(begun, plan, advice="Give a folder on a disk that can be written with --out.")
-    needed, free = len(entries) * layout.stride, shutil.disk_usage(folder).free
+    needed, free = len(entries) * math.prod(recipe.shape), shutil.disk_usage(folder).free
     if needed > free:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreError(
@@ -246,11 +241,13 @@ def _kept(folder: Path, piece: _Piece) -> Path:
 def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
     labels: list[int] = []
     bad: list[tuple[str, str]] = []
-    seen = 0
-    with ShardWriter(path, bench.layout, first_key=piece.first) as writer:
-        for place in piece.places:
+
+    def images() -> Iterator[Pixels]:
+        for seen, place in enumerate(piece.places):
             if bench.stop.is_set():
                 raise _Stopped
+            if seen and seen % _BETWEEN_COUNTS == 0:
+                bench.count(_BETWEEN_COUNTS)
             entry = bench.reader.entries[place]
             try:
                 pixels = bench.recipe.framing(bench.recipe.decoding(bench.reader.read(place)))
@@ -258,14 +255,11 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
                 bad.append((entry.name, str(error)))
             else:
                 labels.append(bench.classes.get(entry.label, -1))
-                writer.add(pixels, labels[-1])
-            seen += 1
-            if seen == 256:
-                bench.count(seen)
-                seen = 0
-        bench.count(seen)
-        writer.close()
-    return {"count": writer.count, "sha256": writer.sha256, "labels": labels, "bad": bad}
+                yield pixels
+        bench.count((len(piece.places) - 1) % _BETWEEN_COUNTS + 1)
+
+    count, sha256 = write_shard(path, bench.recipe.shape, images())
+    return {"count": count, "sha256": sha256, "labels": labels, "bad": bad}
 
 
 def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_corrupt: float) -> PreparedSet:
@@ -292,7 +286,7 @@ def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]
     ]
     page = {
         "format": FORMAT,
-        "shape": list(bench.layout.shape),
+        "shape": list(bench.recipe.shape),
         "pictures": len(labels),
         "bad": len(bad),
         "classes": list(bench.classes),

@@ -3,7 +3,7 @@
 ::
 
     FOLDER/set.json            what lies here and how it was made; written last, so that a set is whole or absent
-    FOLDER/PART-00000.tar      shards, PART being train, test or all
+    FOLDER/PART-00000.npy      shards, PART being train, test or all
     FOLDER/labels.npy          [N] int32, -1 for none, in the order of the shards
     FOLDER/bad.csv             the pictures that were passed over, and why
 
@@ -13,6 +13,7 @@ Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,14 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData
-from gantlet.files import file_digest
 
 from .readers.base import Part
-from .shards import Layout, Pixels, read_pictures
+from .shards import Pixels, images_in, read_images, shard_digest
 
 __all__ = ["FORMAT", "PAGE", "PARTS", "PreparedSet", "ShardRecord"]
 
-FORMAT = 1
+FORMAT = 2
 PAGE = "set.json"
 PARTS: dict[Part, str] = {"train": "train", "test": "test", "": "all"}
 """The parts, in the order of their shards, and what the files are called."""
@@ -38,7 +38,7 @@ PARTS: dict[Part, str] = {"train": "train", "test": "test", "": "all"}
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """One shard: its file, its part, how many pictures it holds, and the SHA-256 of the file."""
+    """One shard: its file, its part, how many images it holds, and the SHA-256 of their pixels."""
 
     file: str
     part: Part
@@ -51,7 +51,7 @@ class PreparedSet:
     """A prepared set on disk. Pictures are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
 
     folder: Path
-    layout: Layout
+    shape: tuple[int, int, int]
     shards: tuple[ShardRecord, ...]
     page: Mapping[str, Any]
 
@@ -66,21 +66,22 @@ class PreparedSet:
             page = json.loads((folder / PAGE).read_bytes())
             shards = tuple(ShardRecord(**record) for record in page["shards"])
             channels, height, width = page["shape"]
-            layout = Layout((channels, height, width), labelled=bool(page["classes"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadData(
                 f"{folder} holds no prepared set ({type(error).__name__} while reading {PAGE}); "
                 f"make one with: gantlet data prepare SOURCE --out {folder}"
             ) from error
         if page.get("format") != FORMAT:
-            raise BadData(f"{folder} was prepared in format {page.get('format')}, this is {FORMAT}; prepare it again.")
+            raise BadData(
+                f"{folder} was prepared by another version of gantlet (format {page.get('format')}, expected {FORMAT}). "
+                f"Delete it, and prepare the images again: gantlet data prepare SOURCE --out {folder}"
+            )
         for shard in shards:
             path = folder / shard.file
-            found = layout.count(path.stat().st_size) if path.is_file() else -1
-            if found != shard.count:
+            if images_in(path, (channels, height, width)) != shard.count:
                 what = "is missing" if not path.exists() else "was cut or changed"
                 raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the pictures again.")
-        return cls(folder, layout, shards, page)
+        return cls(folder, (channels, height, width), shards, page)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -93,7 +94,12 @@ class PreparedSet:
     @property
     def bytes(self) -> int:
         """What all pixels take in memory."""
-        return len(self) * self.layout.pixels
+        return len(self) * self.pixels
+
+    @property
+    def pixels(self) -> int:
+        """Bytes of one image."""
+        return math.prod(self.shape)
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
         """The numbers of a part's pictures."""
@@ -119,18 +125,20 @@ class PreparedSet:
         Raises:
             BadData: A shard is gone or was cut since the set was opened.
         """
-        out = np.empty((len(numbers), *self.layout.shape), dtype=np.uint8)
+        out = np.empty((len(numbers), *self.shape), dtype=np.uint8)
         shard = np.searchsorted(self._ends, numbers, side="right")
         order = np.argsort(shard, kind="stable")
         for which, rows in _runs(shard[order], order):
             record = self.shards[which]
             places = numbers[rows] - (int(self._ends[which]) - record.count)
-            read_pictures(self.folder / record.file, self.layout, places, out, rows)
+            read_images(self.folder / record.file, self.shape, places, out, rows)
         return out
 
     def verify(self) -> list[str]:
         """The files whose content is no longer what was written."""
-        return [shard.file for shard in self.shards if file_digest(self.folder / shard.file) != shard.sha256]
+        return [
+            shard.file for shard in self.shards if shard_digest(self.folder / shard.file, self.shape) != shard.sha256
+        ]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:

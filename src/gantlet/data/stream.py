@@ -49,7 +49,7 @@ class Stream:
     @property
     def shape(self) -> tuple[int, ...]:
         """(C, H, W)."""
-        return self.prepared.layout.shape
+        return self.prepared.shape
 
     def take(self, index: Tensor) -> Tensor:  # [*i] -> [*i, C, H, W] uint8
         """Pictures by place in the pool; what was not fetched ahead is read now."""

@@ -55,7 +55,7 @@ def test_what_is_no_set_is_refused_and_a_lost_shard_is_a_bad_picture(folder: Pat
     with pytest.raises(BadData, match=r"holds no prepared set .* gantlet data prepare SOURCE"):
         open_reader("prepared", str(tmp_path))
     reader = open_reader("prepared", str(folder))
-    (folder / "test-00000.tar").unlink()
+    (folder / "test-00000.npy").unlink()
     with pytest.raises(BadPicture, match="cannot be read"):
         reader.read(6)
     np.testing.assert_array_equal(reader.read(1), TRAIN[1])
