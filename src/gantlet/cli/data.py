@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -27,6 +27,7 @@ __all__ = [
 
 data_app = typer.Typer(name="data", help="Named data sets and pictures of your own: get, check, prepare, look at.")
 
+_V = TypeVar("_V", str, int, float)
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _Source = Annotated[str, typer.Argument(help="A data set's name, or KIND:PATH such as folder:DIR.")]
 
@@ -108,9 +109,10 @@ def inspect_command(
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
     json: _Json = False,
 ) -> None:
-    """Show what is in a source: counts, modes, sizes, classes, exact duplicates, faults, a contact sheet."""
+    """Show what is in a source before you train: counts, sizes, values, classes, duplicates, faults, a contact sheet."""
+    from gantlet.data.contact_sheet import check_sheet, contact_sheet, write_sheet
     from gantlet.data.data_dir import locate
-    from gantlet.data.inspect import check_sheet, contact_sheet, inspect, write_sheet
+    from gantlet.data.inspect import inspect
     from gantlet.data.readers.base import open_reader
 
     if sheet is not None:
@@ -160,17 +162,22 @@ def verify_command(
 def prepare_command(  # noqa: PLR0913 - each argument is an option of the command line
     source: _Source,
     size: Annotated[str, typer.Option(help="N or HxW pixels. [default: the card's, or 64]")] = "",
-    fit: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
-    precrop: Annotated[int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")] = -1,
+    resize: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
+    center_crop: Annotated[
+        int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")
+    ] = -1,
     colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
     resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
     background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
     per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard, with --out; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
-    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
+    max_corrupt: Annotated[float, typer.Option(min=0, max=1, help="Share of images that may be unreadable.")] = 0.01,
     out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,
+    fit: Annotated[str | None, typer.Option(hidden=True)] = None,
+    precrop: Annotated[int | None, typer.Option(hidden=True)] = None,
+    max_bad: Annotated[float | None, typer.Option(hidden=True, min=0, max=1)] = None,
 ) -> None:
-    """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
+    """Bring every image to one size, once, into shards; an interrupted preparation goes on when given again."""
     from dataclasses import replace
 
     from gantlet.data.data_dir import locate
@@ -178,6 +185,9 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     from gantlet.data.pictures import Pictures, prepare_once
     from gantlet.data.prepare import prepare_images
 
+    resize = _renamed("--fit", fit, "--resize", resize)
+    center_crop = _renamed("--precrop", precrop, "--center-crop", center_crop)
+    max_corrupt = _renamed("--max-bad", max_bad, "--max-corrupt", max_corrupt)
     if per_shard and out is None:
         raise BadValue(
             "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
@@ -186,8 +196,8 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     known = found.card
     plan = Pictures(
         size=size or (f"{known.height}x{known.width}" if known else "64"),
-        fit=_one_of("--fit", fit, "crop", "pad", "stretch"),
-        precrop=precrop if precrop >= 0 else known.precrop if known else 0,
+        fit=_one_of("--resize", resize, "crop", "pad", "stretch"),
+        precrop=center_crop if center_crop >= 0 else known.precrop if known else 0,
         resample=_one_of("--resample", resample, "antialias", "nearest2"),
         colour=_one_of("--colour", colour or (known.colour if known else "rgb"), "rgb", "grey"),
         background=background,
@@ -196,9 +206,9 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
     with _pictures_bar("preparing", quiet=False) as progress:
         if out is None:
-            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=progress)
+            done = prepare_once(recipe, workers=workers, max_bad=max_corrupt, notify=progress)
         else:
-            done = prepare_images(recipe, out, workers=workers, max_corrupt=max_bad, notify=progress)
+            done = prepare_images(recipe, out, workers=workers, max_corrupt=max_corrupt, notify=progress)
     bad = int(done.page["bad"])
     typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:
@@ -214,25 +224,37 @@ def _print_inspection(seen: Inspection) -> None:
     often = ", ".join(f"{height}×{width} ({count:,})" for (height, width), count in [*seen.sizes.items()][:5])
     rows = {
         "pictures": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
-        "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures else "all",
+        "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures + seen.unreadable else "all",
         "modes": _tally(seen.modes),
         "formats": _tally(seen.formats),
         "height×width": f"from {low[0]}×{low[1]} to {high[0]}×{high[1]}, median {middle[0]:g}×{middle[1]:g}",
         "most frequent": often,
         "classes": _classes(seen),
+        "values": f"{seen.values[0]} to {seen.values[1]} of 255" if seen.sizes else "",
         "duplicates": f"{seen.copies:,} copies in {len(seen.duplicates):,} groups" if seen.copies else "none",
         "test in train": f"{seen.shared:,} test pictures are training pictures" if seen.shared else "",
-        "faults": f"{len(seen.faults):,}" if seen.faults else "none",
+        "skipped": _tally(seen.skipped),
+        "faults": _faults(seen),
     }
     for title, words in rows.items():
         if words:
             typer.echo(f"{title:14} {words}")
+    for sentence in seen.advice:
+        typer.echo(f"! {sentence}")
     for group in seen.duplicates[:3]:
         typer.echo(f"  same pixels: {', '.join(group[:6])}{', …' if len(group) > 6 else ''}")
     for fault in seen.faults[:10]:
         typer.echo(f"  {fault.name}: {fault.reason}")
     if len(seen.faults) > 10:
         typer.echo(f"  … and {len(seen.faults) - 10:,} more (--json lists all)")
+
+
+def _faults(seen: Inspection) -> str:
+    if not seen.faults:
+        return "none"
+    about = "about " if seen.looked < seen.pictures + seen.unreadable else ""
+    passing = f"max_corrupt={seen.max_corrupt:g} passes" if seen.pictures else "nothing is left to train on"
+    return f"{len(seen.faults):,} ({about}{seen.fault_share:.2%} of all; {passing})"
 
 
 def _classes(seen: Inspection) -> str:
@@ -275,6 +297,14 @@ def _print_json(record: dict[str, Any]) -> None:
     import json
 
     typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def _renamed(old: str, given: _V | None, new: str, value: _V) -> _V:
+    """The value of an option that had another name; whoever gives the old one is told the new."""
+    if given is None:
+        return value
+    typer.echo(f"gantlet: {old} is called {new} now.", err=True)
+    return given
 
 
 def _one_of(option: str, value: str, *choices: str) -> Any:
