@@ -67,7 +67,7 @@ def test_each_missing_set_says_what_to_do(place: Path) -> None:
         data_dir.find_raw("emoji")
     with pytest.raises(BadData, match=r"'mine' is not in .*gantlet data download --urls LIST mine"):
         data_dir.find_raw("mine")
-    with pytest.raises(BadValue, match=r"'\.\./mnist' is no name"):
+    with pytest.raises(BadValue, match=r"'\.\./mnist' is not a name"):
         data_dir.find_raw("../mnist")
 
 
@@ -106,5 +106,5 @@ def test_a_source_is_a_name_or_a_kind_and_a_path(place: Path) -> None:
     with pytest.raises(UnknownName, match="no reader called 'ixd'"):
         data_dir.locate("ixd:x")
     for words in ("pictures/cats", "", "folder:"):
-        with pytest.raises(BadData, match=r"is no data set \(mnist, .*mine\); for files of your own write folder:"):
+        with pytest.raises(BadData, match=r"is not a data set \(mnist, .*mine\); for files of your own write folder:"):
             data_dir.locate(words)

@@ -202,7 +202,7 @@ def test_the_whole_set_must_fit_before_anything_is_fetched(
     url = server.serve("a.bin", CONTENT)
     usage = type("Usage", (), {"free": 3_000_000_000})
     monkeypatch.setattr("gantlet.data.transfer.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(StoreError, match=r"4.00 GB are still to come and 3.00 GB are free"):
+    with pytest.raises(StoreError, match=r"4.00 GB are still to be downloaded and 3.00 GB are free"):
         download(
             a_card(RemoteFile("a.bin", (url,), size=2_000_000_000), RemoteFile("b.bin", (url,), size=2_000_000_000))
         )
@@ -279,7 +279,7 @@ def test_a_list_becomes_a_set_of_ones_own(server: Loopback, place: Path, tmp_pat
     assert data_dir.have() == ["mine"]
     with pytest.raises(BadValue, match="'mnist' is a data set with a card; give your shards another name"):
         download_list("mnist", files)
-    with pytest.raises(BadValue, match="is no name for a data set"):
+    with pytest.raises(BadValue, match="is not a name that a data set can have"):
         download_list("../mine", files)
 
 
@@ -294,7 +294,7 @@ def test_addresses_with_braces_that_mean_nothing_are_refused(pattern: str) -> No
     [
         ("shard-0.tar\n", "line 1: expected an address"),
         ("# x\nhttps://a/b.tar 12 34\n", "line 2: expected an address"),
-        ("https://a/b.tar 1234\n", "'1234' is no hash: give an MD5"),
+        ("https://a/b.tar 1234\n", "'1234' is not a hash: give an MD5"),
         ("https://a/\n", "does not end in the name of a file"),
         ("https://a/..%2Fb\nhttps://a/%2e%2e\n", "does not end in the name of a file"),
         ("https://a/b.tar\nhttps://c/b.tar\n", "Two addresses of .*list.txt end in 'b.tar'"),

@@ -1,4 +1,4 @@
-"""What is said of a source is what was put into it; the tiles of a contact sheet are its pictures, pixel by pixel."""
+"""What is said of a source is what was put into it; the tiles of a contact sheet are its images, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_tiles_are_the_pictures_pixel_by_pixel() -> None:
     found = [tile for line in tiles(sheet, 0, 6, 4) for tile in line]
     for picture, tile in zip(pictures, found[:10], strict=True):
         np.testing.assert_array_equal(tile, picture)
-    assert (np.asarray(found[10]) == 128).all(), "no picture, no tile"
+    assert (np.asarray(found[10]) == 128).all(), "no image, no tile"
 
 
 def test_classes_have_rows_of_their_own() -> None:
@@ -184,7 +184,7 @@ def test_small_pictures_are_centred_large_ones_reduced_and_bad_ones_left_out() -
     np.testing.assert_array_equal(second[59:69, 28:36], small)
     assert (second[:59] == 128).all()
     assert (third == 128).all()
-    with pytest.raises(BadData, match="None of the pictures for the contact sheet can be decoded"):
+    with pytest.raises(BadData, match="None of the images for the contact sheet can be decoded"):
         contact_sheet(Shelf(rows[2]))
 
 

@@ -145,10 +145,10 @@ def test_what_is_damaged_later_is_found_by_verify(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"pictures": {"train": 7, "test": 4}}, r"it holds 6 pictures in the part 'train', where 'tiny' has 7\."),
-        ({"pictures": {"train": 6, "test": 3}}, r"it holds 4 pictures in the part 'test', where 'tiny' has 3\."),
-        ({"pictures": {"train": 6}}, r"it holds 4 pictures in the part 'test', which 'tiny' does not have"),
-        ({"pictures": {"": 10}}, r"it holds 0 pictures, where 'tiny' has 10"),
+        ({"pictures": {"train": 7, "test": 4}}, r"it holds 6 images in the part 'train', where 'tiny' has 7\."),
+        ({"pictures": {"train": 6, "test": 3}}, r"it holds 4 images in the part 'test', where 'tiny' has 3\."),
+        ({"pictures": {"train": 6}}, r"it holds 4 images in the part 'test', which 'tiny' does not have"),
+        ({"pictures": {"": 10}}, r"it holds 0 images, where 'tiny' has 10"),
     ],
 )
 def test_other_counts_are_refused(changed: Any, words: str, place: Path, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_other_counts_are_refused(changed: Any, words: str, place: Path, tmp_pat
 
 def test_a_part_may_be_lacking_where_the_card_says_so(tmp_path: Path) -> None:
     mine = write(tmp_path / "mine", {name: CONTENT[name] for name in NAMES[:2]})
-    with pytest.raises(BadData, match="0 pictures in the part 'test', where 'tiny' has 4"):
+    with pytest.raises(BadData, match="0 images in the part 'test', where 'tiny' has 4"):
         import_files(TINY, mine)
     import_files(replace(TINY, may_lack=("test",)), mine)
     assert not verify("tiny", TINY).right
@@ -225,7 +225,7 @@ def test_a_set_without_a_card_is_opened_and_counted(place: Path) -> None:
     assert (found.files, sum(found.parts.values())) == ((), 6)
     assert found.inspection is not None
     assert found.inspection.copies == 3
-    with pytest.raises(BadData, match=r"'yours' is no data set \(mnist, .*, mine\)"):
+    with pytest.raises(BadData, match=r"'yours' is not a data set \(mnist, .*, mine\)"):
         verify("yours", None)
 
 

@@ -99,7 +99,7 @@ def lsun(category: str, part: str, count: int, tmp: Path) -> bytes:
 
 
 def miniature(name: str, tmp: Path) -> dict[str, bytes]:
-    """What a publisher serves, by the name of the file: four training pictures and two of the test set."""
+    """What a publisher serves, by the name of the file: four training images and two of the test set."""
     if name in ("mnist", "fashion-mnist"):
         return four()
     if name == "emnist":
@@ -173,7 +173,7 @@ def test_one_database_of_lsun_may_come_alone(tmp_path: Path, server: Loopback) -
     assert isinstance(reader.entries[0], Entry)
     assert [entry.part for entry in reader.entries] == ["train"] * 4
     reader.close()
-    with pytest.raises(BadData, match=r"2 pictures in the part 'test', where 'lsun-classroom' has 1"):
+    with pytest.raises(BadData, match=r"2 images in the part 'test', where 'lsun-classroom' has 1"):
         import_files(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
 
 

@@ -282,7 +282,7 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
     for place in range(12):
         Image.fromarray(picture(place)).save(faces / f"{place}.png")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("".join(f"{place}.png 0\n" for place in range(9)))
-    with pytest.raises(BadData, match="disagree: of 12 pictures 3 are not listed"):
+    with pytest.raises(BadData, match="disagree: of 12 images 3 are not listed"):
         Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()

@@ -1,4 +1,4 @@
-"""Preparing: each picture once, at its place, whatever the workers; interrupted is uninterrupted; the bad are counted."""
+"""Preparing: each image once, at its place, whatever the workers; interrupted is uninterrupted; the bad are counted."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
     assert found.page["bad"] == 3
     with (tmp_path / "out" / "bad.csv").open(encoding="utf-8") as file:
         assert list(csv.reader(file)) == [
-            ["picture", "reason"],
+            ["image", "reason"],
             ["loop0", "a link to itself"],
             ["3.png", "it was made to fail"],
             ["8.png", "it was made to fail"],
@@ -148,7 +148,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
 
 
 def test_what_was_mended_after_a_refusal_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadData, match="1 of 30 pictures"):
+    with pytest.raises(BadData, match="1 of 30 images"):
         prepare_images(recipe("30,bad=7", per_shard=5), tmp_path / "out")
     monkeypatch.setattr(ShelfReader, "read", lambda self, place: picture(place))
     found = prepare_images(recipe("30,bad=7", per_shard=5), tmp_path / "out")
@@ -178,13 +178,13 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantlet.data.prepare.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    with pytest.raises(StoreError, match=r"The prepared pictures take .* GB, and .* has .* GB free"):
+    with pytest.raises(StoreError, match=r"The prepared images take .* GB, and .* has .* GB free"):
         prepare_images(recipe("8"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_source_without_pictures_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"holds no pictures. The first: loop0: a link to itself"):
+    with pytest.raises(BadData, match=r"holds no images. The first: loop0: a link to itself"):
         prepare_images(recipe("0,faults=2"), tmp_path / "out")
 
 
@@ -223,7 +223,7 @@ def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeyp
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
     prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)
-    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_corrupt=0\.05 allows"):
+    with pytest.raises(BadData, match=r"2 of 20 images .* more than max_corrupt=0\.05 allows"):
         prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.05)
     assert len(prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)) == 18
 

@@ -1,4 +1,4 @@
-"""Streams: the pictures that were asked for, whoever reads them and whenever; nothing else stays in memory."""
+"""Streams: the images that were asked for, whoever reads them and whenever; nothing else stays in memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHAPE = (3, 4, 5)
 
 
 def prepared(folder: Path, counts: Sequence[tuple[Part, int]]) -> tuple[PreparedSet, NDArray[np.uint8]]:
-    """A set written by hand, shard by shard, and all of its pictures in order."""
+    """A set written by hand, shard by shard, and all of its images in order."""
     x = np.random.default_rng(1).integers(0, 256, (sum(n for _, n in counts), *SHAPE), dtype=np.uint8)
     shards, start = [], 0
     for place, (part, count) in enumerate(counts):
@@ -94,7 +94,7 @@ def test_verify_finds_one_flipped_bit(whole: tuple[PreparedSet, NDArray[np.uint8
 
 def test_labels_that_do_not_belong_are_refused(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
     np.save(whole[0].folder / "labels.npy", np.zeros(4, np.int32))
-    with pytest.raises(BadData, match="4 labels for 17 pictures"):
+    with pytest.raises(BadData, match="4 labels for 17 images"):
         _ = whole[0].labels
 
 

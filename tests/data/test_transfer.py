@@ -115,9 +115,9 @@ def test_416_means_whole_or_useless(server: Loopback, tmp_path: Path) -> None:
 
 def test_silence_and_a_drip_are_stalls_and_what_came_is_kept(server: Loopback, tmp_path: Path) -> None:
     aim = target(tmp_path, timeout=0.15)
-    fails(server.serve("f", CONTENT, loopback.stall(40_000)), aim, "nothing came for 0.15 s", final=False)
+    fails(server.serve("f", CONTENT, loopback.stall(40_000)), aim, "nothing was received for 0.15 s", final=False)
     assert aim.part.read_bytes() == CONTENT[:40_000]
-    fails(server.serve("f", CONTENT, loopback.drip(0.02)), aim, r"only \d+ bytes came in 0.15 s", final=False)
+    fails(server.serve("f", CONTENT, loopback.drip(0.02)), aim, r"only \d+ bytes were received in 0.15 s", final=False)
     have = aim.part.read_bytes()
     assert have == CONTENT[: len(have)]
     assert len(have) >= 40_001
@@ -214,7 +214,9 @@ def test_a_disk_without_room_is_refused_before_a_byte_is_written(
 ) -> None:
     usage = type("Usage", (), {"free": (64 << 20) + 299_999})
     monkeypatch.setattr("gantlet.data.transfer.shutil.disk_usage", lambda _: usage)
-    with pytest.raises(StoreError, match=r"0.00 GB are still to come and 0.07 GB are free .* set GANTLET_DATA"):
+    with pytest.raises(
+        StoreError, match=r"0.00 GB are still to be downloaded and 0.07 GB are free .* set GANTLET_DATA"
+    ):
         transfer(server.serve("f", CONTENT), target(tmp_path))
     assert list(tmp_path.iterdir()) == []
     check_room(tmp_path, 299_999)

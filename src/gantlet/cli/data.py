@@ -1,4 +1,4 @@
-"""``gantlet data``: named data sets, and pictures of one's own: list, download, import, prepare, inspect, verify."""
+"""``gantlet data``: named data sets, and images of one's own: list, download, import, prepare, inspect, verify."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "verify_command",
 ]
 
-data_app = typer.Typer(name="data", help="Named data sets and pictures of your own: get, check, prepare, look at.")
+data_app = typer.Typer(name="data", help="Named data sets and images of your own: get, check, prepare, look at.")
 
 _V = TypeVar("_V", str, int, float)
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -34,7 +34,7 @@ _Source = Annotated[str, typer.Argument(help="A data set's name, or KIND:PATH su
 
 @data_app.callback(invoke_without_command=True)
 def _about(context: typer.Context) -> None:
-    """Named data sets and pictures of your own: get, check, prepare, look at. Alone, it lists the data sets."""
+    """Named data sets and images of your own: get, check, prepare, look at. Alone, it lists the data sets."""
     if context.invoked_subcommand is None:
         list_command()
 
@@ -50,7 +50,7 @@ def list_command() -> None:
     from gantlet.data.dataset_card import card
 
     have = data_dir.have()
-    table = Table("name", "here", "pictures", "size", "download", "licence", box=None, pad_edge=False)
+    table = Table("name", "here", "images", "size", "download", "licence", box=None, pad_edge=False)
     for name in catalogue.names("card"):
         known = card(name)
         here = "yes" if (known.made_from or name) in have else "no"
@@ -61,7 +61,7 @@ def list_command() -> None:
         table.add_row(name, "yes", "", "", "", "shards of your own")
     console = Console()
     console.print(table)
-    console.print(f"Files lie in {data_dir.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
+    console.print(f"Files are stored in {data_dir.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
 
 
 @data_app.command("download")
@@ -83,7 +83,7 @@ def download_command(
                 else download(card(name), progress=progress)
             )
     except KeyboardInterrupt:
-        typer.echo("gantlet: stopped; what has come is kept, give the same command again to go on.", err=True)
+        typer.echo("gantlet: stopped; what was received is kept, give the same command again to go on.", err=True)
         raise
     typer.echo(f"{name} -> {place}")
 
@@ -105,7 +105,7 @@ def import_command(
 def inspect_command(
     source: _Source,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet to FILE.png.")] = None,
-    most: Annotated[int, typer.Option(min=0, help="Look at so many pictures, spread evenly; 0 for all.")] = 0,
+    most: Annotated[int, typer.Option(min=0, help="Look at so many images, spread evenly; 0 for all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
     json: _Json = False,
 ) -> None:
@@ -120,7 +120,7 @@ def inspect_command(
     found = locate(source)
     reader = open_reader(found.kind, str(found.path))
     try:
-        with _pictures_bar("looking at pictures", quiet=json) as progress:
+        with _images_bar("looking at images", quiet=json) as progress:
             seen = inspect(reader, most=most, workers=workers, progress=progress)
         if sheet is not None:
             write_sheet(contact_sheet(reader), sheet)
@@ -137,21 +137,21 @@ def inspect_command(
 @data_app.command("verify")
 def verify_command(
     name: Annotated[str, typer.Argument(help="A data set's name.")],
-    full: Annotated[bool, typer.Option("--full", help="Decode every picture too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Decode every image too.")] = False,
     json: _Json = False,
 ) -> None:
-    """Check a data set: the hashes of its files, the numbers of pictures, and with --full every picture."""
+    """Check a data set: the hashes of its files, the numbers of images, and with --full every image."""
     from gantlet.data.dataset_card import card_or_none
     from gantlet.data.local_import import verify
 
-    with _pictures_bar("decoding", quiet=json or not full) as progress:
+    with _images_bar("decoding", quiet=json or not full) as progress:
         found = verify(name, card_or_none(name), full=full, progress=progress)
     if json:
         _print_json(_verification_record(found))
     else:
         for file in found.files:
             typer.echo(f"{file.state:8} {file.name}{': ' + file.reason if file.reason else ''}")
-        typer.echo(f"{sum(found.parts.values()):,} pictures in {found.path}")
+        typer.echo(f"{sum(found.parts.values()):,} images in {found.path}")
     if not found.right:
         raise BadData(f"'{name}' in {found.path} is not what it should be: {_first_fault(found)}.")
     if not json:
@@ -204,13 +204,13 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
         reader=found.kind,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
-    with _pictures_bar("preparing", quiet=False) as progress:
+    with _images_bar("preparing", quiet=False) as progress:
         if out is None:
             done = prepare_once(recipe, workers=workers, max_bad=max_corrupt, notify=progress)
         else:
             done = prepare_images(recipe, out, workers=workers, max_corrupt=max_corrupt, notify=progress)
     bad = int(done.page["bad"])
-    typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
+    typer.echo(f"{int(done.page['pictures']):,} images in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:
         typer.echo(f"{bad:,} could not be used; they are listed in {done.folder / 'bad.csv'}")
 
@@ -223,7 +223,7 @@ def _print_inspection(seen: Inspection) -> None:
     low, middle, high = zip(seen.side(0), seen.side(1), strict=True)
     often = ", ".join(f"{height}×{width} ({count:,})" for (height, width), count in [*seen.sizes.items()][:5])
     rows = {
-        "pictures": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
+        "images": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
         "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures + seen.unreadable else "all",
         "modes": _tally(seen.modes),
         "formats": _tally(seen.formats),
@@ -232,7 +232,7 @@ def _print_inspection(seen: Inspection) -> None:
         "classes": _classes(seen),
         "values": f"{seen.values[0]} to {seen.values[1]} of 255" if seen.sizes else "",
         "duplicates": f"{seen.copies:,} copies in {len(seen.duplicates):,} groups" if seen.copies else "none",
-        "test in train": f"{seen.shared:,} test pictures are training pictures" if seen.shared else "",
+        "test in train": f"{seen.shared:,} test images are training images" if seen.shared else "",
         "skipped": _tally(seen.skipped),
         "faults": _faults(seen),
     }
@@ -264,7 +264,7 @@ def _classes(seen: Inspection) -> str:
     (most, many), (least, few) = counts[0], counts[-1]
     if len(counts) <= 12:
         return f"{len(counts)}: {_tally(seen.labels)}"
-    return f"{len(counts):,}, from {few:,} pictures ({least}) to {many:,} ({most})"
+    return f"{len(counts):,}, from {few:,} images ({least}) to {many:,} ({most})"
 
 
 def _tally(counts: Any) -> str:
@@ -278,7 +278,7 @@ def _first_fault(found: Verification) -> str:
     if found.misfit:
         return f"it holds {found.misfit}"
     faults = found.inspection.faults if found.inspection is not None else []
-    return f"{len(faults):,} pictures cannot be used, the first is {faults[0].name}: {faults[0].reason}"
+    return f"{len(faults):,} images cannot be used, the first is {faults[0].name}: {faults[0].reason}"
 
 
 def _verification_record(found: Verification) -> dict[str, Any]:
@@ -339,8 +339,8 @@ def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _pictures_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
-    """One bar that counts pictures, on a terminal."""
+def _images_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
+    """One bar that counts images, on a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 

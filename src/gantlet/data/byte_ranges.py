@@ -197,7 +197,7 @@ class ByteRangeList:
         except BadData as error:
             raise BadPicture(f"cannot be read: {error}") from error
         if len(content) != length:
-            raise BadPicture(f"the file ends early: {length} bytes were expected, {len(content)} came")
+            raise BadPicture(f"the file ends early: {length} bytes were expected, {len(content)} were found")
         return content
 
     def _opened(self, number: int) -> ByteRangeFile:

@@ -26,10 +26,10 @@ _GREY = (128, 128, 128)
 
 
 def contact_sheet(reader: Reader, *, columns: int = 16, rows: int = 16, largest: int = 128) -> Image.Image:
-    """Pictures side by side on grey: a row for each class where there are 2 to 20, else spread evenly over the source.
+    """Images side by side on grey: a row for each class where there are 2 to 20, else spread evenly over the source.
 
-    A tile is as large as the largest picture on the sheet, at most ``largest``; what fits into it is shown pixel by
-    pixel, in the middle, and what does not is reduced. A picture that cannot be decoded leaves its tile empty.
+    A tile is as large as the largest image on the sheet, at most ``largest``; what fits into it is shown pixel by
+    pixel, in the middle, and what does not is reduced. An image that cannot be decoded leaves its tile empty.
 
     Raises:
         BadData: Nothing on the sheet can be decoded.
@@ -38,7 +38,7 @@ def contact_sheet(reader: Reader, *, columns: int = 16, rows: int = 16, largest:
     tiles = [[_tile(reader, place, largest) for place in line] for line in lines]
     shown = [tile for line in tiles for tile in line if tile is not None]
     if not shown:
-        raise BadData("None of the pictures for the contact sheet can be decoded.")
+        raise BadData("None of the images for the contact sheet can be decoded.")
     height, width = (max(tile.shape[axis] for tile in shown) for axis in (0, 1))
     margin = 8 + max((_length(title) for title in titles), default=0) if any(titles) else 0
     size = (margin + max(map(len, lines)) * (width + 2) + 2, len(lines) * (height + 2) + 2)
@@ -81,7 +81,7 @@ def check_sheet(path: Path) -> None:
 
 
 def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], list[list[int]]]:
-    """Titles of the rows, and the places of the pictures in each."""
+    """Titles of the rows, and the places of the images in each."""
     by_label: dict[str, list[int]] = {}
     for place, entry in enumerate(reader.entries):
         by_label.setdefault(entry.label, []).append(place)

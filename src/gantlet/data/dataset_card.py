@@ -1,7 +1,7 @@
 """Cards: what is known of each data set that has a name, from its licence to the hashes of its files.
 
 A card fetches nothing and reads nothing: :mod:`gantlet.data.download` fetches its files, :mod:`gantlet.data.data_dir` says
-where they lie, and the reader that it names lists the pictures in them. Each card is one line of the catalogue's family
+where they are stored, and the reader that it names lists the images in them. Each card is one line of the catalogue's family
 "card".
 """
 
@@ -75,19 +75,19 @@ class DatasetCard:
         licence: Under which it is given out, or what its home page says instead.
         home: Its home page.
         paper: Where it was described.
-        size: What the pictures look like, in words.
+        size: What the images look like, in words.
         pictures: How many the publisher gives, by part; an empty part where the data are not split.
-        reader: The reader that lists its pictures (catalogue family "reader").
+        reader: The reader that lists its images (catalogue family "reader").
         files: What is downloaded.
         may_lack: Parts that an import may come without.
         within: What of the files is meant, where they hold more than one set: added to the path that the reader is given.
         unpacked: Whether archives are unpacked after the download, because their reader needs a folder.
-        split: How training and test pictures are told apart.
+        split: How training and test images are told apart.
         normalisation: What the networks see.
-        height: To how many pixels pictures are framed by default.
+        height: To how many pixels images are framed by default.
         width: The same.
         precrop: The side of the square that is cut from the middle before, in pixels; 0 for none.
-        colour: What pictures are decoded to.
+        colour: What images are decoded to.
         classes: How many labels there are; 0 for none.
         made_from: The data set that it is made of, where it has no files of its own.
         how: What a user does where no program can fetch the files.

@@ -1,9 +1,9 @@
-"""From a picture's file to pixels: 8-bit colour or grey, whatever the file held, or one reason why not.
+"""From an image's file to pixels: 8-bit colour or grey, whatever the file held, or one reason why not.
 
 What every file becomes, in this order:
 
 - The format is told by the first bytes, never by the name; of an animation, the first frame is taken.
-- A picture of more than ``most_pixels`` by its header is refused before any of it is decoded.
+- An image of more than ``most_pixels`` by its header is refused before any of it is decoded.
 - 16-bit grey becomes round(v / 257), so that 65535 is 255; of 16-bit colour the upper byte is taken. Floating point is
   refused: its range is not known. CMYK (and YCCK) becomes R = (255 - C)(255 - K) / 255 and so on, YCbCr becomes RGB by
   ITU-R BT.601; colour profiles are not applied.
@@ -43,7 +43,7 @@ from .readers.base import Raw
 __all__ = ["MOST_PIXELS", "Decoding"]
 
 MOST_PIXELS = 100_000_000
-"""Pictures of more pixels are refused unless more are asked for: at four bytes a pixel this is 400 MB."""
+"""Images of more pixels are refused unless more are asked for: at four bytes a pixel this is 400 MB."""
 
 # Pillow logs errors of damaged TIFFs beside raising them; without any handler, Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -51,12 +51,12 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a picture becomes pixels. Safe to call from several threads.
+    """How an image becomes pixels. Safe to call from several threads.
 
     Attributes:
         colour: Three channels, or one.
-        background: What lies behind transparent pixels: red, green and blue, each 0 to 255.
-        most_pixels: Pictures of more pixels are refused.
+        background: What is behind transparent pixels: red, green and blue, each 0 to 255.
+        most_pixels: Images of more pixels are refused.
 
     Example:
         >>> half_red = np.array([[[255, 0, 0, 128]]], dtype=np.uint8)
@@ -82,7 +82,7 @@ class Decoding:
             raise BadValue(f"most_pixels is at least 1, not {self.most_pixels}.")
 
     def __call__(self, raw: Raw) -> NDArray[np.uint8]:
-        """The picture of an encoded file, or of pixels ``[H, W]`` or ``[H, W, 1 | 3 | 4]`` uint8: ``[H, W, C]``, C = 3 or 1.
+        """The image of an encoded file, or of pixels ``[H, W]`` or ``[H, W, 1 | 3 | 4]`` uint8: ``[H, W, C]``, C = 3 or 1.
 
         Raises:
             BadPicture: It cannot be decoded, or must not be; the message is the reason.

@@ -114,7 +114,7 @@ def read_list(words: str) -> list[RemoteFile]:
         ['shard-08.tar', 'shard-09.tar', 'shard-10.tar', 'shard-11.tar']
 
     Raises:
-        BadData: There is no such file, a line is no address, or two files would have one name.
+        BadData: There is no such file, a line is not an address, or two files would have one name.
     """
     if re.match(r"https?://", words):
         rows = [(url, "") for url in _addresses(words)]
@@ -242,6 +242,6 @@ def _remote(url: str, hash: str) -> RemoteFile:
     if not re.fullmatch(r"[^./\\\0][^/\\\0]{0,199}", name):
         raise BadData(f"The address {url} does not end in the name of a file.")
     if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{64})?", hash):
-        raise BadData(f"'{hash}' is no hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
+        raise BadData(f"'{hash}' is not a hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
     digits = hash.lower()
     return RemoteFile(name, (url,), md5=digits if len(digits) == 32 else "", sha256=digits if len(digits) == 64 else "")

@@ -63,7 +63,7 @@ def named_path(data_path: str, *, data: str, wanted: str) -> Path:
         BadData: No path was given; the message says which key to give.
     """
     if not data_path.strip():
-        raise BadData(f"The data set '{data}' lies in files of your own: give data_path={wanted}.")
+        raise BadData(f"The data set '{data}' is in files of your own: give data_path={wanted}.")
     try:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist

@@ -31,7 +31,7 @@ from .readers.base import Fault, Raw, Reader
 
 __all__ = ["Inspection", "Look", "inspect", "look", "spread_evenly"]
 
-_BATCH, _SHARE = 2048, 128  # pictures between two reports of progress, and at once for a thread
+_BATCH, _SHARE = 2048, 128  # images between two reports of progress, and at once for a thread
 _HALF_DEEP = 1 << 15  # 16-bit grey below it is half as bright as it could be, or less
 _DARK, _FLAT, _BLACK = 64, 96, 8  # 8-bit values: all images dark; too little contrast; one image black
 _ARRAY_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -193,7 +193,7 @@ def inspect(
 
 
 def look(raw: Raw) -> Look:
-    """What a picture is, by its header and its pixels.
+    """What an image is, by its header and its pixels.
 
     Example:
         >>> seen = look(np.zeros((2, 3), dtype=np.uint8))
@@ -222,7 +222,7 @@ def spread_evenly(count: int, most: int) -> list[int]:
     return [place * count // kept for place in range(kept)]
 
 
-# One picture
+# One image
 
 
 def _try_all(reader: Reader, places: Sequence[int]) -> list[Look | str]:
@@ -288,7 +288,7 @@ def _on_skipped(skipped: Mapping[str, int]) -> Iterator[str]:
 
 
 def _duplicates(reader: Reader, found: Mapping[int, Look]) -> tuple[list[tuple[str, ...]], int]:
-    """Groups of names with the same pixels; and test pictures that are also training pictures."""
+    """Groups of names with the same pixels; and test images that are also training images."""
     groups: dict[bytes, list[int]] = {}
     for place, seen in found.items():
         groups.setdefault(seen.hash, []).append(place)

@@ -51,9 +51,9 @@ class Verification:
         name: The data set.
         path: What its reader was given.
         files: The published files.
-        parts: Pictures by part.
+        parts: Images by part.
         misfit: In what it differs from its card; empty if in nothing.
-        inspection: What decoding every picture brought, where that was asked for.
+        inspection: What decoding every image brought, where that was asked for.
     """
 
     name: str
@@ -118,7 +118,7 @@ def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
 def verify(
     name: str, known: DatasetCard | None, *, full: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> Verification:
-    """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
+    """Hold a data set in the home to its card: hashes, counts, and, if asked, every image.
 
     A set without a card (shards of the user's own) can only be opened and counted.
 
@@ -143,15 +143,15 @@ def misfit(known: DatasetCard, reader: Reader) -> str:
         came = parts.pop(part, 0)
         if came != expected and not (came == 0 and part in known.may_lack):
             of = f" in the part '{part}'" if part else ""
-            return f"{came:,} pictures{of}, where '{known.name}' has {expected:,}"
+            return f"{came:,} images{of}, where '{known.name}' has {expected:,}"
     if parts:
         part, came = parts.popitem()
-        return f"{came:,} pictures in the part '{part}', which '{known.name}' does not have"
+        return f"{came:,} images in the part '{part}', which '{known.name}' does not have"
     return ""
 
 
 def states(known: DatasetCard, place: Path) -> tuple[FileState, ...]:
-    """What became of each published file in a folder, or of one given alone; it may lie unpacked, or packed anew."""
+    """What became of each published file in a folder, or of one given alone; it may be unpacked, or packed anew."""
     folders = [folder for folder in {place, data_dir.content_of(place)} if folder.is_dir()]
     there = {path.name: path for folder in folders for path in folder.iterdir()} or {place.name: place}
     return tuple(_state(file, there) for file in known.files)

@@ -1,8 +1,8 @@
-"""Preparing: every picture of a source is read, decoded, cut to one size and put into shards, once.
+"""Preparing: every image of a source is read, decoded, cut to one size and put into shards, once.
 
 The shards are cut by the source's order, not by what turned out readable, so that each can be made by itself: workers
 take them side by side, and an interrupted preparation goes on with the shards that are missing. Threads do the work, as
-decoding and resizing leave Python's lock to the others. Pictures that cannot be read are passed over, listed and counted;
+decoding and resizing leave Python's lock to the others. Images that cannot be read are skipped, listed and counted;
 too many of them are an error.
 
 Legend: ``C`` channels, ``H`` x ``W`` pixels.
@@ -55,10 +55,10 @@ class PrepareRecipe:
 
     Attributes:
         reader: The kind of source, a name of the catalogue's family ``reader``.
-        path: Where it lies.
+        path: Where it is stored.
         decoding: From files to pixels.
         framing: From pixels to one size.
-        per_shard: Pictures per shard; 0 for a 64th of all, but 250 to 10,000, and not more than 256 MiB.
+        per_shard: Images per shard; 0 for a 64th of all, but 250 to 10,000, and not more than 256 MiB.
     """
 
     reader: str
@@ -69,7 +69,7 @@ class PrepareRecipe:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of a prepared picture."""
+        """(C, H, W) of a prepared image."""
         return (1 if self.decoding.colour == "grey" else 3, self.framing.height, self.framing.width)
 
 
@@ -102,7 +102,7 @@ class _Bench:
             self.notify(self.done, self.total)
 
     def too_many(self, bad: int, max_corrupt: float) -> bool:
-        """Whether so many pictures are bad that the set is not to be had."""
+        """Whether so many images are bad that the set is not to be had."""
         everything = self.total + len(self.reader.faults)
         return bad > max_corrupt * everything or bad == everything
 
@@ -121,11 +121,11 @@ def prepare_images(
         recipe: What, and how.
         folder: Where the shards go; missing folders are made.
         workers: Threads; 0 for one per core that this process may use.
-        max_corrupt: The share of pictures that may be unreadable, in [0, 1].
-        notify: Called with (pictures done, pictures in all) now and then.
+        max_corrupt: The share of images that may be unreadable, in [0, 1].
+        notify: Called with (images done, images in all) now and then.
 
     Raises:
-        BadData: The source is missing or of another layout, holds no pictures, or too many of them cannot be read.
+        BadData: The source is missing or of another layout, holds no images, or too many of them cannot be read.
         FolderInUse: ``folder`` holds something else.
         StoreError: The disk is full, or the folder cannot be written.
     """
@@ -138,7 +138,7 @@ def prepare_images(
     with closing(open_reader(recipe.reader, recipe.path)) as reader:
         entries = reader.entries
         if not len(entries):
-            raise BadData(f"{recipe.path} holds no pictures. {_first(reader.faults)}".rstrip())
+            raise BadData(f"{recipe.path} holds no images. {_first(reader.faults)}".rstrip())
         names = sorted({entry.label for entry in entries} - {""})
         classes = {name: number for number, name in enumerate(names)}
         pieces = _pieces(entries, recipe)
@@ -166,8 +166,8 @@ def _check_share(found: PreparedSet, recipe: PrepareRecipe, max_corrupt: float) 
     bad, everything = int(found.page["bad"]), int(found.page["bad"]) + len(found)
     if bad > max_corrupt * everything:
         raise BadData(
-            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_corrupt={max_corrupt:g} allows. All are "
-            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_corrupt."
+            f"{bad} of {everything} images of {recipe.path} cannot be read, more than max_corrupt={max_corrupt:g} allows. All are "
+            f"listed in {found.folder / 'bad.csv'}; repair or remove them, or raise max_corrupt."
         )
 
 
@@ -182,7 +182,7 @@ def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry]) -> Non
     if begun.is_file() or (folder.is_dir() and any(path.name != _PROGRESS for path in folder.iterdir())):
         if not begun.is_file() or begun.read_bytes() != plan:
             raise FolderInUse(
-                f"{folder} is not empty, and what lies there was not begun with this source and these settings; "
+                f"{folder} is not empty, and what is stored there was not begun with this source and these settings; "
                 "give another folder, or delete it."
             )
         return
@@ -191,13 +191,13 @@ def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry]) -> Non
     if needed > free:
         shutil.rmtree(folder, ignore_errors=True)
         raise StoreError(
-            f"The prepared pictures take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free. "
+            f"The prepared images take {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free. "
             "Give a folder on another disk with --out, or a smaller size."
         )
 
 
 def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_corrupt: float) -> dict[int, dict[str, Any]]:
-    """The records of the shards by place; stops early when more pictures are bad than are allowed."""
+    """The records of the shards by place; stops early when more images are bad than are allowed."""
     records: dict[int, dict[str, Any]] = {}
     bad = len(bench.reader.faults)
     with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
@@ -268,12 +268,12 @@ def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]
     write_whole(folder / "bad.csv", _table(bad))
     if bench.too_many(len(bad), max_corrupt):
         for place, record in found.items():
-            if record["bad"]:  # so that what is mended is read again
+            if record["bad"]:  # so that what is repaired is read again
                 _kept(folder, pieces[place]).unlink(missing_ok=True)
         seen = "" if len(records) == len(pieces) else f" after {bench.done} of them"
         raise BadData(
-            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_corrupt={max_corrupt:g} "
-            f"allows. {_first([Fault(*row) for row in bad])} All are listed in {folder / 'bad.csv'}; mend or remove them, "
+            f"{len(bad)} of {bench.total + len(faults)} images of {bench.recipe.path} cannot be read{seen}, more than max_corrupt={max_corrupt:g} "
+            f"allows. {_first([Fault(*row) for row in bad])} All are listed in {folder / 'bad.csv'}; repair or remove them, "
             "or raise max_corrupt."
         )
     labels = np.asarray([label for record in records for label in record["labels"]], dtype=np.int32)
@@ -311,5 +311,5 @@ def _first(faults: Sequence[Fault]) -> str:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> bytes:
     stream = io.StringIO()
-    csv.writer(stream).writerows([("picture", "reason"), *rows])
+    csv.writer(stream).writerows([("image", "reason"), *rows])
     return stream.getvalue().encode(errors="surrogateescape")

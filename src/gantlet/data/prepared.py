@@ -1,13 +1,13 @@
-"""A prepared set: shards of pictures of one shape, the classes of all, and a page that says where they come from.
+"""A prepared set: shards of images of one shape, the classes of all, and a page that says where they come from.
 
 ::
 
-    FOLDER/set.json            what lies here and how it was made; written last, so that a set is whole or absent
+    FOLDER/set.json            what is stored here and how it was made; written last, so that a set is whole or absent
     FOLDER/PART-00000.npy      shards, PART being train, test or all
     FOLDER/labels.npy          [N] int32, -1 for none, in the order of the shards
-    FOLDER/bad.csv             the pictures that were passed over, and why
+    FOLDER/bad.csv             the images that were skipped, and why
 
-Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
+Legend: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared set on disk. Pictures are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
+    """A prepared set on disk. Images are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
 
     folder: Path
     shape: tuple[int, int, int]
@@ -80,7 +80,7 @@ class PreparedSet:
             path = folder / shard.file
             if images_in(path, (channels, height, width)) != shard.count:
                 what = "is missing" if not path.exists() else "was cut or changed"
-                raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the pictures again.")
+                raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the images again.")
         return cls(folder, (channels, height, width), shards, page)
 
     def __len__(self) -> int:
@@ -88,7 +88,7 @@ class PreparedSet:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of their numbers; none where pictures have no labels."""
+        """The names of the classes, in the order of their numbers; none where images have no labels."""
         return tuple(self.page["classes"])
 
     @property
@@ -102,7 +102,7 @@ class PreparedSet:
         return math.prod(self.shape)
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
-        """The numbers of a part's pictures."""
+        """The numbers of a part's images."""
         starts = self._ends - np.asarray([shard.count for shard in self.shards], dtype=np.int64)
         mine = [place for place, shard in enumerate(self.shards) if shard.part == part]
         spans = [np.arange(starts[place], self._ends[place], dtype=np.int64) for place in mine]
@@ -110,17 +110,17 @@ class PreparedSet:
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
-        """The class of every picture, ``[N]``, -1 for none; read when first asked for."""
+        """The class of every image, ``[N]``, -1 for none; read when first asked for."""
         try:
             labels = np.load(self.folder / "labels.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise BadData(f"The labels of {self.folder} cannot be read ({error}); prepare it again.") from error
         if labels.shape != (len(self),):
-            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} pictures; prepare it again.")
+            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} images; prepare it again.")
         return labels
 
     def read(self, numbers: NDArray[np.int64]) -> Pixels:
-        """Pictures by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
+        """Images by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
 
         Raises:
             BadData: A shard is gone or was cut since the set was opened.

@@ -1,6 +1,6 @@
 """One try to get one file from one address: HTTP with resuming, on the standard library.
 
-What has come lies in ``NAME.part``, and beside it ``NAME.part.json`` says from where and which version it is. The next
+What was received is in ``NAME.part``, and beside it ``NAME.part.json`` says from where and which version it is. The next
 try asks for the rest of exactly that version (``Range`` with ``If-Range``) and trusts nothing: a server that ignores the
 range sends everything anew, one that has another version is heard from the start, and a length that does not come true
 is a failed try.
@@ -60,7 +60,7 @@ class DownloadTarget:
         size: How long it must become, in bytes; 0 if unknown.
         hashed: Whether its hash is known, so that a part of another origin may be completed: a mixture is found out.
         timeout: For how many seconds a server may be silent, or send fewer than 1,024 bytes.
-        progress: Called with the bytes that have come and the bytes in all (0 if unknown).
+        progress: Called with the bytes received and the bytes in all (0 if unknown).
     """
 
     part: Path
@@ -74,7 +74,7 @@ def transfer(url: str, target: DownloadTarget) -> None:
     """Fetch what is missing of a file; afterwards the part is as long as the server said.
 
     Raises:
-        RetryableError: The try failed; what came is kept for the next, unless it is of no use.
+        RetryableError: The try failed; what was received is kept for the next, unless it is of no use.
         StoreError: The disk is full or cannot be written.
     """
     if urlsplit(url).scheme not in ("http", "https"):
@@ -96,7 +96,7 @@ def transfer(url: str, target: DownloadTarget) -> None:
         with error:
             _refused(error, have, target)
     except TimeoutError as error:
-        raise RetryableError(f"nothing came for {target.timeout:g} s") from error
+        raise RetryableError(f"nothing was received for {target.timeout:g} s") from error
     except URLError as error:
         raise RetryableError(f"there is no connection ({error.reason})") from error
     except (HTTPException, OSError) as error:
@@ -118,7 +118,7 @@ def check_room(folder: Path, need: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > 0 and need + _SPARE > free:
         raise StoreError(
-            f"{need / 1e9:.2f} GB are still to come and {free / 1e9:.2f} GB are free in {folder}: make room, or set "
+            f"{need / 1e9:.2f} GB are still to be downloaded and {free / 1e9:.2f} GB are free in {folder}: make room, or set "
             "GANTLET_DATA to a larger disk."
         )
 
@@ -192,7 +192,7 @@ def _write_body(answer: HTTPResponse, target: DownloadTarget, start: int, total:
                 break
             if time.monotonic() - since > target.timeout:
                 if came - before < _SLOWEST:
-                    raise RetryableError(f"only {came - before} bytes came in {target.timeout:g} s")
+                    raise RetryableError(f"only {came - before} bytes were received in {target.timeout:g} s")
                 since, before = time.monotonic(), came
     if aim and came > aim:
         discard(target.part)
@@ -232,7 +232,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
         file.write(chunk)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "Make room and give the same command again; what has come is kept."
+        advice = "Make room and give the same command again; what was received is kept."
         reason = "the disk is full" if full else str(error.strerror)
         raise StoreError(f"{file.name} cannot be written: {reason}. {advice}") from error
 

@@ -1,4 +1,4 @@
-"""Archives are read where they lie, by the folder's rules for names; what is dangerous or damaged in them is said."""
+"""Archives are read where they are stored, by the folder's rules for names; what is dangerous or damaged in them is said."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def patched(content: bytes, *, central: int, form: str, value: int, local: int |
         ({"central": 20, "form": "<I", "value": 10**6}, "its data reach beyond the end of the archive"),
         ({"central": 42, "form": "<I", "value": 10**6}, "its data reach beyond the end of the archive"),
         ({"central": 24, "form": "<I", "value": 2**31}, "it has 2048 MiB; more than 1024 are not read"),
-        ({"central": 24, "form": "<I", "value": 10**8}, "it would unpack from 0.0 to 95 MiB, which no picture does"),
+        ({"central": 24, "form": "<I", "value": 10**8}, "it would unpack from 0.0 to 95 MiB, which no image does"),
     ],
 )
 def test_a_member_that_must_not_be_read_is_a_fault(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
@@ -307,9 +307,9 @@ def test_a_zip_without_its_table_of_contents_says_how_much_is_there(tmp_path: Pa
     files = {f"{number:02}.png": RANDOM.bytes(500) for number in range(20)} | {"notes.txt": b"x"}
     whole = zip_bytes(files)
     cut = whole[: whole.index(b"12.png") + 100]
-    with pytest.raises(BadData, match=r"is truncated or damaged: the table of contents .* 13 pictures begin in it"):
+    with pytest.raises(BadData, match=r"is truncated or damaged: the table of contents .* 13 images begin in it"):
         ZipReader(written(tmp_path, cut))
-    with pytest.raises(BadData, match=r"is no zip archive: it starts with 89 50 4e 47\."):
+    with pytest.raises(BadData, match=r"is not a zip archive: it starts with 89 50 4e 47\."):
         ZipReader(written(tmp_path, b"\x89PNG and so on"))
 
 
@@ -367,9 +367,9 @@ def test_what_is_not_there_or_empty_is_bad_data(reader: Any, tmp_path: Path, mon
     with pytest.raises(BadData, match=r"is empty \(0 bytes\)"):
         reader(written(tmp_path, b""))
     make = zip_bytes if reader is ZipReader else tar_bytes
-    with pytest.raises(BadData, match=r"holds no pictures .*; it holds 1 × \.txt\."):
+    with pytest.raises(BadData, match=r"holds no images .*; it holds 1 × \.txt\."):
         reader(written(tmp_path, make({"a.txt": b"x"})))
-    with pytest.raises(BadData, match="holds no pictures"):
+    with pytest.raises(BadData, match="holds no images"):
         reader(written(tmp_path, make({})))
 
     def refuse(*_: object, **__: object) -> Any:

@@ -1,4 +1,4 @@
-"""Names say which files are pictures, and which class and part each belongs to."""
+"""Names say which files are images, and which class and part each belongs to."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_wrong_databases_have_sentences(tmp_path: Path) -> None:
     (tmp_path / "x" / "readme").write_text("x")
     refused("holds no data.mdb, nor does a folder in it")
     (tmp_path / "x" / "data.mdb").write_bytes(b"x" * 9000)
-    refused("is no LMDB file")
+    refused("is not an LMDB file")
     (tmp_path / "x" / "data.mdb").write_bytes(b"")
     refused(r"is empty \(0 bytes\)")
     with lmdb.open(str(tmp_path / "empty"), map_size=2**20):
@@ -135,7 +135,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
         (entries,) = struct.unpack_from("<Q", content, place)
         content = content[:place] + struct.pack("<Q", entries + 1) + content[place + 8 :]
     file.write_bytes(content)
-    with pytest.raises(BadData, match="states 301 entries, 300 or more came"):
+    with pytest.raises(BadData, match="states 301 entries, 300 or more were found"):
         LsunReader(str(tmp_path / "a"))
 
 

@@ -162,11 +162,11 @@ def test_single_bad_samples_are_faults(tmp_path: Path) -> None:
         ("3.jpg", "the file with its label holds none"),
         ("5.jpg", "the file with its label holds none"),
         ("6.jpg", "it is a link"),
-        ("4.jpg", "a picture of the same name stood before in this shard"),
+        ("4.jpg", "an image of the same name stood before in this shard"),
     ]
     content = (tmp_path / "x.tar").read_bytes()
     (tmp_path / "x.tar").write_bytes(content[:600])
-    with pytest.raises(BadPicture, match="the file ends early: 4 bytes were expected, 0 came"):
+    with pytest.raises(BadPicture, match="the file ends early: 4 bytes were expected, 0 were found"):
         reader.read(0)
 
 
@@ -197,7 +197,7 @@ def test_wrong_shards_have_sentences(tmp_path: Path) -> None:
     shard.write_bytes(b"")
     refused(r"is empty \(0 bytes\)", str(shard))
     write_tar(shard, {"1.txt": b"x"})
-    refused("1 shards hold no picture", str(shard))
+    refused("1 shards hold no image", str(shard))
 
 
 def test_a_folder_and_a_pattern_name_their_shards_in_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""MNIST and its kin: small grey pictures in idx files.
+"""MNIST and its kin: small grey images in idx files.
 
 The hashes of the packed files are those that torchvision checks; those of their content let a copy pass that was
 packed anew.
@@ -61,7 +61,7 @@ MNIST = DatasetCard(
 FASHION_MNIST = DatasetCard(
     name="fashion-mnist",
     title="Fashion-MNIST",
-    summary="70,000 pictures of clothes, grey, 28×28",
+    summary="70,000 images of clothes, grey, 28×28",
     licence="MIT",
     home="https://github.com/zalandoresearch/fashion-mnist",
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
@@ -115,14 +115,14 @@ EMNIST = DatasetCard(
 STACKED_MNIST = DatasetCard(
     name="stacked-mnist",
     title="Stacked MNIST",
-    summary="three digits as the red, green and blue of one picture: 1,000 modes",
+    summary="three digits as the red, green and blue of one image: 1,000 modes",
     licence="as MNIST",
     home="http://yann.lecun.com/exdb/mnist/",
     paper="Metz, Poole, Pfau & Sohl-Dickstein, Unrolled generative adversarial networks (2017)",
     size="28×28 RGB",
     pictures={"train": 100_000, "test": 25_000},
     reader="idx",
-    split="training pictures are drawn from MNIST's training digits, test pictures from its test digits",
+    split="training images are drawn from MNIST's training digits, test images from its test digits",
     height=28,
     width=28,
     classes=1_000,

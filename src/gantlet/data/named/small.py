@@ -1,4 +1,4 @@
-"""Small colour pictures: CIFAR-10, CIFAR-100, Tiny ImageNet, and a free set of emoji.
+"""Small colour images: CIFAR-10, CIFAR-100, Tiny ImageNet, and a free set of emoji.
 
 The hashes of CIFAR are those that torchvision checks.
 """
@@ -79,7 +79,7 @@ TINY_IMAGENET = DatasetCard(
             size=248_100_043,
         ),
     ),
-    split="the validation pictures are the test set; those of the challenge's test have no labels and are left out",
+    split="the validation images are the test set; those of the challenge's test have no labels and are left out",
     height=32,
     width=32,
     classes=200,

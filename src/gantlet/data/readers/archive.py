@@ -1,8 +1,8 @@
-"""Zip and tar archives of pictures, read where they lie: nothing is ever unpacked to a path that an archive names.
+"""Zip and tar archives of images, read where they are stored: nothing is ever unpacked to a path that an archive names.
 
 Names say class and part as in a folder (:mod:`.listing` has the rules). A member whose name leads outside (absolute, or
 with ``..``), that is encrypted, a link, a device or a sparse file, or that would unpack to more than 1 GiB (or to more
-than 64 MiB and 200 times what it is packed in: no picture shrinks like that) is a fault, as is an earlier one of two with
+than 64 MiB and 200 times what it is packed in: no image shrinks like that) is a fault, as is an earlier one of two with
 the same name.
 
 A zip archive is read at random, each member's checksum compared. An uncompressed tar is listed by one pass over its
@@ -52,7 +52,7 @@ _METHODS: Mapping[int, Callable[[], _Unpacker] | None] = {
 
 
 class _Member(NamedTuple):
-    """Where a member lies in its zip archive."""
+    """Where a member is in its zip archive."""
 
     header: int
     packed: int
@@ -62,10 +62,10 @@ class _Member(NamedTuple):
 
 
 class ZipReader:
-    """All pictures of a zip archive, by name; safe to read from several threads.
+    """All images of a zip archive, by name; safe to read from several threads.
 
     Raises:
-        BadData: There is no such file, it is no zip archive, is truncated, or holds no pictures.
+        BadData: There is no such file, it is not a zip archive, is truncated, or holds no images.
     """
 
     endings: ClassVar[tuple[str, ...]] = (".zip",)
@@ -90,7 +90,7 @@ class ZipReader:
         self.facts = {"format": "zip", **facts}
 
     def read(self, place: int) -> bytes:
-        """The picture's file, unpacked.
+        """The image's file, unpacked.
 
         Raises:
             BadPicture: Its data are damaged: they do not unpack, or not to the size and checksum that the archive states.
@@ -144,7 +144,7 @@ def _too_large(size: int, *, packed: int) -> str:
     if max(size, packed) > MOST_BYTES:
         return f"it has {max(size, packed) / 2**20:.0f} MiB; more than {MOST_BYTES >> 20} are not read"
     if size > _SUSPICIOUS_BYTES and size > _SUSPICIOUS_RATIO * packed:
-        return f"it would unpack from {packed / 2**20:.1f} to {size / 2**20:.0f} MiB, which no picture does"
+        return f"it would unpack from {packed / 2**20:.1f} to {size / 2**20:.0f} MiB, which no image does"
     return ""
 
 
@@ -153,13 +153,13 @@ def _no_zip(path: str, file: IO[bytes], error: Exception) -> str:
     file.seek(0)
     start = file.read(4)
     if start[:2] != b"PK":
-        return f"{path} is no zip archive: it starts with {start.hex(' ')}."
+        return f"{path} is not a zip archive: it starts with {start.hex(' ')}."
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = (content[at.end() : at.end() + at[1][0] + 256 * at[1][1]] for at in _HEADER.finditer(content))
         pictures = sum(not skip_reason(name.decode("utf-8", "replace")) for name in names)
     return (
         f"{path} is truncated or damaged: the table of contents at its end cannot be read ({error}). "
-        f"{pictures} pictures begin in it; get the whole file once more."
+        f"{pictures} images begin in it; get the whole file once more."
     )
 
 

@@ -1,6 +1,6 @@
-"""What a reader is: a container of pictures that lists them without decoding any, and hands out one at a time.
+"""What a reader is: a container of images that lists them without decoding any, and hands out one at a time.
 
-Readers say where pictures lie; :mod:`gantlet.data.decode` turns what they hand out into pixels, and
+Readers say where images are stored; :mod:`gantlet.data.decode` turns what they hand out into pixels, and
 :mod:`gantlet.data.framing` gives those one size. A reader is made from a path alone, so that every worker process
 can open its own.
 
@@ -24,15 +24,15 @@ from gantlet import catalogue
 __all__ = ["Entry", "Fault", "Part", "Raw", "Reader", "is_marked", "open_reader", "reader_for", "source_files"]
 
 Part: TypeAlias = Literal["", "train", "test"]
-"""Which part of the data a source itself gives a picture to; empty where it does not say."""
+"""Which part of the data a source itself gives an image to; empty where it does not say."""
 
 Raw: TypeAlias = bytes | NDArray[np.uint8]
-"""A picture as it lies in a source: an encoded file, or pixels ``[H, W]`` or ``[H, W, C]`` with C = 1, 3 or 4."""
+"""An image as a source stores it: an encoded file, or pixels ``[H, W]`` or ``[H, W, C]`` with C = 1, 3 or 4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One picture of a source, not read yet.
+    """One image of a source, not read yet.
 
     ``name`` is unique in its source (a path with forward slashes, or a number); ``label`` names its class, empty for none.
     """
@@ -44,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something in a source that is no usable picture, and why: counted, listed and passed over."""
+    """Something in a source that is not a usable image, and why: counted, listed and skipped."""
 
     name: str
     reason: str
@@ -62,7 +62,7 @@ class Reader(Protocol):
     reader imports large libraries only when one is opened.
 
     Attributes:
-        entries: Every picture, always in the same order; made when the reader is opened.
+        entries: Every image, always in the same order; made when the reader is opened.
         faults: What was found beside them and cannot be used (unreadable files, loops, names that lead outside).
         facts: What a reader of the report should know of the source (format, counts), as JSON values.
     """
@@ -77,7 +77,7 @@ class Reader(Protocol):
     def facts(self) -> Mapping[str, Any]: ...
 
     def read(self, place: int) -> Raw:
-        """The picture of ``entries[place]``, in any order and as often as wanted; safe to call from several threads.
+        """The image of ``entries[place]``, in any order and as often as wanted; safe to call from several threads.
 
         Raises:
             BadPicture: This one cannot be read; the others can.

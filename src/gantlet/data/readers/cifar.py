@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 as their authors publish them: binary, or pickled for Python; a folder or the archive.
 
-Legend: ``N`` pictures of 3 x 32 x 32 pixels.
+Legend: ``N`` images of 3 x 32 x 32 pixels.
 
 Reference:
     | Learning multiple layers of features from tiny images (Krizhevsky, 2009),
@@ -59,7 +59,7 @@ class CifarReader:
 
     Part: ``data_batch_…`` and ``train`` are train, ``test_batch`` and ``test`` are test; of one pickle, from its name.
     Label: the class (of CIFAR-100 the fine one), by its name in ``batches.meta``, ``meta`` or
-    ``fine_label_names.txt`` if that lies beside, else by its number; none in a pickle without labels.
+    ``fine_label_names.txt`` if that is beside it, else by its number; none in a pickle without labels.
     Pickles are read by :func:`gantlet.data.readers.pickles.load_pickle`, which runs nothing that a file brings.
 
     Raises:
@@ -143,7 +143,7 @@ def _whole_numbers(codes: Any, source: str) -> NDArray[Any]:
         return codes
     if isinstance(codes, list) and all(type(code) is int and -1 <= code < 2**31 for code in codes):
         return np.array(codes, np.int64)
-    raise BadData(f"{source} holds labels that are no list of whole numbers.")
+    raise BadData(f"{source} holds labels that are not a list of whole numbers.")
 
 
 def _classes(content: bytes, source: str) -> list[str]:

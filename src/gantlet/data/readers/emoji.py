@@ -26,18 +26,18 @@ from .tar_files import tar_members
 __all__ = ["EmojiReader"]
 
 _MEMBER = re.compile(r"(?:package/)?(?:img/google/64/(?P<picture>[^/]+\.png)|(?P<table>emoji\.json))")
-_LARGEST, _LARGEST_IN_ALL = 16 << 20, 1 << 30  # bytes; emoji.json has 1.4 million, all pictures have 14 million
+_LARGEST, _LARGEST_IN_ALL = 16 << 20, 1 << 30  # bytes; emoji.json has 1.4 million, all images have 14 million
 _WANTED = "emoji-datasource-google-16.0.0.tgz, the folder it unpacks to, or its folder img/google/64"
 
 
 class EmojiReader:
     """The package's ``.tgz``, the folder that it unpacks to, or its folder ``img/google/64``.
 
-    Part: none. Label: the category of ``emoji.json`` ("Food & Drink"); a picture that the table does not know is a
+    Part: none. Label: the category of ``emoji.json`` ("Food & Drink"); an image that the table does not know is a
     fault. Without the table there are no labels.
 
     Raises:
-        BadData: No such file or folder, a damaged archive or table, or no picture in it.
+        BadData: No such file or folder, a damaged archive or table, or no image in it.
     """
 
     companions: ClassVar[tuple[str, ...]] = ("emoji.json",)
@@ -53,7 +53,7 @@ class EmojiReader:
             labels = _categories(table, str(source))
             unknown = [name for name in names if name not in labels]
         if len(unknown) == len(names):
-            raise BadData(f"{source}: emoji.json knows none of the {len(names)} pictures; they do not belong together.")
+            raise BadData(f"{source}: emoji.json knows none of the {len(names)} images; they do not belong together.")
         self._files = files
         self.entries: Sequence[Entry] = [Entry(name, labels[name]) for name in names if name in labels]
         self.faults: Sequence[Fault] = [Fault(name, "emoji.json gives it no category") for name in unknown]
@@ -81,7 +81,7 @@ _Found = tuple[dict[str, bytes | Path], bytes | None]
 
 
 def _folder(place: Path) -> _Found:
-    """The pictures in a folder of the package, wherever in it the folder lies, and the table."""
+    """The images in a folder of the package, wherever in it the folder is, and the table."""
     roots = [place, place / "package", *place.resolve().parents[:3]]
     pictures = next(
         (path for path in (place / "img/google/64", place / "package/img/google/64") if path.is_dir()), place
@@ -124,7 +124,7 @@ def _members(place: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _categories(table: bytes, source: str) -> dict[str, str]:
-    """Category by the name of the picture's file, of emoji and their variations."""
+    """Category by the name of the image's file, of emoji and their variations."""
     found: dict[str, str] = {}
     try:
         for emoji in json.loads(table):
@@ -132,5 +132,5 @@ def _categories(table: bytes, source: str) -> dict[str, str]:
             for shown in (emoji, *variations.values()):
                 found[str(shown["image"])] = str(emoji["category"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BadData(f"{source}: emoji.json is no table of emoji ({type(error).__name__}: {error}).") from error
+        raise BadData(f"{source}: emoji.json is not a table of emoji ({type(error).__name__}: {error}).") from error
     return found

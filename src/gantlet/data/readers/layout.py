@@ -27,7 +27,7 @@ _LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
 
 
 def part_of(name: str, folder: str = "") -> Said:
-    """The part that a file, split or array of this name belongs to, else that of the folder in which it lies.
+    """The part that a file, split or array of this name belongs to, else that of the folder that holds it.
 
     A name says it by any of its words, a folder only by its whole name.
 
@@ -86,7 +86,7 @@ class LazyEntries(Sequence[Entry]):
 
 
 def check_folder(path: Path, *, wanted: str) -> None:
-    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should lie there.
+    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should be in it.
 
     Raises:
         BadData: It is missing, a file, empty, or cannot be listed.
@@ -112,6 +112,6 @@ def read_text(path: Path) -> str:
             raise BadData(f"{path} has {path.stat().st_size} bytes, too many for a list of names.")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadData(f"{path} is no UTF-8 text (byte {error.start}).") from None
+        raise BadData(f"{path} is not UTF-8 text (byte {error.start}).") from None
     except (OSError, ValueError) as error:
         raise BadData(f"{path} cannot be read: {error}.") from error

@@ -1,14 +1,14 @@
-"""What names say: which files are pictures, and which class and part each belongs to. Folders and archives share these rules.
+"""What names say: which files are images, and which class and part each belongs to. Folders and archives share these rules.
 
-1. A picture is told by its extension (:func:`~gantlet.data.image_formats.image_extensions`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
-   passed over, as is every other extension; all are counted.
-2. A folder that all pictures share says nothing of any of them and is passed over, again and again
+1. An image is told by its extension (:func:`~gantlet.data.image_formats.image_extensions`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
+   skipped, as is every other extension; all are counted.
+2. A folder that all images share says nothing of any of them and is skipped, again and again
    (``cifar10/train/cat/1.jpg`` reads as ``train/cat/1.jpg``), unless it is called like a training part.
-3. If every picture lies in a folder called like a part, and one of these is the training part, the folders are parts:
+3. If every image is in a folder called like a part, and one of these is the training part, the folders are parts:
    ``train`` or ``training``; ``test`` or ``testing``; ``val``, ``valid`` or ``validation``, in any case. Validation
-   pictures are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
+   images are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
    2 holds once more.
-4. A picture's label is the first folder that is left; a picture that lies in none has no label.
+4. an image's label is the first folder that is left; an image that is in none has no label.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from .layout import PARTS_BY_NAME, Said, settled
 __all__ = ["MOST_BYTES", "Listing", "inside", "labelled", "shown", "skip_reason"]
 
 MOST_BYTES = 2**30
-"""A picture whose file is larger (1 GiB) is not read."""
+"""An image whose file is larger (1 GiB) is not read."""
 
 _SYSTEM = frozenset({"__MACOSX", "@eaDir"})
 
-_W = TypeVar("_W")  # where a picture lies in its source
+_W = TypeVar("_W")  # where an image is in its source
 
 
 class Listing(Generic[_W]):
@@ -53,13 +53,13 @@ class Listing(Generic[_W]):
         return len(self._places)
 
     def wants(self, name: str) -> bool:
-        """Whether a name is a picture's; if not, it is counted."""
+        """Whether a name is an image's; if not, it is counted."""
         if reason := skip_reason(name):
             self.skipped[reason] += 1
         return not reason
 
     def add(self, name: str, where: _W) -> None:
-        """Take up a picture; of two with one name, the later counts, as it does when an archive is unpacked."""
+        """Take up an image; of two with one name, the later counts, as it does when an archive is unpacked."""
         name = shown(name)
         if name in self._places:
             self.fault(name, "another of this name comes later")
@@ -70,7 +70,7 @@ class Listing(Generic[_W]):
         self.faults.append(Fault(shown(name), reason))
 
     def sorted_out(self, source: str) -> tuple[list[Entry], list[_W], dict[str, Any]]:
-        """The pictures by name, where each lies, and the facts.
+        """The images by name, where each is, and the facts.
 
         Raises:
             BadData: There are none; the message says what was there.
@@ -104,7 +104,7 @@ class Listing(Generic[_W]):
 
 
 def skip_reason(name: str) -> str:
-    """Why a name is no picture's: ``hidden``, the extension, or ``no extension``; empty for a picture.
+    """Why a name is not an image's: ``hidden``, the extension, or ``no extension``; empty for an image.
 
     Example:
         >>> skip_reason("cats/1.JPG"), skip_reason("cats/notes.txt"), skip_reason("cats/.cache/1.jpg")
@@ -147,7 +147,7 @@ def shown(name: str) -> str:
 
 
 def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
-    """The pictures with label and part by the rules above, in the same order, and how many were left out of which folder.
+    """The images with label and part by the rules above, in the same order, and how many were left out of which folder.
 
     Example:
         >>> labelled(["set/train/cat/1.png", "set/train/dog/1.png", "set/val/cat/1.png"])[0][2]
@@ -183,6 +183,6 @@ def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _parts(folders: Iterable[tuple[str, ...]]) -> list[Part | None]:
-    """The part of each picture, None for one that is left out; empty if the folders are no parts."""
+    """The part of each image, None for one that is left out; empty if the folders are not parts."""
     called: list[Said] = [PARTS_BY_NAME.get(folder[0].lower(), "") if folder else "" for folder in folders]
     return settled(called) if "train" in called and "" not in called else []

@@ -34,7 +34,7 @@ _NONE = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A key, and where its value lies; ``length`` is -1 where that is not within the file."""
+    """A key, and where its value is; ``length`` is -1 where that is not within the file."""
 
     key: bytes
     offset: int
@@ -52,7 +52,7 @@ def lmdb_pairs(file: ByteRangeFile) -> Iterator[Pair]:
     """Every pair of the main database, in the order of the keys.
 
     Raises:
-        BadData: The file is no LMDB, is truncated or corrupt, or holds databases within the database; when it is
+        BadData: The file is not an LMDB, is truncated or corrupt, or holds databases within the database; when it is
             met, which may be after some pairs.
     """
     tree = _tree(file)
@@ -62,14 +62,14 @@ def lmdb_pairs(file: ByteRangeFile) -> Iterator[Pair]:
             break
         yield pair
     if count != tree.entries:
-        raise BadData(f"{file.path} is corrupt: it states {tree.entries} entries, {count} or more came.")
+        raise BadData(f"{file.path} is corrupt: it states {tree.entries} entries, {count} or more were found.")
 
 
 def _tree(file: ByteRangeFile) -> _Tree:
     """The root of the later transaction."""
     start = file.read(0, _HEADER + 136)
     if len(start) < _HEADER + 136 or struct.unpack_from("<I", start, _HEADER)[0] != _MAGIC:
-        raise BadData(f"{file.path} is no LMDB file (or was written on a big-endian machine); expected a data.mdb.")
+        raise BadData(f"{file.path} is not an LMDB file (or was written on a big-endian machine); expected a data.mdb.")
     found: list[tuple[int, _Tree]] = []
     page = struct.unpack_from("<I", start, _HEADER + 24)[0]
     if page not in {1 << bits for bits in range(9, 17)}:
@@ -121,7 +121,7 @@ def _leaf(file: ByteRangeFile, tree: _Tree, page: bytes, start: int, places: tup
     for place in places:
         low, high, flags, keyed = _NODE.unpack_from(page, place)
         if flags & (_SUB | _DUPLICATES):
-            raise BadData(f"{file.path} holds databases within the database (or is corrupt), which no picture needs.")
+            raise BadData(f"{file.path} holds databases within the database (or is corrupt), which no image needs.")
         after, length = place + 8 + keyed, low | high << 16
         if after > tree.page:
             raise BadData(f"{file.path} is corrupt: a key of {keyed} bytes leaves its page.")

@@ -1,4 +1,4 @@
-"""LSUN as its authors publish it: one LMDB for each category and part, encoded pictures as values.
+"""LSUN as its authors publish it: one LMDB for each category and part, encoded images as values.
 
 Reference:
     | LSUN: construction of a large-scale image dataset using deep learning with humans in the loop
@@ -39,10 +39,10 @@ class _Base:
 
 
 class LsunReader:
-    """An LMDB of encoded pictures, such as ``bedroom_train_lmdb``, or a folder of several.
+    """An LMDB of encoded images, such as ``bedroom_train_lmdb``, or a folder of several.
 
     Part: ``_train`` in the folder's name is train, ``_val`` and ``test`` are test. Label: the category before it
-    (``bedroom``); none where the folder is called otherwise. A picture is called by its key, after the folder's
+    (``bedroom``); none where the folder is called otherwise. An image is called by its key, after the folder's
     name where there are several. Listing walks the tree of keys only; no library is needed, and nothing is locked.
 
     Raises:
@@ -89,7 +89,9 @@ class LsunReader:
                     self._keys.add(pair.key)
                 else:
                     name = self._name(number, pair.key.decode("utf-8", "backslashreplace"))
-                    self._faults.append(Fault(name, "its value lies beyond the file" if pair.length else "it is empty"))
+                    self._faults.append(
+                        Fault(name, "its value is beyond the end of the file" if pair.length else "it is empty")
+                    )
         finally:
             file.close()
 

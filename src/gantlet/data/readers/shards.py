@@ -39,14 +39,14 @@ class ShardReader:
     """Tar shards of WebDataset on this machine: a file, a folder of them, ``a-*.tar``, ``a-{000..009}.tar``, or a list.
 
     A list is a text file with one path, pattern or range a line, relative to the list.
-    Of each sample the picture is the first member with a picture's ending; members without one are passed over.
+    Of each sample the image is the first member with an image's ending; members without one are skipped.
     Part: from the shard's name or its folder's (``…-train-000.tar``, ``test/000.tar``);
     shards of validation are the test part where there is no other, else they are left out. Label: the text of the
     sample's ``.cls`` (a number or a word), else ``label`` or ``cls`` of its ``.json``, else none; a negative number is none.
-    Only headers and labels are read when it is opened; a picture is read at its place.
+    Only headers and labels are read when it is opened; an image is read at its place.
 
     Raises:
-        BadData: No shard there, an address, or a shard that is truncated, corrupt, compressed, or no tar file.
+        BadData: No shard there, an address, or a shard that is truncated, corrupt, compressed, or not a tar file.
     """
 
     def __init__(self, path: str) -> None:
@@ -65,7 +65,7 @@ class ShardReader:
         for number in range(len(shards)):
             self._list(number)
         if not len(self._ranges):
-            raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(image_extensions()))}).")
+            raise BadData(f"{path}: {len(shards)} shards hold no image ({', '.join(sorted(image_extensions()))}).")
         self._label_names = list(self._labels)
         self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
@@ -109,21 +109,21 @@ class ShardReader:
             file.close()
 
     def _add(self, number: int, file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
-        picture = next(
+        image = next(
             (member for ending, member in sample if f".{ending.rpartition('.')[2]}" in image_extensions()), None
         )
-        if picture is None:
+        if image is None:
             return
-        reason = _fault(picture, seen)
+        reason = _fault(image, seen)
         label = "" if reason else _label(file, sample)
         if label is None:
             reason = "the file with its label holds none"
         if reason:
-            self._faults.append(Fault(self._name(number, picture.name.decode("utf-8", "backslashreplace")), reason))
+            self._faults.append(Fault(self._name(number, image.name.decode("utf-8", "backslashreplace")), reason))
             return
-        seen.add(hash(picture.name))
-        self._ranges.add(number, offset=picture.offset, length=picture.length)
-        self._names.add(picture.name)
+        seen.add(hash(image.name))
+        self._ranges.add(number, offset=image.offset, length=image.length)
+        self._names.add(image.name)
         self._codes.append(self._labels.setdefault(label or "", len(self._labels)))
 
     def _entry(self, place: int) -> Entry:
@@ -143,12 +143,12 @@ def _named(members: Iterator[TarMember]) -> Iterator[tuple[bytes, str, TarMember
             yield match[1], match[2].decode("utf-8", "backslashreplace").lower(), member
 
 
-def _fault(picture: TarMember, seen: set[int]) -> str:
-    if picture.fault:
-        return picture.fault
-    if not picture.length:
+def _fault(image: TarMember, seen: set[int]) -> str:
+    if image.fault:
+        return image.fault
+    if not image.length:
         return "it is empty"
-    return "a picture of the same name stood before in this shard" if hash(picture.name) in seen else ""
+    return "an image of the same name stood before in this shard" if hash(image.name) in seen else ""
 
 
 def _label(file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]]) -> str | None:
@@ -157,7 +157,7 @@ def _label(file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]]) -> str 
         if ending == "cls":
             text = file.read(member.offset, member.length) if member.length <= _LONGEST_LABEL else b""
             word = _word(text.decode("utf-8", "replace"))
-            return "" if _NONE.fullmatch(word) else word or None  # a negative number is no class
+            return "" if _NONE.fullmatch(word) else word or None  # a negative number is not a class
     for ending, member in sample:
         if ending == "json":
             return _label_in_json(file.read(member.offset, member.length) if member.length <= _LONGEST_JSON else b"")

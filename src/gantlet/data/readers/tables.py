@@ -1,4 +1,4 @@
-"""Tables with a column of pictures: Parquet, and the folders of Hugging Face's ``datasets``; by PyArrow alone.
+"""Tables with a column of images: Parquet, and the folders of Hugging Face's ``datasets``; by PyArrow alone.
 
 Reference:
     | Apache Parquet, https://parquet.apache.org/docs/file-format/
@@ -39,7 +39,7 @@ _WANTED = "Parquet files, or a folder that Hugging Face's save_to_disk wrote"
 
 @dataclass(frozen=True)
 class _File:
-    """A table, where its pictures and labels stand, and to which part it belongs."""
+    """A table, where its images and labels stand, and to which part it belongs."""
 
     name: str
     table: TableFile
@@ -51,14 +51,14 @@ class _File:
 class TableReader:
     """A Parquet file, a folder of them (as on the hub), or a folder written by ``save_to_disk`` of ``datasets``.
 
-    Pictures: the column that the schema calls an Image, else the only one of the usual names or forms: encoded bytes,
+    Images: the column that the schema calls an Image, else the only one of the usual names or forms: encoded bytes,
     a struct of ``bytes`` and ``path``, or nested lists of pixels [H, W] or [H, W, C]. Part: from the split's, file's
     or folder's name; validation is the test part where there is no other, else it is left out. Label: the column
     ``label`` (or ``labels``, ``fine_label``, ``class``, …), by its class names where the schema has them.
     Rows are read by row group, of which four stay in memory.
 
     Raises:
-        BadData: No table there, one that is truncated or corrupt, without pictures, or with labels that have no name.
+        BadData: No table there, one that is truncated or corrupt, without images, or with labels that have no name.
     """
 
     endings: ClassVar[tuple[str, ...]] = (".parquet",)
@@ -113,7 +113,7 @@ class TableReader:
                 file.table.close()
 
     def _group(self, number: int, group: int) -> Any:
-        """The pictures of a row group, from the few that were read last."""
+        """The images of a row group, from the few that were read last."""
         import pyarrow as pa
 
         key = (number, group)
@@ -181,7 +181,7 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise BadData(f"{file} is no JSON ({error}).") from None
+        raise BadData(f"{file} is not JSON ({error}).") from None
     if not isinstance(found, dict):
         raise BadData(f"{file} holds a {type(found).__name__}; expected an object.")
     return found
@@ -217,7 +217,7 @@ def _raw(value: Any) -> Raw:
     """A cell as an encoded file or as pixels."""
     if isinstance(value, dict):
         if value.get("bytes") is None and value.get("path"):
-            raise BadPicture("its row holds a path, but not the picture itself")
+            raise BadPicture("its row holds a path, but not the image itself")
         value = value.get("bytes")
     if value is None or not len(value):
         raise BadPicture("its row is empty")

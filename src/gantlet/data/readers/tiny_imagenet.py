@@ -29,11 +29,11 @@ _WANTED = "tiny-imagenet-200 with train/CLASS/images, val/images and val/val_ann
 class TinyImageNetReader:
     """The folder ``tiny-imagenet-200`` or its zip archive.
 
-    Part: ``train`` is train, ``val`` is test (by ``val_annotations.txt``); the unlabelled pictures below ``test`` are
+    Part: ``train`` is train, ``val`` is test (by ``val_annotations.txt``); the unlabelled images below ``test`` are
     not used. Label: the class, as ``n01443537``; its English words are in ``facts["words"]`` if ``words.txt`` is there.
 
     Raises:
-        BadData: Another layout, a damaged archive, or annotations that name other pictures than there are.
+        BadData: Another layout, a damaged archive, or annotations that name other images than there are.
     """
 
     marks: ClassVar[tuple[str, ...]] = ("wnids.txt", "*/wnids.txt")
@@ -49,7 +49,7 @@ class TinyImageNetReader:
             raise
         if not train:
             self._files.close()
-            raise BadData(f"{path} holds no pictures below train; expected {_WANTED}.")
+            raise BadData(f"{path} holds no images below train; expected {_WANTED}.")
         self.entries: Sequence[Entry] = [*train, *test]
         classes = {entry.label for entry in train}
         strange = sorted({entry.label for entry in test} - classes)
@@ -124,7 +124,7 @@ class _Zip:
             self._infos = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
         # A damaged table of contents leads zipfile to many an error: BadZipFile, struct.error, UnicodeDecodeError, …
         except Exception as error:
-            raise BadData(f"{path} is truncated, damaged, or no zip archive ({error}); get it again.") from error
+            raise BadData(f"{path} is truncated, damaged, or not a zip archive ({error}); get it again.") from error
         self._path = path
         top = next((name.partition("train/")[0] for name in sorted(self._infos) if "train/" in name), "")
         self._infos = {name.removeprefix(top): info for name, info in self._infos.items() if name.startswith(top)}
@@ -173,10 +173,10 @@ def _train_entry(name: str) -> Entry | None:
 
 
 def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) -> list[Entry]:
-    """The pictures of ``val``, each with its label.
+    """The images of ``val``, each with its label.
 
     Raises:
-        BadData: Pictures that are not annotated, or annotations without a picture; with counts.
+        BadData: Images that are not annotated, or annotations without an image; with counts.
     """
     held = [
         name
@@ -188,21 +188,21 @@ def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) 
     if nameless or missing:
         first = min(nameless or missing)
         raise BadData(
-            f"{source}: {_ANNOTATIONS} disagrees: of {len(there)} pictures {len(nameless)} are not annotated, of "
-            f"{len(labels)} annotations {len(missing)} have no picture; the first is {first[:60]}. Get the set again."
+            f"{source}: {_ANNOTATIONS} disagrees: of {len(there)} images {len(nameless)} are not annotated, of "
+            f"{len(labels)} annotations {len(missing)} have no image; the first is {first[:60]}. Get the set again."
         )
     return [Entry(name, labels[posixpath.basename(name)], "test") for name in held]
 
 
 def _annotations(files: _Files) -> dict[str, str]:
-    """The class of each picture of ``val``; the four numbers of the box after it are not used."""
+    """The class of each image of ``val``; the four numbers of the box after it are not used."""
     if _ANNOTATIONS not in files.names():
         raise BadData(f"There is no {_ANNOTATIONS}; expected {_WANTED}.")
     labels: dict[str, str] = {}
     for number, line in enumerate(_lines(files, _ANNOTATIONS), start=1):
         name, *rest = line.split() or [""]
         if name and (not rest or labels.setdefault(name, rest[0]) != rest[0]):
-            raise BadData(f"{_ANNOTATIONS}, line {number}: '{line[:60]}' is not a picture's name and its one class.")
+            raise BadData(f"{_ANNOTATIONS}, line {number}: '{line[:60]}' is not an image's name and its one class.")
     return labels
 
 
@@ -216,4 +216,4 @@ def _lines(files: _Files, name: str) -> list[str]:
     try:
         return files.read(name).decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise BadData(f"{name} is no UTF-8 text (byte {error.start}).") from None
+        raise BadData(f"{name} is not UTF-8 text (byte {error.start}).") from None
