@@ -108,3 +108,13 @@ def test_a_source_is_a_name_or_a_kind_and_a_path(place: Path) -> None:
     for words in ("pictures/cats", "", "folder:"):
         with pytest.raises(BadData, match=r"is not a data set \(mnist, .*mine\); for files of your own write folder:"):
             data_dir.locate(words)
+
+
+def test_a_file_given_without_its_reader_is_told_which_one(tmp_path: Path) -> None:
+    for path, words in (
+        ("faces.zip", "write zip:faces.zip"),
+        ("a/b.tar.gz", "write tar:a/b.tar.gz"),
+        ("x", "write folder:x"),
+    ):
+        with pytest.raises(BadData, match=words):
+            data_dir.locate(path)

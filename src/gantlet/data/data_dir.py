@@ -16,6 +16,7 @@ from gantlet.errors import BadData, BadValue
 
 from .dataset_card import DatasetCard, card_or_none
 from .files import named_path
+from .readers.base import reader_for
 
 __all__ = ["Located", "content_of", "find_raw", "folder", "have", "locate", "root"]
 
@@ -124,7 +125,10 @@ def locate(source: str) -> Located:
     known = card_or_none(source)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
-        raise BadData(f"'{source}' is not a data set ({names}); for files of your own write folder:{source or 'PATH'}.")
+        reader = reader_for(Path(source)) or "folder"
+        raise BadData(
+            f"'{source}' is not a data set ({names}); for files of your own write {reader}:{source or 'PATH'}."
+        )
     return Located(known.reader if known else _OWN_KIND, find_raw(source), known)
 
 

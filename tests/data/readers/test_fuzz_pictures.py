@@ -70,6 +70,10 @@ def pictures() -> dict[str, bytes]:
         "rgb.bmp": encoded(colour, "BMP"),
         "palette.bmp": encoded(colour.quantize(16), "BMP"),
         "bits.bmp": encoded(colour.convert("1"), "BMP"),
+        "colour.ppm": encoded(colour, "PPM"),
+        "deep.pgm": encoded(deep, "PPM"),
+        "bits.pbm": encoded(colour.convert("1"), "PPM"),
+        "clear.avif": encoded(clear, "AVIF", exif=turned),
         "deep.tif": encoded(deep, "TIFF"),
         "print.tif": encoded(colour.convert("CMYK"), "TIFF"),
     }
