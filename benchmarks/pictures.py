@@ -35,9 +35,9 @@ from gantlet.data.base import Dataset
 from gantlet.data.decode import Decoding
 from gantlet.data.framing import Framing
 from gantlet.data.pictures import Pictures
-from gantlet.data.prepare import Recipe, prepare
+from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import FORMAT, PAGE, ShardRecord
-from gantlet.data.shards import Layout, ShardWriter
+from gantlet.data.shards import write_shard
 from gantlet.data.stream import Stream
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
@@ -61,13 +61,13 @@ def preparing(*, rounds: int) -> Section:
     with tempfile.TemporaryDirectory() as name:
         given = os.environ.get("GANTLET_BENCH_PICTURES", "")
         path = Path(given) if given else zip_of_jpegs(Path(name, "made.zip"), 10_000)
-        recipe = Recipe("zip", str(path), Decoding(), Framing(32, 32))
+        recipe = PrepareRecipe("zip", str(path), Decoding(), Framing(32, 32))
         rates: dict[str, list[float]] = {"a plain loop": [], "gantlet, one worker": [], "gantlet, as it comes": []}
         count = 0
         for place in range(rounds):
             for label, workers in (("gantlet, one worker", 1), ("gantlet, as it comes", 0)):
                 began = time.perf_counter()
-                count = len(prepare(recipe, Path(name, f"{place}-{workers}"), workers=workers))
+                count = len(prepare_images(recipe, Path(name, f"{place}-{workers}"), workers=workers))
                 rates[label].append(count / (time.perf_counter() - began))
             began = time.perf_counter()
             np.save(Path(name, f"{place}.npy"), np.stack(list(_plain(path))))
@@ -180,14 +180,11 @@ def write_set(folder: Path, count: int, shape: tuple[int, int, int], *, per_shar
     noise, shards = _noise(1000, shape), []
     for start in range(0, count, per_shard):
         here = min(per_shard, count - start)
-        path = folder / f"all-{start // per_shard:05d}.tar"
-        with ShardWriter(path, Layout(shape, labelled=False), first_key=start) as writer:
-            for place in range(here):
-                writer.add(noise[place % len(noise)])
-            writer.close()
-        shards.append(asdict(ShardRecord(path.name, "", here, writer.sha256)))
+        path = folder / f"all-{start // per_shard:05d}.npy"
+        count, sha256 = write_shard(path, shape, (noise[place % len(noise)] for place in range(here)))
+        shards.append(asdict(ShardRecord(path.name, "", count, sha256)))
     np.save(folder / "labels.npy", np.full(count, -1, np.int32))
-    recipe = asdict(Recipe("made", "noise", Decoding(), Framing(*shape[1:])))
+    recipe = asdict(PrepareRecipe("made", "noise", Decoding(), Framing(*shape[1:])))
     page = {"format": FORMAT, "shape": shape, "classes": [], "bad": 0, "recipe": recipe, "source": {}, "shards": shards}
     (folder / PAGE).write_text(json.dumps(page), encoding="utf-8")
 

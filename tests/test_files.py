@@ -1,14 +1,21 @@
-"""Files appear whole, or not at all."""
+"""Files appear whole, or not at all; a lock is held by one process, and dies with it."""
 
 import errno
+import hashlib
+import io
 import os
+import platform
 import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gantlet.errors import StoreError
-from gantlet.files import replace_whole, write_whole
+from gantlet.files import file_digest, locked, replace_whole, write_whole
 
 
 def test_folders_are_made_and_the_mode_is_the_usual_one(tmp_path: Path) -> None:
@@ -40,3 +47,69 @@ def test_a_device_that_is_full(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left"):
         replace_whole(tmp_path / "x", fill)
     assert not list(tmp_path.iterdir())
+
+
+HOLD = """
+import os, signal, sys
+from pathlib import Path
+from gantlet.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL) if sys.stdin.read() else None
+"""
+
+
+@pytest.mark.parametrize("last_words", ["", "die"])
+def test_a_lock_is_held_by_one_process_and_dies_with_it(last_words: str, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "lock"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with locked(path, wait=False) as holder:
+            assert holder is not None
+            assert (holder.pid, holder.host) == (process.pid, platform.node())
+            assert holder.since.startswith("20")
+        process.communicate(last_words)
+    with locked(path, wait=False) as holder:
+        assert holder is None
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_threads_that_wait_for_a_lock_come_one_by_one(tmp_path: Path) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(number: int) -> None:
+        with locked(tmp_path / "lock") as holder:
+            assert holder is None
+            inside.append(number)
+            most.append(len(inside))
+            time.sleep(0.002)
+            inside.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(40)))
+    assert most == [1] * 40
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"lock cannot be written: .*\. Do this\."):
+        locked(tmp_path / "file" / "lock", advice="Do this.").__enter__()
+
+
+def test_a_lock_file_that_says_nothing_is_of_somebody_unknown(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"):
+        (tmp_path / "lock").write_text("[")
+        with locked(tmp_path / "lock", wait=False) as holder:
+            assert str(holder) == "process 0 on an unknown machine since an unknown time"
+
+
+def test_hashes_of_files(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 9000
+    (tmp_path / "x").write_bytes(content)
+    assert file_digest(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+    assert file_digest(io.BytesIO(content), "md5") == hashlib.md5(content).hexdigest()

@@ -1,21 +1,37 @@
-"""Files appear whole: written beside their place, synced, and renamed into it.
+"""Files appear whole, are held by one process at a time, and are told apart by their hash: each tool once.
 
-A reader meets the old file or the new one, never half of one; what was there before survives a full disk.
+What is written appears whole: beside its place, synced, and renamed into it. A reader meets the old file or the new
+one, never half of one; what was there before survives a full disk.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
+import platform
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from .errors import StoreError
 
-__all__ = ["cache_folder", "read_regular", "replace_whole", "write_whole"]
+__all__ = [
+    "LockHolder",
+    "cache_folder",
+    "file_digest",
+    "locked",
+    "read_regular",
+    "replace_whole",
+    "write_whole",
+]
 
 
 def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -85,6 +101,109 @@ def read_regular(path: Path, *, most: int) -> bytes:
     except OSError as error:
         reason = "it is a link, and links are not followed" if path.is_symlink() else error.strerror or error
         raise StoreError(f"{path} cannot be read: {reason}.") from error
+
+
+@dataclass(frozen=True)
+class LockHolder:
+    """The process that holds a lock, as it wrote itself into the lock file.
+
+    Attributes:
+        pid: Its number; 0 if that is not known.
+        host: The machine it runs on.
+        since: When it took the lock, in UTC (ISO 8601).
+    """
+
+    pid: int = 0
+    host: str = "an unknown machine"
+    since: str = "an unknown time"
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} since {self.since}"
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[LockHolder | None]:
+    """Hold a lock file, which is made and deleted again; other processes and threads that ask for it wait.
+
+    The system releases the lock when the process ends, however it ends. Where the system or the disk has no locks,
+    nobody is kept out.
+
+    Arguments:
+        path: The lock file; missing folders are made.
+        wait: Whether to wait for another holder.
+        advice: What to do if the file cannot be written.
+
+    Yields:
+        None once the lock is held; without ``wait`` its holder, if that is another, and then nothing is held.
+
+    Raises:
+        StoreError: The file cannot be written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with locked(Path(folder, "lock")) as mine, locked(Path(folder, "lock"), wait=False) as other:
+        ...         mine, other is not None and other.pid == os.getpid()
+        (None, True)
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = _lock_file(path, wait=wait)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}. {advice}".rstrip()) from error
+    if handle is None:
+        yield _holder(path)
+        return
+    try:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with suppress(OSError):  # a full disk: the lock holds without its note
+            os.truncate(handle, 0)
+            os.write(handle, json.dumps(asdict(LockHolder(os.getpid(), platform.node(), now))).encode())
+        yield None
+    finally:
+        with suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
+def _lock_file(path: Path, *, wait: bool) -> int | None:
+    """The open, locked file; None if another holds it and is not waited for."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except (ImportError, OSError):  # no locks on this system, or on this disk
+            return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                return handle
+        os.close(handle)  # the holder before deleted this file meanwhile
+
+
+def _holder(path: Path) -> LockHolder:
+    with suppress(OSError, ValueError, TypeError):
+        return LockHolder(**json.loads(path.read_bytes()))
+    return LockHolder()
+
+
+def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] = "sha256") -> str:
+    """The hash of a file, or of what is left of an open one; hexadecimal, read piece by piece.
+
+    Example:
+        >>> file_digest(io.BytesIO(b"abc"), "md5")
+        '900150983cd24fb0d6963f7d28e17f72'
+    """
+    if isinstance(file, Path):
+        with file.open("rb") as content:
+            return file_digest(content, kind)
+    return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
 
 
 def cache_folder(name: str) -> Path:

@@ -16,7 +16,7 @@ from PIL import Image
 
 import loopback
 from gantlet import catalogue
-from gantlet.data.cards import RemoteFile, card
+from gantlet.data.dataset_card import RemoteFile, card
 from gantlet.data.pictures import Pictures
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback
@@ -92,12 +92,12 @@ def test_download_verify_inspect(place: Path, server: Loopback, tmp_path: Path) 
     done = gantlet("data", "verify", "tiny")
     assert done.out.splitlines() == [
         *(f"right    {name}.gz" for name in NAMES),
-        f"10 pictures in {place / 'tiny'}",
+        f"10 images in {place / 'tiny'}",
         "tiny is right.",
     ]
     done = gantlet("data", "inspect", "tiny", "--sheet", "sheet.png")
     assert (done.status, done.err) == (0, "")
-    assert "pictures       10 (6 train, 4 test)" in done.out
+    assert "images         10 (6 train, 4 test)" in done.out
     assert "classes        3: 0 4, 1 3, 2 3" in done.out
     assert "height×width   from 8×8 to 8×8, median 8×8" in done.out
     assert done.out.splitlines()[-1] == "contact sheet -> sheet.png"
@@ -156,25 +156,25 @@ def test_a_stopped_download_says_how_to_go_on(place: Path, monkeypatch: pytest.M
     monkeypatch.setattr("gantlet.data.download.fetch", stop)
     done = gantlet("data", "download", "tiny")
     assert (done.status, done.out) == (130, "")
-    assert done.lines == ["gantlet: stopped; what has come is kept, give the same command again to go on."]
+    assert done.lines == ["gantlet: stopped; what was received is kept, give the same command again to go on."]
 
 
 def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path) -> None:
     gantlet("data", "download", "tiny")
     done = gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "tiny-4x4")
     assert (done.status, done.err) == (0, "")
-    assert done.out == "10 pictures in 3 shards -> tiny-4x4\n"
+    assert done.out == "10 images in 3 shards -> tiny-4x4\n"
     prepared = PreparedSet.open(tmp_path / "tiny-4x4")
-    assert prepared.layout.shape == (1, 4, 4), "grey and 4×4, as on the card"
+    assert prepared.shape == (1, 4, 4), "grey and 4×4, as on the card"
     assert prepared.labels.tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0]
     done = gantlet("data", "prepare", "tiny", "--size", "8", "--colour", "rgb", "--out", "whole")
     assert done.status == 0
     whole = PreparedSet.open(tmp_path / "whole").read(np.arange(6))
     np.testing.assert_array_equal(whole, np.repeat(PIXELS[NAMES[0]][:, None], 3, axis=1))
-    done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--fit", "stretch")
-    assert done.out.startswith("10 pictures in 2 shards -> ")
+    done = gantlet("data", "prepare", f"idx:{place / 'tiny'}", "--size", "4x6", "--resize", "stretch")
+    assert done.out.startswith("10 images in 2 shards -> ")
     cached = Path(done.out.rpartition(" -> ")[2].strip())
-    assert PreparedSet.open(cached).layout.shape == (3, 4, 6)
+    assert PreparedSet.open(cached).shape == (3, 4, 6)
 
 
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
@@ -198,14 +198,14 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
         ("import tiny nowhere", "There is no "),
         ("verify tiny", "`gantlet data download tiny` fetches it"),
         ("inspect tiny", "`gantlet data download tiny` fetches it"),
-        ("inspect pictures", "'pictures' is no data set (mnist, "),
+        ("inspect pictures", "'pictures' is not a data set (mnist, "),
         ("inspect fodler:x", "There is no reader called 'fodler'"),
         ("inspect idx:nowhere", "nowhere"),
         ("inspect idx:~no-such-user/pictures", "~no-such-user/pictures has no home folder"),
         ("inspect idx:nowhere --sheet sheet.jpg", "sheet.jpg does not end in .png"),
         ("prepare idx:nowhere", "nowhere"),
         ("prepare idx:nowhere --per-shard 5", "--per-shard is for a folder of yours: give --out too."),
-        ("prepare idx:nowhere --fit squeeze", "--fit squeeze is not one of crop, pad, stretch"),
+        ("prepare idx:nowhere --resize squeeze", "--resize squeeze is not one of crop, pad, stretch"),
         ("prepare idx:nowhere --colour sepia", "--colour sepia is not one of rgb, grey"),
     ],
 )
@@ -218,3 +218,46 @@ def test_every_command_has_help(command: str) -> None:
     done = gantlet("data", command, "--help")
     assert done.status == 0
     assert f"gantlet data {command}" in done.out
+
+
+def test_old_names_of_options_work_and_are_told(place: Path) -> None:
+    gantlet("data", "download", "tiny")
+    new = gantlet(
+        "data", "prepare", "tiny", "--size", "4x6", "--resize", "pad", "--center-crop", 6, "--max-corrupt", 0.5
+    )
+    old = gantlet("data", "prepare", "tiny", "--size", "4x6", "--fit", "pad", "--precrop", 6, "--max-bad", 0.5)
+    assert (new.status, old.status, new.err) == (0, 0, "")
+    assert new.out == old.out, "the same folder of the cache"
+    assert old.lines == [
+        "gantlet: --fit is called --resize now.",
+        "gantlet: --precrop is called --center-crop now.",
+        "gantlet: --max-bad is called --max-corrupt now.",
+    ]
+    shown = gantlet("data", "prepare", "--help").out
+    assert "--max-corrupt" in shown
+    assert "--max-bad" not in shown
+
+
+def test_inspect_says_what_to_know_before_training(tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    for number in range(3):
+        dark = np.random.default_rng(number).integers(0, 4096, (8, 8)).astype(np.uint16)
+        Image.fromarray(dark).save(tmp_path / "scans" / f"{number}.tif")
+    (tmp_path / "scans" / "3.png").write_bytes(b"x")
+    for name in ("a.nef", "b.nef", "c.pdf", "d.txt"):
+        (tmp_path / "scans" / name).write_bytes(b"x")
+    done = gantlet("data", "inspect", "folder:scans")
+    assert (done.status, done.err) == (0, "")
+    assert "images         3\n" in done.out
+    assert "values         0 to 16 of 255" in done.out
+    assert "skipped        .nef 2, .pdf 1, .txt 1" in done.out
+    assert "faults         1 (25.00% of all; max_corrupt=0.25 passes)" in done.out
+    advice = [line for line in done.out.splitlines() if line.startswith("! ")]
+    assert "of 65,535" in advice[0]
+    assert "will look black" in advice[0]
+    assert "2 files .nef are skipped (raw files of cameras" in advice[1]
+    assert "1 files .pdf" in advice[2]
+    record = json.loads(gantlet("data", "inspect", "folder:scans", "--json").out)
+    assert record["advice"] == [line.removeprefix("! ") for line in advice]
+    assert (record["pictures"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
+    assert record["skipped"] == {".nef": 2, ".pdf": 1, ".txt": 1}

@@ -320,9 +320,11 @@ def test_a_cut_file_is_refused(kind: str) -> None:
 
 
 def test_other_formats_are_not_tried() -> None:
-    others = [encoded(PIXELS, kind) for kind in ("PPM", "ICO", "TGA", "PCX", "EPS", "JPEG2000")]
+    others = [encoded(PIXELS, kind) for kind in ("ICO", "TGA", "PCX", "EPS", "JPEG2000")]
     for raw in (*others, b"RIFF\0\0\0\0WAVEfmt ", b"<svg/>", b"\0"):
-        with pytest.raises(BadPicture, match=r"it is no JPEG, PNG, WebP, GIF, BMP or TIFF: it starts with [0-9a-f]{2}"):
+        with pytest.raises(
+            BadPicture, match=r"it is not an image of a format that is read \(JPEG, .*\): it starts with [0-9a-f]{2}"
+        ):
             Decoding()(raw)
     with pytest.raises(BadPicture, match=r"it is empty \(0 bytes\)"):
         Decoding()(b"")

@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from gantlet.data.files import check_file, named_path, read_bytes
+from gantlet.data.files import check_file, expand_braces, named_path, read_bytes
 from gantlet.errors import BadData
 
 
@@ -43,5 +43,29 @@ def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
 
 def test_a_named_path_is_trimmed_and_never_empty() -> None:
     assert named_path(" a/b.npy ", data="points", wanted="FILE") == Path("a/b.npy")
-    with pytest.raises(BadData, match="The data set 'points' lies in files of your own: give data_path=FILE"):
+    with pytest.raises(BadData, match="The data set 'points' is in files of your own: give data_path=FILE"):
         named_path("", data="points", wanted="FILE")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("a", ["a"]),
+        ("a{8..11}", ["a8", "a9", "a10", "a11"]),
+        ("a{08..11}", ["a08", "a09", "a10", "a11"]),
+        ("{8..010}", ["008", "009", "010"]),
+        ("{2..0}", ["2", "1", "0"]),
+        ("{a,b}{1..2}", ["a1", "a2", "b1", "b2"]),
+        ("{x}", ["{x}"]),
+        ("{000..000}", ["000"]),
+        ("{{1..2}}", ["{1}", "{2}"]),
+    ],
+)
+def test_braces_are_those_of_a_shell(pattern: str, expected: list[str]) -> None:
+    assert expand_braces(pattern) == expected
+
+
+@pytest.mark.parametrize("pattern", ["{0..99999999999}", "{0..999}{0..999}{0..999}", "{a,b}" * 40])
+def test_more_names_than_anybody_has_are_refused(pattern: str) -> None:
+    with pytest.raises(BadData, match=r"[\d,]+ names; expected at most 1,000,000"):
+        expand_braces(pattern)

@@ -18,12 +18,12 @@ from PIL import Image
 
 import loopback
 from gantlet import catalogue
-from gantlet.data import home
-from gantlet.data.cards import Card, RemoteFile, card
+from gantlet.data import data_dir
+from gantlet.data.dataset_card import DatasetCard, RemoteFile, card
 from gantlet.data.decode import Decoding
 from gantlet.data.download import download
 from gantlet.data.framing import Framing
-from gantlet.data.importing import bring, misfit, verify
+from gantlet.data.local_import import import_files, misfit, verify
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.errors import BadData
 from loopback import Loopback
@@ -99,7 +99,7 @@ def lsun(category: str, part: str, count: int, tmp: Path) -> bytes:
 
 
 def miniature(name: str, tmp: Path) -> dict[str, bytes]:
-    """What a publisher serves, by the name of the file: four training pictures and two of the test set."""
+    """What a publisher serves, by the name of the file: four training images and two of the test set."""
     if name in ("mnist", "fashion-mnist"):
         return four()
     if name == "emnist":
@@ -129,7 +129,7 @@ DOWNLOADED = {
 }
 
 
-def small(name: str, files: Mapping[str, bytes], server: Loopback, counts: tuple[int, int]) -> Card:
+def small(name: str, files: Mapping[str, bytes], server: Loopback, counts: tuple[int, int]) -> DatasetCard:
     """The card with the miniature's hashes and numbers, served by this machine."""
     known = card(name)
     assert {file.name for file in known.files} == set(files), "the miniature has the publisher's files"
@@ -144,7 +144,7 @@ def small(name: str, files: Mapping[str, bytes], server: Loopback, counts: tuple
 def test_what_is_downloaded_is_found_and_read(name: str, server: Loopback, tmp_path: Path) -> None:
     known = small(name, miniature(name, tmp_path), server, DOWNLOADED[name])
     download(known)
-    reader = open_reader(known.reader, str(home.find(name)))
+    reader = open_reader(known.reader, str(data_dir.find_raw(name)))
     assert misfit(known, reader) == ""
     framing = Framing(known.height, known.width, precrop=known.precrop)
     decoding = Decoding(colour=known.colour)
@@ -158,7 +158,7 @@ def test_what_is_downloaded_is_found_and_read(name: str, server: Loopback, tmp_p
 def test_of_emnist_the_balanced_split_is_read(server: Loopback, tmp_path: Path) -> None:
     files = miniature("emnist", tmp_path)
     download(small("emnist", files, server, (4, 2)))
-    reader = open_reader("idx", str(home.find("emnist")))
+    reader = open_reader("idx", str(data_dir.find_raw("emnist")))
     with zipfile.ZipFile(io.BytesIO(files["gzip.zip"])) as archive:
         raw = gzip.decompress(archive.read("gzip/emnist-balanced-train-images-idx3-ubyte.gz"))
     lying = np.frombuffer(raw, np.uint8, offset=16).reshape(4, 28, 28)
@@ -168,13 +168,13 @@ def test_of_emnist_the_balanced_split_is_read(server: Loopback, tmp_path: Path) 
 def test_one_database_of_lsun_may_come_alone(tmp_path: Path, server: Loopback) -> None:
     files = miniature("lsun-bedroom", tmp_path)
     known = small("lsun-bedroom", files, server, (4, 2))
-    bring(known, tmp_path / "bedroom_train_lmdb")
-    reader: Reader = open_reader("lsun", str(home.find("lsun-bedroom")))
+    import_files(known, tmp_path / "bedroom_train_lmdb")
+    reader: Reader = open_reader("lsun", str(data_dir.find_raw("lsun-bedroom")))
     assert isinstance(reader.entries[0], Entry)
     assert [entry.part for entry in reader.entries] == ["train"] * 4
     reader.close()
-    with pytest.raises(BadData, match=r"2 pictures in the part 'test', where 'lsun-classroom' has 1"):
-        bring(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
+    with pytest.raises(BadData, match=r"2 images in the part 'test', where 'lsun-classroom' has 1"):
+        import_files(replace(known, name="lsun-classroom", pictures={"test": 1}), tmp_path / "bedroom_val_lmdb")
 
 
 def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
     known = card("celeba")
     small = replace(known, files=tuple(RemoteFile(file.name) for file in known.files), pictures={"train": 4, "test": 2})
     with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
-        bring(small, mine / "img_align_celeba.zip")
+        import_files(small, mine / "img_align_celeba.zip")
     with pytest.raises(BadData, match=r"img_align_celeba.zip it has .* bytes, expected 1,443,490,838"):
-        bring(replace(known, pictures=small.pictures), mine)
-    bring(small, mine)
-    reader = open_reader("celeba", str(home.find("celeba")))
+        import_files(replace(known, pictures=small.pictures), mine)
+    import_files(small, mine)
+    reader = open_reader("celeba", str(data_dir.find_raw("celeba")))
     framed = Framing(small.height, small.width, precrop=small.precrop)(Decoding()(reader.read(0)))
     assert framed.shape == (3, 64, 64)
     reader.close()
@@ -209,8 +209,8 @@ def test_tiny_imagenet_is_imported_from_its_zip(tmp_path: Path) -> None:
     members["tiny-imagenet-200/test/images/test_0.JPEG"] = jpeg(64, 64)
     (tmp_path / "tiny-imagenet-200.zip").write_bytes(zipped(members))
     small = replace(card("tiny-imagenet"), files=(), pictures={"train": 6, "test": 2})
-    bring(small, tmp_path / "tiny-imagenet-200.zip")
-    reader = open_reader("tiny-imagenet", str(home.find("tiny-imagenet")))
+    import_files(small, tmp_path / "tiny-imagenet-200.zip")
+    reader = open_reader("tiny-imagenet", str(data_dir.find_raw("tiny-imagenet")))
     assert [entry.label for entry in reader.entries if entry.part == "test"] == ["n01", "n00"]
     reader.close()
 

@@ -1,9 +1,8 @@
-"""Preparing: each picture once, at its place, whatever the workers; interrupted is uninterrupted; the bad are counted."""
+"""Preparing: each image once, at its place, whatever the workers; interrupted is uninterrupted; the bad are counted."""
 
 from __future__ import annotations
 
 import csv
-import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from gantlet.data.decode import Decoding
 from gantlet.data.framing import Framing
-from gantlet.data.prepare import Recipe, prepare
+from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.errors import BadData, FolderInUse, StoreError
 from image_fixtures import FixtureReader, picture
@@ -30,9 +29,9 @@ def reads() -> Iterator[list[int]]:
     FixtureReader.reads.clear()
 
 
-def recipe(path: str, **more: Any) -> Recipe:
+def recipe(path: str, **more: Any) -> PrepareRecipe:
     sizes = {"height": 6, "width": 8} | {k: more.pop(k) for k in ("height", "width") if k in more}
-    return Recipe(SHELF, path, Decoding(), Framing(**sizes), **more)
+    return PrepareRecipe(SHELF, path, Decoding(), Framing(**sizes), **more)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -44,7 +43,7 @@ def expected(places: range | list[int]) -> np.ndarray:
 
 
 def test_every_picture_stands_at_its_place(tmp_path: Path) -> None:
-    found = prepare(recipe("23,classes=4", per_shard=5), tmp_path / "out")
+    found = prepare_images(recipe("23,classes=4", per_shard=5), tmp_path / "out")
     assert [shard.count for shard in found.shards] == [5, 5, 5, 5, 3]
     np.testing.assert_array_equal(found.read(np.arange(23)), expected(range(23)))
     assert found.classes == ("class0", "class1", "class2", "class3")
@@ -54,7 +53,7 @@ def test_every_picture_stands_at_its_place(tmp_path: Path) -> None:
 
 
 def test_parts_of_the_source_are_kept_apart(tmp_path: Path) -> None:
-    found = prepare(recipe("11,parts", per_shard=3), tmp_path / "out")
+    found = prepare_images(recipe("11,parts", per_shard=3), tmp_path / "out")
     for part, first in (("train", 0), ("test", 1), ("", 2)):
         np.testing.assert_array_equal(found.read(found.numbers(part)), expected(list(range(first, 11, 3))))  # type: ignore[arg-type]
     assert {shard.file.partition("-")[0] for shard in found.shards} == {"train", "test", "all"}
@@ -63,19 +62,19 @@ def test_parts_of_the_source_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_pictures_are_framed(tmp_path: Path) -> None:
-    found = prepare(recipe("4", height=6, width=6), tmp_path / "out")
+    found = prepare_images(recipe("4", height=6, width=6), tmp_path / "out")
     np.testing.assert_array_equal(found.read(np.arange(4)), expected(range(4))[..., 1:7])
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_files_do_not_depend_on_the_workers(workers: int, tmp_path: Path) -> None:
-    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "a", workers=2, max_bad=0.1)
-    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "b", workers=workers, max_bad=0.1)
+    prepare_images(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "a", workers=2, max_corrupt=0.1)
+    prepare_images(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "b", workers=workers, max_corrupt=0.1)
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
 def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
-    found = prepare(recipe("20,bad=3+8,faults=1,classes=2", per_shard=4), tmp_path / "out", max_bad=0.2)
+    found = prepare_images(recipe("20,bad=3+8,faults=1,classes=2", per_shard=4), tmp_path / "out", max_corrupt=0.2)
     good = [place for place in range(20) if place not in (3, 8)]
     np.testing.assert_array_equal(found.read(np.arange(18)), expected(good))
     assert found.labels.tolist() == [place % 2 for place in good]
@@ -83,7 +82,7 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
     assert found.page["bad"] == 3
     with (tmp_path / "out" / "bad.csv").open(encoding="utf-8") as file:
         assert list(csv.reader(file)) == [
-            ["picture", "reason"],
+            ["image", "reason"],
             ["loop0", "a link to itself"],
             ["3.png", "it was made to fail"],
             ["8.png", "it was made to fail"],
@@ -91,7 +90,7 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "max_bad", "enough"),
+    ("path", "max_corrupt", "enough"),
     [
         pytest.param("10000,bad=77", 0.0001, True, id="one in ten thousand"),
         pytest.param("10000,bad=77+78", 0.0001, False, id="two in ten thousand"),
@@ -101,29 +100,31 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_too_many_bad_pictures_are_an_error_above_the_stated_share(
-    path: str, max_bad: float, enough: bool, tmp_path: Path
+    path: str, max_corrupt: float, enough: bool, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     if enough:
-        assert prepare(recipe(path), out, max_bad=max_bad).page["bad"] in (1, 2)
+        assert prepare_images(recipe(path), out, max_corrupt=max_corrupt).page["bad"] in (1, 2)
         return
-    with pytest.raises(BadData, match=r"cannot be read.*max_bad=.*The first: .*\.png: it was made to fail.*bad\.csv"):
-        prepare(recipe(path), out, max_bad=max_bad)
+    with pytest.raises(
+        BadData, match=r"cannot be read.*max_corrupt=.*The first: .*\.png: it was made to fail.*bad\.csv"
+    ):
+        prepare_images(recipe(path), out, max_corrupt=max_corrupt)
     assert (out / "bad.csv").is_file()
     assert not (out / PAGE).exists()
 
 
 def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -> None:
     bad = "+".join(str(place) for place in range(40))
-    with pytest.raises(BadData, match=r"after 2000 of them, more than max_bad=0.0001"):
-        prepare(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_bad=0.0001)
+    with pytest.raises(BadData, match=r"after 2000 of them, more than max_corrupt=0.0001"):
+        prepare_images(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_corrupt=0.0001)
     assert len(reads) < 10_000
 
 
 def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
     tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_bad=0.1)
+    whole = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_corrupt=0.1)
     reads.clear()
 
     def interrupt(done: int, total: int) -> None:
@@ -131,32 +132,34 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_bad=0.1, notify=interrupt)
+        prepare_images(
+            recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
+        )
     before = list(reads)
     assert 10 <= len(before) < 30
-    done = {path.name for path in (tmp_path / "out" / "progress").glob("*.tar.json")}
+    done = {path.name for path in (tmp_path / "out" / "progress").glob("*.npy.json")}
     assert done
     reads.clear()
-    again = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_bad=0.1)
-    finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
+    again = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
+    finished = [place for place in range(30) if f"all-{place // 5:05d}.npy.json" in done]
     assert set(finished).isdisjoint(reads)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert again.page == whole.page
 
 
 def test_what_was_mended_after_a_refusal_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BadData, match="1 of 30 pictures"):
-        prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
+    with pytest.raises(BadData, match="1 of 30 images"):
+        prepare_images(recipe("30,bad=7", per_shard=5), tmp_path / "out")
     monkeypatch.setattr(FixtureReader, "read", lambda self, place: picture(place))
-    found = prepare(recipe("30,bad=7", per_shard=5), tmp_path / "out")
+    found = prepare_images(recipe("30,bad=7", per_shard=5), tmp_path / "out")
     np.testing.assert_array_equal(found.read(np.arange(30)), expected(range(30)))
     assert found.page["bad"] == 0
 
 
 def test_a_whole_set_is_opened_without_reading(tmp_path: Path, reads: list[int]) -> None:
-    prepare(recipe("8"), tmp_path / "out")
+    prepare_images(recipe("8"), tmp_path / "out")
     reads.clear()
-    assert len(prepare(recipe("8"), tmp_path / "out")) == 8
+    assert len(prepare_images(recipe("8"), tmp_path / "out")) == 8
     assert reads == []
 
 
@@ -164,47 +167,49 @@ def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("everything")
     with pytest.raises(FolderInUse, match=r"is not empty.*give another folder"):
-        prepare(recipe("8"), tmp_path / "mine")
+        prepare_images(recipe("8"), tmp_path / "mine")
     assert content(tmp_path / "mine") == {"thesis.tex": b"everything"}
-    prepare(recipe("8"), tmp_path / "out")
+    prepare_images(recipe("8"), tmp_path / "out")
     before = content(tmp_path / "out")
     with pytest.raises(FolderInUse, match="prepared otherwise"):
-        prepare(recipe("8", height=3), tmp_path / "out")
+        prepare_images(recipe("8", height=3), tmp_path / "out")
     assert content(tmp_path / "out") == before
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantlet.data.prepare.shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000})())
-    with pytest.raises(StoreError, match=r"The prepared pictures take .* GB, and .* has .* GB free"):
-        prepare(recipe("8"), tmp_path / "out")
+    with pytest.raises(StoreError, match=r"The prepared images take .* GB, and .* has .* GB free"):
+        prepare_images(recipe("8"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_source_without_pictures_says_so(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"holds no pictures. The first: loop0: a link to itself"):
-        prepare(recipe("0,faults=2"), tmp_path / "out")
+    with pytest.raises(BadData, match=r"holds no images. The first: loop0: a link to itself"):
+        prepare_images(recipe("0,faults=2"), tmp_path / "out")
 
 
 def test_a_notice_counts_every_picture(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    prepare(recipe("700,bad=3", per_shard=300), tmp_path / "out", notify=lambda done, total: seen.append((done, total)))
+    prepare_images(
+        recipe("700,bad=3", per_shard=300), tmp_path / "out", notify=lambda done, total: seen.append((done, total))
+    )
     assert seen[-1] == (700, 700)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
 def test_a_set_is_reopened_by_its_folder_alone(tmp_path: Path) -> None:
-    prepare(recipe("8,classes=2"), tmp_path / "out")
+    prepare_images(recipe("8,classes=2"), tmp_path / "out")
     (tmp_path / "out").rename(tmp_path / "moved")
     found = PreparedSet.open(tmp_path / "moved")
     np.testing.assert_array_equal(found.read(np.array([7, 0])), expected([7, 0]))
 
 
 def test_small_sets_are_cut_into_work_for_several(tmp_path: Path) -> None:
-    found = prepare(recipe("700"), tmp_path / "out")
+    found = prepare_images(recipe("700"), tmp_path / "out")
     assert [shard.count for shard in found.shards] == [250, 250, 200]
 
 
-def test_what_has_no_class_has_none_in_the_shards_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = FixtureReader.__init__
 
     def init(reader: FixtureReader, path: str) -> None:
@@ -212,20 +217,18 @@ def test_what_has_no_class_has_none_in_the_shards_either(tmp_path: Path, monkeyp
         reader.entries = [*reader.entries[:-1], replace(reader.entries[-1], label="")]
 
     monkeypatch.setattr(FixtureReader, "__init__", init)
-    found = prepare(recipe("4,classes=2"), tmp_path / "out")
-    with tarfile.open(tmp_path / "out" / found.shards[0].file) as shard:
-        written = [int(shard.extractfile(name).read()) for name in shard.getnames() if name.endswith(".cls")]  # type: ignore[union-attr]
-    assert written == found.labels.tolist() == [0, 1, 0, -1]
+    found = prepare_images(recipe("4,classes=2"), tmp_path / "out")
+    assert found.labels.tolist() == [0, 1, 0, -1]
 
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
-    prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)
-    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_bad=0\.05 allows"):
-        prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.05)
-    assert len(prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)) == 18
+    prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)
+    with pytest.raises(BadData, match=r"2 of 20 images .* more than max_corrupt=0\.05 allows"):
+        prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.05)
+    assert len(prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)) == 18
 
 
 def test_a_stop_before_anything_was_written_leaves_a_free_folder(tmp_path: Path) -> None:
     (tmp_path / "out" / "progress").mkdir(parents=True)
     (tmp_path / "out" / "progress" / ".plan.json.abc").write_bytes(b"{")
-    assert len(prepare(recipe("3"), tmp_path / "out")) == 3
+    assert len(prepare_images(recipe("3"), tmp_path / "out")) == 3

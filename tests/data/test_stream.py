@@ -1,4 +1,4 @@
-"""Streams: the pictures that were asked for, whoever reads them and whenever; nothing else stays in memory."""
+"""Streams: the images that were asked for, whoever reads them and whenever; nothing else stays in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from gantlet.data.base import Dataset, Pool
 from gantlet.data.prepared import FORMAT, PAGE, PreparedSet, ShardRecord
 from gantlet.data.readers.base import Part
-from gantlet.data.shards import Layout, ShardWriter
+from gantlet.data.shards import write_shard
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData
 from gantlet.training.batch_loader import BatchLoader
@@ -27,15 +27,12 @@ SHAPE = (3, 4, 5)
 
 
 def prepared(folder: Path, counts: Sequence[tuple[Part, int]]) -> tuple[PreparedSet, NDArray[np.uint8]]:
-    """A set written by hand, shard by shard, and all of its pictures in order."""
+    """A set written by hand, shard by shard, and all of its images in order."""
     x = np.random.default_rng(1).integers(0, 256, (sum(n for _, n in counts), *SHAPE), dtype=np.uint8)
-    layout, shards, start = Layout(SHAPE, labelled=False), [], 0
+    shards, start = [], 0
     for place, (part, count) in enumerate(counts):
-        with ShardWriter(folder / f"{place}.tar", layout, first_key=start) as writer:
-            for one in x[start : start + count]:
-                writer.add(one)
-            writer.close()
-        shards.append(ShardRecord(f"{place}.tar", part, count, writer.sha256))
+        _, sha256 = write_shard(folder / f"{place}.npy", SHAPE, x[start : start + count])
+        shards.append(ShardRecord(f"{place}.npy", part, count, sha256))
         start += count
     np.save(folder / "labels.npy", np.full(len(x), -1, np.int32))
     page = {"format": FORMAT, "shape": SHAPE, "classes": [], "shards": [asdict(shard) for shard in shards]}
@@ -65,15 +62,15 @@ def test_pictures_are_numbered_through_all_shards(whole: tuple[PreparedSet, NDAr
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        pytest.param(lambda folder: (folder / "2.tar").unlink(), "2.tar is missing", id="missing"),
-        pytest.param(lambda folder: (folder / "2.tar").write_bytes(b"x" * 99), "2.tar was cut or changed", id="cut"),
+        pytest.param(lambda folder: (folder / "2.npy").unlink(), "2.npy is missing", id="missing"),
+        pytest.param(lambda folder: (folder / "2.npy").write_bytes(b"x" * 99), "2.npy was cut or changed", id="cut"),
         pytest.param(lambda folder: (folder / PAGE).write_text("{"), "holds no prepared set", id="page"),
         pytest.param(lambda folder: (folder / PAGE).unlink(), "gantlet data prepare SOURCE --out", id="no page"),
         pytest.param(
             lambda folder: (folder / PAGE).write_text(
-                (folder / PAGE).read_text().replace('"format": 1', '"format": 9')
+                (folder / PAGE).read_text().replace('"format": 2', '"format": 9')
             ),
-            "prepared in format 9, this is 1",
+            "prepared by another version of gantlet .format 9, expected 2..*gantlet data prepare SOURCE",
             id="format",
         ),
     ],
@@ -88,16 +85,16 @@ def test_a_set_that_is_not_whole_is_refused(
 
 
 def test_verify_finds_one_flipped_bit(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
-    path = whole[0].folder / "2.tar"
+    path = whole[0].folder / "2.npy"
     content = bytearray(path.read_bytes())
-    content[700] ^= 1
+    content[150] ^= 1
     path.write_bytes(content)
-    assert PreparedSet.open(whole[0].folder).verify() == ["2.tar"]
+    assert PreparedSet.open(whole[0].folder).verify() == ["2.npy"]
 
 
 def test_labels_that_do_not_belong_are_refused(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:
     np.save(whole[0].folder / "labels.npy", np.zeros(4, np.int32))
-    with pytest.raises(BadData, match="4 labels for 17 pictures"):
+    with pytest.raises(BadData, match="4 labels for 17 images"):
         _ = whole[0].labels
 
 
@@ -163,3 +160,13 @@ def test_streamed_and_resident_pools_give_the_same_batches_from_any_step(
         streamed = Dataset(torch.from_numpy(x[:2]), test, streamed=Stream(found, numbers), flips=True)
         for update, batch in zip(range(begin, 9), batches(streamed, range(begin, 9)), strict=True):
             assert batch.equal(once[update])
+
+
+def test_a_set_of_the_earlier_format_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    """Tar files with an image every so many bytes."""
+    shard = {"file": "all-00000.tar", "part": "", "count": 2, "sha256": "00"}
+    page = {"format": 1, "shape": [3, 4, 5], "classes": ["a"], "shards": [shard]}
+    (tmp_path / PAGE).write_text(json.dumps(page), encoding="utf-8")
+    (tmp_path / "all-00000.tar").write_bytes(bytes(2 * 2048 + 1024))
+    with pytest.raises(BadData, match=r"format 1, expected 2\)\. Delete it, and prepare the images again"):
+        PreparedSet.open(tmp_path)

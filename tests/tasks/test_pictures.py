@@ -18,7 +18,7 @@ from PIL import Image
 
 import terminal
 from gantlet import catalogue
-from gantlet.data.cards import card
+from gantlet.data.dataset_card import card
 from gantlet.data.pictures import Pictures
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.store import Store
@@ -171,7 +171,7 @@ def test_streamed_and_resident_runs_end_with_the_same_bits(tmp_path: Path) -> No
     ("words", "reason"),
     [
         (("folder:nothing", "vanilla"), "There is no folder"),
-        (("folder:empty", "vanilla"), "no pictures"),
+        (("folder:empty", "vanilla"), "no images"),
         (("folder:pictures", "vanilla", "size=30"), "30"),
         (("folder:pictures", "vanilla", "precrop=64"), "smaller than the crop of 64 × 64 pixels"),
         (("zip:cut.zip", "vanilla"), "cut.zip"),

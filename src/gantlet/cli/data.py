@@ -1,19 +1,19 @@
-"""``gantlet data``: named data sets, and pictures of one's own: list, download, import, prepare, inspect, verify."""
+"""``gantlet data``: named data sets, and images of one's own: list, download, import, prepare, inspect, verify."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from gantlet.errors import BadData, BadValue
 
 if TYPE_CHECKING:
-    from gantlet.data.importing import Verification
     from gantlet.data.inspect import Inspection
+    from gantlet.data.local_import import Verification
 
 __all__ = [
     "data_app",
@@ -25,15 +25,16 @@ __all__ = [
     "verify_command",
 ]
 
-data_app = typer.Typer(name="data", help="Named data sets and pictures of your own: get, check, prepare, look at.")
+data_app = typer.Typer(name="data", help="Named data sets and images of your own: get, check, prepare, look at.")
 
+_V = TypeVar("_V", str, int, float)
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _Source = Annotated[str, typer.Argument(help="A data set's name, or KIND:PATH such as folder:DIR.")]
 
 
 @data_app.callback(invoke_without_command=True)
 def _about(context: typer.Context) -> None:
-    """Named data sets and pictures of your own: get, check, prepare, look at. Alone, it lists the data sets."""
+    """Named data sets and images of your own: get, check, prepare, look at. Alone, it lists the data sets."""
     if context.invoked_subcommand is None:
         list_command()
 
@@ -45,11 +46,11 @@ def list_command() -> None:
     from rich.table import Table
 
     from gantlet import catalogue
-    from gantlet.data import home
-    from gantlet.data.cards import card
+    from gantlet.data import data_dir
+    from gantlet.data.dataset_card import card
 
-    have = home.have()
-    table = Table("name", "here", "pictures", "size", "download", "licence", box=None, pad_edge=False)
+    have = data_dir.have()
+    table = Table("name", "here", "images", "size", "download", "licence", box=None, pad_edge=False)
     for name in catalogue.names("card"):
         known = card(name)
         here = "yes" if (known.made_from or name) in have else "no"
@@ -60,7 +61,7 @@ def list_command() -> None:
         table.add_row(name, "yes", "", "", "", "shards of your own")
     console = Console()
     console.print(table)
-    console.print(f"Files lie in {home.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
+    console.print(f"Files are stored in {data_dir.root()} (set GANTLET_DATA to change that).", soft_wrap=True)
 
 
 @data_app.command("download")
@@ -71,14 +72,18 @@ def download_command(
     ] = "",
 ) -> None:
     """Download a named data set, or shards; given again, it goes on where it stopped."""
-    from gantlet.data.cards import card
+    from gantlet.data.dataset_card import card
     from gantlet.data.download import download, download_list, read_list
 
     try:
-        with _bytes_bar() as tell:
-            place = download_list(name, read_list(urls), tell=tell) if urls else download(card(name), tell=tell)
+        with _bytes_bar() as progress:
+            place = (
+                download_list(name, read_list(urls), progress=progress)
+                if urls
+                else download(card(name), progress=progress)
+            )
     except KeyboardInterrupt:
-        typer.echo("gantlet: stopped; what has come is kept, give the same command again to go on.", err=True)
+        typer.echo("gantlet: stopped; what was received is kept, give the same command again to go on.", err=True)
         raise
     typer.echo(f"{name} -> {place}")
 
@@ -90,23 +95,24 @@ def import_command(
     copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the files, or only link to them.")] = False,
 ) -> None:
     """Take a data set that you already have, if it is the one that the card describes."""
-    from gantlet.data.cards import card
-    from gantlet.data.importing import bring
+    from gantlet.data.dataset_card import card
+    from gantlet.data.local_import import import_files
 
-    typer.echo(f"{name} -> {bring(card(name), path, copy=copy)}")
+    typer.echo(f"{name} -> {import_files(card(name), path, copy=copy)}")
 
 
 @data_app.command("inspect")
 def inspect_command(
     source: _Source,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet to FILE.png.")] = None,
-    most: Annotated[int, typer.Option(min=0, help="Look at so many pictures, spread evenly; 0 for all.")] = 0,
+    most: Annotated[int, typer.Option(min=0, help="Look at so many images, spread evenly; 0 for all.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
     json: _Json = False,
 ) -> None:
-    """Show what is in a source: counts, modes, sizes, classes, exact duplicates, faults, a contact sheet."""
-    from gantlet.data.home import locate
-    from gantlet.data.inspect import check_sheet, contact_sheet, inspect, write_sheet
+    """Show what is in a source before you train: counts, sizes, values, classes, duplicates, faults, a contact sheet."""
+    from gantlet.data.contact_sheet import check_sheet, contact_sheet, write_sheet
+    from gantlet.data.data_dir import locate
+    from gantlet.data.inspect import inspect
     from gantlet.data.readers.base import open_reader
 
     if sheet is not None:
@@ -114,8 +120,8 @@ def inspect_command(
     found = locate(source)
     reader = open_reader(found.kind, str(found.path))
     try:
-        with _pictures_bar("looking at pictures", quiet=json) as tell:
-            seen = inspect(reader, most=most, workers=workers, tell=tell)
+        with _images_bar("looking at images", quiet=json) as progress:
+            seen = inspect(reader, most=most, workers=workers, progress=progress)
         if sheet is not None:
             write_sheet(contact_sheet(reader), sheet)
     finally:
@@ -131,21 +137,21 @@ def inspect_command(
 @data_app.command("verify")
 def verify_command(
     name: Annotated[str, typer.Argument(help="A data set's name.")],
-    full: Annotated[bool, typer.Option("--full", help="Decode every picture too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Decode every image too.")] = False,
     json: _Json = False,
 ) -> None:
-    """Check a data set: the hashes of its files, the numbers of pictures, and with --full every picture."""
-    from gantlet.data.cards import card_or_none
-    from gantlet.data.importing import verify
+    """Check a data set: the hashes of its files, the numbers of images, and with --full every image."""
+    from gantlet.data.dataset_card import card_or_none
+    from gantlet.data.local_import import verify
 
-    with _pictures_bar("decoding", quiet=json or not full) as tell:
-        found = verify(name, card_or_none(name), full=full, tell=tell)
+    with _images_bar("decoding", quiet=json or not full) as progress:
+        found = verify(name, card_or_none(name), full=full, progress=progress)
     if json:
         _print_json(_verification_record(found))
     else:
         for file in found.files:
             typer.echo(f"{file.state:8} {file.name}{': ' + file.reason if file.reason else ''}")
-        typer.echo(f"{sum(found.parts.values()):,} pictures in {found.path}")
+        typer.echo(f"{sum(found.parts.values()):,} images in {found.path}")
     if not found.right:
         raise BadData(f"'{name}' in {found.path} is not what it should be: {_first_fault(found)}.")
     if not json:
@@ -156,24 +162,32 @@ def verify_command(
 def prepare_command(  # noqa: PLR0913 - each argument is an option of the command line
     source: _Source,
     size: Annotated[str, typer.Option(help="N or HxW pixels. [default: the card's, or 64]")] = "",
-    fit: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
-    precrop: Annotated[int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")] = -1,
+    resize: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
+    center_crop: Annotated[
+        int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")
+    ] = -1,
     colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
     resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
     background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
     per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard, with --out; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
-    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
+    max_corrupt: Annotated[float, typer.Option(min=0, max=1, help="Share of images that may be unreadable.")] = 0.01,
     out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,
+    fit: Annotated[str | None, typer.Option(hidden=True)] = None,
+    precrop: Annotated[int | None, typer.Option(hidden=True)] = None,
+    max_bad: Annotated[float | None, typer.Option(hidden=True, min=0, max=1)] = None,
 ) -> None:
-    """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
+    """Bring every image to one size, once, into shards; an interrupted preparation goes on when given again."""
     from dataclasses import replace
 
+    from gantlet.data.data_dir import locate
     from gantlet.data.files import absolute
-    from gantlet.data.home import locate
     from gantlet.data.pictures import Pictures, prepare_once
-    from gantlet.data.prepare import prepare
+    from gantlet.data.prepare import prepare_images
 
+    resize = _renamed("--fit", fit, "--resize", resize)
+    center_crop = _renamed("--precrop", precrop, "--center-crop", center_crop)
+    max_corrupt = _renamed("--max-bad", max_bad, "--max-corrupt", max_corrupt)
     if per_shard and out is None:
         raise BadValue(
             "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
@@ -182,21 +196,21 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     known = found.card
     plan = Pictures(
         size=size or (f"{known.height}x{known.width}" if known else "64"),
-        fit=_one_of("--fit", fit, "crop", "pad", "stretch"),
-        precrop=precrop if precrop >= 0 else known.precrop if known else 0,
+        fit=_one_of("--resize", resize, "crop", "pad", "stretch"),
+        precrop=center_crop if center_crop >= 0 else known.precrop if known else 0,
         resample=_one_of("--resample", resample, "antialias", "nearest2"),
         colour=_one_of("--colour", colour or (known.colour if known else "rgb"), "rgb", "grey"),
         background=background,
         reader=found.kind,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
-    with _pictures_bar("preparing", quiet=False) as tell:
+    with _images_bar("preparing", quiet=False) as progress:
         if out is None:
-            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare_once(recipe, workers=workers, max_bad=max_corrupt, notify=progress)
         else:
-            done = prepare(recipe, out, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare_images(recipe, out, workers=workers, max_corrupt=max_corrupt, notify=progress)
     bad = int(done.page["bad"])
-    typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
+    typer.echo(f"{int(done.page['pictures']):,} images in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:
         typer.echo(f"{bad:,} could not be used; they are listed in {done.folder / 'bad.csv'}")
 
@@ -209,26 +223,38 @@ def _print_inspection(seen: Inspection) -> None:
     low, middle, high = zip(seen.side(0), seen.side(1), strict=True)
     often = ", ".join(f"{height}×{width} ({count:,})" for (height, width), count in [*seen.sizes.items()][:5])
     rows = {
-        "pictures": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
-        "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures else "all",
+        "images": f"{seen.pictures:,}" + (f" ({parts})" if parts else ""),
+        "looked at": f"{seen.looked:,}" if seen.looked < seen.pictures + seen.unreadable else "all",
         "modes": _tally(seen.modes),
         "formats": _tally(seen.formats),
         "height×width": f"from {low[0]}×{low[1]} to {high[0]}×{high[1]}, median {middle[0]:g}×{middle[1]:g}",
         "most frequent": often,
         "classes": _classes(seen),
+        "values": f"{seen.values[0]} to {seen.values[1]} of 255" if seen.sizes else "",
         "duplicates": f"{seen.copies:,} copies in {len(seen.duplicates):,} groups" if seen.copies else "none",
-        "test in train": f"{seen.shared:,} test pictures are training pictures" if seen.shared else "",
-        "faults": f"{len(seen.faults):,}" if seen.faults else "none",
+        "test in train": f"{seen.shared:,} test images are training images" if seen.shared else "",
+        "skipped": _tally(seen.skipped),
+        "faults": _faults(seen),
     }
     for title, words in rows.items():
         if words:
             typer.echo(f"{title:14} {words}")
+    for sentence in seen.advice:
+        typer.echo(f"! {sentence}")
     for group in seen.duplicates[:3]:
         typer.echo(f"  same pixels: {', '.join(group[:6])}{', …' if len(group) > 6 else ''}")
     for fault in seen.faults[:10]:
         typer.echo(f"  {fault.name}: {fault.reason}")
     if len(seen.faults) > 10:
         typer.echo(f"  … and {len(seen.faults) - 10:,} more (--json lists all)")
+
+
+def _faults(seen: Inspection) -> str:
+    if not seen.faults:
+        return "none"
+    about = "about " if seen.looked < seen.pictures + seen.unreadable else ""
+    passing = f"max_corrupt={seen.max_corrupt:g} passes" if seen.pictures else "nothing is left to train on"
+    return f"{len(seen.faults):,} ({about}{seen.fault_share:.2%} of all; {passing})"
 
 
 def _classes(seen: Inspection) -> str:
@@ -238,7 +264,7 @@ def _classes(seen: Inspection) -> str:
     (most, many), (least, few) = counts[0], counts[-1]
     if len(counts) <= 12:
         return f"{len(counts)}: {_tally(seen.labels)}"
-    return f"{len(counts):,}, from {few:,} pictures ({least}) to {many:,} ({most})"
+    return f"{len(counts):,}, from {few:,} images ({least}) to {many:,} ({most})"
 
 
 def _tally(counts: Any) -> str:
@@ -252,7 +278,7 @@ def _first_fault(found: Verification) -> str:
     if found.misfit:
         return f"it holds {found.misfit}"
     faults = found.inspection.faults if found.inspection is not None else []
-    return f"{len(faults):,} pictures cannot be used, the first is {faults[0].name}: {faults[0].reason}"
+    return f"{len(faults):,} images cannot be used, the first is {faults[0].name}: {faults[0].reason}"
 
 
 def _verification_record(found: Verification) -> dict[str, Any]:
@@ -271,6 +297,14 @@ def _print_json(record: dict[str, Any]) -> None:
     import json
 
     typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
+
+
+def _renamed(old: str, given: _V | None, new: str, value: _V) -> _V:
+    """The value of an option that had another name; whoever gives the old one is told the new."""
+    if given is None:
+        return value
+    typer.echo(f"gantlet: {old} is called {new} now.", err=True)
+    return given
 
 
 def _one_of(option: str, value: str, *choices: str) -> Any:
@@ -294,19 +328,19 @@ def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
         task = bars.add_task("", total=None)
         shown = ""
 
-        def tell(name: str, came: int, aim: int) -> None:
+        def progress(name: str, came: int, aim: int) -> None:
             nonlocal shown
             if name != shown:
                 shown = name
                 bars.reset(task, description=name)
             bars.update(task, completed=came, total=aim or None)
 
-        yield tell
+        yield progress
 
 
 @contextmanager
-def _pictures_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
-    """One bar that counts pictures, on a terminal."""
+def _images_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
+    """One bar that counts images, on a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress
 

@@ -9,14 +9,16 @@
     idx_files.py    how idx files are read
     arrays.py       points, images: the user's own arrays
     array_files.py  how .npy, .npz and .csv files are read, and every way in which they can be wrong
-    files.py        how any file is opened
+    files.py        how any file is named and opened; byte_ranges.py how one is read by ranges, from several threads
     pool.py         from arrays to a data set: keyed splits, scales, facts
-    cards.py        what is known of each named data set; named/ holds the cards
-    home.py         where the raw files of named data sets lie
+    dataset_card.py what is known of each named data set; named/ holds the cards
+    data_dir.py     where the raw files of named data sets are stored
     transfer.py     one try to get one file from one address; unzip.py what is done to a zip
     download.py     files from the first mirror with the right bytes, named data sets, lists of shards
-    importing.py    whether files are the data set of a card, and how they get into the home
-    inspect.py      what is in a source of pictures, and its contact sheet
+    local_import.py whether files are the data set of a card, and how they get into the home
+    readers/        one file per layout; decode.py from a file to pixels; image_formats.py which formats there are
+    prepare.py      every image once, into prepared.py's folder of shards.py; stream.py reads them batch by batch
+    inspect.py      what to know of a source of images before training; contact_sheet.py shows some of them
 """
 
 from typing import Any

@@ -1,15 +1,15 @@
-"""From a picture's file to pixels: 8-bit colour or grey, whatever the file held, or one reason why not.
+"""From an image's file to pixels: 8-bit colour or grey, whatever the file held, or one reason why not.
 
 What every file becomes, in this order:
 
 - The format is told by the first bytes, never by the name; of an animation, the first frame is taken.
-- A picture of more than ``most_pixels`` by its header is refused before any of it is decoded.
+- An image of more than ``most_pixels`` by its header is refused before any of it is decoded.
 - 16-bit grey becomes round(v / 257), so that 65535 is 255; of 16-bit colour the upper byte is taken. Floating point is
   refused: its range is not known. CMYK (and YCCK) becomes R = (255 - C)(255 - K) / 255 and so on, YCbCr becomes RGB by
   ITU-R BT.601; colour profiles are not applied.
 - Where there is transparency (alpha, a transparent palette entry or colour), it is blended over ``background``:
   round((a c + (255 - a) b) / 255).
-- EXIF orientation is applied.
+- The orientation that EXIF (or XMP) states is applied.
 - Colour becomes grey by the luma of ITU-R BT.601, (19595 R + 38470 G + 7471 B + 32768) / 65536 rounded down; grey
   becomes colour by three equal channels.
 
@@ -24,75 +24,39 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
 import threading
 import warnings
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, ImageOps
 
 from gantlet.errors import BadPicture, BadValue
 
+from .image_formats import format_of
 from .readers.base import Raw
 
 __all__ = ["MOST_PIXELS", "Decoding"]
 
 MOST_PIXELS = 100_000_000
-"""Pictures of more pixels are refused unless more are asked for: at four bytes a pixel this is 400 MB."""
-
-_Open = Callable[[io.BytesIO], ImageFile.ImageFile]
+"""Images of more pixels are refused unless more are asked for: at four bytes a pixel this is 400 MB."""
 
 # Pillow logs errors of damaged TIFFs beside raising them; without any handler, Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-# Format and opener by the first bytes. PIL.Image.open tries more formats, and its limit on pixels is the whole process's.
-_FORMATS: tuple[tuple[bytes, str, _Open], ...] = (
-    (b"\xff\xd8\xff", "JPEG", JpegImagePlugin.JpegImageFile),
-    (b"\x89PNG\r\n\x1a\n", "PNG", PngImagePlugin.PngImageFile),
-    (b"RIFF", "WebP", WebPImagePlugin.WebPImageFile),
-    (b"GIF87a", "GIF", GifImagePlugin.GifImageFile),
-    (b"GIF89a", "GIF", GifImagePlugin.GifImageFile),
-    (b"BM", "BMP", BmpImagePlugin.BmpImageFile),
-    (b"II*\0", "TIFF", TiffImagePlugin.TiffImageFile),
-    (b"MM\0*", "TIFF", TiffImagePlugin.TiffImageFile),
-    (b"II+\0", "TIFF", TiffImagePlugin.TiffImageFile),
-    (b"MM\0+", "TIFF", TiffImagePlugin.TiffImageFile),
-)
-
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
 
 @dataclass(frozen=True)
 class Decoding:
-    """How a picture becomes pixels. Safe to call from several threads.
+    """How an image becomes pixels. Safe to call from several threads.
 
     Attributes:
         colour: Three channels, or one.
-        background: What lies behind transparent pixels: red, green and blue, each 0 to 255.
-        most_pixels: Pictures of more pixels are refused.
+        background: What is behind transparent pixels: red, green and blue, each 0 to 255.
+        most_pixels: Images of more pixels are refused.
 
     Example:
         >>> half_red = np.array([[[255, 0, 0, 128]]], dtype=np.uint8)
@@ -118,7 +82,7 @@ class Decoding:
             raise BadValue(f"most_pixels is at least 1, not {self.most_pixels}.")
 
     def __call__(self, raw: Raw) -> NDArray[np.uint8]:
-        """The picture of an encoded file, or of pixels ``[H, W]`` or ``[H, W, 1 | 3 | 4]`` uint8: ``[H, W, C]``, C = 3 or 1.
+        """The image of an encoded file, or of pixels ``[H, W]`` or ``[H, W, 1 | 3 | 4]`` uint8: ``[H, W, C]``, C = 3 or 1.
 
         Raises:
             BadPicture: It cannot be decoded, or must not be; the message is the reason.
@@ -134,40 +98,32 @@ class Decoding:
 
     def _opened(self, raw: bytes) -> Image.Image:
         """A file as an upright image of mode 1, L, RGB or any with transparency."""
-        name, opener = _format(raw)
+        kind = format_of(raw)
         try:
             with _QUIET:
-                image = opener(io.BytesIO(raw))
+                image = kind.open(io.BytesIO(raw))
                 self._check_size(*image.size)
                 return _plain(image)
         except BadPicture:
             raise
         # Pillow raises whatever a damaged file leads it to: OSError, SyntaxError, struct.error, zlib.error, MemoryError, …
         except Exception as error:
-            raise BadPicture(_reason(name, error)) from error
+            raise BadPicture(_reason(kind.name, error)) from error
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.most_pixels:
             raise BadPicture(
                 f"it has {width} × {height} = {width * height / 1e6:.1f} million pixels, more than the "
-                f"{self.most_pixels / 1e6:g} million that are let in; make it smaller"
+                f"{self.most_pixels / 1e6:g} million that are allowed; make it smaller"
             )
-
-
-def _format(raw: bytes) -> tuple[str, _Open]:
-    for start, name, opener in _FORMATS:
-        if raw.startswith(start) and (name != "WebP" or raw[8:12] == b"WEBP"):
-            return name, opener
-    if not raw:
-        raise BadPicture("it is empty (0 bytes)")
-    raise BadPicture(f"it is no JPEG, PNG, WebP, GIF, BMP or TIFF: it starts with {raw[:8].hex(' ')}")
 
 
 def _plain(image: ImageFile.ImageFile) -> Image.Image:
     """Decode, and do away with 16 bits, print colours and orientation."""
     deep = image.format == "PNG" and bool(image.tile) and image.tile[0][3] == "RGB;16B"
     image.load()
-    turn = _UPRIGHT.get(_orientation(image))
+    with suppress(Exception):  # damaged metadata; the pixels are right
+        ImageOps.exif_transpose(image, in_place=True)
     plain: Image.Image = image
     if image.mode.startswith("I"):
         plain = _eight_bits(image)
@@ -177,7 +133,7 @@ def _plain(image: ImageFile.ImageFile) -> Image.Image:
         plain = image.convert("RGB")
     if deep and "transparency" in plain.info:  # a 16-bit colour, while the pixels are upper bytes by now
         plain.info["transparency"] = tuple(part >> 8 for part in plain.info["transparency"])
-    return plain if turn is None else plain.transpose(turn)
+    return plain
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -198,33 +154,6 @@ def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     canvas = Image.new("RGB", image.size, background)
     canvas.paste(image, mask=image)
     return canvas
-
-
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """How a loaded picture is to be turned, by EXIF's numbers; 1 where nothing (or nonsense) is said."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        # Pillow turns a TIFF while loading and deletes the tag.
-        found: Any = image.tag_v2.get(_ORIENTATION, 1)
-        return found if isinstance(found, int) else 1
-    exif = image.info.get("exif")
-    return _exif_orientation(exif) if isinstance(exif, bytes) else 1
-
-
-def _exif_orientation(exif: bytes) -> int:
-    """The orientation that the first directory of an EXIF block states; 1 if none."""
-    block = exif.removeprefix(b"Exif\0\0")
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    if order is None or len(block) < 8:
-        return 1
-    (start,) = struct.unpack_from(f"{order}I", block, 4)
-    if start + 2 > len(block):
-        return 1
-    (count,) = struct.unpack_from(f"{order}H", block, start)
-    for place in range(start + 2, min(start + 2 + 12 * count, len(block) - 11), 12):
-        tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, place)
-        if tag == _ORIENTATION and kind == 3:
-            return value
-    return 1
 
 
 def _image_of(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -6,37 +6,35 @@ same command again goes on where the last one stopped, also after Ctrl-C.
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
+from gantlet.files import locked
 
-from . import home
-from .cards import Card, RemoteFile, card_or_none
-from .transfer import Setback, Wanted, check_room, discard, transfer
+from . import data_dir
+from .dataset_card import DatasetCard, RemoteFile, card_or_none
+from .files import expand_braces
+from .transfer import DownloadTarget, RetryableError, check_room, discard, transfer
 from .unzip import unzip
 
-__all__ = ["Patience", "Tell", "download", "download_list", "expand", "fetch", "read_list"]
+__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "fetch", "read_list"]
 
-Tell: TypeAlias = Callable[[str, int, int], object]
-"""Hears of progress: the file's name, the bytes that have come, the bytes in all (0 if unknown)."""
+ProgressCallback: TypeAlias = Callable[[str, int, int], object]
+"""Receives the file's name, the bytes received so far, and the bytes in total (0 if unknown)."""
 
 _WORTH = 1 << 20  # bytes that make a try count as progress
 _LONGEST_PAUSE = 30.0  # seconds
-_MOST_SHARDS = 100_000
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long a server is borne with.
+class RetryPolicy:
+    """How often and how long a server is retried.
 
     Attributes:
         timeout: Seconds of silence after which a try has failed.
@@ -49,7 +47,9 @@ class Patience:
     pause: float = 1.0
 
 
-def fetch(file: RemoteFile, folder: Path, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+def fetch(
+    file: RemoteFile, folder: Path, *, retry: RetryPolicy | None = None, progress: ProgressCallback | None = None
+) -> Path:
     """Put one file into a folder, from the first of its addresses that gives the right bytes.
 
     Raises:
@@ -64,13 +64,13 @@ def fetch(file: RemoteFile, folder: Path, *, patience: Patience | None = None, t
     faults: list[str] = []
     for url in file.urls:
         try:
-            return _fetch_from(url, file, target, patience or Patience(), tell or _silent)
-        except Setback as setback:
-            faults.append(f"{urlsplit(url).netloc or url}: {setback}")
+            return _fetch_from(url, file, target, retry or RetryPolicy(), progress or _silent)
+        except RetryableError as error:
+            faults.append(f"{urlsplit(url).netloc or url}: {error}")
     raise BadData(f"{file.name} cannot be downloaded: {'; '.join(faults) or 'it has no address'}.")
 
 
-def download(known: Card, *, patience: Patience | None = None, tell: Tell | None = None) -> Path:
+def download(known: DatasetCard, *, retry: RetryPolicy | None = None, progress: ProgressCallback | None = None) -> Path:
     """Download a named data set into the data home.
 
     Returns:
@@ -85,11 +85,15 @@ def download(known: Card, *, patience: Patience | None = None, tell: Tell | None
         raise BadData(f"'{known.name}' is made from '{known.made_from}': `gantlet data download {known.made_from}`.")
     if not known.downloadable:
         raise BadData(f"'{known.name}' cannot be downloaded by a program. {known.how}")
-    return _gather(known.name, known.files, patience=patience, tell=tell, unpacked=known.unpacked)
+    return _gather(known.name, known.files, retry=retry, progress=progress, unpacked=known.unpacked)
 
 
 def download_list(
-    name: str, files: Sequence[RemoteFile], *, patience: Patience | None = None, tell: Tell | None = None
+    name: str,
+    files: Sequence[RemoteFile],
+    *,
+    retry: RetryPolicy | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Download shards into the data home, as a set of one's own.
 
@@ -99,7 +103,7 @@ def download_list(
     """
     if card_or_none(name) is not None:
         raise BadValue(f"'{name}' is a data set with a card; give your shards another name.")
-    return _gather(name, files, patience=patience, tell=tell)
+    return _gather(name, files, retry=retry, progress=progress)
 
 
 def read_list(words: str) -> list[RemoteFile]:
@@ -110,10 +114,10 @@ def read_list(words: str) -> list[RemoteFile]:
         ['shard-08.tar', 'shard-09.tar', 'shard-10.tar', 'shard-11.tar']
 
     Raises:
-        BadData: There is no such file, a line is no address, or two files would have one name.
+        BadData: There is no such file, a line is not an address, or two files would have one name.
     """
     if re.match(r"https?://", words):
-        rows = [(url, "") for url in expand(words)]
+        rows = [(url, "") for url in _addresses(words)]
     else:
         rows = list(_rows(Path(words).expanduser()))
     files = [_remote(url, hash) for url, hash in rows]
@@ -124,52 +128,34 @@ def read_list(words: str) -> list[RemoteFile]:
     return files
 
 
-def expand(pattern: str) -> list[str]:
-    """Braces as a shell has them: ``{000..127}`` counts with leading zeros, ``{a,b}`` lists.
-
-    Example:
-        >>> expand("https://example.org/{train,val}-{0..1}.tar")[:3]
-        ['https://example.org/train-0.tar', 'https://example.org/train-1.tar', 'https://example.org/val-0.tar']
-
-    Raises:
-        BadData: A brace does not close, or there are more than 100,000 addresses.
-    """
-    pieces = re.split(r"\{([^{}]*)\}", pattern)
-    if any(brace in piece for piece in pieces[::2] for brace in "{}"):
-        raise BadData(f"'{pattern}' has a brace without its partner; write {{000..127}} or {{a,b}}.")
-    choices = [_choices(piece, pattern) if index % 2 else [piece] for index, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MOST_SHARDS:
-        raise BadData(f"'{pattern}' stands for {count:,} addresses; at most {_MOST_SHARDS:,} are taken.")
-    return ["".join(words) for words in itertools.product(*choices)]
-
-
 # One file
 
 
-def _fetch_from(url: str, file: RemoteFile, target: Path, patience: Patience, tell: Tell) -> Path:
-    part = target.with_name(f"{target.name}.part")
+def _fetch_from(url: str, file: RemoteFile, path: Path, retry: RetryPolicy, progress: ProgressCallback) -> Path:
+    part = path.with_name(f"{path.name}.part")
     hashed = bool(file.md5 or file.sha256)
-    wanted = Wanted(part, file.size, hashed, patience.timeout, lambda came, aim: tell(file.name, came, aim))
+    target = DownloadTarget(
+        part, file.size, hashed, retry.timeout, lambda received, total: progress(file.name, received, total)
+    )
     failed = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            transfer(url, wanted)
+            transfer(url, target)
             if fault := file.fault(part):
                 discard(part)
-                raise Setback(f"wrong bytes, {fault}", final=not before)  # a mixture of versions gets one more chance
-            part.replace(target)
+                raise RetryableError(
+                    f"wrong bytes, {fault}", final=not before
+                )  # a mixture of versions gets one more chance
+            part.replace(path)
             discard(part)
-            return target
-        except Setback as setback:
+            return path
+        except RetryableError as error:
             gained = (part.stat().st_size if part.exists() else 0) - before
             failed = 1 if gained >= _WORTH else failed + 1
-            if setback.final or failed >= patience.tries:
+            if error.final or failed >= retry.tries:
                 raise
-            time.sleep(max(setback.wait, min(patience.pause * 2 ** (failed - 1), _LONGEST_PAUSE)))
+            time.sleep(max(error.wait, min(retry.pause * 2 ** (failed - 1), _LONGEST_PAUSE)))
 
 
 def _silent(name: str, came: int, aim: int) -> None:
@@ -183,11 +169,11 @@ def _gather(
     name: str,
     files: Sequence[RemoteFile],
     *,
-    patience: Patience | None,
-    tell: Tell | None,
+    retry: RetryPolicy | None,
+    progress: ProgressCallback | None,
     unpacked: bool = False,
 ) -> Path:
-    place = home.folder(name)
+    place = data_dir.folder(name)
     if place.exists() or place.is_symlink():
         raise FolderInUse(f"'{name}' is there already, in {place}; `gantlet data verify {name}` checks it.")
     work = place.with_name(f".{name}.download")
@@ -195,40 +181,21 @@ def _gather(
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{work} cannot be made: {error.strerror}. Set GANTLET_DATA to a folder of yours.") from error
-    with _alone(work, name):
+    with locked(work.with_suffix(".lock"), wait=False) as holder:
+        if holder is not None:
+            raise StoreError(f"Another process is downloading '{name}' into {work.parent}: {holder}.")
         there = sum(path.stat().st_size for path in work.iterdir() if path.is_file())
         check_room(work, sum(file.size for file in files) - there)
         for file in files:
             path = work / file.name
             if not (unpacked and _done(path).exists()):
-                fetch(file, work, patience=patience, tell=tell)
+                fetch(file, work, retry=retry, progress=progress)
             if unpacked:
                 _unpack(path)
         for mark in work.glob(".*.done"):
             mark.unlink()
         work.rename(place)
     return place
-
-
-@contextmanager
-def _alone(work: Path, name: str) -> Generator[None]:
-    """Hold a lock that ends with the process: two downloads must not append to one part."""
-    handle = -1
-    try:
-        import fcntl
-
-        handle = os.open(work, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise StoreError(f"Another process is downloading '{name}' into {work.parent}.") from error
-    except (ImportError, OSError):  # no locks on this system, or on this disk
-        pass
-    try:
-        yield
-    finally:
-        if handle >= 0:
-            os.close(handle)
 
 
 def _done(archive: Path) -> Path:
@@ -260,7 +227,14 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
             continue
         if len(words) > 2 or not re.match(r"https?://", words[0]):
             raise BadData(f"{path}, line {number}: expected an address (http or https) and perhaps its hash.")
-        yield from ((url, words[1] if len(words) == 2 else "") for url in expand(words[0]))
+        yield from ((url, words[1] if len(words) == 2 else "") for url in _addresses(words[0]))
+
+
+def _addresses(pattern: str) -> list[str]:
+    urls = expand_braces(pattern)
+    if any(brace in urls[0] for brace in "{}"):
+        raise BadData(f"'{pattern}' has braces without a meaning; write {{000..127}} or {{a,b}}.")
+    return urls
 
 
 def _remote(url: str, hash: str) -> RemoteFile:
@@ -268,19 +242,6 @@ def _remote(url: str, hash: str) -> RemoteFile:
     if not re.fullmatch(r"[^./\\\0][^/\\\0]{0,199}", name):
         raise BadData(f"The address {url} does not end in the name of a file.")
     if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{64})?", hash):
-        raise BadData(f"'{hash}' is no hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
+        raise BadData(f"'{hash}' is not a hash: give an MD5 (32 hexadecimal digits) or a SHA-256 (64).")
     digits = hash.lower()
     return RemoteFile(name, (url,), md5=digits if len(digits) == 32 else "", sha256=digits if len(digits) == 64 else "")
-
-
-def _choices(piece: str, pattern: str) -> list[str]:
-    span = re.fullmatch(r"(\d{1,9})\.\.(\d{1,9})", piece)
-    if span is None:
-        return piece.split(",")
-    first, last, width = int(span[1]), int(span[2]), len(span[1]) if span[1].startswith("0") else 0
-    if abs(last - first) >= _MOST_SHARDS:
-        raise BadData(
-            f"'{pattern}' stands for {abs(last - first) + 1:,} addresses; at most {_MOST_SHARDS:,} are taken."
-        )
-    step = 1 if first <= last else -1
-    return [f"{number:0{width}d}" for number in range(first, last + step, step)]

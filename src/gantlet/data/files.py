@@ -1,8 +1,12 @@
-"""How any file of data is opened: one place, so that a missing file reads the same for every format."""
+"""How any file of data is named and opened: one place, so that a missing file reads the same for every format."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,7 +15,9 @@ from numpy.typing import NDArray
 
 from gantlet.errors import BadData
 
-__all__ = ["Bytes", "absolute", "check_file", "named_path", "read_bytes"]
+__all__ = ["Bytes", "absolute", "check_file", "expand_braces", "named_path", "read_bytes"]
+
+_MOST_NAMES = 1_000_000
 
 Bytes: TypeAlias = NDArray[np.uint8]
 """The content of a file, ``[bytes]``: writable and free of copies, so that arrays can be views of it."""
@@ -57,7 +63,7 @@ def named_path(data_path: str, *, data: str, wanted: str) -> Path:
         BadData: No path was given; the message says which key to give.
     """
     if not data_path.strip():
-        raise BadData(f"The data set '{data}' lies in files of your own: give data_path={wanted}.")
+        raise BadData(f"The data set '{data}' is in files of your own: give data_path={wanted}.")
     try:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist
@@ -73,3 +79,34 @@ def absolute(data_path: str) -> str:
     """
     path = data_path.strip()
     return path if not path or path.startswith("~") or "://" in path else os.path.abspath(path)
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """Braces written out as a shell does it: ``{000..127}`` counts, with leading zeros, and ``{a,b}`` lists.
+
+    Other braces stay as they are.
+
+    Example:
+        >>> expand_braces("s-{08..10}.tar"), expand_braces("{a,b}{1..0}"), expand_braces("{x}.tar")
+        (['s-08.tar', 's-09.tar', 's-10.tar'], ['a1', 'a0', 'b1', 'b0'], ['{x}.tar'])
+
+    Raises:
+        BadData: There are more than a million names.
+    """
+    pieces = re.split(r"(\{\d+\.\.\d+\}|\{[^{}]*,[^{}]*\})", pattern)
+    choices = [_choices(piece[1:-1]) if index % 2 else [piece] for index, piece in enumerate(pieces)]
+    if (count := math.prod(len(choice) for choice in choices)) > _MOST_NAMES:
+        raise BadData(f"'{pattern}' stands for {count:,} names; expected at most {_MOST_NAMES:,}.")
+    return ["".join(name) for name in itertools.product(*choices)]
+
+
+def _choices(inside: str) -> Sequence[str]:
+    if "," in inside:
+        return inside.split(",")
+    ends = inside.split("..")
+    first, last = map(int, ends)
+    if abs(last - first) >= _MOST_NAMES:
+        raise BadData(f"{{{inside}}} is a range of {abs(last - first) + 1:,} names; expected at most {_MOST_NAMES:,}.")
+    width = max(map(len, ends)) if any(end.startswith("0") for end in ends) else 0
+    step = 1 if first <= last else -1
+    return [str(number).zfill(width) for number in range(first, last + step, step)]

@@ -21,8 +21,8 @@ from gantlet.settings import setting
 
 from . import idx_files
 from .base import Dataset
+from .data_dir import find_raw
 from .files import named_path
-from .home import find
 from .pool import LEAST, to_unit_range, with_facts
 
 __all__ = ["IdxImages", "read_idx"]
@@ -52,7 +52,7 @@ class IdxImages:
             BadData: No folder was given and the data home has none; a file is missing or wrong; files disagree.
         """
         at_home = self.card and not self.data_path.strip()
-        folder = find(self.card) if at_home else named_path(self.data_path, data="mnist", wanted="FOLDER")
+        folder = find_raw(self.card) if at_home else named_path(self.data_path, data="mnist", wanted="FOLDER")
         if not folder.is_dir():
             reason = "is a file" if folder.exists() else "does not exist"
             raise BadData(f"The folder {folder} {reason}; data_path=FOLDER wants a folder of idx files.")

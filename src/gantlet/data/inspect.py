@@ -1,7 +1,7 @@
-"""What is in a source of pictures: counts, modes, sizes, classes, exact duplicates, faults, and a contact sheet.
+"""What is in a source of images, and what to know before training: counts, sizes, value ranges, duplicates, faults.
 
-Every picture is decoded once; two are duplicates when their pixels, as :mod:`gantlet.data.decode` makes them, are the
-same, whatever their files look like.
+Every image is decoded once; two are duplicates when their pixels, as :mod:`gantlet.data.decode` makes them, are the
+same, whatever their files look like. What cannot be decoded is counted as a fault and nowhere else.
 
 Legend: ``H`` x ``W`` pixels, ``C`` channels.
 """
@@ -10,40 +10,36 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import median
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import ImageFile
 
-from gantlet.errors import BadData, BadPicture
-from gantlet.files import write_whole
+from gantlet.errors import BadPicture
 
 from .decode import Decoding
+from .image_formats import NOT_READ, format_of
 from .readers.base import Fault, Raw, Reader
 
-__all__ = ["Inspection", "Look", "Tell", "check_sheet", "contact_sheet", "inspect", "look", "spread", "write_sheet"]
+__all__ = ["Inspection", "Look", "inspect", "look", "spread_evenly"]
 
-_BATCH, _SHARE = 2048, 128  # pictures between two reports of progress, and at once for a thread
-_MOST_ROWS = 20  # classes that get a row of their own on a contact sheet
-_GREY = (128, 128, 128)
+_BATCH, _SHARE = 2048, 128  # images between two reports of progress, and at once for a thread
+_HALF_DEEP = 1 << 15  # 16-bit grey below it is half as bright as it could be, or less
+_DARK, _FLAT, _BLACK = 64, 96, 8  # 8-bit values: all images dark; too little contrast; one image black
 _ARRAY_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-Tell: TypeAlias = Callable[[int, int], object]
-"""Hears of progress: pictures that were looked at, pictures in all."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one picture is.
+    """What one image is.
 
     Attributes:
         mode: As Pillow calls it (``L``, ``P``, ``RGB``, ``RGBA``, …).
@@ -51,6 +47,9 @@ class Look:
         height: In pixels, upright.
         width: The same.
         hash: Of the size and the decoded pixels.
+        low: The smallest value of a decoded pixel, 0 to 255.
+        high: The largest.
+        deep: The largest value in a file of 16 bits a channel of grey, 0 to 65535; -1 for other files.
     """
 
     mode: str
@@ -58,42 +57,64 @@ class Look:
     height: int
     width: int
     hash: bytes
+    low: int
+    high: int
+    deep: int = -1
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a source.
+    """What was found in a source. Images that cannot be decoded are in ``faults`` alone.
 
     Attributes:
-        pictures: How many it lists.
-        looked: How many of them were decoded, those that failed included.
-        parts: Pictures by part (empty for none).
-        labels: Pictures by label, by falling number; empty where there are no labels.
-        modes: Decoded pictures by mode.
-        formats: Decoded pictures by format.
-        sizes: Decoded pictures by (height, width), the most frequent first.
-        duplicates: Names of pictures with the same pixels, one tuple for each group, the largest first.
-        shared: How many of the test pictures are, pixel by pixel, among the training pictures.
+        pictures: How many usable images it lists.
+        looked: How many were tried, those that failed included.
+        unreadable: How many of these could not be decoded.
+        parts: Images by part (empty for none).
+        labels: Images by label, by falling number; empty where there are no labels.
+        modes: Decoded images by mode.
+        formats: Decoded images by format.
+        sizes: Decoded images by (height, width), the most frequent first.
+        values: The smallest and the largest value of all decoded pixels; (0, 0) where nothing was decoded.
+        duplicates: Names of images with the same pixels, one tuple for each group, the largest first.
+        shared: How many of the test images are, pixel by pixel, among the training images.
+        skipped: Files that are not taken for images, by ending.
         faults: What cannot be used, and why.
+        advice: What to know before training, a sentence each; empty if nothing.
         facts: What the reader says of the source.
     """
 
     pictures: int
     looked: int
+    unreadable: int
     parts: Mapping[str, int]
     labels: Mapping[str, int]
     modes: Mapping[str, int]
     formats: Mapping[str, int]
     sizes: Mapping[tuple[int, int], int]
+    values: tuple[int, int]
     duplicates: Sequence[tuple[str, ...]]
     shared: int
+    skipped: Mapping[str, int]
     faults: Sequence[Fault]
+    advice: Sequence[str]
     facts: Mapping[str, Any]
 
     @property
     def copies(self) -> int:
-        """How many pictures could be left out without losing one."""
+        """How many images could be left out without losing one."""
         return sum(len(group) - 1 for group in self.duplicates)
+
+    @property
+    def fault_share(self) -> float:
+        """The share of faults among all that the source holds, in [0, 1]; an estimate where not all were tried."""
+        listed, outside = self.pictures + self.unreadable, len(self.faults) - self.unreadable
+        return (outside + self.unreadable * listed / max(1, self.looked)) / max(1, listed + outside)
+
+    @property
+    def max_corrupt(self) -> float:
+        """The smallest ``max_corrupt``, of four decimals, with which this source can be trained on."""
+        return math.ceil(10_000 * self.fault_share) / 10_000
 
     def side(self, axis: int) -> tuple[int, float, int]:
         """The smallest, median and largest height (``axis`` 0) or width (1); zeros where nothing was decoded."""
@@ -106,6 +127,7 @@ class Inspection:
         return {
             "pictures": self.pictures,
             "looked": self.looked,
+            "unreadable": self.unreadable,
             "parts": dict(self.parts),
             "labels": dict(self.labels),
             "modes": dict(self.modes),
@@ -113,20 +135,27 @@ class Inspection:
             "sizes": sizes,
             "height": dict(zip(("min", "median", "max"), self.side(0), strict=True)),
             "width": dict(zip(("min", "median", "max"), self.side(1), strict=True)),
+            "values": dict(zip(("min", "max"), self.values, strict=True)),
             "duplicates": [list(group) for group in self.duplicates],
             "copies": self.copies,
             "test_in_train": self.shared,
+            "skipped": dict(self.skipped),
             "faults": [{"name": fault.name, "reason": fault.reason} for fault in self.faults],
+            "fault_share": self.fault_share,
+            "max_corrupt": self.max_corrupt,
+            "advice": list(self.advice),
             "facts": dict(self.facts),
         }
 
 
-def inspect(reader: Reader, *, most: int = 0, workers: int = 4, tell: Tell | None = None) -> Inspection:
+def inspect(
+    reader: Reader, *, most: int = 0, workers: int = 4, progress: Callable[[int, int], object] | None = None
+) -> Inspection:
     """Look at a source's pictures: at all of them, or at ``most`` that are spread evenly over it (0 for all)."""
     count = len(reader.entries)
-    places = spread(count, most or count)
+    places = spread_evenly(count, most or count)
     found: dict[int, Look] = {}
-    faults = list(reader.faults)
+    failed: dict[int, Fault] = {}
     # Set once around all threads: filters of warnings belong to the process.
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -138,27 +167,33 @@ def inspect(reader: Reader, *, most: int = 0, workers: int = 4, tell: Tell | Non
                 if isinstance(outcome, Look):
                     found[place] = outcome
                 else:
-                    faults.append(Fault(reader.entries[place].name, outcome))
-            if tell is not None:
-                tell(start + len(batch), len(places))
+                    failed[place] = Fault(reader.entries[place].name, outcome)
+            if progress is not None:
+                progress(start + len(batch), len(places))
     duplicates, shared = _duplicates(reader, found)
+    usable = [entry for place, entry in enumerate(reader.entries) if place not in failed]
+    skipped: Mapping[str, int] = reader.facts.get("skipped", {})
     return Inspection(
-        pictures=count,
+        pictures=len(usable),
         looked=len(places),
-        parts=_counted(str(entry.part) for entry in reader.entries),
-        labels=_counted(entry.label for entry in reader.entries if entry.label),
+        unreadable=len(failed),
+        parts=_counted(str(entry.part) for entry in usable),
+        labels=_counted(entry.label for entry in usable if entry.label),
         modes=_counted(seen.mode for seen in found.values()),
         formats=_counted(seen.format for seen in found.values()),
         sizes=_counted((seen.height, seen.width) for seen in found.values()),
+        values=_range(found.values()),
         duplicates=duplicates,
         shared=shared,
-        faults=faults,
+        skipped=skipped,
+        faults=[*reader.faults, *failed.values()],
+        advice=[*_on_values([*found.values()]), *_on_faults(failed.values()), *_on_skipped(skipped)],
         facts=reader.facts,
     )
 
 
 def look(raw: Raw) -> Look:
-    """What a picture is, by its header and its pixels.
+    """What an image is, by its header and its pixels.
 
     Example:
         >>> seen = look(np.zeros((2, 3), dtype=np.uint8))
@@ -172,109 +207,22 @@ def look(raw: Raw) -> Look:
     height, width, _ = pixels.shape
     digest = hashlib.blake2b(f"{height}x{width}:".encode(), digest_size=16)
     digest.update(pixels.tobytes())
-    mode, kind = _header(raw)
-    return Look(mode, kind, height, width, digest.digest())
+    mode, kind, deep = _header(raw)
+    return Look(mode, kind, height, width, digest.digest(), int(pixels.min()), int(pixels.max()), deep)
 
 
-def spread(count: int, most: int) -> list[int]:
+def spread_evenly(count: int, most: int) -> list[int]:
     """At most ``most`` of ``count`` places, spread evenly, the first among them.
 
     Example:
-        >>> spread(10, 4), spread(3, 4)
+        >>> spread_evenly(10, 4), spread_evenly(3, 4)
         ([0, 2, 5, 7], [0, 1, 2])
     """
     kept = min(count, most)
     return [place * count // kept for place in range(kept)]
 
 
-# The contact sheet
-
-
-def contact_sheet(reader: Reader, *, columns: int = 16, rows: int = 16, largest: int = 128) -> Image.Image:
-    """Pictures side by side on grey: a row for each class where there are 2 to 20, else spread evenly over the source.
-
-    A tile is as large as the largest picture on the sheet, at most ``largest``; what fits into it is shown pixel by
-    pixel, in the middle, and what does not is reduced. A picture that cannot be decoded leaves its tile empty.
-
-    Raises:
-        BadData: Nothing on the sheet can be decoded.
-    """
-    titles, lines = _arrangement(reader, columns, rows)
-    tiles = [[_tile(reader, place, largest) for place in line] for line in lines]
-    shown = [tile for line in tiles for tile in line if tile is not None]
-    if not shown:
-        raise BadData("None of the pictures for the contact sheet can be decoded.")
-    height, width = (max(tile.shape[axis] for tile in shown) for axis in (0, 1))
-    margin = 8 + max((_length(title) for title in titles), default=0) if any(titles) else 0
-    size = (margin + max(map(len, lines)) * (width + 2) + 2, len(lines) * (height + 2) + 2)
-    sheet = Image.new("RGB", size, _GREY)
-    draw = ImageDraw.Draw(sheet)
-    for row, (title, line) in enumerate(zip(titles, tiles, strict=True)):
-        top = 2 + row * (height + 2)
-        draw.text((4, top + height // 2), title, fill=(255, 255, 255), anchor="lm")
-        for column, tile in enumerate(line):
-            if tile is not None:
-                left = margin + 2 + column * (width + 2)
-                inside = (left + (width - tile.shape[1]) // 2, top + (height - tile.shape[0]) // 2)
-                sheet.paste(Image.fromarray(tile), inside)
-    return sheet
-
-
-def write_sheet(sheet: Image.Image, path: Path) -> None:
-    """Write a contact sheet as PNG.
-
-    Raises:
-        BadData: The name does not end in .png, or the file exists.
-        StoreError: It cannot be written.
-    """
-    check_sheet(path)
-    stream = io.BytesIO()
-    sheet.save(stream, format="PNG")
-    write_whole(path, stream.getvalue())
-
-
-def check_sheet(path: Path) -> None:
-    """See to it that a contact sheet can have this name.
-
-    Raises:
-        BadData: It does not end in .png, or the file exists.
-    """
-    if path.suffix.lower() != ".png":
-        raise BadData(f"The contact sheet is a PNG file; {path} does not end in .png.")
-    if path.exists():
-        raise BadData(f"{path} exists and is not overwritten; give another name.")
-
-
-def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], list[list[int]]]:
-    """Titles of the rows, and the places of the pictures in each."""
-    by_label: dict[str, list[int]] = {}
-    for place, entry in enumerate(reader.entries):
-        by_label.setdefault(entry.label, []).append(place)
-    if 2 <= len(by_label) <= _MOST_ROWS:
-        titles = sorted(by_label)
-        return titles, [[by_label[title][k] for k in spread(len(by_label[title]), columns)] for title in titles]
-    places = spread(len(reader.entries), columns * rows)
-    lines = [places[start : start + columns] for start in range(0, len(places), columns)]
-    return [""] * len(lines), lines
-
-
-def _tile(reader: Reader, place: int, largest: int) -> NDArray[np.uint8] | None:
-    try:
-        pixels = Decoding()(reader.read(place))
-    except BadPicture:
-        return None
-    if max(pixels.shape[:2]) <= largest:
-        return pixels
-    image = Image.fromarray(pixels)
-    image.thumbnail((largest, largest), Image.Resampling.LANCZOS)
-    return np.asarray(image)
-
-
-def _length(title: str) -> int:
-    return int(ImageDraw.Draw(Image.new("L", (1, 1))).textlength(title)) + 1
-
-
-# One picture
+# One image
 
 
 def _try_all(reader: Reader, places: Sequence[int]) -> list[Look | str]:
@@ -288,15 +236,59 @@ def _try(reader: Reader, place: int) -> Look | str:
         return str(error)
 
 
-def _header(raw: Raw) -> tuple[str, str]:
+def _header(raw: Raw) -> tuple[str, str, int]:
+    """Mode and format, and the largest value of 16-bit grey (else -1)."""
     if not isinstance(raw, bytes):
-        return _ARRAY_MODES[raw.shape[2] if raw.ndim == 3 else 1], "pixels"
-    with Image.open(io.BytesIO(raw)) as image:
-        return image.mode, image.format or "unknown"
+        return _ARRAY_MODES[raw.shape[2] if raw.ndim == 3 else 1], "pixels", -1
+    kind = format_of(raw)
+    image: ImageFile.ImageFile = kind.open(io.BytesIO(raw))
+    deep = int(np.asarray(image).max()) if image.mode.startswith("I") else -1
+    return image.mode, image.format or kind.name, deep
+
+
+# What to know before training
+
+
+def _range(looks: Iterable[Look]) -> tuple[int, int]:
+    seen = [(look.low, look.high) for look in looks]
+    return (min(low for low, _ in seen), max(high for _, high in seen)) if seen else (0, 0)
+
+
+def _on_values(looks: Sequence[Look]) -> Iterator[str]:
+    """What will look black, or washed out."""
+    low, high = _range(looks)
+    deep = max((look.deep for look in looks), default=-1)
+    if 0 <= deep < _HALF_DEEP:
+        yield (
+            f"The 16-bit images use values only up to {deep:,} of 65,535: as 8-bit they reach {round(deep / 257)} of 255 "
+            "and will look black. Multiply them to fill 16 bits."
+        )
+    elif looks and high < _DARK:
+        yield f"The brightest pixel of all is {high} of 255: the images will look black. Scale them to 0 to 255."
+    if looks and high >= _DARK and high - low < _FLAT:
+        yield f"All pixels are between {low} and {high} of 255: the images will look washed out. Stretch their contrast."
+    dark = sum(look.high < _BLACK for look in looks)
+    if dark and high >= _DARK:
+        yield f"{dark:,} of {len(looks):,} images are black (no pixel above {_BLACK - 1} of 255)."
+    plain = sum(look.low == look.high >= _BLACK for look in looks)
+    if plain:
+        yield f"{plain:,} of {len(looks):,} images are of one single value."
+
+
+def _on_faults(faults: Collection[Fault]) -> Iterator[str]:
+    floating = sum("floating point" in fault.reason for fault in faults)
+    if floating:
+        yield f"{floating:,} images hold floating-point values and are not used: save them with 8 or 16 bits."
+
+
+def _on_skipped(skipped: Mapping[str, int]) -> Iterator[str]:
+    for ending, count in skipped.items():
+        if what := NOT_READ.get(ending):
+            yield f"{count:,} files {ending} are skipped ({what})."
 
 
 def _duplicates(reader: Reader, found: Mapping[int, Look]) -> tuple[list[tuple[str, ...]], int]:
-    """Groups of names with the same pixels; and test pictures that are also training pictures."""
+    """Groups of names with the same pixels; and test images that are also training images."""
     groups: dict[bytes, list[int]] = {}
     for place, seen in found.items():
         groups.setdefault(seen.hash, []).append(place)

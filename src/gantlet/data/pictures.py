@@ -9,15 +9,13 @@ Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
 import logging
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,22 +26,22 @@ from numpy.typing import NDArray
 from PIL import ImageColor
 from torch import Tensor
 
-from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.files import cache_folder
+from gantlet.errors import BadData, BadValue
+from gantlet.files import cache_folder, locked
 from gantlet.settings import setting
 
-from . import home
+from . import data_dir
 from .base import Dataset
-from .cards import card
+from .dataset_card import card
 from .decode import Decoding
 from .files import absolute, named_path
 from .framing import Framing
+from .image_formats import image_extensions
 from .pool import keyed_generator, split, to_unit_range, with_facts
-from .prepare import Recipe, prepare
+from .prepare import PrepareRecipe, prepare_images
 from .prepared import FORMAT, PAGE, PreparedSet
-from .readers.base import open_reader
+from .readers.base import is_marked, open_reader, reader_for, source_files
 from .readers.folder import STUDY
-from .readers.shards import shard_paths
 from .stream import Stream
 
 __all__ = ["Pictures", "prepare_once"]
@@ -51,19 +49,6 @@ __all__ = ["Pictures", "prepare_once"]
 _LOG = logging.getLogger("gantlet")
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
-_ENDINGS = {
-    ".zip": "zip",
-    **dict.fromkeys((".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"), "tar"),
-    ".parquet": "hf",
-    **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
-}
-_BESIDE = {"celeba": ("list_eval_partition.txt", "list_eval_partition.csv"), "emoji": ("emoji.json",)}
-_MARKS = {
-    "celeba": ("list_eval_partition.*", "../list_eval_partition.*"),
-    "cifar": ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*"),
-    "lsun": ("data.mdb", "*/data.mdb"),
-    "tiny-imagenet": ("wnids.txt", "*/wnids.txt"),
-}
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 
 
@@ -114,11 +99,9 @@ class Pictures:
         train, test = self._parts(prepared)
         labels = prepared.labels
         labelled = bool((labels >= 0).all())
-        kept = min(len(test), max(2, _TEST_FLOATS // prepared.layout.pixels))
+        kept = min(len(test), max(2, _TEST_FLOATS // prepared.pixels))
         test = _some(test, kept, self.data_seed, "pictures/test")
-        resident = self.memory == "resident" or (
-            self.memory == "auto" and len(train) * prepared.layout.pixels <= _IN_MEMORY
-        )
+        resident = self.memory == "resident" or (self.memory == "auto" and len(train) * prepared.pixels <= _IN_MEMORY)
         held = train if resident else _some(train, _SAMPLE, self.data_seed, "pictures/sample")
         data = Dataset(
             train=torch.from_numpy(prepared.read(held)),
@@ -142,7 +125,7 @@ class Pictures:
         recipe = self.recipe(self._kind(path), path)
         return prepare_once(recipe, max_bad=self.max_bad)
 
-    def recipe(self, kind: str, path: Path) -> Recipe:
+    def recipe(self, kind: str, path: Path) -> PrepareRecipe:
         """What is done to the pictures at ``path``, which the reader ``kind`` opens.
 
         Raises:
@@ -153,11 +136,11 @@ class Pictures:
         framing = Framing(
             height, width, fit=self.fit, precrop=self.precrop, resample=self.resample, background=background
         )
-        return Recipe(kind, str(path), Decoding(colour=self.colour, background=background), framing)
+        return PrepareRecipe(kind, str(path), Decoding(colour=self.colour, background=background), framing)
 
     def _path(self) -> Path:
         if self.card and not self.data_path:
-            return home.find(self.card)
+            return data_dir.find_raw(self.card)
         if "://" in self.data_path:
             raise BadData(
                 f"{self.data_path} is an address; pictures are read from this disk: fetch shards with "
@@ -175,13 +158,13 @@ class Pictures:
         if not self.card:
             return self.reader
         own = card(self.card).reader
-        plain = _plain(path)
+        plain = reader_for(path)
         if not self.data_path or plain in ("", own):
             return own
         try:
             open_reader(own, str(path)).close()
         except BadData as error:
-            if _marked(own, path) or not _opens(plain, path):
+            if is_marked(own, path) or not _opens(plain, path):
                 raise error from None  # it is the data set, but damaged; or nothing at all
             return plain
         return own
@@ -219,19 +202,6 @@ class Pictures:
             "memory": "resident" if resident else "streamed",
             "flips": self.flips,
         }
-
-
-def _plain(path: Path) -> str:
-    """The reader of plain pictures for a path of this ending; empty where there is none."""
-    if path.is_dir():
-        return "folder"
-    name = path.name.lower()
-    return next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), "")
-
-
-def _marked(own: str, path: Path) -> bool:
-    """Whether files lie at a path that only a data set's own layout has."""
-    return any(glob.glob(os.path.join(glob.escape(str(path)), mark)) for mark in _MARKS.get(own, ()))
 
 
 def _opens(kind: str, path: Path) -> bool:
@@ -273,7 +243,7 @@ def _labels(labels: NDArray[np.int32]) -> Tensor:
 
 
 def prepare_once(
-    recipe: Recipe,
+    recipe: PrepareRecipe,
     *,
     workers: int = 0,
     max_bad: float = 0.01,
@@ -281,14 +251,17 @@ def prepare_once(
 ) -> PreparedSet:
     """What a recipe makes of its source as it lies there now, from the cache of prepared pictures or new in it.
 
-    Arguments and errors are those of :func:`gantlet.data.prepare.prepare`; without ``notify``, what takes more than some
+    Arguments and errors are those of :func:`gantlet.data.prepare.prepare_images`; without ``notify``, what takes more than some
     seconds is told to the logger ``gantlet``.
     """
-    said = json.dumps({"format": FORMAT, **asdict(recipe)}, sort_keys=True)
+    said = json.dumps({"format": FORMAT, "extensions": sorted(image_extensions()), **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
     folder = cache_folder("pictures") / key
-    with _alone(folder):
-        return prepare(recipe, folder, workers=workers, max_bad=max_bad, notify=notify or _Teller(recipe.path))
+    lock = folder.with_suffix(".lock")
+    with locked(lock, advice="Set XDG_CACHE_HOME to a folder of yours."):
+        return prepare_images(
+            recipe, folder, workers=workers, max_corrupt=max_bad, notify=notify or _Teller(recipe.path)
+        )
 
 
 class _Teller:
@@ -306,24 +279,10 @@ class _Teller:
 def _signature(reader: str, path: str) -> str:
     """Names, sizes and times of everything that is read for a path; it changes whenever the source does."""
     found = hashlib.sha256()
-    for name in _named(reader, path):
+    for name in source_files(reader, path):
         for entry in _walk(name):
             found.update(f"{entry}\n".encode(errors="surrogateescape"))
     return found.hexdigest()
-
-
-def _named(reader: str, path: str) -> list[str]:
-    """The files and folders that a path stands for, and what its reader looks for beside it."""
-    if reader == "shards":
-        try:
-            return [path, *map(str, shard_paths(path))]  # a list of shards counts, and so do they
-        except BadData:
-            return [path]
-    names = [path] if os.path.lexists(path) else sorted(glob.glob(path)) or [path]
-    real = Path(path).resolve()
-    return names + [
-        str(folder / name) for name in _BESIDE.get(reader, ()) for folder in (Path(path).parent, *real.parents[:3])
-    ]
 
 
 def _walk(path: str) -> Iterator[str]:
@@ -358,24 +317,3 @@ def _stamp(path: str) -> str:
     except OSError:
         return f"{path} -"
     return f"{path} {status.st_size} {status.st_mtime_ns}"
-
-
-@contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Keep other processes from preparing the same folder meanwhile; the lock dies with its process."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system
-        yield
-        return
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f"{folder.name}.lock").open("w")
-    except OSError as error:
-        raise StoreError(
-            f"The cache {folder.parent} cannot be written: {error.strerror}. Set XDG_CACHE_HOME to a folder of yours."
-        ) from error
-    with lock:
-        with suppress(OSError):  # a disk without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -1,19 +1,19 @@
-"""A prepared set: shards of pictures of one shape, the classes of all, and a page that says where they come from.
+"""A prepared set: shards of images of one shape, the classes of all, and a page that says where they come from.
 
 ::
 
-    FOLDER/set.json            what lies here and how it was made; written last, so that a set is whole or absent
-    FOLDER/PART-00000.tar      shards, PART being train, test or all
+    FOLDER/set.json            what is stored here and how it was made; written last, so that a set is whole or absent
+    FOLDER/PART-00000.npy      shards, PART being train, test or all
     FOLDER/labels.npy          [N] int32, -1 for none, in the order of the shards
-    FOLDER/bad.csv             the pictures that were passed over, and why
+    FOLDER/bad.csv             the images that were skipped, and why
 
-Legend: ``N`` pictures, ``C`` channels, ``H`` x ``W`` pixels.
+Legend: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData
 
 from .readers.base import Part
-from .shards import Layout, Pixels, read_pictures
+from .shards import Pixels, images_in, read_images, shard_digest
 
 __all__ = ["FORMAT", "PAGE", "PARTS", "PreparedSet", "ShardRecord"]
 
-FORMAT = 1
+FORMAT = 2
 PAGE = "set.json"
 PARTS: dict[Part, str] = {"train": "train", "test": "test", "": "all"}
 """The parts, in the order of their shards, and what the files are called."""
@@ -38,7 +38,7 @@ PARTS: dict[Part, str] = {"train": "train", "test": "test", "": "all"}
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """One shard: its file, its part, how many pictures it holds, and the SHA-256 of the file."""
+    """One shard: its file, its part, how many images it holds, and the SHA-256 of their pixels."""
 
     file: str
     part: Part
@@ -48,10 +48,10 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class PreparedSet:
-    """A prepared set on disk. Pictures are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
+    """A prepared set on disk. Images are numbered from 0 through all shards, parts in the order of :data:`PARTS`."""
 
     folder: Path
-    layout: Layout
+    shape: tuple[int, int, int]
     shards: tuple[ShardRecord, ...]
     page: Mapping[str, Any]
 
@@ -66,37 +66,43 @@ class PreparedSet:
             page = json.loads((folder / PAGE).read_bytes())
             shards = tuple(ShardRecord(**record) for record in page["shards"])
             channels, height, width = page["shape"]
-            layout = Layout((channels, height, width), labelled=bool(page["classes"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadData(
                 f"{folder} holds no prepared set ({type(error).__name__} while reading {PAGE}); "
                 f"make one with: gantlet data prepare SOURCE --out {folder}"
             ) from error
         if page.get("format") != FORMAT:
-            raise BadData(f"{folder} was prepared in format {page.get('format')}, this is {FORMAT}; prepare it again.")
+            raise BadData(
+                f"{folder} was prepared by another version of gantlet (format {page.get('format')}, expected {FORMAT}). "
+                f"Delete it, and prepare the images again: gantlet data prepare SOURCE --out {folder}"
+            )
         for shard in shards:
             path = folder / shard.file
-            found = layout.count(path.stat().st_size) if path.is_file() else -1
-            if found != shard.count:
+            if images_in(path, (channels, height, width)) != shard.count:
                 what = "is missing" if not path.exists() else "was cut or changed"
-                raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the pictures again.")
-        return cls(folder, layout, shards, page)
+                raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the images again.")
+        return cls(folder, (channels, height, width), shards, page)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, in the order of their numbers; none where pictures have no labels."""
+        """The names of the classes, in the order of their numbers; none where images have no labels."""
         return tuple(self.page["classes"])
 
     @property
     def bytes(self) -> int:
         """What all pixels take in memory."""
-        return len(self) * self.layout.pixels
+        return len(self) * self.pixels
+
+    @property
+    def pixels(self) -> int:
+        """Bytes of one image."""
+        return math.prod(self.shape)
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
-        """The numbers of a part's pictures."""
+        """The numbers of a part's images."""
         starts = self._ends - np.asarray([shard.count for shard in self.shards], dtype=np.int64)
         mine = [place for place, shard in enumerate(self.shards) if shard.part == part]
         spans = [np.arange(starts[place], self._ends[place], dtype=np.int64) for place in mine]
@@ -104,33 +110,35 @@ class PreparedSet:
 
     @cached_property
     def labels(self) -> NDArray[np.int32]:
-        """The class of every picture, ``[N]``, -1 for none; read when first asked for."""
+        """The class of every image, ``[N]``, -1 for none; read when first asked for."""
         try:
             labels = np.load(self.folder / "labels.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise BadData(f"The labels of {self.folder} cannot be read ({error}); prepare it again.") from error
         if labels.shape != (len(self),):
-            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} pictures; prepare it again.")
+            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} images; prepare it again.")
         return labels
 
     def read(self, numbers: NDArray[np.int64]) -> Pixels:
-        """Pictures by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
+        """Images by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
 
         Raises:
             BadData: A shard is gone or was cut since the set was opened.
         """
-        out = np.empty((len(numbers), *self.layout.shape), dtype=np.uint8)
+        out = np.empty((len(numbers), *self.shape), dtype=np.uint8)
         shard = np.searchsorted(self._ends, numbers, side="right")
         order = np.argsort(shard, kind="stable")
         for which, rows in _runs(shard[order], order):
             record = self.shards[which]
             places = numbers[rows] - (int(self._ends[which]) - record.count)
-            read_pictures(self.folder / record.file, self.layout, places, out, rows)
+            read_images(self.folder / record.file, self.shape, places, out, rows)
         return out
 
     def verify(self) -> list[str]:
         """The files whose content is no longer what was written."""
-        return [shard.file for shard in self.shards if _sha256(self.folder / shard.file) != shard.sha256]
+        return [
+            shard.file for shard in self.shards if shard_digest(self.folder / shard.file, self.shape) != shard.sha256
+        ]
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -143,8 +151,3 @@ def _runs(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[tuple[int, N
         return []
     cuts = np.flatnonzero(np.diff(keys)) + 1
     return [(int(part[0]), mine) for part, mine in zip(np.split(keys, cuts), np.split(rows, cuts), strict=True)]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """One try to get one file from one address: HTTP with resuming, on the standard library.
 
-What has come lies in ``NAME.part``, and beside it ``NAME.part.json`` says from where and which version it is. The next
+What was received is in ``NAME.part``, and beside it ``NAME.part.json`` says from where and which version it is. The next
 try asks for the rest of exactly that version (``Range`` with ``If-Range``) and trusts nothing: a server that ignores the
 range sends everything anew, one that has another version is heard from the start, and a length that does not come true
 is a failed try.
@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from gantlet._version import VERSION
 from gantlet.errors import StoreError
 
-__all__ = ["Setback", "Wanted", "check_room", "discard", "transfer"]
+__all__ = ["DownloadTarget", "RetryableError", "check_room", "discard", "transfer"]
 
 _CHUNK, _SLOWEST = 1 << 16, 1 << 10
 _MOST_REDIRECTS = 5
@@ -37,7 +37,7 @@ _SPARE = 64 << 20  # bytes that a download leaves free
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 
 
-class Setback(Exception):
+class RetryableError(Exception):
     """A try that failed; never seen by a user.
 
     Arguments:
@@ -52,7 +52,7 @@ class Setback(Exception):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DownloadTarget:
     """What a try aims at.
 
     Attributes:
@@ -60,47 +60,47 @@ class Wanted:
         size: How long it must become, in bytes; 0 if unknown.
         hashed: Whether its hash is known, so that a part of another origin may be completed: a mixture is found out.
         timeout: For how many seconds a server may be silent, or send fewer than 1,024 bytes.
-        tell: Called with the bytes that have come and the bytes in all (0 if unknown).
+        progress: Called with the bytes received and the bytes in all (0 if unknown).
     """
 
     part: Path
     size: int
     hashed: bool
     timeout: float
-    tell: Callable[[int, int], object]
+    progress: Callable[[int, int], object]
 
 
-def transfer(url: str, wanted: Wanted) -> None:
+def transfer(url: str, target: DownloadTarget) -> None:
     """Fetch what is missing of a file; afterwards the part is as long as the server said.
 
     Raises:
-        Setback: The try failed; what came is kept for the next, unless it is of no use.
+        RetryableError: The try failed; what was received is kept for the next, unless it is of no use.
         StoreError: The disk is full or cannot be written.
     """
     if urlsplit(url).scheme not in ("http", "https"):
-        raise Setback("only http and https are fetched", final=True)
-    have = _length(wanted.part)
-    validator = _note(wanted.part).get("validator", "") if _note(wanted.part).get("url") == url else ""
+        raise RetryableError("only http and https are fetched", final=True)
+    have = _length(target.part)
+    validator = _note(target.part).get("validator", "") if _note(target.part).get("url") == url else ""
     headers = {"User-Agent": f"gantlet/{VERSION}", "Accept-Encoding": "identity"}
-    if have and (validator or wanted.hashed):
+    if have and (validator or target.hashed):
         headers["Range"] = f"bytes={have}-"
         if validator:
             headers["If-Range"] = validator
     try:
-        with _open(url, headers, wanted.timeout) as answer:
-            start, total = _offer(answer, have, wanted)
-            check_room(wanted.part.parent, total - start)
-            _write_note(wanted.part, url, answer)
-            _pour(answer, wanted, start, total)
+        with _open(url, headers, target.timeout) as answer:
+            start, total = _offer(answer, have, target)
+            check_room(target.part.parent, total - start)
+            _write_note(target.part, url, answer)
+            _write_body(answer, target, start, total)
     except HTTPError as error:
         with error:
-            _refused(error, have, wanted)
+            _refused(error, have, target)
     except TimeoutError as error:
-        raise Setback(f"nothing came for {wanted.timeout:g} s") from error
+        raise RetryableError(f"nothing was received for {target.timeout:g} s") from error
     except URLError as error:
-        raise Setback(f"there is no connection ({error.reason})") from error
+        raise RetryableError(f"there is no connection ({error.reason})") from error
     except (HTTPException, OSError) as error:
-        raise Setback(f"the connection broke ({error or type(error).__name__})") from error
+        raise RetryableError(f"the connection broke ({error or type(error).__name__})") from error
 
 
 def discard(part: Path) -> None:
@@ -118,7 +118,7 @@ def check_room(folder: Path, need: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > 0 and need + _SPARE > free:
         raise StoreError(
-            f"{need / 1e9:.2f} GB are still to come and {free / 1e9:.2f} GB are free in {folder}: make room, or set "
+            f"{need / 1e9:.2f} GB are still to be downloaded and {free / 1e9:.2f} GB are free in {folder}: make room, or set "
             "GANTLET_DATA to a larger disk."
         )
 
@@ -134,7 +134,7 @@ class _Redirects(request.HTTPRedirectHandler):
         scheme = urlsplit(newurl).scheme
         if scheme not in ("http", "https") or (urlsplit(req.full_url).scheme == "https" and scheme != "https"):
             fp.close()
-            raise Setback(f"it redirects to {newurl}, which is not as protected", final=True)
+            raise RetryableError(f"it redirects to {newurl}, which is not as protected", final=True)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -157,65 +157,67 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> HTTPResponse:
             raise error.reason from error
         raise
     except ValueError as error:
-        raise Setback(f"the address cannot be used ({error})", final=True) from error
+        raise RetryableError(f"the address cannot be used ({error})", final=True) from error
 
 
-def _offer(answer: HTTPResponse, have: int, wanted: Wanted) -> tuple[int, int]:
+def _offer(answer: HTTPResponse, have: int, target: DownloadTarget) -> tuple[int, int]:
     """At which byte the answer begins, and how many there are in all (0 if unknown)."""
     start, total = 0, int(length) if (length := answer.headers.get("Content-Length", "")).isdigit() else 0
     if answer.status == 206:
         span = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", ""))
-        known = _note(wanted.part).get("validator", "")
+        known = _note(target.part).get("validator", "")
         changed = _validator(answer) != known if known and answer.headers.get("ETag") else False
         if span is None or int(span[1]) != have or changed:
-            discard(wanted.part)
-            raise Setback("it sent another range than was asked for")
+            discard(target.part)
+            raise RetryableError("it sent another range than was asked for")
         start, total = have, int(span[3]) if span[3] != "*" else int(span[2]) + 1
     elif answer.status != 200:
-        raise Setback(f"it answered {answer.status}", final=True)
-    if wanted.size and total and total != wanted.size:
-        raise Setback(f"it has {total:,} bytes, expected {wanted.size:,}", final=True)
+        raise RetryableError(f"it answered {answer.status}", final=True)
+    if target.size and total and total != target.size:
+        raise RetryableError(f"it has {total:,} bytes, expected {target.size:,}", final=True)
     return start, total
 
 
-def _pour(answer: HTTPResponse, wanted: Wanted, start: int, total: int) -> None:
+def _write_body(answer: HTTPResponse, target: DownloadTarget, start: int, total: int) -> None:
     """Append the answer to the part, which is cut to where the answer begins."""
-    aim, came = total or wanted.size, start
+    aim, came = total or target.size, start
     since, before = time.monotonic(), start
-    with _writable(wanted.part, start) as file:
-        wanted.tell(came, aim)
+    with _writable(target.part, start) as file:
+        target.progress(came, aim)
         while chunk := answer.read1(_CHUNK):
             _write(file, chunk)
             came += len(chunk)
-            wanted.tell(came, aim)
+            target.progress(came, aim)
             if aim and came > aim:
                 break
-            if time.monotonic() - since > wanted.timeout:
+            if time.monotonic() - since > target.timeout:
                 if came - before < _SLOWEST:
-                    raise Setback(f"only {came - before} bytes came in {wanted.timeout:g} s")
+                    raise RetryableError(f"only {came - before} bytes were received in {target.timeout:g} s")
                 since, before = time.monotonic(), came
     if aim and came > aim:
-        discard(wanted.part)
-        raise Setback(f"it sends more than {aim:,} bytes", final=True)
+        discard(target.part)
+        raise RetryableError(f"it sends more than {aim:,} bytes", final=True)
     if came < aim:
-        raise Setback(f"the connection ended after {came:,} of {aim:,} bytes")
+        raise RetryableError(f"the connection ended after {came:,} of {aim:,} bytes")
     if not came:
-        raise Setback("it is empty", final=True)
+        raise RetryableError("it is empty", final=True)
 
 
-def _refused(error: HTTPError, have: int, wanted: Wanted) -> None:
+def _refused(error: HTTPError, have: int, target: DownloadTarget) -> None:
     """What an answer that is an error means; returns only where the part turns out to be whole."""
     if error.code == 416:
         total = error.headers.get("Content-Range", "").rpartition("/")[2]
-        if have and have == (int(total) if total.isdigit() else wanted.size):
+        if have and have == (int(total) if total.isdigit() else target.size):
             return
-        discard(wanted.part)
-        raise Setback(f"it has no bytes from {have:,} on") from error
+        discard(target.part)
+        raise RetryableError(f"it has no bytes from {have:,} on") from error
     if 300 <= error.code < 400:
-        raise Setback("it redirects too often or to nowhere", final=True) from error
+        raise RetryableError("it redirects too often or to nowhere", final=True) from error
     asked = error.headers.get("Retry-After", "")
     wait = min(float(asked), 60.0) if asked.isdigit() else 0.0
-    raise Setback(f"it answered {error.code} {error.reason}", final=error.code not in _BUSY, wait=wait) from error
+    raise RetryableError(
+        f"it answered {error.code} {error.reason}", final=error.code not in _BUSY, wait=wait
+    ) from error
 
 
 def _writable(part: Path, start: int) -> IO[bytes]:
@@ -230,7 +232,7 @@ def _write(file: IO[bytes], chunk: bytes) -> None:
         file.write(chunk)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = "Make room and give the same command again; what has come is kept."
+        advice = "Make room and give the same command again; what was received is kept."
         reason = "the disk is full" if full else str(error.strerror)
         raise StoreError(f"{file.name} cannot be written: {reason}. {advice}") from error
 

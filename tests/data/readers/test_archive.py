@@ -1,4 +1,4 @@
-"""Archives are read where they lie, by the folder's rules for names; what is dangerous or damaged in them is said."""
+"""Archives are read where they are stored, by the folder's rules for names; what is dangerous or damaged in them is said."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gantlet.data.readers import file_at
+from gantlet.data import byte_ranges
 from gantlet.data.readers.archive import TarReader, ZipReader
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.data.readers.folder import FolderReader
@@ -89,7 +89,7 @@ def test_a_zip_archive_is_read(method: int, tmp_path: Path) -> None:
     assert contents(reader) == {name: FILES[name] for name in NAMES}
     assert reader.facts == {
         "format": "zip", "pictures": 3, "classes": 2, "parts": {"test": 1, "train": 2},
-        "passed_over": {".txt": 1}, "left_out": {}, "faults": 0,
+        "skipped": {".txt": 1}, "left_out": {}, "faults": 0,
     }  # fmt: skip
     reader.close()
 
@@ -238,7 +238,7 @@ def patched(content: bytes, *, central: int, form: str, value: int, local: int |
         ({"central": 20, "form": "<I", "value": 10**6}, "its data reach beyond the end of the archive"),
         ({"central": 42, "form": "<I", "value": 10**6}, "its data reach beyond the end of the archive"),
         ({"central": 24, "form": "<I", "value": 2**31}, "it has 2048 MiB; more than 1024 are not read"),
-        ({"central": 24, "form": "<I", "value": 10**8}, "it would unpack from 0.0 to 95 MiB, which no picture does"),
+        ({"central": 24, "form": "<I", "value": 10**8}, "it would unpack from 0.0 to 95 MiB, which no image does"),
     ],
 )
 def test_a_member_that_must_not_be_read_is_a_fault(change: dict[str, Any], reason: str, tmp_path: Path) -> None:
@@ -307,9 +307,9 @@ def test_a_zip_without_its_table_of_contents_says_how_much_is_there(tmp_path: Pa
     files = {f"{number:02}.png": RANDOM.bytes(500) for number in range(20)} | {"notes.txt": b"x"}
     whole = zip_bytes(files)
     cut = whole[: whole.index(b"12.png") + 100]
-    with pytest.raises(BadData, match=r"is truncated or damaged: the table of contents .* 13 pictures begin in it"):
+    with pytest.raises(BadData, match=r"is truncated or damaged: the table of contents .* 13 images begin in it"):
         ZipReader(written(tmp_path, cut))
-    with pytest.raises(BadData, match=r"is no zip archive: it starts with 89 50 4e 47\."):
+    with pytest.raises(BadData, match=r"is not a zip archive: it starts with 89 50 4e 47\."):
         ZipReader(written(tmp_path, b"\x89PNG and so on"))
 
 
@@ -320,15 +320,15 @@ def test_a_cut_tar_says_how_much_is_there(packer: str | None, tmp_path: Path) ->
     if packer is None:
         member = 512 + 50_176
         for cut, seen in ((8 * member + 700, 8), (8 * member + 100, 8), (8 * member, 8), (20 * member, 20)):
-            with pytest.raises(BadData, match=rf"truncated or damaged: .*\. {seen} pictures lie before that"):
+            with pytest.raises(BadData, match=rf"truncated or damaged \(.*\)\. {seen} images are stored before that"):
                 TarReader(written(tmp_path, whole[:cut]))
         return
     packed = PACKERS[packer](whole)
     with pytest.raises(
-        BadData, match=r"truncated or damaged: Compressed file ended .*\. \d+ pictures lie before"
+        BadData, match=r"truncated or damaged \(Compressed file ended .*\)\. \d+ images are stored before"
     ) as caught:
         TarReader(written(tmp_path, packed[: len(packed) // 2]))
-    seen = int(str(caught.value).split(" pictures lie")[0].split()[-1])
+    seen = int(str(caught.value).split(" images are stored")[0].split()[-1])
     assert seen <= 10
     assert packer == "bz2" or seen >= 6  # which works by blocks of 900,000 bytes
 
@@ -336,7 +336,7 @@ def test_a_cut_tar_says_how_much_is_there(packer: str | None, tmp_path: Path) ->
 def test_a_damaged_tar_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     content = bytearray(tar_bytes({f"{number}.png": b"x" for number in range(5)}))
     content[3 * 1024 + 150] ^= 1  # within the checksum of the fourth header
-    with pytest.raises(BadData, match=r"a header is damaged\. 3 pictures lie before that"):
+    with pytest.raises(BadData, match=r"the header at byte 3072 is wrong.*\. 3 images are stored before that"):
         TarReader(written(tmp_path, bytes(content)))
 
 
@@ -344,9 +344,9 @@ def test_a_damaged_compressed_stream_is_bad_data(tmp_path: Path) -> None:
     for packer in PACKERS.values():
         content = bytearray(packer(tar_bytes({"1.png": RANDOM.bytes(5000)})))
         content[len(content) // 2] ^= 255
-        with pytest.raises(BadData, match="is no tar archive, or truncated or damaged"):
+        with pytest.raises(BadData, match="is not a tar archive, or truncated or damaged"):
             TarReader(written(tmp_path, bytes(content)))
-    with pytest.raises(BadData, match="is no tar archive, or truncated or damaged"):
+    with pytest.raises(BadData, match="is not a tar archive, or truncated or damaged"):
         TarReader(written(tmp_path, gzip.compress(b"no tar at all" * 99)))
 
 
@@ -367,9 +367,9 @@ def test_what_is_not_there_or_empty_is_bad_data(reader: Any, tmp_path: Path, mon
     with pytest.raises(BadData, match=r"is empty \(0 bytes\)"):
         reader(written(tmp_path, b""))
     make = zip_bytes if reader is ZipReader else tar_bytes
-    with pytest.raises(BadData, match=r"holds no pictures .*; it holds 1 × \.txt\."):
+    with pytest.raises(BadData, match=r"holds no images .*; it holds 1 × \.txt\."):
         reader(written(tmp_path, make({"a.txt": b"x"})))
-    with pytest.raises(BadData, match="holds no pictures"):
+    with pytest.raises(BadData, match="holds no images"):
         reader(written(tmp_path, make({})))
 
     def refuse(*_: object, **__: object) -> Any:
@@ -393,21 +393,22 @@ def test_too_little_room_is_said_before_the_disk_is_full(tmp_path: Path, monkeyp
 def test_the_room_is_watched_while_decompressing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frees = iter([2**40, 2**40, 2**29])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=next(frees)))
-    monkeypatch.setattr(file_at, "_BETWEEN_CHECKS", 2**20)
+    monkeypatch.setattr(byte_ranges, "_BETWEEN_CHECKS", 2**20)
     path = written(tmp_path, gzip.compress(tar_bytes({"1.png": bytes(5_000_000)})))
     with pytest.raises(StoreError, match="would stay free"):
         TarReader(path)
     assert next(frees, None) is None
 
 
-def test_a_full_disk_is_said(tmp_path: Path) -> None:
-    class Full(io.BytesIO):
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.FileIO):
         def write(self, _: Any) -> int:
             raise OSError(28, "No space left on device")
 
-    packed = io.BytesIO(gzip.compress(tar_bytes()))
+    path = written(tmp_path, gzip.compress(tar_bytes()))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full(tmp_path / "full", "w+"))
     with pytest.raises(StoreError, match=r"cannot be decompressed into .*: No space left on device"):
-        file_at.unpack(packed, "gzip", Full())
+        TarReader(path)
 
 
 def test_the_file_is_let_go(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_other_files_are_passed_over_and_counted(tmp_path: Path) -> None:
     reader = FolderReader(str(fill(tmp_path, ["x/1.png", *others])))
     assert [entry.name for entry in reader.entries] == ["x/1.png"]
     assert reader.faults == []
-    assert reader.facts["passed_over"] == {".db": 1, ".txt": 2, "hidden": 4, "no extension": 1}
+    assert reader.facts["skipped"] == {".db": 1, ".txt": 2, "hidden": 4, "no extension": 1}
 
 
 def test_links_are_followed_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_folder_without_pictures_says_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(BadData) as caught:
         FolderReader(str(tmp_path))
     text = str(caught.value)
-    assert "holds no pictures (.bmp, .gif," in text
+    assert "holds no images (.avif, .bmp, .gif," in text
     assert (
         "it holds 2 × .txt, 1 × hidden. 1 cannot be used; the first is gone: it is a link that leads nowhere." in text
     )

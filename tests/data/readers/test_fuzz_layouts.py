@@ -1,4 +1,4 @@
-"""Whatever happens to a file of a layout on its way, its reader lists pictures and faults, or says BadData; nothing else.
+"""Whatever happens to a file of a layout on its way, its reader lists images and faults, or says BadData; nothing else.
 
 Each case damages one file of a small real source by a seed: cut short, bits flipped, bytes overwritten or repeated.
 Sources are opened in a process of their own, so that a crash, a hang or a large allocation is seen as such.

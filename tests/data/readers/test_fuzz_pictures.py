@@ -1,4 +1,4 @@
-"""Whatever happens to a picture, a folder or an archive: pixels, a bad picture, a fault or bad data, and nothing else.
+"""Whatever happens to an image, a folder or an archive: pixels, a bad image, a fault or bad data, and nothing else.
 
 The quick test takes 150 cases, the slow one 2,600 others; ``pytest -s -m slow`` prints how they ended.
 """
@@ -42,7 +42,7 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def pictures() -> dict[str, bytes]:
-    """One small picture for each way in which a format stores them."""
+    """One small image for each way in which a format stores them."""
     colour = Image.new("RGB", (37, 29), (200, 30, 60))
     ImageDraw.Draw(colour).ellipse((5, 4, 30, 22), fill=(10, 220, 90))
     clear = colour.copy()
@@ -70,6 +70,10 @@ def pictures() -> dict[str, bytes]:
         "rgb.bmp": encoded(colour, "BMP"),
         "palette.bmp": encoded(colour.quantize(16), "BMP"),
         "bits.bmp": encoded(colour.convert("1"), "BMP"),
+        "colour.ppm": encoded(colour, "PPM"),
+        "deep.pgm": encoded(deep, "PPM"),
+        "bits.pbm": encoded(colour.convert("1"), "PPM"),
+        "clear.avif": encoded(clear, "AVIF", exif=turned),
         "deep.tif": encoded(deep, "TIFF"),
         "print.tif": encoded(colour.convert("CMYK"), "TIFF"),
     }
@@ -173,7 +177,7 @@ def read_all(make: Callable[[str], Reader], path: Path) -> Iterator[str]:
 
 
 def fill(folder: Path, rng: np.random.Generator) -> None:
-    """Damaged pictures under damaged names, and links to somewhere."""
+    """Damaged images under damaged names, and links to somewhere."""
     folder.mkdir(parents=True)
     for name in rng.choice(list(PICTURES), 4, replace=False):
         stem = bytes(byte for byte in damaged(name.encode(), rng) if byte not in b"\0/")[:200]
@@ -185,7 +189,7 @@ def fill(folder: Path, rng: np.random.Generator) -> None:
 
 
 def outcomes(cases: int, seed: int, scratch: Path) -> Counter[str]:
-    """How so many damaged sources ended: half of them pictures, the others archives and folders."""
+    """How so many damaged sources ended: half of them images, the others archives and folders."""
     counts: Counter[str] = Counter()
     faulthandler.dump_traceback_later(120, exit=True)  # against a hang inside a decoder
     try:

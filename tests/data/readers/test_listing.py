@@ -1,4 +1,4 @@
-"""Names say which files are pictures, and which class and part each belongs to."""
+"""Names say which files are images, and which class and part each belongs to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gantlet.data.readers.listing import inside, labelled, passed_over, shown
+from gantlet.data.readers.listing import inside, labelled, shown, skip_reason
 
 
 def told(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -61,10 +61,10 @@ def test_validation_is_the_test_part_where_there_is_no_other(name: str) -> None:
 
 def test_pictures_are_told_by_their_extensions() -> None:
     for name in ("1.png", "a/1.JPG", "1.jpeg", "1.webp", "1.gif", "1.bmp", "1.tif", "1.Tiff", "1.2.jpe", "1.jfif"):
-        assert passed_over(name) == ""
-    assert [passed_over(name) for name in ("a/png", "1.txt", "1.PNG.part")] == ["no extension", ".txt", ".part"]
+        assert skip_reason(name) == ""
+    assert [skip_reason(name) for name in ("a/png", "1.txt", "1.PNG.part")] == ["no extension", ".txt", ".part"]
     for name in (".1.png", "a/.b/1.png", "__MACOSX/1.png", "a/@eaDir/1.png"):
-        assert passed_over(name) == "hidden"
+        assert skip_reason(name) == "hidden"
 
 
 def test_names_can_be_written_anywhere() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gantlet.data.readers.arrays import ArrayReader, IdxReader, picture_keys
+from gantlet.data.readers.arrays import ArrayReader, IdxReader, image_keys
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.errors import BadData
 
@@ -96,7 +96,7 @@ def test_wrong_idx_folders_have_sentences(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="holds no train-images-idx3-ubyte"):
         IdxReader(str(tmp_path))
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(TRAIN))
-    with pytest.raises(BadData, match="holds 7 labels for 6 pictures; they must agree"):
+    with pytest.raises(BadData, match="holds 7 labels for 6 images; they must agree"):
         IdxReader(str(tmp_path))
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(TRAIN)[:-1])
     with pytest.raises(BadData, match="is truncated: 6×4×3 values are 72 bytes, 71 came"):
@@ -109,7 +109,7 @@ def test_labels_beyond_the_mapping_are_counted(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="2 of 6 labels are outside the 2 classes that have a name"):
         IdxReader(str(tmp_path))
     (tmp_path / "emnist-mnist-mapping.txt").write_text("0 48\none 49\n")
-    with pytest.raises(BadData, match="is no mapping of EMNIST"):
+    with pytest.raises(BadData, match="is not a mapping of EMNIST"):
         IdxReader(str(tmp_path))
 
 
@@ -150,15 +150,15 @@ def test_wrong_arrays_have_sentences(tmp_path: Path) -> None:
 
     refused("There is no file")
     for values, words in [
-        (colours(2, 4, 4).astype("f4"), "holds float32; pictures are uint8, 0 to 255"),
+        (colours(2, 4, 4).astype("f4"), "holds float32; images are uint8, 0 to 255"),
         (colours(2, 4), r"has the shape \[2, 4\]; expected"),
         (colours(2, 5, 5, 2), r"has the shape \[2, 5, 5, 2\]; expected"),
-        (colours(2, 3, 5, 3), "with channels first or last; pad the pictures"),
+        (colours(2, 3, 5, 3), "with channels first or last; pad the images"),
     ]:
         np.save(tmp_path / "x.npy", values)
         refused(words)
     np.savez(tmp_path / "x.npz", x=colours(3, 4, 4), y=np.arange(4))
-    refused(r"the array 'y' holds 4 labels for 3 pictures", "x.npz")
+    refused(r"the array 'y' holds 4 labels for 3 images", "x.npz")
     np.savez(tmp_path / "x.npz", x=colours(3, 4, 4), y=np.zeros(3))
     refused(r"holds labels \[3\] of float64; expected whole numbers, \[3\]", "x.npz")
     np.savez(tmp_path / "x.npz", a=colours(3, 4, 4), b=np.zeros(3))
@@ -171,9 +171,9 @@ def test_wrong_arrays_have_sentences(tmp_path: Path) -> None:
 
 def test_keys_that_mean_the_same_are_ambiguous() -> None:
     with pytest.raises(BadData, match="it holds: x, data"):
-        picture_keys(["x", "data"], "f")
+        image_keys(["x", "data"], "f")
     with pytest.raises(BadData, match="it holds: x, x_test"):
-        picture_keys(["x", "x_test"], "f")
+        image_keys(["x", "x_test"], "f")
 
 
 def test_no_reader_imports_torch() -> None:

@@ -1,4 +1,4 @@
-"""CelebA's pictures get the part of the authors' list; a list of other pictures is refused, with the counts."""
+"""CelebA's images get the part of the authors' list; a list of other images is refused, with the counts."""
 
 from __future__ import annotations
 
@@ -82,25 +82,25 @@ def test_lists_that_disagree_or_are_none_are_refused(tmp_path: Path) -> None:
     refused("There is no list_eval_partition.txt .*are read by the readers 'folder' and 'zip'")
     names = list(PICTURES)
     write_list(tmp_path, {name: PARTS[name] for name in names[:5]})
-    refused("of 7 pictures 2 are not listed, of 5 listed names 0 are not there; the first is 000006.jpg")
+    refused("of 7 images 2 are not listed, of 5 listed names 0 are not there; the first is 000006.jpg")
     write_list(tmp_path, PARTS | {"000008.jpg": 0, "000009.jpg": 2})
-    refused("of 7 pictures 0 are not listed, of 9 listed names 2 are not there; the first is 000008.jpg")
+    refused("of 7 images 0 are not listed, of 9 listed names 2 are not there; the first is 000008.jpg")
     file = tmp_path / "list_eval_partition.txt"
     for text, words in [
-        ("000001.jpg 3\n", "line 1: '000001.jpg 3' is not a picture's name and 0, 1 or 2"),
+        ("000001.jpg 3\n", "line 1: '000001.jpg 3' is not an image's name and 0, 1 or 2"),
         ("000001.jpg 0\n\n000001.jpg 1\n", "line 3: 000001.jpg was listed before"),
-        ("\n", "lists no pictures"),
-        ("202599\n5_o_Clock_Shadow Arched_Eyebrows\n", "line 1: '202599' is not a picture's name"),
+        ("\n", "lists no images"),
+        ("202599\n5_o_Clock_Shadow Arched_Eyebrows\n", "line 1: '202599' is not an image's name"),
     ]:
         file.write_text(text)
         refused(words)
     file.write_bytes(b"\xff\xfe0")
-    refused("is no UTF-8 text")
+    refused("is not UTF-8 text")
 
 
 def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
     write_folder(tmp_path / "img_align_celeba" / "a")
     write_folder(tmp_path / "img_align_celeba" / "b")
     write_list(tmp_path, PARTS)
-    with pytest.raises(BadData, match=r"two pictures are called 000001.jpg, in different folders"):
+    with pytest.raises(BadData, match=r"two images are called 000001.jpg, in different folders"):
         CelebAReader(str(tmp_path))

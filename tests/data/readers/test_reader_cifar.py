@@ -168,14 +168,14 @@ def test_a_pickle_that_asks_for_more_is_refused_and_not_run(tmp_path: Path, monk
         (b"\x80\x02cnumpy.core.multiarray\nscalar\n.", "asks for 'numpy.core.multiarray.scalar'"),
         (b"\x80\x02cnumpy\nndarray\n)\x81.", "pickle opcode NEWOBJ"),
         (b"\x80\x02}r\xff\xff\xff\x7f.", "corrupt pickle"),  # a memo of 2^31 places
-        (b"\x80\x05\x96\0\0\0\0\0\x01\0\0.", "truncated, corrupt, or no pickle"),  # a byte array of 2^40
+        (b"\x80\x05\x96\0\0\0\0\0\x01\0\0.", "truncated, corrupt, or not a pickle"),  # a byte array of 2^40
         (b"\x80\x02" + b"K\x01" + b"0\x86q\0h\0h\0\x86" * 30 + b".", "opcode POP"),
         (b"\x80\x02K\x01q\0" + b"h\0h\0\x86q\0" * 40 + b".", "corrupt pickle"),
         (b"\x80\x02cnumpy\ndtype\n}b.", "corrupt pickle .UnpicklingError: state for a name"),
         (b"\x80\x02]q\x00.", "holds a list; expected a dictionary"),
         (b"\x80\x02}q\x00.x", "has 1 bytes after its end"),
-        (b"\x89PNG", "truncated, corrupt, or no pickle"),
-        (b"", "truncated, corrupt, or no pickle"),
+        (b"\x89PNG", "truncated, corrupt, or not a pickle"),
+        (b"", "truncated, corrupt, or not a pickle"),
     ],
 )
 def test_each_wrong_pickle_has_its_sentence(content: bytes, words: str) -> None:
@@ -208,13 +208,13 @@ def test_wrong_sets_have_sentences(tmp_path: Path) -> None:
     (tmp_path / "batches.meta.txt").write_text("plane\ncar\n")
     refused("data_batch_.*1 of 3 labels are outside the 2 classes|test_batch.*1 of 3 labels")
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"data": planar(batch(2)[0]), "labels": [1]}))
-    refused("holds 1 labels for 2 pictures", "x.pkl")
+    refused("holds 1 labels for 2 images", "x.pkl")
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"data": planar(batch(2)[0]), "labels": ["a", "b"]}))
-    refused("labels that are no list of whole numbers", "x.pkl")
+    refused("labels that are not a list of whole numbers", "x.pkl")
     (tmp_path / "x.pkl").write_bytes(pickle.dumps({"pixels": [1]}))
     refused("holds no array 'data'; its keys are: pixels", "x.pkl")
     (tmp_path / "x.tar.gz").write_bytes(b"x" * 600)
-    refused("is truncated, corrupt, or no archive", "x.tar.gz")
+    refused("is corrupt, or not a tar file", "x.tar.gz")
     with tarfile.open(tmp_path / "y.tar", "w") as archive:
         member = tarfile.TarInfo("train.bin")
         member.size = 2

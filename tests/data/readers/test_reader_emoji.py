@@ -41,7 +41,7 @@ ENTRIES = [
 
 
 def write_folder(root: Path, table: Any = TABLE) -> Path:
-    """The package as it unpacks; every picture stands in a sheet and in a larger size too."""
+    """The package as it unpacks; every image stands in a sheet and in a larger size too."""
     for folder in ("64", "sheets", "sheets-128"):
         (root / "img/google" / folder).mkdir(parents=True)
     for name, content in PICTURES.items():
@@ -98,7 +98,7 @@ def test_a_picture_that_the_table_does_not_know_is_a_fault(tmp_path: Path) -> No
 
 def test_a_table_of_something_else_is_refused(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "package", table=[{"image": "x.png", "category": "y"}])
-    with pytest.raises(BadData, match=r"emoji.json knows none of the 3 pictures; they do not belong together"):
+    with pytest.raises(BadData, match=r"emoji.json knows none of the 3 images; they do not belong together"):
         EmojiReader(str(root))
 
 
@@ -107,12 +107,12 @@ def test_a_damaged_table_is_refused(text: str, tmp_path: Path) -> None:
     root = write_folder(tmp_path / "package")
     (root / "emoji.json").write_text(text)
     for path in (root, packed(root, tmp_path / "emoji.tgz")):
-        with pytest.raises(BadData, match=r"emoji.json (is no table of emoji|is empty)"):
+        with pytest.raises(BadData, match=r"emoji.json (is not a table of emoji|is empty)"):
             EmojiReader(str(path))
 
 
 def test_what_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match=r"There is no .*nowhere.tgz; expected emoji-datasource-google"):
+    with pytest.raises(BadData, match=r"There is no file .*nowhere.tgz. Expected emoji-datasource-google"):
         EmojiReader(str(tmp_path / "nowhere.tgz"))
     with pytest.raises(BadData, match="holds no emoji; expected emoji-datasource-google"):
         EmojiReader(str(tmp_path))
@@ -122,7 +122,7 @@ def test_what_is_missing_or_empty_is_refused(tmp_path: Path) -> None:
 
 
 def outcome_of(archive: Path) -> set[str]:
-    """What a damaged archive comes to: a clear error, or fewer pictures."""
+    """What a damaged archive comes to: a clear error, or fewer images."""
     try:
         reader = EmojiReader(str(archive))
     except BadData as error:
@@ -151,7 +151,7 @@ def test_a_bomb_and_links_are_not_unpacked(tmp_path: Path) -> None:
         bomb = tarfile.TarInfo("package/img/google/64/bomb.png")
         bomb.size = 17 << 20
         tar.addfile(bomb, io.BytesIO(bytes(bomb.size)))
-    with pytest.raises(BadData, match=r"bomb.png has 17,825,792 bytes; that is no emoji"):
+    with pytest.raises(BadData, match=r"bomb.png has 17,825,792 bytes, too many for an emoji"):
         EmojiReader(str(archive))
 
 

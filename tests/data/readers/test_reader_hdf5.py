@@ -83,15 +83,15 @@ def test_wrong_files_have_sentences(tmp_path: Path) -> None:
 
     refused("There is no file")
     path.write_bytes(b"x" * 4000)
-    refused("is truncated, corrupt, or no HDF5 file")
+    refused("is truncated, corrupt, or not an HDF5 file")
     write(path, {})
     refused("holds no arrays")
     write(path, {"a": np.zeros(3), "b": np.zeros((3, 3))})
     refused("it holds: a, b")
     write(path, {"x": np.zeros((3, 4, 4))})
-    refused("the array '/x' holds float64; pictures are uint8")
+    refused("the array '/x' holds float64; images are uint8")
     write(path, {"x": colours(3, 4, 4), "y": np.arange(4)})
-    refused(r"the array '/y' holds \[4\] labels for 3 pictures")
+    refused(r"the array '/y' holds \[4\] labels for 3 images")
     write(path, {"x": colours(3, 4, 4), "y": np.zeros(3)})
     refused("expected whole numbers")
     with h5py.File(path, "w") as file:
@@ -99,10 +99,10 @@ def test_wrong_files_have_sentences(tmp_path: Path) -> None:
     refused("states 4096000 bytes, 0 of them stored, .* it is corrupt or empty")
     with h5py.File(path, "w") as file:
         file.create_dataset("x", (3, 4, 4), "u1", external=[(str(tmp_path / "other"), 0, 48)])
-    refused("lies in other files, which are not read")
+    refused("is stored in other files, which are not read")
     write(path, {"x": colours(300, 16, 16)})
     path.write_bytes(path.read_bytes()[:-2000])
-    refused("is truncated, corrupt, or no HDF5 file")
+    refused("is truncated, corrupt, or not an HDF5 file")
 
 
 def test_a_damaged_chunk_is_a_bad_picture(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import lmdb
 import numpy as np
 import pytest
 
+from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.lmdb_file import lmdb_pairs
 from gantlet.data.readers.lsun import LsunReader
-from gantlet.data.readers.spans import SpanFile
 from gantlet.errors import BadData, BadPicture
 
 RANDOM = np.random.default_rng(3)
@@ -60,7 +60,7 @@ def test_any_history_of_changes_is_read_as_by_the_library(seed: int, tmp_path: P
                         transaction.put(key, random.bytes(int(random.integers(1, 6000))))
         with base.begin() as transaction:
             expected = [(bytes(key), bytes(value)) for key, value in transaction.cursor()]
-    file = SpanFile(tmp_path / "data.mdb")
+    file = ByteRangeFile(tmp_path / "data.mdb")
     found = [(pair.key, file.read(pair.offset, pair.length)) for pair in lmdb_pairs(file)]
     assert found == expected
     file.close()
@@ -112,7 +112,7 @@ def test_wrong_databases_have_sentences(tmp_path: Path) -> None:
     (tmp_path / "x" / "readme").write_text("x")
     refused("holds no data.mdb, nor does a folder in it")
     (tmp_path / "x" / "data.mdb").write_bytes(b"x" * 9000)
-    refused("is no LMDB file")
+    refused("is not an LMDB file")
     (tmp_path / "x" / "data.mdb").write_bytes(b"")
     refused(r"is empty \(0 bytes\)")
     with lmdb.open(str(tmp_path / "empty"), map_size=2**20):
@@ -135,7 +135,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
         (entries,) = struct.unpack_from("<Q", content, place)
         content = content[:place] + struct.pack("<Q", entries + 1) + content[place + 8 :]
     file.write_bytes(content)
-    with pytest.raises(BadData, match="states 301 entries, 300 or more came"):
+    with pytest.raises(BadData, match="states 301 entries, 300 or more were found"):
         LsunReader(str(tmp_path / "a"))
 
 

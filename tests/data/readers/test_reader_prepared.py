@@ -9,7 +9,7 @@ import pytest
 
 from gantlet.data.decode import Decoding
 from gantlet.data.framing import Framing
-from gantlet.data.prepare import Recipe, prepare
+from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.errors import BadData, BadPicture
 
@@ -22,8 +22,9 @@ def folder(tmp_path: Path) -> Path:
     """Two shards to train on, one to test on."""
     labels = {"y_train": np.arange(5) % 2, "y_test": np.arange(3) % 2}
     np.savez(tmp_path / "source.npz", x_train=TRAIN, x_test=TEST, **labels)
-    prepare(
-        Recipe("array", str(tmp_path / "source.npz"), Decoding(), Framing(5, 4), per_shard=3), tmp_path / "prepared"
+    prepare_images(
+        PrepareRecipe("array", str(tmp_path / "source.npz"), Decoding(), Framing(5, 4), per_shard=3),
+        tmp_path / "prepared",
     )
     return tmp_path / "prepared"
 
@@ -43,8 +44,8 @@ def test_pictures_come_back_as_they_were_prepared(folder: Path) -> None:
 
 def test_sets_without_labels_or_parts_have_none(tmp_path: Path) -> None:
     np.save(tmp_path / "faces.npy", TRAIN)
-    recipe = Recipe("array", str(tmp_path / "faces.npy"), Decoding(colour="grey"), Framing(5, 4))
-    prepare(recipe, tmp_path / "out")
+    recipe = PrepareRecipe("array", str(tmp_path / "faces.npy"), Decoding(colour="grey"), Framing(5, 4))
+    prepare_images(recipe, tmp_path / "out")
     reader = open_reader("prepared", str(tmp_path / "out"))
     assert [(entry.name, entry.label, entry.part) for entry in reader.entries][4] == ("all/4", "", "")
     assert np.asarray(reader.read(2)).shape == (5, 4, 1)
@@ -54,7 +55,7 @@ def test_what_is_no_set_is_refused_and_a_lost_shard_is_a_bad_picture(folder: Pat
     with pytest.raises(BadData, match=r"holds no prepared set .* gantlet data prepare SOURCE"):
         open_reader("prepared", str(tmp_path))
     reader = open_reader("prepared", str(folder))
-    (folder / "test-00000.tar").unlink()
+    (folder / "test-00000.npy").unlink()
     with pytest.raises(BadPicture, match="cannot be read"):
         reader.read(6)
     np.testing.assert_array_equal(reader.read(1), TRAIN[1])

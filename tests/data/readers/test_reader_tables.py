@@ -134,7 +134,7 @@ def test_single_bad_rows_are_bad_pictures(tmp_path: Path) -> None:
     pq.write_table(pa.table({"image": pa.array(pictures, IMAGE)}), tmp_path / "t.parquet")
     reader = TableReader(str(tmp_path / "t.parquet"))
     assert reader.read(0) == b"x"
-    for place, words in ((1, "its row is empty"), (2, "holds a path, but not the picture"), (3, "its row is empty")):
+    for place, words in ((1, "its row is empty"), (2, "holds a path, but not the image"), (3, "its row is empty")):
         with pytest.raises(BadPicture, match=words):
             reader.read(place)
     rows = pa.array([[[1, 2], [3]], [[1], [2]], [[]]], pa.list_(pa.list_(pa.uint8())))
@@ -162,7 +162,7 @@ def test_columns_are_chosen_by_features_then_names() -> None:
     schema = pa.schema([("a", pa.binary()), ("b", IMAGE), ("coarse_label", pa.int8()), ("fine_label", pa.int8())])
     assert columns_of(schema.with_metadata(noted), "t").picture == "b"
     assert columns_of(schema.with_metadata(noted), "t").label == "fine_label"
-    with pytest.raises(BadData, match=r"several columns of pictures \(a, b\); keep one of them"):
+    with pytest.raises(BadData, match=r"several columns of images \(a, b\); keep one of them"):
         columns_of(schema, "t")
     assert (
         columns_of(schema.with_metadata({"huggingface": "{"}).append(pa.field("image", pa.binary())), "t").picture
@@ -178,20 +178,20 @@ def test_wrong_tables_have_sentences(tmp_path: Path) -> None:
     refused("does not exist; expected a folder with Parquet files, or a folder that")
     (tmp_path / "readme.md").write_text("x")
     refused("holds no tables; expected Parquet", "")
-    refused("is truncated, corrupt, or no Parquet file", "readme.md")
+    refused("is truncated, corrupt, or not a Parquet file", "readme.md")
     pq.write_table(hub_table(cells(3), [0, 2, 5]), tmp_path / "t.parquet")
     refused("the column 'label': 2 of 3 labels are outside the 2 classes that have a name")
     pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "t.parquet")
-    refused(r"no column of pictures .*: a \(int64\), b \(string\)")
+    refused(r"no column of images .*: a \(int64\), b \(string\)")
     pq.write_table(hub_table([], []), tmp_path / "t.parquet")
     refused("the tables hold no rows")
     save_to_disk(tmp_path / "saved", hub_table(cells(3), [0, 0, 1]), "train")
     (tmp_path / "saved" / "data-00001-of-00002.arrow").rename(tmp_path / "gone")
     refused("1 of 2 data files are missing, the first is data-00001-of-00002.arrow", "saved")
     (tmp_path / "saved" / "data-00001-of-00002.arrow").write_bytes((tmp_path / "gone").read_bytes()[:-300])
-    refused("is truncated, corrupt, or no Arrow stream", "saved")
+    refused("is truncated, corrupt, or not an Arrow stream", "saved")
     for state, words in [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", "holds a list; expected an object"),
         ('{"_data_files": [{"filename": "../x"}]}', "lists no data files"),
         ('{"_data_files": [{"filename": "x"}], "_indices_data_files": [1]}', "call flatten_indices"),

@@ -1,4 +1,4 @@
-"""Tiny ImageNet is read alike from its folder and its archive; annotations of other pictures are refused."""
+"""Tiny ImageNet is read alike from its folder and its archive; annotations of other images are refused."""
 
 from __future__ import annotations
 
@@ -65,20 +65,20 @@ def test_annotations_that_disagree_are_refused_with_counts(tmp_path: Path) -> No
             TinyImageNetReader(str(path))
 
     notes.write_text(NOTES.replace("val_3", "val_9"))
-    refused("of 4 pictures 1 are not annotated, of 4 annotations 1 have no picture; the first is val_3.JPEG")
+    refused("of 4 images 1 are not annotated, of 4 annotations 1 have no image; the first is val_3.JPEG")
     notes.write_text(NOTES + "val_4.JPEG\tn01443537\n")
-    refused("of 4 pictures 0 are not annotated, of 5 annotations 1 have no picture; the first is val_4.JPEG")
+    refused("of 4 images 0 are not annotated, of 5 annotations 1 have no image; the first is val_4.JPEG")
     notes.write_text(NOTES.replace("n01629819", "n0"))
     refused("names 1 classes that train lacks, the first is n0")
     notes.write_text("val_0.JPEG\n")
-    refused("line 1: 'val_0.JPEG' is not a picture's name and its one class")
+    refused("line 1: 'val_0.JPEG' is not an image's name and its one class")
     notes.write_bytes(b"\xff")
-    refused("is no UTF-8 text")
+    refused("is not UTF-8 text")
     notes.unlink()
     refused("There is no val/val_annotations.txt; expected tiny-imagenet-200")
     notes.write_text(NOTES)
     shutil.rmtree(folder / "train")
-    refused("holds no pictures below train")
+    refused("holds no images below train")
     refused("does not exist; expected a folder", tmp_path / "nowhere")
 
 
@@ -86,7 +86,7 @@ def test_damage_to_the_archive(tmp_path: Path) -> None:
     archive = pack(write(tmp_path), tmp_path / "tiny.zip")
     content = archive.read_bytes()
     archive.write_bytes(content[:-40])
-    with pytest.raises(BadData, match="is truncated, damaged, or no zip archive"):
+    with pytest.raises(BadData, match="is truncated, damaged, or not a zip archive"):
         TinyImageNetReader(str(archive))
     first = next(iter(TRAIN))
     place = (

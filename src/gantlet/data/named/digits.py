@@ -1,10 +1,10 @@
-"""MNIST and its kin: small grey pictures in idx files.
+"""MNIST and its kin: small grey images in idx files.
 
 The hashes of the packed files are those that torchvision checks; those of their content let a copy pass that was
 packed anew.
 """
 
-from gantlet.data.cards import Card, RemoteFile
+from gantlet.data.dataset_card import DatasetCard, RemoteFile
 
 __all__ = ["EMNIST", "FASHION_MNIST", "MNIST", "STACKED_MNIST"]
 
@@ -34,7 +34,7 @@ def _files(places: tuple[str, ...], *rows: tuple[int, str, str]) -> tuple[Remote
     )
 
 
-MNIST = Card(
+MNIST = DatasetCard(
     name="mnist",
     title="The MNIST database of handwritten digits",
     summary="70,000 handwritten digits, grey, 28×28",
@@ -58,10 +58,10 @@ MNIST = Card(
     classes=10,
 )
 
-FASHION_MNIST = Card(
+FASHION_MNIST = DatasetCard(
     name="fashion-mnist",
     title="Fashion-MNIST",
-    summary="70,000 pictures of clothes, grey, 28×28",
+    summary="70,000 images of clothes, grey, 28×28",
     licence="MIT",
     home="https://github.com/zalandoresearch/fashion-mnist",
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
@@ -82,7 +82,7 @@ FASHION_MNIST = Card(
     classes=10,
 )
 
-EMNIST = Card(
+EMNIST = DatasetCard(
     name="emnist",
     title="EMNIST, an extension of MNIST to handwritten letters (the balanced split)",
     summary="131,600 handwritten digits and letters of 47 classes, grey, 28×28",
@@ -112,17 +112,17 @@ EMNIST = Card(
     classes=47,
 )
 
-STACKED_MNIST = Card(
+STACKED_MNIST = DatasetCard(
     name="stacked-mnist",
     title="Stacked MNIST",
-    summary="three digits as the red, green and blue of one picture: 1,000 modes",
+    summary="three digits as the red, green and blue of one image: 1,000 modes",
     licence="as MNIST",
     home="http://yann.lecun.com/exdb/mnist/",
     paper="Metz, Poole, Pfau & Sohl-Dickstein, Unrolled generative adversarial networks (2017)",
     size="28×28 RGB",
     pictures={"train": 100_000, "test": 25_000},
     reader="idx",
-    split="training pictures are drawn from MNIST's training digits, test pictures from its test digits",
+    split="training images are drawn from MNIST's training digits, test images from its test digits",
     height=28,
     width=28,
     classes=1_000,

@@ -1,6 +1,6 @@
 """Large sets of photographs: CelebA, and two categories of LSUN."""
 
-from gantlet.data.cards import Card, RemoteFile
+from gantlet.data.dataset_card import DatasetCard, RemoteFile
 
 __all__ = ["CELEBA", "LSUN_BEDROOM", "LSUN_CLASSROOM"]
 
@@ -8,7 +8,7 @@ _LSUN = "http://dl.yf.io/lsun/scenes/"
 _LSUN_HOME = "https://www.yf.io/p/lsun"
 _LSUN_PAPER = "Yu et al., LSUN: construction of a large-scale image dataset using deep learning (2015)"
 
-CELEBA = Card(
+CELEBA = DatasetCard(
     name="celeba",
     title="Large-scale CelebFaces Attributes, aligned and cropped",
     summary="202,599 faces, aligned, 178×218",
@@ -22,7 +22,7 @@ CELEBA = Card(
         RemoteFile(name="img_align_celeba.zip", md5="00d2c5bc6d35e252742224ab0c1e8fcb", size=1_443_490_838),
         RemoteFile(name="list_eval_partition.txt", md5="d32c9cbf5e040fd4025c592c306e6668"),
     ),
-    split="by list_eval_partition.txt; its 19,867 validation pictures are left out",
+    split="by list_eval_partition.txt; its 19,867 validation images are left out",
     height=64,
     width=64,
     precrop=128,
@@ -32,7 +32,7 @@ CELEBA = Card(
     ),
 )
 
-LSUN_BEDROOM = Card(
+LSUN_BEDROOM = DatasetCard(
     name="lsun-bedroom",
     title="LSUN, the category bedroom",
     summary="3,033,042 photographs of bedrooms, shorter side 256, of any shape",
@@ -48,13 +48,13 @@ LSUN_BEDROOM = Card(
     ),
     may_lack=("test",),
     unpacked=True,
-    split="the validation pictures are the test set",
+    split="the validation images are the test set",
     height=64,
     width=64,
     precrop=128,
 )
 
-LSUN_CLASSROOM = Card(
+LSUN_CLASSROOM = DatasetCard(
     name="lsun-classroom",
     title="LSUN, the category classroom",
     summary="168,103 photographs of classrooms, shorter side 256, of any shape",
@@ -70,7 +70,7 @@ LSUN_CLASSROOM = Card(
     ),
     may_lack=("test",),
     unpacked=True,
-    split="the validation pictures are the test set",
+    split="the validation images are the test set",
     height=112,
     width=112,
 )

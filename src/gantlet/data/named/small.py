@@ -1,16 +1,16 @@
-"""Small colour pictures: CIFAR-10, CIFAR-100, Tiny ImageNet, and a free set of emoji.
+"""Small colour images: CIFAR-10, CIFAR-100, Tiny ImageNet, and a free set of emoji.
 
 The hashes of CIFAR are those that torchvision checks.
 """
 
-from gantlet.data.cards import Card, RemoteFile
+from gantlet.data.dataset_card import DatasetCard, RemoteFile
 
 __all__ = ["CIFAR10", "CIFAR100", "EMOJI", "TINY_IMAGENET"]
 
 _CIFAR_PAPER = "Krizhevsky, Learning multiple layers of features from tiny images (2009)"
 _CIFAR_HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
-CIFAR10 = Card(
+CIFAR10 = DatasetCard(
     name="cifar10",
     title="CIFAR-10",
     summary="60,000 photographs of 10 classes, 32×32",
@@ -34,7 +34,7 @@ CIFAR10 = Card(
     classes=10,
 )
 
-CIFAR100 = Card(
+CIFAR100 = DatasetCard(
     name="cifar100",
     title="CIFAR-100",
     summary="60,000 photographs of 100 classes, 32×32",
@@ -58,7 +58,7 @@ CIFAR100 = Card(
     classes=100,
 )
 
-TINY_IMAGENET = Card(
+TINY_IMAGENET = DatasetCard(
     name="tiny-imagenet",
     title="Tiny ImageNet",
     summary="110,000 photographs of 200 classes, 64×64",
@@ -79,13 +79,13 @@ TINY_IMAGENET = Card(
             size=248_100_043,
         ),
     ),
-    split="the validation pictures are the test set; those of the challenge's test have no labels and are left out",
+    split="the validation images are the test set; those of the challenge's test have no labels and are left out",
     height=32,
     width=32,
     classes=200,
 )
 
-EMOJI = Card(
+EMOJI = DatasetCard(
     name="emoji",
     title="Noto emoji, as emoji-datasource-google 16.0.0 packs them",
     summary="3,786 emoji in 10 unbalanced classes, colour over transparency, 64×64",

@@ -1,8 +1,8 @@
-"""Zip and tar archives of pictures, read where they lie: nothing is ever unpacked to a path that an archive names.
+"""Zip and tar archives of images, read where they are stored: nothing is ever unpacked to a path that an archive names.
 
 Names say class and part as in a folder (:mod:`.listing` has the rules). A member whose name leads outside (absolute, or
 with ``..``), that is encrypted, a link, a device or a sparse file, or that would unpack to more than 1 GiB (or to more
-than 64 MiB and 200 times what it is packed in: no picture shrinks like that) is a fault, as is an earlier one of two with
+than 64 MiB and 200 times what it is packed in: no image shrinks like that) is a fault, as is an earlier one of two with
 the same name.
 
 A zip archive is read at random, each member's checksum compared. An uncompressed tar is listed by one pass over its
@@ -19,22 +19,20 @@ from __future__ import annotations
 
 import bz2
 import mmap
-import os
 import re
 import stat
 import struct
-import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Any, NamedTuple, Protocol
+from typing import IO, Any, ClassVar, NamedTuple, Protocol
 
+from gantlet.data.byte_ranges import ByteRangeFile, decompressed, opened
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
-from .file_at import FileAt, compression_of, opened, unpack
-from .listing import MOST_BYTES, Listing, inside, passed_over, shown
+from .listing import MOST_BYTES, Listing, inside, skip_reason
+from .tar_files import TarMember, tar_members
 
 __all__ = ["TarReader", "ZipReader"]
 
@@ -54,7 +52,7 @@ _METHODS: Mapping[int, Callable[[], _Unpacker] | None] = {
 
 
 class _Member(NamedTuple):
-    """Where a member lies in its zip archive."""
+    """Where a member is in its zip archive."""
 
     header: int
     packed: int
@@ -64,11 +62,13 @@ class _Member(NamedTuple):
 
 
 class ZipReader:
-    """All pictures of a zip archive, by name; safe to read from several threads.
+    """All images of a zip archive, by name; safe to read from several threads.
 
     Raises:
-        BadData: There is no such file, it is no zip archive, is truncated, or holds no pictures.
+        BadData: There is no such file, it is not a zip archive, is truncated, or holds no images.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".zip",)
 
     entries: Sequence[Entry]
     faults: Sequence[Fault]
@@ -77,7 +77,7 @@ class ZipReader:
     def __init__(self, path: str) -> None:
         listing = Listing[_Member]()
         with opened(path) as file:
-            self._file = FileAt(file)
+            self._file = ByteRangeFile(path, file)
             try:
                 with zipfile.ZipFile(file) as archive:
                     for info in archive.infolist():
@@ -90,7 +90,7 @@ class ZipReader:
         self.facts = {"format": "zip", **facts}
 
     def read(self, place: int) -> bytes:
-        """The picture's file, unpacked.
+        """The image's file, unpacked.
 
         Raises:
             BadPicture: Its data are damaged: they do not unpack, or not to the size and checksum that the archive states.
@@ -144,7 +144,7 @@ def _too_large(size: int, *, packed: int) -> str:
     if max(size, packed) > MOST_BYTES:
         return f"it has {max(size, packed) / 2**20:.0f} MiB; more than {MOST_BYTES >> 20} are not read"
     if size > _SUSPICIOUS_BYTES and size > _SUSPICIOUS_RATIO * packed:
-        return f"it would unpack from {packed / 2**20:.1f} to {size / 2**20:.0f} MiB, which no picture does"
+        return f"it would unpack from {packed / 2**20:.1f} to {size / 2**20:.0f} MiB, which no image does"
     return ""
 
 
@@ -153,13 +153,13 @@ def _no_zip(path: str, file: IO[bytes], error: Exception) -> str:
     file.seek(0)
     start = file.read(4)
     if start[:2] != b"PK":
-        return f"{path} is no zip archive: it starts with {start.hex(' ')}."
+        return f"{path} is not a zip archive: it starts with {start.hex(' ')}."
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         names = (content[at.end() : at.end() + at[1][0] + 256 * at[1][1]] for at in _HEADER.finditer(content))
-        pictures = sum(not passed_over(name.decode("utf-8", "replace")) for name in names)
+        pictures = sum(not skip_reason(name.decode("utf-8", "replace")) for name in names)
     return (
         f"{path} is truncated or damaged: the table of contents at its end cannot be read ({error}). "
-        f"{pictures} pictures begin in it; get the whole file once more."
+        f"{pictures} images begin in it; get the whole file once more."
     )
 
 
@@ -169,12 +169,14 @@ _HEADER = re.compile(
 
 
 class TarReader:
-    """All pictures of a tar archive, plain or compressed by gzip, bzip2 or xz (told by content), by name.
+    """All images of a tar archive, plain or compressed by gzip, bzip2 or xz (told by content), by name.
 
     Raises:
-        BadData: There is no such file, it is no tar archive, is truncated, or holds no pictures.
+        BadData: There is no such file, it is not a tar archive, is truncated, or holds no images.
         StoreError: A compressed archive finds too little room on the disk.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
     entries: Sequence[Entry]
     faults: Sequence[Fault]
@@ -182,27 +184,23 @@ class TarReader:
 
     def __init__(self, path: str) -> None:
         listing = Listing[tuple[int, int]]()
-        with opened(path) as file:
-            compression = compression_of(file.read(6))
-            file.seek(0)
-            if compression == "none":
-                self._file, damage = FileAt(file), _list_tar(file, listing)
-            else:
-                with tempfile.TemporaryFile(prefix="gantlet-") as plain:
-                    damage = unpack(file, compression, plain)
-                    self._file, listed = FileAt(plain), _list_tar(plain, listing)
-                    damage = damage or listed
+        self._file, compression, damage = decompressed(path)
+        try:
+            for member in tar_members(self._file):
+                _take_header(member, listing)
+        except BadData as error:
+            damage = damage or str(error).partition(" is ")[2]
         if damage:
             raise BadData(
-                f"{path} is no tar archive, or truncated or damaged: {damage}. "
-                f"{len(listing)} pictures lie before that; get the whole file once more."
+                f"{path} is not a tar archive, or truncated or damaged ({damage.rstrip('.')}). "
+                f"{len(listing)} images are stored before that; get the whole file again."
             )
         self.entries, self._places, facts = listing.sorted_out(f"The archive {path}")
         self.faults = listing.faults
         self.facts = {"format": "tar", "compression": compression, **facts}
 
     def read(self, place: int) -> bytes:
-        """The picture's file.
+        """The image's file.
 
         Raises:
             BadPicture: The archive became shorter since it was opened, or cannot be read.
@@ -218,48 +216,14 @@ class TarReader:
         self._file.close()
 
 
-def _list_tar(file: IO[bytes], listing: Listing[tuple[int, int]]) -> str:
-    """Note every member; what is wrong with the archive, empty if nothing is."""
-    before = -1
-    try:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            members: list[tarfile.TarInfo] = vars(archive)["members"]
-            while member := archive.next():
-                members.clear()  # or every header of a million stays in memory
-                if archive.offset <= before:
-                    return "a header points backwards"
-                before = archive.offset
-                if member.offset_data + member.size > size:
-                    return f"it ends within {shown(member.name)}"
-                _take_header(member, listing)
-            # tarfile takes a damaged header for the end; the true end is a block of zeros.
-            file.seek(archive.offset)
-            end = file.read(tarfile.BLOCKSIZE)
-    # A damaged header leads tarfile to many an error: ReadError, ValueError, UnicodeDecodeError, RecursionError, …
-    except Exception as error:
-        return str(error) or type(error).__name__
-    if end == bytes(tarfile.BLOCKSIZE):
-        return ""
-    return "it ends without its end mark" if len(end) < tarfile.BLOCKSIZE else "a header is damaged"
-
-
-def _take_header(member: tarfile.TarInfo, listing: Listing[tuple[int, int]]) -> None:
-    name = inside(member.name)
-    if member.isdir():
-        return
+def _take_header(member: TarMember, listing: Listing[tuple[int, int]]) -> None:
+    full = member.name.decode("utf-8", "surrogateescape")
+    name = inside(full)
     if name is None:
-        listing.fault(member.name, _OUTSIDE)
+        listing.fault(full, _OUTSIDE)
     elif not listing.wants(name):
         return
-    elif member.issym() or member.islnk():
-        listing.fault(name, "it is a link")
-    elif not member.isreg() or member.issparse():
-        listing.fault(name, "it is a device, a pipe or a sparse file")
-    elif member.size < 0:
-        listing.fault(name, f"its header states a size of {member.size}")
-    elif reason := _too_large(member.size, packed=member.size):
+    elif reason := member.fault or _too_large(member.length, packed=member.length):
         listing.fault(name, reason)
     else:
-        listing.add(name, (member.offset_data, member.size))
+        listing.add(name, (member.offset, member.length))

@@ -1,6 +1,6 @@
 """Arrays of pixels: the idx files of MNIST and its kin, and NumPy's ``.npy`` and ``.npz``.
 
-Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
+Legend: ``N`` images, ``H`` x ``W`` pixels, ``C`` channels.
 
 Reference:
     | The MNIST database of handwritten digits (LeCun, Cortes, Burges, 1998), http://yann.lecun.com/exdb/mnist/
@@ -25,20 +25,20 @@ from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import check_folder, part_of, read_text, settled
-from .stacks import Labels, Stack, Stacks, as_pixels, named_labels
+from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, named_labels
 
-__all__ = ["ArrayReader", "IdxReader", "label_key", "picture_keys"]
+__all__ = ["ArrayReader", "IdxReader", "image_keys", "label_key"]
 
 _IDX = re.compile(r"(?P<prefix>.*?)-?(?P<part>train|t10k|test)-(?P<what>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 _WANTED = "train-images-idx3-ubyte and its kin (plain or .gz)"
 
 
 class IdxReader:
-    """A folder of idx files: grey pictures ``[H, W]``.
+    """A folder of idx files: grey images ``[H, W]``.
 
     Part: ``train-…`` is train, ``t10k-…`` and ``test-…`` are test; one of the two may be missing.
-    Label: the number in the labels file, or its character where a ``…-mapping.txt`` of EMNIST lies beside; none
-    without a labels file. EMNIST's files lie transposed and are turned upright. A folder of several sets
+    Label: the number in the labels file, or its character where a ``…-mapping.txt`` of EMNIST is beside it; none
+    without a labels file. EMNIST's files are stored transposed and are turned upright. A folder of several sets
     (``emnist-balanced-…``, ``emnist-letters-…``) is given with the set's name, as ``FOLDER/emnist-balanced``.
 
     Raises:
@@ -53,7 +53,7 @@ class IdxReader:
             several = ", ".join(sorted(found))
             raise BadData(f"{folder} holds several sets of idx files ({several}); name one, as {folder}/{max(found)}.")
         (name,) = found
-        self._stacks = Stacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
+        self._stacks = ArrayStacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts("idx files")
@@ -93,7 +93,7 @@ def _idx_parts(files: Mapping[tuple[str, str, str], Path], name: str, folder: Pa
     return parts
 
 
-def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str) -> Stack:
+def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str) -> ArrayStack:
     file = files[name, part, "images"]
     pixels = bytes_of_rank(file, 3, "images, number × height × width")
     if name.startswith("emnist"):
@@ -104,7 +104,7 @@ def _idx_stack(files: Mapping[tuple[str, str, str], Path], name: str, part: str)
         mapping = file.parent / f"{name}-mapping.txt"
         characters = _characters(mapping) if mapping.exists() else []
         labels = named_labels(bytes_of_rank(beside, 1, "labels"), characters, count=len(pixels), source=str(beside))
-    return Stack("train" if part == "train" else "test", pixels, labels, "train" if part == "train" else "test")
+    return ArrayStack("train" if part == "train" else "test", pixels, labels, "train" if part == "train" else "test")
 
 
 def _characters(mapping: Path) -> list[str]:
@@ -116,7 +116,7 @@ def _characters(mapping: Path) -> list[str]:
             names[label] = "".join(chr(code) for code in codes)
     except (ValueError, OverflowError):
         raise BadData(
-            f"{mapping} is no mapping of EMNIST; expected lines of a label and codes of characters."
+            f"{mapping} is not a mapping of EMNIST; expected lines of a label and codes of characters."
         ) from None
     if max(names, default=0) > 255:
         raise BadData(f"{mapping} maps the label {max(names)}; labels are bytes, at most 255.")
@@ -124,7 +124,7 @@ def _characters(mapping: Path) -> list[str]:
 
 
 class ArrayReader:
-    """A ``.npy`` or ``.npz`` file of uint8 pictures, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``, C = 1, 3 or 4.
+    """A ``.npy`` or ``.npz`` file of uint8 images, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``, C = 1, 3 or 4.
 
     A ``.npy`` file is mapped, not loaded. An ``.npz`` file holds one array, or one called ``x``, ``X``, ``images`` or
     ``data``, or one for each part, called ``x_train`` or ``train_images``, and so on.
@@ -133,7 +133,7 @@ class ArrayReader:
     ``labels`` or ``label`` of the same part (``y_train``, ``train_labels``); none in a ``.npy`` file.
 
     Raises:
-        BadData: A file that is missing, wrong, of another type or shape, or labels that are not as many as pictures.
+        BadData: A file that is missing, wrong, of another type or shape, or labels that are not as many as images.
     """
 
     def __init__(self, path: str) -> None:
@@ -143,7 +143,7 @@ class ArrayReader:
         make = makers.get(file.suffix.lower())
         if make is None:
             raise BadData(f"{file} has the ending '{file.suffix}'; expected .npy or .npz.")
-        self._stacks = Stacks(make(file))
+        self._stacks = ArrayStacks(make(file))
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts(f"{file.suffix.lower()} file")
@@ -154,21 +154,21 @@ class ArrayReader:
 
     def close(self) -> None:
         """Let go of the mapped file."""
-        self._stacks = Stacks([])
+        self._stacks = ArrayStacks([])
 
 
-def _npy_stacks(file: Path) -> list[Stack]:
-    return [Stack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
+def _npy_stacks(file: Path) -> list[ArrayStack]:
+    return [ArrayStack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
 
 
-def _npz_stacks(file: Path) -> list[Stack]:
+def _npz_stacks(file: Path) -> list[ArrayStack]:
     arrays = NpzFile(file)
-    images = picture_keys(arrays.keys, str(file))
+    images = image_keys(arrays.keys, str(file))
     parts = zip(images, settled([part_of(key) or part_of(file.stem) for key in images]), strict=True)
     return [_npz_stack(arrays, key, "" if len(images) == 1 else key, part) for key, part in parts if part is not None]
 
 
-def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> Stack:
+def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> ArrayStack:
     source = f"{arrays.path}: the array '{key}'"
     pixels = as_pixels(arrays[key], source)
     beside = label_key(arrays.keys, key)
@@ -176,17 +176,17 @@ def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> Stack:
     if beside is not None:
         where = f"{arrays.path}: the array '{beside}'"
         labels = named_labels(arrays[beside], (), count=len(pixels), source=where)
-    return Stack(name, pixels, labels, part)
+    return ArrayStack(name, pixels, labels, part)
 
 
 _IMAGES, _LABELS = ("x", "images", "image", "data"), ("y", "labels", "label", "targets")
 
 
-def picture_keys(keys: Sequence[str], source: str) -> list[str]:
-    """Which of an archive's arrays hold pictures: the only one, or those of the usual names.
+def image_keys(keys: Sequence[str], source: str) -> list[str]:
+    """Which of an archive's arrays hold images: the only one, or those of the usual names.
 
     Example:
-        >>> picture_keys(["y_train", "x_train", "x_test", "y_test"], "mnist.npz")
+        >>> image_keys(["y_train", "x_train", "x_test", "y_test"], "mnist.npz")
         ['x_train', 'x_test']
 
     Raises:
@@ -205,7 +205,7 @@ def picture_keys(keys: Sequence[str], source: str) -> list[str]:
 
 
 def label_key(keys: Sequence[str], images: str) -> str | None:
-    """The array with the labels of the pictures in ``images``: of a usual name and the same part.
+    """The array with the labels of the images in ``images``: of a usual name and the same part.
 
     Example:
         >>> label_key(["y_train", "x_train", "x_test", "y_test"], "x_test")

@@ -1,4 +1,4 @@
-"""CelebA's aligned pictures with the authors' partition.
+"""CelebA's aligned images with the authors' partition.
 
 Reference:
     | Deep learning face attributes in the wild (Liu, Luo, Wang, Tang, 2015), https://arxiv.org/abs/1411.7766
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gantlet.errors import BadData
 
@@ -29,20 +29,23 @@ _WANTED = "img_align_celeba.zip or the folder img_align_celeba, and list_eval_pa
 class CelebAReader:
     """``img_align_celeba.zip`` or the folder ``img_align_celeba``, beside ``list_eval_partition.txt`` or ``.csv``.
 
-    The path is that of the pictures, or of the folder with both. Part: 0 is train and 2 is test; 1, validation, is the
-    test part where there is no 2, else it is left out. No label: CelebA's forty attributes are no classes.
-    Names are those of the pictures, as ``000001.jpg``.
+    The path is that of the images, or of the folder with both. Part: 0 is train and 2 is test; 1, validation, is the
+    test part where there is no 2, else it is left out. No label: CelebA's forty attributes are not classes.
+    Names are those of the images, as ``000001.jpg``.
 
     Raises:
-        BadData: Pictures or list are missing, or name different pictures; or a list of another layout.
+        BadData: Images or list are missing, or name different images; or a list of another layout.
     """
 
+    marks: ClassVar[tuple[str, ...]] = ("list_eval_partition.*", "../list_eval_partition.*")
+    companions: ClassVar[tuple[str, ...]] = _LISTS
+
     def __init__(self, path: str) -> None:
-        pictures, listed = _found(Path(path).expanduser())
-        reader = ZipReader(str(pictures)) if pictures.is_file() else FolderReader(str(pictures))
+        images, listed = _found(Path(path).expanduser())
+        reader = ZipReader(str(images)) if images.is_file() else FolderReader(str(images))
         try:
             parts = _partition(listed)
-            places = _places(reader, parts, source=f"{pictures} and {listed.name}")
+            places = _places(reader, parts, source=f"{images} and {listed.name}")
         except BaseException:
             reader.close()
             raise
@@ -75,7 +78,7 @@ class CelebAReader:
 
 
 def _found(path: Path) -> tuple[Path, Path]:
-    """Where the pictures and where the list lie."""
+    """Where the images and where the list are."""
     if path.is_file():
         return path, _list_beside(path)
     check_folder(path, wanted=_WANTED)
@@ -86,52 +89,52 @@ def _found(path: Path) -> tuple[Path, Path]:
     return inside, _list_beside(inside) if has_list else _list_beside(path)
 
 
-def _list_beside(pictures: Path) -> Path:
+def _list_beside(images: Path) -> Path:
     for name in _LISTS:
-        if (pictures.parent / name).is_file():
-            return pictures.parent / name
+        if (images.parent / name).is_file():
+            return images.parent / name
     raise BadData(
-        f"There is no {_LISTS[0]} (or .csv) beside {pictures}; expected {_WANTED}. "
-        "Pictures without a partition are read by the readers 'folder' and 'zip'."
+        f"There is no {_LISTS[0]} (or .csv) beside {images}; expected {_WANTED}. "
+        "Images without a partition are read by the readers 'folder' and 'zip'."
     )
 
 
 def _partition(listed: Path) -> dict[str, str]:
-    """The number of each picture's part, by the picture's name."""
+    """The number of each image's part, by the image's name."""
     parts: dict[str, str] = {}
     for number, line in enumerate(read_text(listed).splitlines(), start=1):
         name, *rest = line.replace(",", " ").split() or [""]
         if not name or (number == 1 and name == "image_id"):
             continue
         if len(rest) != 1 or rest[0] not in _PARTS:
-            raise BadData(f"{listed}, line {number}: '{line[:60]}' is not a picture's name and 0, 1 or 2.")
+            raise BadData(f"{listed}, line {number}: '{line[:60]}' is not an image's name and 0, 1 or 2.")
         if name in parts:
             raise BadData(f"{listed}, line {number}: {name[:60]} was listed before.")
         parts[name] = rest[0]
     if not parts:
-        raise BadData(f"{listed} lists no pictures.")
+        raise BadData(f"{listed} lists no images.")
     return parts
 
 
 def _places(reader: ZipReader | FolderReader, parts: Mapping[str, str], *, source: str) -> dict[str, int]:
-    """The place of each picture in its reader, by bare name.
+    """The place of each image in its reader, by bare name.
 
     Raises:
-        BadData: The pictures are not those of the list.
+        BadData: The images are not those of the list.
     """
     places: dict[str, int] = {}
     for place, entry in enumerate(reader.entries):
         name = entry.name.rpartition("/")[2]
         if name in places:
-            raise BadData(f"{source}: two pictures are called {name}, in different folders; keep one of them.")
+            raise BadData(f"{source}: two images are called {name}, in different folders; keep one of them.")
         places[name] = place
     unlisted = sorted(places.keys() - parts.keys())
-    # A picture that its reader found unusable is accounted for there.
+    # An image that its reader found unusable is accounted for there.
     missing = sorted(parts.keys() - places.keys() - {fault.name.rpartition("/")[2] for fault in reader.faults})
     if unlisted or missing:
         first = (unlisted or missing)[0]
         raise BadData(
-            f"{source} disagree: of {len(places)} pictures {len(unlisted)} are not listed, of {len(parts)} listed names "
+            f"{source} disagree: of {len(places)} images {len(unlisted)} are not listed, of {len(parts)} listed names "
             f"{len(missing)} are not there; the first is {first[:60]}. Get both again."
         )
     return places

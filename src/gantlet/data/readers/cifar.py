@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 as their authors publish them: binary, or pickled for Python; a folder or the archive.
 
-Legend: ``N`` pictures of 3 x 32 x 32 pixels.
+Legend: ``N`` images of 3 x 32 x 32 pixels.
 
 Reference:
     | Learning multiple layers of features from tiny images (Krizhevsky, 2009),
@@ -9,23 +9,23 @@ Reference:
 
 from __future__ import annotations
 
-import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import check_folder, part_of, settled
 from .pickles import load_pickle
-from .stacks import Stack, Stacks, as_pixels, named_labels
+from .stacks import ArrayStack, ArrayStacks, as_pixels, named_labels
+from .tar_files import tar_members
 
 __all__ = ["CifarReader"]
 
@@ -49,7 +49,7 @@ _LAYOUTS = (
     _Layout(["train", "test"], "meta"),
 )
 _KNOWN = frozenset(name for layout in _LAYOUTS for name in (*layout.files, layout.classes))
-_LARGEST = 2**29  # bytes of one file; CIFAR-100's train has 155 million
+_LARGEST, _LARGEST_IN_ALL = 2**29, 2**31  # bytes of one file (CIFAR-100's train has 155 million) and of an archive
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _WANTED = "CIFAR's data_batch_1 … data_batch_5 and test_batch, or train and test (of Python, or .bin)"
 
@@ -59,12 +59,14 @@ class CifarReader:
 
     Part: ``data_batch_…`` and ``train`` are train, ``test_batch`` and ``test`` are test; of one pickle, from its name.
     Label: the class (of CIFAR-100 the fine one), by its name in ``batches.meta``, ``meta`` or
-    ``fine_label_names.txt`` if that lies beside, else by its number; none in a pickle without labels.
+    ``fine_label_names.txt`` if that is beside it, else by its number; none in a pickle without labels.
     Pickles are read by :func:`gantlet.data.readers.pickles.load_pickle`, which runs nothing that a file brings.
 
     Raises:
         BadData: Files that are missing, wrong, or disagree with each other.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*")
 
     def __init__(self, path: str) -> None:
         place = Path(path).expanduser()
@@ -73,7 +75,7 @@ class CifarReader:
             layout = "pickle"
         else:
             stacks, layout = _published(_files(place), str(place))
-        self._stacks = Stacks(stacks)
+        self._stacks = ArrayStacks(stacks)
         self.entries: Sequence[Entry] = self._stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = self._stacks.facts(layout)
@@ -86,7 +88,7 @@ class CifarReader:
         """Nothing is held open."""
 
 
-def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], str]:
+def _published(files: Mapping[str, bytes], source: str) -> tuple[list[ArrayStack], str]:
     layout = next((layout for layout in _LAYOUTS if any(name in files for name in layout.files)), None)
     if layout is None:
         raise BadData(f"{source} holds none of {_WANTED}.")
@@ -94,7 +96,7 @@ def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], st
     if missing:
         raise BadData(f"{source} lacks {', '.join(missing)}; get the whole set again.")
     classes = _classes(files[layout.classes], f"{source}/{layout.classes}") if layout.classes in files else []
-    stacks: list[Stack] = []
+    stacks: list[ArrayStack] = []
     for name in layout.files:
         content, where, short = files[name], f"{source}/{name}", name.removesuffix(".bin")
         made = _binary(content, where, short, classes, layout.labels) if layout.labels else None
@@ -102,7 +104,7 @@ def _published(files: Mapping[str, bytes], source: str) -> tuple[list[Stack], st
     return stacks, f"CIFAR, {'binary' if layout.labels else 'pickled'}"
 
 
-def _binary(content: bytes, source: str, name: str, classes: Sequence[str], width: int) -> Stack:
+def _binary(content: bytes, source: str, name: str, classes: Sequence[str], width: int) -> ArrayStack:
     """Records of one or two labels and the pixels, channel by channel."""
     size = width + int(np.prod(_SHAPE))
     if not content or len(content) % size:
@@ -112,10 +114,10 @@ def _binary(content: bytes, source: str, name: str, classes: Sequence[str], widt
     records = np.frombuffer(content, np.uint8).reshape(-1, size)
     labels = named_labels(records[:, width - 1], classes, count=len(records), source=source)
     pixels = records[:, width:].reshape(-1, *_SHAPE)
-    return Stack(name, np.moveaxis(pixels, 1, 3), labels, _part(source))
+    return ArrayStack(name, np.moveaxis(pixels, 1, 3), labels, _part(source))
 
 
-def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> Stack:
+def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> ArrayStack:
     """A dictionary of ``data`` ``[N, 3072]`` (or with its sizes) and ``labels`` or ``fine_labels``."""
     batch = load_pickle(content, source)
     data = batch.get("data")
@@ -128,7 +130,7 @@ def _pickled(content: bytes, source: str, name: str, classes: Sequence[str]) -> 
     labels = None
     if codes is not None:
         labels = named_labels(_whole_numbers(codes, source), classes, count=len(pixels), source=source)
-    return Stack(name, pixels, labels, _part(source))
+    return ArrayStack(name, pixels, labels, _part(source))
 
 
 def _part(source: str) -> Part:
@@ -141,7 +143,7 @@ def _whole_numbers(codes: Any, source: str) -> NDArray[Any]:
         return codes
     if isinstance(codes, list) and all(type(code) is int and -1 <= code < 2**31 for code in codes):
         return np.array(codes, np.int64)
-    raise BadData(f"{source} holds labels that are no list of whole numbers.")
+    raise BadData(f"{source} holds labels that are not a list of whole numbers.")
 
 
 def _classes(content: bytes, source: str) -> list[str]:
@@ -169,18 +171,16 @@ def _files(place: Path) -> dict[str, bytes]:
 
 
 def _unpacked(archive: Path) -> dict[str, bytes]:
-    """CIFAR's files in an archive, unpacked in memory; whatever else it holds is passed over."""
+    """CIFAR's files in an archive, read into memory; whatever else it holds is skipped."""
     found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive) as members:
-            for member in members:
-                name = member.name.rpartition("/")[2]
-                if name not in _KNOWN or not member.isreg():
-                    continue
-                if member.size > _LARGEST or name in found:
-                    raise BadData(f"{archive}: {member.name} is there twice, or larger than {_LARGEST} bytes.")
-                stream = members.extractfile(member)
-                found[name] = stream.read() if stream else b""
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError) as error:
-        raise BadData(f"{archive} is truncated, corrupt, or no archive ({error}); get it again.") from error
+    packed, _, damage = decompressed(archive, most=_LARGEST_IN_ALL)
+    if damage:
+        raise BadData(f"{archive} is truncated or damaged ({damage}); get it again.")
+    for member in tar_members(packed):
+        name = member.name.decode("utf-8", "backslashreplace").rpartition("/")[2]
+        if name not in _KNOWN or member.fault:
+            continue
+        if member.length > _LARGEST or name in found:
+            raise BadData(f"{archive}: {name} is there twice, or larger than {_LARGEST} bytes.")
+        found[name] = packed.read(member.offset, member.length)
     return found

@@ -12,33 +12,35 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, ClassVar
 
+from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
+from .tar_files import tar_members
 
 __all__ = ["EmojiReader"]
 
 _MEMBER = re.compile(r"(?:package/)?(?:img/google/64/(?P<picture>[^/]+\.png)|(?P<table>emoji\.json))")
-_LARGEST, _LARGEST_IN_ALL = 16 << 20, 1 << 30  # bytes; emoji.json has 1.4 million, all pictures have 14 million
+_LARGEST, _LARGEST_IN_ALL = 16 << 20, 1 << 30  # bytes; emoji.json has 1.4 million, all images have 14 million
 _WANTED = "emoji-datasource-google-16.0.0.tgz, the folder it unpacks to, or its folder img/google/64"
 
 
 class EmojiReader:
     """The package's ``.tgz``, the folder that it unpacks to, or its folder ``img/google/64``.
 
-    Part: none. Label: the category of ``emoji.json`` ("Food & Drink"); a picture that the table does not know is a
+    Part: none. Label: the category of ``emoji.json`` ("Food & Drink"); an image that the table does not know is a
     fault. Without the table there are no labels.
 
     Raises:
-        BadData: No such file or folder, a damaged archive or table, or no picture in it.
+        BadData: No such file or folder, a damaged archive or table, or no image in it.
     """
+
+    companions: ClassVar[tuple[str, ...]] = ("emoji.json",)
 
     def __init__(self, path: str) -> None:
         source = Path(path).expanduser()
@@ -51,7 +53,7 @@ class EmojiReader:
             labels = _categories(table, str(source))
             unknown = [name for name in names if name not in labels]
         if len(unknown) == len(names):
-            raise BadData(f"{source}: emoji.json knows none of the {len(names)} pictures; they do not belong together.")
+            raise BadData(f"{source}: emoji.json knows none of the {len(names)} images; they do not belong together.")
         self._files = files
         self.entries: Sequence[Entry] = [Entry(name, labels[name]) for name in names if name in labels]
         self.faults: Sequence[Fault] = [Fault(name, "emoji.json gives it no category") for name in unknown]
@@ -79,7 +81,7 @@ _Found = tuple[dict[str, bytes | Path], bytes | None]
 
 
 def _folder(place: Path) -> _Found:
-    """The pictures in a folder of the package, wherever in it the folder lies, and the table."""
+    """The images in a folder of the package, wherever in it the folder is, and the table."""
     roots = [place, place / "package", *place.resolve().parents[:3]]
     pictures = next(
         (path for path in (place / "img/google/64", place / "package/img/google/64") if path.is_dir()), place
@@ -93,38 +95,36 @@ def _folder(place: Path) -> _Found:
 
 
 def _archive(place: Path) -> _Found:
-    """The same from the archive, in one pass: a gzip stream has no places to go back to."""
+    """The same from the archive."""
     files: dict[str, bytes | Path] = {}
     table: bytes | None = None
     try:
-        with tarfile.open(place, "r|*") as packed:
-            for name, content in _members(packed, place):
-                if name == "emoji.json":
-                    table = content
-                else:
-                    files[name] = content
-    except FileNotFoundError:
-        raise BadData(f"There is no {place}; expected {_WANTED}.") from None
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise BadData(f"{place} is truncated, damaged, or no .tgz file ({error}); expected {_WANTED}.") from error
+        for name, content in _members(place):
+            if name == "emoji.json":
+                table = content
+            else:
+                files[name] = content
+    except BadData as error:
+        raise BadData(f"{error} Expected {_WANTED}.") from error
     return files, table
 
 
-def _members(packed: tarfile.TarFile, place: Path) -> Iterator[tuple[str, bytes]]:
-    total = 0
-    for member in packed:
-        match = _MEMBER.fullmatch(member.name.removeprefix("./"))
-        if match is None or not member.isfile():
+def _members(place: Path) -> Iterator[tuple[str, bytes]]:
+    packed, _, damage = decompressed(place, most=_LARGEST_IN_ALL)
+    if damage:
+        raise BadData(f"{place} is truncated or damaged ({damage}).")
+    for member in tar_members(packed):
+        match = _MEMBER.fullmatch(member.name.decode("utf-8", "backslashreplace").removeprefix("./"))
+        if match is None or member.fault:
             continue
-        total += member.size
-        if member.size > _LARGEST or total > _LARGEST_IN_ALL:
-            raise BadData(f"{place}: {member.name} has {member.size:,} bytes; that is no emoji.")
-        content = cast(IO[bytes], packed.extractfile(member)).read()
-        yield match["picture"] or match["table"], content
+        name = match["picture"] or match["table"]
+        if member.length > _LARGEST:
+            raise BadData(f"{place}: {name} has {member.length:,} bytes, too many for an emoji.")
+        yield name, packed.read(member.offset, member.length)
 
 
 def _categories(table: bytes, source: str) -> dict[str, str]:
-    """Category by the name of the picture's file, of emoji and their variations."""
+    """Category by the name of the image's file, of emoji and their variations."""
     found: dict[str, str] = {}
     try:
         for emoji in json.loads(table):
@@ -132,5 +132,5 @@ def _categories(table: bytes, source: str) -> dict[str, str]:
             for shown in (emoji, *variations.values()):
                 found[str(shown["image"])] = str(emoji["category"])
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise BadData(f"{source}: emoji.json is no table of emoji ({type(error).__name__}: {error}).") from error
+        raise BadData(f"{source}: emoji.json is not a table of emoji ({type(error).__name__}: {error}).") from error
     return found

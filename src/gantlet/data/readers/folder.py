@@ -1,7 +1,7 @@
-"""A folder of pictures, nested as deep as wanted; its folders' names say class and part (:mod:`.listing` has the rules).
+"""A folder of images, nested as deep as wanted; its folders' names say class and part (:mod:`.listing` has the rules).
 
 Symbolic links are followed, each folder once: every folder is known by its device and inode, real folders come before
-linked ones, and a link to a folder that was read already is noted and passed over, so that circles end.
+linked ones, and a link to a folder that was read already is noted and skipped, so that circles end.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
-from .listing import MOST_BYTES, Listing, passed_over
+from .listing import MOST_BYTES, Listing, skip_reason
 
 __all__ = ["STUDY", "FolderReader"]
 
 STUDY = "study.json"
-"""What tells a study of gantlet's, which may lie among the pictures that it was trained on: its samples are none of them."""
+"""What tells a study of gantlet's, which may be among the images that it was trained on: its samples are none of them."""
 
 
 class FolderReader:
-    """All pictures below a folder, by name.
+    """All images below a folder, by name.
 
-    Studies of gantlet's are passed over. Folders that cannot be opened, links that lead nowhere or back, and what is neither file nor folder are faults. Whether
+    Studies of gantlet's are skipped. Folders that cannot be opened, links that lead nowhere or back, and what is neither file nor folder are faults. Whether
     a file can be opened shows when it is read.
 
     Example:
@@ -40,7 +40,7 @@ class FolderReader:
         (Entry(name='dog/1.png', label='dog', part=''), b'bytes')
 
     Raises:
-        BadData: There is no such folder, it cannot be opened, or it holds no pictures.
+        BadData: There is no such folder, it cannot be opened, or it holds no images.
     """
 
     entries: Sequence[Entry]
@@ -98,7 +98,7 @@ def _walk(root: str, listing: Listing[str]) -> None:
             listing.fault(folder, f"the folder cannot be read: {_said(error)}")
             continue
         if folder and any(entry.name == STUDY for entry in inner):
-            listing.passed["studies"] += 1
+            listing.skipped["studies"] += 1
             continue
         start = f"{folder}/" if folder else ""
         folders = [f"{start}{entry.name}" for entry in inner if _take(entry, f"{start}{entry.name}", listing, linked)]
@@ -107,8 +107,8 @@ def _walk(root: str, listing: Listing[str]) -> None:
 
 def _take(entry: os.DirEntry[str], name: str, listing: Listing[str], linked: deque[str]) -> bool:
     """Note one thing of a folder; whether it is itself a folder to read."""
-    if passed_over(entry.name) == "hidden":
-        listing.passed["hidden"] += 1
+    if skip_reason(entry.name) == "hidden":
+        listing.skipped["hidden"] += 1
         return False
     try:
         if entry.is_dir():

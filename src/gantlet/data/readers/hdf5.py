@@ -1,4 +1,4 @@
-"""HDF5 files with one array of pictures, or one for each part. Needs the extra ``hdf5``.
+"""HDF5 files with one array of images, or one for each part. Needs the extra ``hdf5``.
 
 Reference:
     | The HDF5 library and file format, https://www.hdfgroup.org/solutions/hdf5/
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from gantlet.data.files import check_file
 from gantlet.errors import BadData, BadPicture, MissingExtra
 
-from .arrays import label_key, picture_keys
+from .arrays import image_keys, label_key
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, part_of, settled
 from .stacks import Labels, as_pixels, named_labels
@@ -35,7 +35,7 @@ _FAULTS = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError
 
 @dataclass(frozen=True)
 class _Stored:
-    """An array of pictures in the file; ``first`` says that channels come before the pixels."""
+    """An array of images in the file; ``first`` says that channels come before the pixels."""
 
     array: Any
     name: str
@@ -46,18 +46,20 @@ class _Stored:
 
 
 class HDF5Reader:
-    """An HDF5 file of uint8 pictures, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` with C = 1, 3 or 4.
+    """An HDF5 file of uint8 images, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` with C = 1, 3 or 4.
 
-    Pictures: the arrays called ``x``, ``images``, ``image`` or ``data`` (in any case, with a part as ``X_train``, or
+    Images: the arrays called ``x``, ``images``, ``image`` or ``data`` (in any case, with a part as ``X_train``, or
     in a group called like one), else the only array of three or four dimensions. Part: from the array's name or its
     group's; validation is the test part where there is no other, else it is left out. Label: the number in the array
     ``y``, ``labels``, ``label`` or ``targets`` of the same part; none without.
-    One lock guards the file, as the library asks; pictures are read one at a time, through its cache of chunks.
+    One lock guards the file, as the library asks; images are read one at a time, through its cache of chunks.
 
     Raises:
-        BadData: A file that is missing, wrong, without pictures, or with labels that are not as many.
+        BadData: A file that is missing, wrong, without images, or with labels that are not as many.
         MissingExtra: h5py is not installed.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".h5", ".hdf5")
 
     def __init__(self, path: str) -> None:
         try:
@@ -70,7 +72,7 @@ class HDF5Reader:
         try:
             self._file: Any = library.File(file, "r")
         except _FAULTS as error:
-            raise BadData(f"{file} is truncated, corrupt, or no HDF5 file ({_short(error)}).") from error
+            raise BadData(f"{file} is truncated, corrupt, or not an HDF5 file ({_short(error)}).") from error
         try:
             self._stored = _all_stored(self._file, file, library)
         except BaseException as error:
@@ -123,7 +125,7 @@ def _all_stored(file: Any, path: Path, library: Any) -> list[_Stored]:
     file.visititems(note)
     if not arrays:
         raise BadData(f"{path} holds no arrays.")
-    keys = _picture_keys(arrays, str(path))
+    keys = _image_keys(arrays, str(path))
     parts = settled([part_of(key) or part_of(path.stem) for key in keys])
     return [
         _stored(arrays, key, part, "" if len(keys) == 1 else arrays[key].name.strip("/"), path)
@@ -132,11 +134,11 @@ def _all_stored(file: Any, path: Path, library: Any) -> list[_Stored]:
     ]
 
 
-def _picture_keys(arrays: Mapping[str, Any], source: str) -> list[str]:
+def _image_keys(arrays: Mapping[str, Any], source: str) -> list[str]:
     many = [key for key, array in arrays.items() if array.ndim in (3, 4)]
     if len(many) == 1:
         return many
-    return picture_keys(list(arrays), source)
+    return image_keys(list(arrays), source)
 
 
 def _stored(arrays: Mapping[str, Any], key: str, part: Part, name: str, path: Path) -> _Stored:
@@ -150,22 +152,20 @@ def _stored(arrays: Mapping[str, Any], key: str, part: Part, name: str, path: Pa
     if beside is not None:
         where = f"{path}: the array '{arrays[beside].name}'"
         if math.prod(arrays[beside].shape) != shape[0]:
-            raise BadData(
-                f"{where} holds {list(arrays[beside].shape)} labels for {shape[0]} pictures; they must agree."
-            )
+            raise BadData(f"{where} holds {list(arrays[beside].shape)} labels for {shape[0]} images; they must agree.")
         _check_storage(arrays[beside], where, path.stat().st_size)
         labels = named_labels(arrays[beside][...], (), count=shape[0], source=where)
     return _Stored(array, name, shape[0], first, labels, part)
 
 
 def _check_storage(array: Any, source: str, size: int) -> None:
-    """No array may claim more than its file can hold, nor lie elsewhere; so a false number takes no memory.
+    """No array may claim more than its file can hold, nor be stored elsewhere; so a false number takes no memory.
 
     Raises:
         BadData: It does.
     """
     if array.is_virtual or array.external:
-        raise BadData(f"{source} lies in other files, which are not read; copy it into this one.")
+        raise BadData(f"{source} is stored in other files, which are not read; copy it into this one.")
     stored, whole = array.id.get_storage_size(), math.prod(array.shape) * array.dtype.itemsize
     growth = _MOST_GROWTH if array.chunks else 1
     if not 0 < stored <= size or whole > growth * size:

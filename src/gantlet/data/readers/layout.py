@@ -11,21 +11,23 @@ from gantlet.errors import BadData
 
 from .base import Entry, Part
 
-__all__ = ["LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
+__all__ = ["PARTS_BY_NAME", "LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
 
 Said: TypeAlias = Literal["", "train", "test", "val"]
 """Which part a name speaks of; empty for none."""
 
-_PARTS: Mapping[str, Said] = {
+PARTS_BY_NAME: Mapping[str, Said] = {
     **dict[str, Said].fromkeys(("train", "training"), "train"),
     **dict[str, Said].fromkeys(("test", "testing", "t10k"), "test"),
     **dict[str, Said].fromkeys(("val", "valid", "validation"), "val"),
 }
+"""What files, folders, splits and arrays are called that belong to a part."""
+
 _LONGEST_TEXT = 2**28  # bytes; CelebA's list of 202,599 names has 3 million
 
 
 def part_of(name: str, folder: str = "") -> Said:
-    """The part that a file, split or array of this name belongs to, else that of the folder in which it lies.
+    """The part that a file, split or array of this name belongs to, else that of the folder that holds it.
 
     A name says it by any of its words, a folder only by its whole name.
 
@@ -37,8 +39,8 @@ def part_of(name: str, folder: str = "") -> Said:
     """
     words = [*re.split(r"[^a-z0-9]+", name.lower()), folder.lower()]
     for word in words:
-        if word in _PARTS:
-            return _PARTS[word]
+        if word in PARTS_BY_NAME:
+            return PARTS_BY_NAME[word]
     return ""
 
 
@@ -84,7 +86,7 @@ class LazyEntries(Sequence[Entry]):
 
 
 def check_folder(path: Path, *, wanted: str) -> None:
-    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should lie there.
+    """See to it that ``path`` is a folder with something in it; ``wanted`` says what should be in it.
 
     Raises:
         BadData: It is missing, a file, empty, or cannot be listed.
@@ -110,6 +112,6 @@ def read_text(path: Path) -> str:
             raise BadData(f"{path} has {path.stat().st_size} bytes, too many for a list of names.")
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadData(f"{path} is no UTF-8 text (byte {error.start}).") from None
+        raise BadData(f"{path} is not UTF-8 text (byte {error.start}).") from None
     except (OSError, ValueError) as error:
         raise BadData(f"{path} cannot be read: {error}.") from error

@@ -1,14 +1,14 @@
-"""What names say: which files are pictures, and which class and part each belongs to. Folders and archives share these rules.
+"""What names say: which files are images, and which class and part each belongs to. Folders and archives share these rules.
 
-1. A picture is told by its extension (:data:`EXTENSIONS`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
-   passed over, as is every other extension; all are counted.
-2. A folder that all pictures share says nothing of any of them and is passed over, again and again
+1. An image is told by its extension (:func:`~gantlet.data.image_formats.image_extensions`, in any case). Hidden names, ``__MACOSX`` and ``@eaDir`` are
+   skipped, as is every other extension; all are counted.
+2. A folder that all images share says nothing of any of them and is skipped, again and again
    (``cifar10/train/cat/1.jpg`` reads as ``train/cat/1.jpg``), unless it is called like a training part.
-3. If every picture lies in a folder called like a part, and one of these is the training part, the folders are parts:
+3. If every image is in a folder called like a part, and one of these is the training part, the folders are parts:
    ``train`` or ``training``; ``test`` or ``testing``; ``val``, ``valid`` or ``validation``, in any case. Validation
-   pictures are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
+   images are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
    2 holds once more.
-4. A picture's label is the first folder that is left; a picture that lies in none has no label.
+4. an image's label is the first folder that is left; an image that is in none has no label.
 """
 
 from __future__ import annotations
@@ -16,30 +16,24 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
-from gantlet.errors import BadData
+from gantlet.data.image_formats import image_extensions
+from gantlet.errors import BadData, MissingExtra
 
 from .base import Entry, Fault, Part
+from .layout import PARTS_BY_NAME, Said, settled
 
-__all__ = ["EXTENSIONS", "MOST_BYTES", "Listing", "inside", "labelled", "passed_over", "shown"]
-
-EXTENSIONS = frozenset({".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""Lower-case endings of names that are taken for pictures."""
+__all__ = ["MOST_BYTES", "Listing", "inside", "labelled", "shown", "skip_reason"]
 
 MOST_BYTES = 2**30
-"""A picture whose file is larger (1 GiB) is not read."""
+"""An image whose file is larger (1 GiB) is not read."""
 
 _SYSTEM = frozenset({"__MACOSX", "@eaDir"})
-_PARTS: Mapping[str, str] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "val"),
-}
 
-_W = TypeVar("_W")  # where a picture lies in its source
+_W = TypeVar("_W")  # where an image is in its source
 
 
 class Listing(Generic[_W]):
@@ -47,25 +41,25 @@ class Listing(Generic[_W]):
 
     Attributes:
         faults: What cannot be used.
-        passed: How many files were passed over, by extension (or ``hidden``, ``no extension``).
+        skipped: How many files were skipped, by extension (or ``hidden``, ``no extension``).
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
-        self.passed: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
         self._places: dict[str, _W] = {}
 
     def __len__(self) -> int:
         return len(self._places)
 
     def wants(self, name: str) -> bool:
-        """Whether a name is a picture's; if not, it is counted."""
-        if reason := passed_over(name):
-            self.passed[reason] += 1
+        """Whether a name is an image's; if not, it is counted."""
+        if reason := skip_reason(name):
+            self.skipped[reason] += 1
         return not reason
 
     def add(self, name: str, where: _W) -> None:
-        """Take up a picture; of two with one name, the later counts, as it does when an archive is unpacked."""
+        """Take up an image; of two with one name, the later counts, as it does when an archive is unpacked."""
         name = shown(name)
         if name in self._places:
             self.fault(name, "another of this name comes later")
@@ -76,47 +70,51 @@ class Listing(Generic[_W]):
         self.faults.append(Fault(shown(name), reason))
 
     def sorted_out(self, source: str) -> tuple[list[Entry], list[_W], dict[str, Any]]:
-        """The pictures by name, where each lies, and the facts.
+        """The images by name, where each is, and the facts.
 
         Raises:
             BadData: There are none; the message says what was there.
         """
         self.faults.sort(key=lambda fault: fault.name)
         if not self._places:
+            if heic := self.skipped[".heic"] + self.skipped[".heif"]:
+                raise MissingExtra(
+                    "pillow-heif", extra="heic", purpose=f"{source} holds {heic} HEIC images; reading them"
+                )
             raise BadData(self._nothing(source))
         entries, left_out = labelled(sorted(self._places))
         facts = {
             "pictures": len(entries),
             "classes": len({entry.label for entry in entries if entry.label}),
             "parts": dict(Counter(entry.part for entry in entries if entry.part)),
-            "passed_over": dict(sorted(self.passed.items())),
+            "skipped": dict(sorted(self.skipped.items())),
             "left_out": left_out,
             "faults": len(self.faults),
         }
         return entries, [self._places[entry.name] for entry in entries], facts
 
     def _nothing(self, source: str) -> str:
-        held = [f"{count} × {kind}" for kind, count in self.passed.most_common(8)]
-        wanted = ", ".join(sorted(EXTENSIONS))
-        text = f"{source} holds no pictures ({wanted}); it holds {', '.join(held) or 'no other files either'}."
+        held = [f"{count} × {kind}" for kind, count in self.skipped.most_common(8)]
+        wanted = ", ".join(sorted(image_extensions()))
+        text = f"{source} holds no images ({wanted}); it holds {', '.join(held) or 'no other files either'}."
         if self.faults:
             first = self.faults[0]
             text += f" {len(self.faults)} cannot be used; the first is {first.name}: {first.reason}."
         return text
 
 
-def passed_over(name: str) -> str:
-    """Why a name is no picture's: ``hidden``, the extension, or ``no extension``; empty for a picture.
+def skip_reason(name: str) -> str:
+    """Why a name is not an image's: ``hidden``, the extension, or ``no extension``; empty for an image.
 
     Example:
-        >>> passed_over("cats/1.JPG"), passed_over("cats/notes.txt"), passed_over("cats/.cache/1.jpg")
+        >>> skip_reason("cats/1.JPG"), skip_reason("cats/notes.txt"), skip_reason("cats/.cache/1.jpg")
         ('', '.txt', 'hidden')
     """
     parts = name.split("/")
     if name.startswith(".") or "/." in name or not _SYSTEM.isdisjoint(parts):
         return "hidden"
     extension = posixpath.splitext(parts[-1])[1].lower()
-    return "" if extension in EXTENSIONS else shown(extension) or "no extension"
+    return "" if extension in image_extensions() else shown(extension) or "no extension"
 
 
 def inside(name: str) -> str | None:
@@ -149,7 +147,7 @@ def shown(name: str) -> str:
 
 
 def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
-    """The pictures with label and part by the rules above, in the same order, and how many were left out of which folder.
+    """The images with label and part by the rules above, in the same order, and how many were left out of which folder.
 
     Example:
         >>> labelled(["set/train/cat/1.png", "set/train/dog/1.png", "set/val/cat/1.png"])[0][2]
@@ -159,7 +157,7 @@ def labelled(names: Sequence[str]) -> tuple[list[Entry], dict[str, int]]:
     """
     folders = [tuple(name.split("/")[:-1]) for name in names]
     shared = _common(folders)
-    top = next((depth for depth, name in enumerate(shared) if _PARTS.get(name.lower()) == "train"), len(shared))
+    top = next((depth for depth, name in enumerate(shared) if PARTS_BY_NAME.get(name.lower()) == "train"), len(shared))
     folders = [folder[top:] for folder in folders]
     parts = _parts(folders)
     if parts:
@@ -185,11 +183,6 @@ def _common(folders: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _parts(folders: Iterable[tuple[str, ...]]) -> list[Part | None]:
-    """The part of each picture, None for one that is left out; empty if the folders are no parts."""
-    called = [_PARTS.get(folder[0].lower(), "") if folder else "" for folder in folders]
-    found = set(called)
-    if "" in found or "train" not in found:
-        return []
-    held_out: Part | None = None if "test" in found else "test"
-    meaning: dict[str, Part | None] = {"train": "train", "test": "test", "val": held_out}
-    return [meaning[name] for name in called]
+    """The part of each image, None for one that is left out; empty if the folders are not parts."""
+    called: list[Said] = [PARTS_BY_NAME.get(folder[0].lower(), "") if folder else "" for folder in folders]
+    return settled(called) if "train" in called and "" not in called else []

@@ -19,9 +19,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.errors import BadData
-
-from .spans import SpanFile
 
 __all__ = ["Pair", "lmdb_pairs"]
 
@@ -35,7 +34,7 @@ _NONE = 2**64 - 1
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A key, and where its value lies; ``length`` is -1 where that is not within the file."""
+    """A key, and where its value is; ``length`` is -1 where that is not within the file."""
 
     key: bytes
     offset: int
@@ -49,11 +48,11 @@ class _Tree:
     entries: int
 
 
-def lmdb_pairs(file: SpanFile) -> Iterator[Pair]:
+def lmdb_pairs(file: ByteRangeFile) -> Iterator[Pair]:
     """Every pair of the main database, in the order of the keys.
 
     Raises:
-        BadData: The file is no LMDB, is truncated or corrupt, or holds databases within the database; when it is
+        BadData: The file is not an LMDB, is truncated or corrupt, or holds databases within the database; when it is
             met, which may be after some pairs.
     """
     tree = _tree(file)
@@ -63,14 +62,14 @@ def lmdb_pairs(file: SpanFile) -> Iterator[Pair]:
             break
         yield pair
     if count != tree.entries:
-        raise BadData(f"{file.path} is corrupt: it states {tree.entries} entries, {count} or more came.")
+        raise BadData(f"{file.path} is corrupt: it states {tree.entries} entries, {count} or more were found.")
 
 
-def _tree(file: SpanFile) -> _Tree:
+def _tree(file: ByteRangeFile) -> _Tree:
     """The root of the later transaction."""
     start = file.read(0, _HEADER + 136)
     if len(start) < _HEADER + 136 or struct.unpack_from("<I", start, _HEADER)[0] != _MAGIC:
-        raise BadData(f"{file.path} is no LMDB file (or was written on a big-endian machine); expected a data.mdb.")
+        raise BadData(f"{file.path} is not an LMDB file (or was written on a big-endian machine); expected a data.mdb.")
     found: list[tuple[int, _Tree]] = []
     page = struct.unpack_from("<I", start, _HEADER + 24)[0]
     if page not in {1 << bits for bits in range(9, 17)}:
@@ -89,7 +88,7 @@ def _tree(file: SpanFile) -> _Tree:
     return tree
 
 
-def _walk(file: SpanFile, tree: _Tree) -> Iterator[Pair]:
+def _walk(file: ByteRangeFile, tree: _Tree) -> Iterator[Pair]:
     waiting = [(tree.root, 0)]
     left = file.size // tree.page + 1  # a tree visits each page once; more is a loop
     while waiting:
@@ -118,11 +117,11 @@ def _child(page: bytes, place: int) -> int:
     return low | middle << 16 | high << 32
 
 
-def _leaf(file: SpanFile, tree: _Tree, page: bytes, start: int, places: tuple[int, ...]) -> Iterator[Pair]:
+def _leaf(file: ByteRangeFile, tree: _Tree, page: bytes, start: int, places: tuple[int, ...]) -> Iterator[Pair]:
     for place in places:
         low, high, flags, keyed = _NODE.unpack_from(page, place)
         if flags & (_SUB | _DUPLICATES):
-            raise BadData(f"{file.path} holds databases within the database (or is corrupt), which no picture needs.")
+            raise BadData(f"{file.path} holds databases within the database (or is corrupt), which no image needs.")
         after, length = place + 8 + keyed, low | high << 16
         if after > tree.page:
             raise BadData(f"{file.path} is corrupt: a key of {keyed} bytes leaves its page.")

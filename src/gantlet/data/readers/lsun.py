@@ -1,4 +1,4 @@
-"""LSUN as its authors publish it: one LMDB for each category and part, encoded pictures as values.
+"""LSUN as its authors publish it: one LMDB for each category and part, encoded images as values.
 
 Reference:
     | LSUN: construction of a large-scale image dataset using deep learning with humans in the loop
@@ -12,14 +12,14 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, check_folder
 from .lmdb_file import lmdb_pairs
-from .spans import SpanFile, SpanList, Texts
 
 __all__ = ["LsunReader"]
 
@@ -39,32 +39,34 @@ class _Base:
 
 
 class LsunReader:
-    """An LMDB of encoded pictures, such as ``bedroom_train_lmdb``, or a folder of several.
+    """An LMDB of encoded images, such as ``bedroom_train_lmdb``, or a folder of several.
 
     Part: ``_train`` in the folder's name is train, ``_val`` and ``test`` are test. Label: the category before it
-    (``bedroom``); none where the folder is called otherwise. A picture is called by its key, after the folder's
+    (``bedroom``); none where the folder is called otherwise. An image is called by its key, after the folder's
     name where there are several. Listing walks the tree of keys only; no library is needed, and nothing is locked.
 
     Raises:
         BadData: No database there, or one that is empty, truncated, corrupt, or of another layout.
     """
 
+    marks: ClassVar[tuple[str, ...]] = ("data.mdb", "*/data.mdb")
+
     def __init__(self, path: str) -> None:
         self._bases = _bases(Path(path).expanduser())
-        self._spans = SpanList([base.file for base in self._bases])
-        self._keys = Texts()
+        self._ranges = ByteRangeList([base.file for base in self._bases])
+        self._keys = TextList()
         self._faults: list[Fault] = []
         starts = array("q")
         for number in range(len(self._bases)):
-            starts.append(len(self._spans))
+            starts.append(len(self._ranges))
             self._list(number)
-        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
         counts = {
             base.name: end - start
-            for base, start, end in zip(self._bases, starts, [*starts[1:], len(self._spans)], strict=True)
+            for base, start, end in zip(self._bases, starts, [*starts[1:], len(self._ranges)], strict=True)
         }
-        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "pictures": len(self._spans), "databases": counts}
+        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "pictures": len(self._ranges), "databases": counts}
 
     def read(self, place: int) -> bytes:
         """The encoded file of ``entries[place]`` (LSUN's are WebP and JPEG).
@@ -72,27 +74,29 @@ class LsunReader:
         Raises:
             BadPicture: The database was changed or cut since it was listed.
         """
-        return self._spans.read(place)
+        return self._ranges.read(place)
 
     def close(self) -> None:
         """Close the databases."""
-        self._spans.close()
+        self._ranges.close()
 
     def _list(self, number: int) -> None:
-        file = SpanFile(self._bases[number].file)
+        file = ByteRangeFile(self._bases[number].file)
         try:
             for pair in lmdb_pairs(file):
                 if pair.length > 0:
-                    self._spans.add(number, offset=pair.offset, length=pair.length)
+                    self._ranges.add(number, offset=pair.offset, length=pair.length)
                     self._keys.add(pair.key)
                 else:
                     name = self._name(number, pair.key.decode("utf-8", "backslashreplace"))
-                    self._faults.append(Fault(name, "its value lies beyond the file" if pair.length else "it is empty"))
+                    self._faults.append(
+                        Fault(name, "its value is beyond the end of the file" if pair.length else "it is empty")
+                    )
         finally:
             file.close()
 
     def _entry(self, place: int) -> Entry:
-        number = self._spans[place][0]
+        number = self._ranges.file_of(place)
         base = self._bases[number]
         return Entry(self._name(number, self._keys[place]), base.label, base.part)
 

@@ -58,16 +58,16 @@ def load_pickle(content: bytes, source: str) -> dict[str, Any]:
         {'labels': [3, 1], 'data': array([[7]], dtype=uint8)}
         >>> load_pickle(pickle.dumps({"run": print}), "batch")
         Traceback (most recent call last):
-        gantlet.errors.BadData: batch asks for 'builtins.print', which is refused: it was not made by saving pictures.
+        gantlet.errors.BadData: batch asks for 'builtins.print', which is refused: it was not made by saving images.
 
     Raises:
-        BadData: The file is truncated, corrupt or no pickle, or it asks for anything beyond such values.
+        BadData: The file is truncated, corrupt or not a pickle, or it asks for anything beyond such values.
     """
     _check_opcodes(content, source)
     try:
         loaded = _Restricted(io.BytesIO(content), encoding="bytes").load()
     except _RefusedName as error:
-        raise BadData(f"{source} asks for '{error}', which is refused: it was not made by saving pictures.") from None
+        raise BadData(f"{source} asks for '{error}', which is refused: it was not made by saving images.") from None
     except Exception as error:  # a damaged program raises whatever its values raise
         raise BadData(f"{source} is a corrupt pickle ({type(error).__name__}: {str(error)[:100]}).") from None
     if not isinstance(loaded, dict):
@@ -127,13 +127,13 @@ def _check_opcodes(content: bytes, source: str) -> None:
     try:
         for opcode, argument, place in pickletools.genops(content):
             if opcode.name not in _OPCODES:
-                raise BadData(f"{source} holds the pickle opcode {opcode.name}, which saved pictures do not need.")
+                raise BadData(f"{source} holds the pickle opcode {opcode.name}, which saved images do not need.")
             tuples += opcode.name in _TUPLES
             if tuples > _MOST_TUPLES or (opcode.name in _PUTS and not 0 <= int(argument or 0) <= most):
                 raise BadData(f"{source} is a corrupt pickle (at byte {place}).")
             end = place or 0
     except ValueError as error:  # what pickletools raises where the file ends early or makes no sense
-        raise BadData(f"{source} is truncated, corrupt, or no pickle ({str(error)[:100]}).") from None
+        raise BadData(f"{source} is truncated, corrupt, or not a pickle ({str(error)[:100]}).") from None
     if end + 1 != len(content):
         raise BadData(f"{source} has {len(content) - end - 1} bytes after its end; it is corrupt.")
 

@@ -1,4 +1,4 @@
-"""Pictures that ``gantlet data prepare`` made, as a source like any other: to look at them, or to prepare them anew.
+"""Images that ``gantlet data prepare`` made, as a source like any other: to look at them, or to prepare them anew.
 
 Legend: ``H`` x ``W`` pixels, ``C`` channels.
 """
@@ -24,7 +24,7 @@ __all__ = ["PreparedReader"]
 class PreparedReader:
     """A folder that ``gantlet data prepare`` made.
 
-    Part and label: those that the pictures were prepared with. A picture is called by its part and its number there,
+    Part and label: those that the images were prepared with. An image is called by its part and its number there,
     as ``train/17``.
 
     Raises:

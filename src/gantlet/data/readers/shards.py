@@ -17,20 +17,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
+from gantlet.data.files import expand_braces
+from gantlet.data.image_formats import image_extensions
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, part_of, read_text, settled
-from .spans import SpanFile, SpanList, Texts
-from .tar_headers import Member, tar_members
+from .tar_files import TarMember, tar_members
 
 __all__ = ["ShardReader", "shard_paths"]
 
-_PICTURES = frozenset({"jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"})
 _NONE = re.compile(r"-\d+")
 _SPLIT = re.compile(rb"((?:.*/|)[^.]+)[.]([^/]*)", re.DOTALL)
 _META = re.compile(rb"__[^/]*__($|/)")
-_MOST_SHARDS = 1_000_000
 _LONGEST_LABEL, _LONGEST_JSON = 200, 2**16  # bytes
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|pipe:")
 
@@ -39,14 +39,14 @@ class ShardReader:
     """Tar shards of WebDataset on this machine: a file, a folder of them, ``a-*.tar``, ``a-{000..009}.tar``, or a list.
 
     A list is a text file with one path, pattern or range a line, relative to the list.
-    Of each sample the picture is the first member with a picture's ending; members without one are passed over.
+    Of each sample the image is the first member with an image's ending; members without one are skipped.
     Part: from the shard's name or its folder's (``…-train-000.tar``, ``test/000.tar``);
     shards of validation are the test part where there is no other, else they are left out. Label: the text of the
     sample's ``.cls`` (a number or a word), else ``label`` or ``cls`` of its ``.json``, else none; a negative number is none.
-    Only headers and labels are read when it is opened; a picture is read at its place.
+    Only headers and labels are read when it is opened; an image is read at its place.
 
     Raises:
-        BadData: No shard there, an address, or a shard that is truncated, corrupt, compressed, or no tar file.
+        BadData: No shard there, an address, or a shard that is truncated, corrupt, compressed, or not a tar file.
     """
 
     def __init__(self, path: str) -> None:
@@ -54,8 +54,8 @@ class ShardReader:
         said = zip(named, settled([part_of(shard.stem, shard.parent.name) for shard in named]), strict=True)
         kept: list[tuple[Path, Part]] = [(shard, part) for shard, part in said if part is not None]
         shards = [shard for shard, _ in kept]
-        self._spans = SpanList(shards)
-        self._names = Texts()
+        self._ranges = ByteRangeList(shards)
+        self._names = TextList()
         self._codes = array("i")
         self._labels = {"": 0}
         self._faults: list[Fault] = []
@@ -64,20 +64,28 @@ class ShardReader:
         self._parts: list[Part] = [part for _, part in kept]
         for number in range(len(shards)):
             self._list(number)
-        if not len(self._spans):
-            raise BadData(f"{path}: {len(shards)} shards hold no picture ({', '.join(sorted(_PICTURES))}).")
+        if not len(self._ranges):
+            raise BadData(f"{path}: {len(shards)} shards hold no image ({', '.join(sorted(image_extensions()))}).")
         self._label_names = list(self._labels)
-        self.entries: Sequence[Entry] = LazyEntries(len(self._spans), self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._ranges), self._entry)
         self.faults: Sequence[Fault] = self._faults
         unlabelled = self._codes.count(0)
         self.facts: Mapping[str, Any] = {
             "format": "tar shards",
             "shards": len(shards),
             "shards_left_out": len(named) - len(shards),
-            "pictures": len(self._spans),
+            "pictures": len(self._ranges),
             "unlabelled": unlabelled,
             "classes": len(self._labels) - 1,
         }
+
+    @staticmethod
+    def files_of(path: str) -> list[str]:
+        """A path that may be a list, and the shards that it names."""
+        try:
+            return [path, *map(str, shard_paths(path))]
+        except BadData:
+            return [path]
 
     def read(self, place: int) -> bytes:
         """The encoded file of ``entries[place]``.
@@ -85,39 +93,41 @@ class ShardReader:
         Raises:
             BadPicture: The shard was changed or cut since it was listed.
         """
-        return self._spans.read(place)
+        return self._ranges.read(place)
 
     def close(self) -> None:
         """Close the shards."""
-        self._spans.close()
+        self._ranges.close()
 
     def _list(self, number: int) -> None:
-        file = SpanFile(self._spans.files[number])
+        file = ByteRangeFile(self._ranges.files[number])
         seen: set[int] = set()
         try:
-            for _, sample in itertools.groupby(_named(tar_members(file)), key=lambda pair: pair[0]):
+            for _, sample in itertools.groupby(_named(tar_members(file, marked=False)), key=lambda pair: pair[0]):
                 self._add(number, file, [(ending, member) for _, ending, member in sample], seen)
         finally:
             file.close()
 
-    def _add(self, number: int, file: SpanFile, sample: Sequence[tuple[str, Member]], seen: set[int]) -> None:
-        picture = next((member for ending, member in sample if ending.rpartition(".")[2] in _PICTURES), None)
-        if picture is None:
+    def _add(self, number: int, file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]], seen: set[int]) -> None:
+        image = next(
+            (member for ending, member in sample if f".{ending.rpartition('.')[2]}" in image_extensions()), None
+        )
+        if image is None:
             return
-        reason = _fault(picture, seen)
+        reason = _fault(image, seen)
         label = "" if reason else _label(file, sample)
         if label is None:
             reason = "the file with its label holds none"
         if reason:
-            self._faults.append(Fault(self._name(number, picture.name.decode("utf-8", "backslashreplace")), reason))
+            self._faults.append(Fault(self._name(number, image.name.decode("utf-8", "backslashreplace")), reason))
             return
-        seen.add(hash(picture.name))
-        self._spans.add(number, offset=picture.offset, length=picture.length)
-        self._names.add(picture.name)
+        seen.add(hash(image.name))
+        self._ranges.add(number, offset=image.offset, length=image.length)
+        self._names.add(image.name)
         self._codes.append(self._labels.setdefault(label or "", len(self._labels)))
 
     def _entry(self, place: int) -> Entry:
-        number = self._spans[place][0]
+        number = self._ranges.file_of(place)
         name = self._name(number, self._names[place])
         return Entry(name, self._label_names[self._codes[place]], self._parts[number])
 
@@ -125,7 +135,7 @@ class ShardReader:
         return f"{self._shards[number]}/{member}" if self._shards[number] else member
 
 
-def _named(members: Iterator[Member]) -> Iterator[tuple[bytes, str, Member]]:
+def _named(members: Iterator[TarMember]) -> Iterator[tuple[bytes, str, TarMember]]:
     """Members with their key and ending, without WebDataset's own notes and names that have no ending."""
     for member in members:
         match = None if _META.match(member.name) else _SPLIT.fullmatch(member.name)
@@ -133,21 +143,21 @@ def _named(members: Iterator[Member]) -> Iterator[tuple[bytes, str, Member]]:
             yield match[1], match[2].decode("utf-8", "backslashreplace").lower(), member
 
 
-def _fault(picture: Member, seen: set[int]) -> str:
-    if not picture.usable:
-        return "it is a link or no plain file"
-    if not picture.length:
+def _fault(image: TarMember, seen: set[int]) -> str:
+    if image.fault:
+        return image.fault
+    if not image.length:
         return "it is empty"
-    return "a picture of the same name stood before in this shard" if hash(picture.name) in seen else ""
+    return "an image of the same name stood before in this shard" if hash(image.name) in seen else ""
 
 
-def _label(file: SpanFile, sample: Sequence[tuple[str, Member]]) -> str | None:
+def _label(file: ByteRangeFile, sample: Sequence[tuple[str, TarMember]]) -> str | None:
     """The sample's label; empty where it has none, None where the file that should hold it does not."""
     for ending, member in sample:
         if ending == "cls":
             text = file.read(member.offset, member.length) if member.length <= _LONGEST_LABEL else b""
             word = _word(text.decode("utf-8", "replace"))
-            return "" if _NONE.fullmatch(word) else word or None  # a negative number is no class
+            return "" if _NONE.fullmatch(word) else word or None  # a negative number is not a class
     for ending, member in sample:
         if ending == "json":
             return _label_in_json(file.read(member.offset, member.length) if member.length <= _LONGEST_JSON else b"")
@@ -172,10 +182,6 @@ def _label_in_json(content: bytes) -> str | None:
 
 def shard_paths(path: str) -> list[Path]:
     """The shards that a path, pattern, range, folder or list names, in order.
-
-    Example:
-        >>> [str(shard) for shard in _ranged("a-{008..010}.tar")]
-        ['a-008.tar', 'a-009.tar', 'a-010.tar']
 
     Raises:
         BadData: None is there, or one is missing; or an address is named.
@@ -203,31 +209,9 @@ def _expanded(path: str, place: Path, depth: int = 0) -> Iterator[Path]:
     elif place.is_file():
         yield place
     else:
-        for name in _ranged(str(place)):
+        for name in expand_braces(str(place)):
             yield from map(Path, sorted(glob.glob(name))) if glob.has_magic(name) else [Path(name)]
 
 
 def _is_shard(place: Path) -> bool:
     return ".tar" in place.suffixes or place.suffix == ".tgz"
-
-
-def _ranged(pattern: str) -> list[str]:
-    """A pattern with ranges ``{000..009}`` and lists ``{a,b}`` written out."""
-    pieces = re.split(r"(\{\d+\.\.\d+\}|\{[^{}]*,[^{}]*\})", pattern)
-    choices = [_choices(piece) if index % 2 else [piece] for index, piece in enumerate(pieces)]
-    count = 1
-    for choice in choices:
-        count *= len(choice)
-    if count > _MOST_SHARDS:
-        raise BadData(f"{pattern} names {count} shards; at most {_MOST_SHARDS} are read.")
-    return ["".join(name) for name in itertools.product(*choices)]
-
-
-def _choices(braces: str) -> Sequence[str]:
-    inside = braces[1:-1]
-    if "," in inside:
-        return inside.split(",")
-    first, last = inside.split("..")
-    if int(last) - int(first) >= _MOST_SHARDS:
-        raise BadData(f"{braces} is a range of more than {_MOST_SHARDS} shards.")
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]

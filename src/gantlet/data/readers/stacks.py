@@ -1,6 +1,6 @@
-"""Pictures of one size in arrays, in memory or mapped into it, with their labels.
+"""Images of one size in arrays, in memory or mapped into it, with their labels.
 
-Legend: ``N`` pictures, ``H`` x ``W`` pixels, ``C`` channels.
+Legend: ``N`` images, ``H`` x ``W`` pixels, ``C`` channels.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gantlet.errors import BadData
 from .base import Entry, Part
 from .layout import LazyEntries
 
-__all__ = ["Labels", "Stack", "Stacks", "as_pixels", "named_labels"]
+__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "named_labels"]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The class of each picture as a number, and what the classes are called.
+    """The class of each image as a number, and what the classes are called.
 
     Attributes:
         codes: ``[N]`` int64; below 0 for none.
@@ -39,7 +39,7 @@ class Labels:
 
 
 def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, source: str) -> Labels:
-    """Labels that were checked: one for each of ``count`` pictures, each with a name where there are names.
+    """Labels that were checked: one for each of ``count`` images, each with a name where there are names.
 
     Raises:
         BadData: Too few, too many, no whole numbers, or numbers that have no name; with the counts.
@@ -49,7 +49,7 @@ def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, sourc
     if codes.dtype.kind not in "iu" or codes.ndim != 1:
         raise BadData(f"{source} holds labels {list(codes.shape)} of {codes.dtype}; expected whole numbers, [{count}].")
     if len(codes) != count:
-        raise BadData(f"{source} holds {len(codes)} labels for {count} pictures; they must agree.")
+        raise BadData(f"{source} holds {len(codes)} labels for {count} images; they must agree.")
     nameless = int(np.count_nonzero((codes >= len(names)) | (codes < -1))) if names else 0
     if nameless:
         raise BadData(f"{source}: {nameless} of {count} labels are outside the {len(names)} classes that have a name.")
@@ -57,11 +57,11 @@ def named_labels(codes: NDArray[Any], names: Sequence[str], *, count: int, sourc
 
 
 @dataclass(frozen=True)
-class Stack:
-    """Pictures of one size, in memory or mapped into it.
+class ArrayStack:
+    """Images of one size, in memory or mapped into it.
 
     Attributes:
-        name: Precedes the number in each picture's name, as ``name/17``; empty for the number alone.
+        name: Precedes the number in each image's name, as ``name/17``; empty for the number alone.
         pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8; any strides.
         labels: One for each, or None.
         part: To which all of them belong.
@@ -73,16 +73,16 @@ class Stack:
     part: Part = ""
 
     def entry(self, place: int) -> Entry:
-        """What the picture at ``place`` is called."""
+        """What the image at ``place`` is called."""
         name = f"{self.name}/{place}" if self.name else str(place)
         return Entry(name, "" if self.labels is None else self.labels[place], self.part)
 
 
 @final
-class Stacks:
+class ArrayStacks:
     """Several stacks, one behind the other, as a reader's entries and pixels."""
 
-    def __init__(self, stacks: Sequence[Stack]) -> None:
+    def __init__(self, stacks: Sequence[ArrayStack]) -> None:
         self._stacks = list(stacks)
         self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
         self.entries = LazyEntries(int(self._starts[-1]), self._entry)
@@ -110,7 +110,7 @@ class Stacks:
         stack, within = self._find(place)
         return stack.entry(within)
 
-    def _find(self, place: int) -> tuple[Stack, int]:
+    def _find(self, place: int) -> tuple[ArrayStack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self._stacks[index], place - int(self._starts[index])
 
@@ -125,13 +125,13 @@ def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
     """
     shape = list(values.shape)
     if values.dtype != np.uint8:
-        raise BadData(f"{source} holds {values.dtype}; pictures are uint8, 0 to 255. Scale, round and save them so.")
+        raise BadData(f"{source} holds {values.dtype}; images are uint8, 0 to 255. Scale, round and save them so.")
     pixels = cast("NDArray[np.uint8]", values)
     if pixels.ndim == 3 and 0 not in shape:
         return pixels
     first, last = (pixels.ndim == 4 and shape[axis] in (1, 3, 4) for axis in (1, 3))
     if first and last:
-        raise BadData(f"{source} has the shape {shape}, with channels first or last; pad the pictures.")
+        raise BadData(f"{source} has the shape {shape}, with channels first or last; pad the images.")
     if not (first or last) or 0 in shape:
         raise BadData(
             f"{source} has the shape {shape}; expected [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1, 3 or 4."

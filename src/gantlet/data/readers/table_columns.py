@@ -1,4 +1,4 @@
-"""Which column of a table holds the pictures, which the labels, and what the classes are called."""
+"""Which column of a table holds the images, which the labels, and what the classes are called."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def columns_of(schema: Any, source: str) -> Columns:
         Columns(picture='img', label='label', classes=())
 
     Raises:
-        BadData: No column or several could hold the pictures.
+        BadData: No column or several could hold the images.
     """
     features = _features(schema)
     labels = [name for name in schema.names if _type(features, name) == "ClassLabel"]
@@ -45,21 +45,21 @@ def columns_of(schema: Any, source: str) -> Columns:
 
 
 def _picture(schema: Any, features: Mapping[str, Any], source: str) -> str:
-    able = [field.name for field in schema if _holds_pictures(field.type)]
+    able = [field.name for field in schema if _holds_images(field.type)]
     said = [name for name in able if _type(features, name) == "Image"]
     usual = [name for name in able if name.lower() in _PICTURES]
     for choice in (said, usual, able):
         if len(choice) == 1:
             return choice[0]
         if choice:
-            raise BadData(f"{source} has several columns of pictures ({', '.join(choice)}); keep one of them.")
+            raise BadData(f"{source} has several columns of images ({', '.join(choice)}); keep one of them.")
     columns = ", ".join(f"{field.name} ({field.type})" for field in schema)[:300]
     raise BadData(
-        f"{source} has no column of pictures (bytes, a struct of bytes and path, or lists of uint8): {columns}."
+        f"{source} has no column of images (bytes, a struct of bytes and path, or lists of uint8): {columns}."
     )
 
 
-def _holds_pictures(kind: Any) -> bool:
+def _holds_images(kind: Any) -> bool:
     kind = _storage(kind)
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" and _is_bytes(field.type) for field in kind)

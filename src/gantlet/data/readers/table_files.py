@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 from gantlet.data.files import check_file
 from gantlet.errors import BadData
 
-__all__ = ["ArrowTable", "ParquetTable", "Table"]
+__all__ = ["ArrowTable", "ParquetTable", "TableFile"]
 
 _MOST_GROWTH = 1032  # bytes that a byte of a compressed column can become, by deflate
 _MOST_VALUES = 2**16  # values that a byte can stand for: runs of equal ones are stored once
 _FAULTS = (pa.ArrowException, ValueError, OSError, TypeError, KeyError, MemoryError, OverflowError)
 
 
-class Table(Protocol):
+class TableFile(Protocol):
     """A table whose rows come in groups.
 
     Attributes:
@@ -35,7 +35,7 @@ class Table(Protocol):
     starts: Sequence[int]
 
     def group_of(self, row: int) -> int:
-        """The group in which a row lies."""
+        """The group that holds a row."""
         ...
 
     def read_group(self, group: int, column: str) -> Any:
@@ -60,7 +60,7 @@ class ParquetTable:
     """A Parquet file.
 
     Raises:
-        BadData: It is missing, empty, truncated, corrupt, or no Parquet file.
+        BadData: It is missing, empty, truncated, corrupt, or not a Parquet file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,7 +73,7 @@ class ParquetTable:
             self.schema = self._file.schema_arrow
             rows = metadata.num_rows
         except _FAULTS as error:
-            raise BadData(f"{path} is truncated, corrupt, or no Parquet file ({_short(error)}).") from error
+            raise BadData(f"{path} is truncated, corrupt, or not a Parquet file ({_short(error)}).") from error
         if min(counts, default=0) < 0 or sum(counts) != rows:
             raise BadData(f"{path} is corrupt: it states {rows} rows, its groups {sum(counts)}.")
         self.rows = rows
@@ -81,7 +81,7 @@ class ParquetTable:
         self._size = path.stat().st_size
 
     def group_of(self, row: int) -> int:
-        """The row group in which a row lies."""
+        """The row group that holds a row."""
         return bisect_right(self.starts, row) - 1
 
     def read_group(self, group: int, column: str) -> Any:
@@ -128,7 +128,7 @@ class ArrowTable:
     """An Arrow stream, mapped into memory: nothing is read before it is asked for.
 
     Raises:
-        BadData: It is missing, empty, truncated, corrupt, or no Arrow stream.
+        BadData: It is missing, empty, truncated, corrupt, or not an Arrow stream.
     """
 
     def __init__(self, path: Path) -> None:
@@ -142,12 +142,12 @@ class ArrowTable:
             for batch in self._batches:
                 batch.validate(full=True)
         except _FAULTS as error:
-            raise BadData(f"{path} is truncated, corrupt, or no Arrow stream ({_short(error)}).") from error
+            raise BadData(f"{path} is truncated, corrupt, or not an Arrow stream ({_short(error)}).") from error
         self.starts: Sequence[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
         self.rows = self.starts[-1]
 
     def group_of(self, row: int) -> int:
-        """The batch in which a row lies."""
+        """The batch that holds a row."""
         return bisect_right(self.starts, row) - 1
 
     def read_group(self, group: int, column: str) -> Any:

@@ -1,4 +1,4 @@
-"""Tables with a column of pictures: Parquet, and the folders of Hugging Face's ``datasets``; by PyArrow alone.
+"""Tables with a column of images: Parquet, and the folders of Hugging Face's ``datasets``; by PyArrow alone.
 
 Reference:
     | Apache Parquet, https://parquet.apache.org/docs/file-format/
@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import pyarrow as pa  # ships no types: columns and schemas are Any
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData, BadPicture
@@ -27,8 +26,10 @@ from gantlet.errors import BadData, BadPicture
 from .base import Entry, Fault, Part, Raw
 from .layout import LazyEntries, Said, check_folder, part_of, read_text, settled
 from .stacks import Labels, named_labels
-from .table_columns import Columns, columns_of
-from .table_files import ArrowTable, ParquetTable, Table
+
+if TYPE_CHECKING:
+    from .table_columns import Columns
+    from .table_files import TableFile
 
 __all__ = ["TableReader"]
 
@@ -38,10 +39,10 @@ _WANTED = "Parquet files, or a folder that Hugging Face's save_to_disk wrote"
 
 @dataclass(frozen=True)
 class _File:
-    """A table, where its pictures and labels stand, and to which part it belongs."""
+    """A table, where its images and labels stand, and to which part it belongs."""
 
     name: str
-    table: Table
+    table: TableFile
     columns: Columns
     labels: Labels | None
     part: Part
@@ -50,15 +51,17 @@ class _File:
 class TableReader:
     """A Parquet file, a folder of them (as on the hub), or a folder written by ``save_to_disk`` of ``datasets``.
 
-    Pictures: the column that the schema calls an Image, else the only one of the usual names or forms: encoded bytes,
+    Images: the column that the schema calls an Image, else the only one of the usual names or forms: encoded bytes,
     a struct of ``bytes`` and ``path``, or nested lists of pixels [H, W] or [H, W, C]. Part: from the split's, file's
     or folder's name; validation is the test part where there is no other, else it is left out. Label: the column
     ``label`` (or ``labels``, ``fine_label``, ``class``, …), by its class names where the schema has them.
     Rows are read by row group, of which four stay in memory.
 
     Raises:
-        BadData: No table there, one that is truncated or corrupt, without pictures, or with labels that have no name.
+        BadData: No table there, one that is truncated or corrupt, without images, or with labels that have no name.
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".parquet",)
 
     def __init__(self, path: str) -> None:
         found = _found(Path(path).expanduser())
@@ -89,6 +92,8 @@ class TableReader:
         Raises:
             BadPicture: The row is empty, holds only a path, or its group cannot be read.
         """
+        import pyarrow as pa  # ships no types: columns and schemas are Any
+
         number, row = self._find(place)
         with self._lock:
             table = self._files[number].table
@@ -108,7 +113,9 @@ class TableReader:
                 file.table.close()
 
     def _group(self, number: int, group: int) -> Any:
-        """The pictures of a row group, from the few that were read last."""
+        """The images of a row group, from the few that were read last."""
+        import pyarrow as pa
+
         key = (number, group)
         if key not in self._groups:
             file = self._files[number]
@@ -174,13 +181,16 @@ def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise BadData(f"{file} is no JSON ({error}).") from None
+        raise BadData(f"{file} is not JSON ({error}).") from None
     if not isinstance(found, dict):
         raise BadData(f"{file} holds a {type(found).__name__}; expected an object.")
     return found
 
 
 def _opened(file: Path, root: Path, part: Part, *, stream: bool) -> _File:
+    from .table_columns import columns_of
+    from .table_files import ArrowTable, ParquetTable
+
     table = ArrowTable(file) if stream else ParquetTable(file)
     columns = columns_of(table.schema, str(file))
     labels = None
@@ -192,6 +202,8 @@ def _opened(file: Path, root: Path, part: Part, *, stream: bool) -> _File:
 
 def _labels(column: Any, classes: Sequence[str], source: str) -> Labels:
     """Codes of a column of whole numbers or of words."""
+    import pyarrow as pa
+
     if pa.types.is_integer(column.type):
         codes: NDArray[Any] = column.cast(pa.int64()).fill_null(-1).to_numpy()
         return named_labels(codes, classes, count=len(column), source=source)
@@ -205,7 +217,7 @@ def _raw(value: Any) -> Raw:
     """A cell as an encoded file or as pixels."""
     if isinstance(value, dict):
         if value.get("bytes") is None and value.get("path"):
-            raise BadPicture("its row holds a path, but not the picture itself")
+            raise BadPicture("its row holds a path, but not the image itself")
         value = value.get("bytes")
     if value is None or not len(value):
         raise BadPicture("its row is empty")

@@ -11,8 +11,9 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
+from gantlet.data.image_formats import image_extensions
 from gantlet.errors import BadData, BadPicture
 
 from .base import Entry, Fault
@@ -20,7 +21,6 @@ from .layout import check_folder
 
 __all__ = ["TinyImageNetReader"]
 
-_ENDINGS = (".jpeg", ".jpg", ".png")
 _ANNOTATIONS, _WORDS = "val/val_annotations.txt", "words.txt"
 _LARGEST = 2**26  # bytes of one file; the largest, words.txt, has 2.7 million
 _WANTED = "tiny-imagenet-200 with train/CLASS/images, val/images and val/val_annotations.txt"
@@ -29,12 +29,14 @@ _WANTED = "tiny-imagenet-200 with train/CLASS/images, val/images and val/val_ann
 class TinyImageNetReader:
     """The folder ``tiny-imagenet-200`` or its zip archive.
 
-    Part: ``train`` is train, ``val`` is test (by ``val_annotations.txt``); the unlabelled pictures below ``test`` are
+    Part: ``train`` is train, ``val`` is test (by ``val_annotations.txt``); the unlabelled images below ``test`` are
     not used. Label: the class, as ``n01443537``; its English words are in ``facts["words"]`` if ``words.txt`` is there.
 
     Raises:
-        BadData: Another layout, a damaged archive, or annotations that name other pictures than there are.
+        BadData: Another layout, a damaged archive, or annotations that name other images than there are.
     """
+
+    marks: ClassVar[tuple[str, ...]] = ("wnids.txt", "*/wnids.txt")
 
     def __init__(self, path: str) -> None:
         self._files = _opened(Path(path).expanduser())
@@ -47,7 +49,7 @@ class TinyImageNetReader:
             raise
         if not train:
             self._files.close()
-            raise BadData(f"{path} holds no pictures below train; expected {_WANTED}.")
+            raise BadData(f"{path} holds no images below train; expected {_WANTED}.")
         self.entries: Sequence[Entry] = [*train, *test]
         classes = {entry.label for entry in train}
         strange = sorted({entry.label for entry in test} - classes)
@@ -122,7 +124,7 @@ class _Zip:
             self._infos = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
         # A damaged table of contents leads zipfile to many an error: BadZipFile, struct.error, UnicodeDecodeError, …
         except Exception as error:
-            raise BadData(f"{path} is truncated, damaged, or no zip archive ({error}); get it again.") from error
+            raise BadData(f"{path} is truncated, damaged, or not a zip archive ({error}); get it again.") from error
         self._path = path
         top = next((name.partition("train/")[0] for name in sorted(self._infos) if "train/" in name), "")
         self._infos = {name.removeprefix(top): info for name, info in self._infos.items() if name.startswith(top)}
@@ -160,38 +162,47 @@ def _opened(path: Path) -> _Files:
 
 def _train_entry(name: str) -> Entry | None:
     parts = PurePosixPath(name).parts
-    if len(parts) == 4 and parts[0] == "train" and parts[2] == "images" and name.lower().endswith(_ENDINGS):
+    if (
+        len(parts) == 4
+        and parts[0] == "train"
+        and parts[2] == "images"
+        and posixpath.splitext(name)[1].lower() in image_extensions()
+    ):
         return Entry(name, parts[1], "train")
     return None
 
 
 def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) -> list[Entry]:
-    """The pictures of ``val``, each with its label.
+    """The images of ``val``, each with its label.
 
     Raises:
-        BadData: Pictures that are not annotated, or annotations without a picture; with counts.
+        BadData: Images that are not annotated, or annotations without an image; with counts.
     """
-    held = [name for name in names if posixpath.dirname(name) == "val/images" and name.lower().endswith(_ENDINGS)]
+    held = [
+        name
+        for name in names
+        if posixpath.dirname(name) == "val/images" and posixpath.splitext(name)[1].lower() in image_extensions()
+    ]
     there = {posixpath.basename(name) for name in held}
     nameless, missing = there - labels.keys(), labels.keys() - there
     if nameless or missing:
         first = min(nameless or missing)
         raise BadData(
-            f"{source}: {_ANNOTATIONS} disagrees: of {len(there)} pictures {len(nameless)} are not annotated, of "
-            f"{len(labels)} annotations {len(missing)} have no picture; the first is {first[:60]}. Get the set again."
+            f"{source}: {_ANNOTATIONS} disagrees: of {len(there)} images {len(nameless)} are not annotated, of "
+            f"{len(labels)} annotations {len(missing)} have no image; the first is {first[:60]}. Get the set again."
         )
     return [Entry(name, labels[posixpath.basename(name)], "test") for name in held]
 
 
 def _annotations(files: _Files) -> dict[str, str]:
-    """The class of each picture of ``val``; the four numbers of the box after it are not used."""
+    """The class of each image of ``val``; the four numbers of the box after it are not used."""
     if _ANNOTATIONS not in files.names():
         raise BadData(f"There is no {_ANNOTATIONS}; expected {_WANTED}.")
     labels: dict[str, str] = {}
     for number, line in enumerate(_lines(files, _ANNOTATIONS), start=1):
         name, *rest = line.split() or [""]
         if name and (not rest or labels.setdefault(name, rest[0]) != rest[0]):
-            raise BadData(f"{_ANNOTATIONS}, line {number}: '{line[:60]}' is not a picture's name and its one class.")
+            raise BadData(f"{_ANNOTATIONS}, line {number}: '{line[:60]}' is not an image's name and its one class.")
     return labels
 
 
@@ -205,4 +216,4 @@ def _lines(files: _Files, name: str) -> list[str]:
     try:
         return files.read(name).decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise BadData(f"{name} is no UTF-8 text (byte {error.start}).") from None
+        raise BadData(f"{name} is not UTF-8 text (byte {error.start}).") from None

@@ -1,4 +1,4 @@
-"""The data home: where the raw files of named data sets lie, one folder for each.
+"""The data home: where the raw files of named data sets are stored, one folder for each.
 
 It is ``$GANTLET_DATA``, else ``$XDG_DATA_HOME/gantlet/data``, else ``~/.local/share/gantlet/data``. What is in it is
 whole: a download and a copy are made beside their place and renamed into it. A set may be a link to files elsewhere.
@@ -14,10 +14,11 @@ from pathlib import Path
 from gantlet import catalogue
 from gantlet.errors import BadData, BadValue
 
-from .cards import Card, card_or_none
+from .dataset_card import DatasetCard, card_or_none
 from .files import named_path
+from .readers.base import reader_for
 
-__all__ = ["Located", "content_of", "find", "folder", "have", "locate", "root"]
+__all__ = ["Located", "content_of", "find_raw", "folder", "have", "locate", "root"]
 
 _OWN_KIND = "shards"
 """The reader of sets that have no card: lists of shards that the user downloaded."""
@@ -27,11 +28,11 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class Located:
-    """Pictures that were found: the reader to open, the path to give it, and the card, if they have one."""
+    """Images that were found: the reader to open, the path to give it, and the card, if they have one."""
 
     kind: str
     path: Path
-    card: Card | None = None
+    card: DatasetCard | None = None
 
 
 def root() -> Path:
@@ -56,19 +57,19 @@ def folder(name: str) -> Path:
         BadValue: The name is none that a folder could have.
     """
     if not _NAME.fullmatch(name):
-        raise BadValue(f"'{name}' is no name for a data set: use small letters, digits, '.', '_' and '-'.")
+        raise BadValue(f"'{name}' is not a name that a data set can have: use small letters, digits, '.', '_' and '-'.")
     return root() / name
 
 
 def have() -> list[str]:
-    """The names of the data sets that lie in the home, in order."""
+    """The names of the data sets that are in the home, in order."""
     try:
         return sorted(path.name for path in root().iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
     except OSError:
         return []
 
 
-def find(name: str) -> Path:
+def find_raw(name: str) -> Path:
     """The raw files of a data set, as its reader wants them: the one file or folder it consists of, or its folder.
 
     Raises:
@@ -76,7 +77,7 @@ def find(name: str) -> Path:
     """
     known = card_or_none(name)
     if known is not None and known.made_from:
-        return find(known.made_from)
+        return find_raw(known.made_from)
     place = folder(name)
     if not place.exists():
         raise BadData(_missing(name, place, known))
@@ -111,7 +112,7 @@ def content_of(place: Path) -> Path:
 
 
 def locate(source: str) -> Located:
-    """Pictures by the name of a data set, or by ``KIND:PATH`` such as ``folder:pictures``.
+    """Images by the name of a data set, or by ``KIND:PATH`` such as ``folder:pictures``.
 
     Raises:
         BadData: Nothing was named, or it is not there.
@@ -124,11 +125,14 @@ def locate(source: str) -> Located:
     known = card_or_none(source)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
-        raise BadData(f"'{source}' is no data set ({names}); for files of your own write folder:{source or 'PATH'}.")
-    return Located(known.reader if known else _OWN_KIND, find(source), known)
+        reader = reader_for(Path(source)) or "folder"
+        raise BadData(
+            f"'{source}' is not a data set ({names}); for files of your own write {reader}:{source or 'PATH'}."
+        )
+    return Located(known.reader if known else _OWN_KIND, find_raw(source), known)
 
 
-def _missing(name: str, place: Path, known: Card | None) -> str:
+def _missing(name: str, place: Path, known: DatasetCard | None) -> str:
     if place.is_symlink():
         return (
             f"The data set '{name}' was linked to {place.readlink()}, which is gone: remove {folder(name)}, then "

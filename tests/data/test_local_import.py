@@ -17,9 +17,9 @@ import pytest
 from PIL import Image
 
 from gantlet import catalogue
-from gantlet.data import home
-from gantlet.data.cards import Card, RemoteFile, card
-from gantlet.data.importing import bring, states, verify
+from gantlet.data import data_dir
+from gantlet.data.dataset_card import DatasetCard, RemoteFile, card
+from gantlet.data.local_import import import_files, states, verify
 from gantlet.data.readers.arrays import IdxReader
 from gantlet.errors import BadData, FolderInUse
 from gantlet.files import write_whole
@@ -78,18 +78,18 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 def test_a_link_leads_to_the_users_files(place: Path, tmp_path: Path) -> None:
     mine = write(tmp_path / "mine")
-    assert bring(TINY, mine) == place / "tiny"
-    assert home.find("tiny") == place / "tiny" / "mine"
-    assert home.find("tiny").resolve() == mine
+    assert import_files(TINY, mine) == place / "tiny"
+    assert data_dir.find_raw("tiny") == place / "tiny" / "mine"
+    assert data_dir.find_raw("tiny").resolve() == mine
     assert [path.name for path in place.iterdir()] == ["tiny"]
     assert verify("tiny", TINY).right
 
 
 def test_a_copy_stands_by_itself(place: Path, tmp_path: Path) -> None:
     mine = write(tmp_path / "mine")
-    bring(TINY, mine, copy=True)
+    import_files(TINY, mine, copy=True)
     mine.rename(tmp_path / "gone")
-    assert tree(home.find("tiny")) == CONTENT
+    assert tree(data_dir.find_raw("tiny")) == CONTENT
     found = verify("tiny", TINY, full=True)
     assert found.right
     assert found.parts == {"train": 6, "test": 4}
@@ -122,14 +122,14 @@ def test_the_publishers_own_files_are_right_by_their_own_hash(tmp_path: Path) ->
 def test_one_changed_pixel_is_found(place: Path, tmp_path: Path) -> None:
     spoilt = CONTENT[NAMES[2]][:-1] + bytes([CONTENT[NAMES[2]][-1] ^ 1])
     with pytest.raises(BadData, match=rf"mine is not the published 'tiny': {NAMES[2]} holds other bytes: their MD5 is"):
-        bring(TINY, write(tmp_path / "mine", {**CONTENT, NAMES[2]: spoilt}))
+        import_files(TINY, write(tmp_path / "mine", {**CONTENT, NAMES[2]: spoilt}))
     assert list(place.iterdir()) == []
 
 
 def test_what_is_damaged_later_is_found_by_verify(tmp_path: Path) -> None:
-    bring(TINY, write(tmp_path / "mine"), copy=True)
+    import_files(TINY, write(tmp_path / "mine"), copy=True)
     spoilt = CONTENT[NAMES[3]][:-1] + b"\1"
-    (home.find("tiny") / NAMES[3]).write_bytes(spoilt)
+    (data_dir.find_raw("tiny") / NAMES[3]).write_bytes(spoilt)
     found = verify("tiny", TINY)
     assert not found.right
     assert [file.state for file in found.files] == ["right", "right", "right", "wrong"]
@@ -138,30 +138,30 @@ def test_what_is_damaged_later_is_found_by_verify(tmp_path: Path) -> None:
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / f"{NAMES[0]}.gz").write_bytes(cut)
     assert states(TINY, tmp_path / "cut")[0].reason.startswith(
-        "holds other bytes: their MD5 is none, for it is damaged"
+        "holds other bytes: their MD5 is unknown, since it is damaged"
     )
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"pictures": {"train": 7, "test": 4}}, r"it holds 6 pictures in the part 'train', where 'tiny' has 7\."),
-        ({"pictures": {"train": 6, "test": 3}}, r"it holds 4 pictures in the part 'test', where 'tiny' has 3\."),
-        ({"pictures": {"train": 6}}, r"it holds 4 pictures in the part 'test', which 'tiny' does not have"),
-        ({"pictures": {"": 10}}, r"it holds 0 pictures, where 'tiny' has 10"),
+        ({"pictures": {"train": 7, "test": 4}}, r"it holds 6 images in the part 'train', where 'tiny' has 7\."),
+        ({"pictures": {"train": 6, "test": 3}}, r"it holds 4 images in the part 'test', where 'tiny' has 3\."),
+        ({"pictures": {"train": 6}}, r"it holds 4 images in the part 'test', which 'tiny' does not have"),
+        ({"pictures": {"": 10}}, r"it holds 0 images, where 'tiny' has 10"),
     ],
 )
 def test_other_counts_are_refused(changed: Any, words: str, place: Path, tmp_path: Path) -> None:
     with pytest.raises(BadData, match=words):
-        bring(replace(TINY, **changed), write(tmp_path / "mine"))
+        import_files(replace(TINY, **changed), write(tmp_path / "mine"))
     assert list(place.iterdir()) == []
 
 
 def test_a_part_may_be_lacking_where_the_card_says_so(tmp_path: Path) -> None:
     mine = write(tmp_path / "mine", {name: CONTENT[name] for name in NAMES[:2]})
-    with pytest.raises(BadData, match="0 pictures in the part 'test', where 'tiny' has 4"):
-        bring(TINY, mine)
-    bring(replace(TINY, may_lack=("test",)), mine)
+    with pytest.raises(BadData, match="0 images in the part 'test', where 'tiny' has 4"):
+        import_files(TINY, mine)
+    import_files(replace(TINY, may_lack=("test",)), mine)
     assert not verify("tiny", TINY).right
     assert verify("tiny", replace(TINY, may_lack=("test",))).right
 
@@ -169,25 +169,25 @@ def test_a_part_may_be_lacking_where_the_card_says_so(tmp_path: Path) -> None:
 def test_other_layouts_are_refused_with_the_users_own_path(place: Path, tmp_path: Path) -> None:
     write(tmp_path / "mine", {"notes.txt": b"x", "more.txt": b"y"})
     with pytest.raises(BadData, match=rf"The folder {tmp_path}/mine holds no train-images-idx3-ubyte"):
-        bring(TINY, tmp_path / "mine")
+        import_files(TINY, tmp_path / "mine")
     with pytest.raises(BadData, match=r"There is no .*nowhere"):
-        bring(TINY, tmp_path / "nowhere")
+        import_files(TINY, tmp_path / "nowhere")
     with pytest.raises(BadData, match="'stacked-mnist' is made from 'mnist': import that one"):
-        bring(card("stacked-mnist"), tmp_path / "mine")
+        import_files(card("stacked-mnist"), tmp_path / "mine")
     assert not place.exists() or list(place.iterdir()) == []
 
 
 def test_nothing_is_overwritten(place: Path, tmp_path: Path) -> None:
     write(place / "tiny", {"precious": b"1"})
     with pytest.raises(FolderInUse, match=r"'tiny' is there already, in .*; nothing is overwritten"):
-        bring(TINY, write(tmp_path / "mine"))
+        import_files(TINY, write(tmp_path / "mine"))
     assert tree(place) == {"tiny/precious": b"1"}
 
 
 def test_a_folder_within_a_folder_is_found(tmp_path: Path) -> None:
     write(tmp_path / "outer" / "inner")
-    bring(TINY, tmp_path / "outer")
-    assert home.find("tiny").resolve() == tmp_path / "outer" / "inner"
+    import_files(TINY, tmp_path / "outer")
+    assert data_dir.find_raw("tiny").resolve() == tmp_path / "outer" / "inner"
     assert verify("tiny", TINY).right
 
 
@@ -206,9 +206,9 @@ def test_a_file_that_needs_its_neighbours_is_not_taken_alone(
     known = replace(TINY, reader="neighbours")
     mine = write(tmp_path / "mine")
     with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
-        bring(known, mine / NAMES[0])
+        import_files(known, mine / NAMES[0])
     assert list(place.iterdir()) == []
-    bring(known, mine)
+    import_files(known, mine)
 
 
 def test_a_set_without_a_card_is_opened_and_counted(place: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_set_without_a_card_is_opened_and_counted(place: Path) -> None:
     assert (found.files, sum(found.parts.values())) == ((), 6)
     assert found.inspection is not None
     assert found.inspection.copies == 3
-    with pytest.raises(BadData, match=r"'yours' is no data set \(mnist, .*, mine\)"):
+    with pytest.raises(BadData, match=r"'yours' is not a data set \(mnist, .*, mine\)"):
         verify("yours", None)
 
 
@@ -241,7 +241,7 @@ def test_a_zip_is_unpacked_where_the_reader_needs_a_folder(place: Path, tmp_path
         for name, entry in CONTENT.items():
             archive.writestr(f"gzip/emnist-balanced-{name.replace('t10k', 'test')}.gz", gzip.compress(entry))
     (tmp_path / "gzip.zip").write_bytes(stream.getvalue())
-    known: Card = replace(TINY, within="emnist-balanced", unpacked=True, files=(RemoteFile("gzip.zip"),))
-    bring(known, tmp_path / "gzip.zip")
+    known: DatasetCard = replace(TINY, within="emnist-balanced", unpacked=True, files=(RemoteFile("gzip.zip"),))
+    import_files(known, tmp_path / "gzip.zip")
     assert sorted(path.name for path in (place / "tiny" / "gzip").iterdir())[0].startswith("emnist-balanced-test")
     assert [path.name for path in place.iterdir()] == ["tiny"]

@@ -10,15 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from gantlet import catalogue
-from gantlet.data.cards import Card, RemoteFile, card, card_or_none, digest
+from gantlet.data.dataset_card import DatasetCard, RemoteFile, card, card_or_none
 from gantlet.errors import UnknownName
+from gantlet.files import file_digest
 
 CARDS = [card(name) for name in catalogue.names("card")]
 FILES = [(each, file) for each in CARDS for file in each.files]
 
 
 @pytest.mark.parametrize("known", CARDS, ids=lambda known: known.name)
-def test_a_card_says_all_that_a_user_must_know(known: Card) -> None:
+def test_a_card_says_all_that_a_user_must_know(known: DatasetCard) -> None:
     assert card(known.name) is known, "the catalogue and the card agree on the name"
     words = (known.title, known.summary, known.licence, known.paper, known.size, known.split, known.normalisation)
     assert all(words)
@@ -36,7 +37,7 @@ def test_a_card_says_all_that_a_user_must_know(known: Card) -> None:
 
 
 @pytest.mark.parametrize(("known", "file"), FILES, ids=lambda thing: thing.name)
-def test_a_file_has_a_safe_name_and_well_formed_hashes(known: Card, file: RemoteFile) -> None:
+def test_a_file_has_a_safe_name_and_well_formed_hashes(known: DatasetCard, file: RemoteFile) -> None:
     assert re.fullmatch(r"[A-Za-z0-9][\w.-]*", file.name)
     for expected, digits in ((file.md5, 32), (file.content_md5, 32), (file.sha256, 64)):
         assert re.fullmatch(rf"([0-9a-f]{{{digits}}})?", expected)
@@ -76,7 +77,7 @@ def test_a_file_is_held_to_what_is_known_of_it(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     path.write_bytes(content)
     md5, sha256 = hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest()
-    assert (digest(path, "md5"), digest(path, "sha256")) == (md5, sha256)
+    assert (file_digest(path, "md5"), file_digest(path)) == (md5, sha256)
     assert RemoteFile("file.bin").fault(path) == ""
     assert RemoteFile("file.bin", md5=md5, sha256=sha256, size=len(content)).fault(path) == ""
     path.write_bytes(content[:-1] + b"\0")

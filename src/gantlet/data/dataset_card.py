@@ -1,13 +1,12 @@
 """Cards: what is known of each data set that has a name, from its licence to the hashes of its files.
 
-A card fetches nothing and reads nothing: :mod:`gantlet.data.download` fetches its files, :mod:`gantlet.data.home` says
-where they lie, and the reader that it names lists the pictures in them. Each card is one line of the catalogue's family
+A card fetches nothing and reads nothing: :mod:`gantlet.data.download` fetches its files, :mod:`gantlet.data.data_dir` says
+where they are stored, and the reader that it names lists the images in them. Each card is one line of the catalogue's family
 "card".
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Literal
 
 from gantlet import catalogue
 from gantlet.errors import UnknownName
+from gantlet.files import file_digest
 
 from .readers.base import Part
 
-__all__ = ["Card", "RemoteFile", "card", "card_or_none", "digest"]
-
-_CHUNK = 1 << 20
+__all__ = ["DatasetCard", "RemoteFile", "card", "card_or_none"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +57,15 @@ class RemoteFile:
         length = path.stat().st_size
         if self.size and length != self.size:
             return f"it has {length:,} bytes, expected {self.size:,}"
-        for kind, expected in (("sha256", self.sha256), ("md5", self.md5)):
-            if expected and (came := digest(path, kind)) != expected:
-                return f"its {_SPELT[kind]} is {came}, expected {expected}"
+        if self.sha256 and (digest := file_digest(path)) != self.sha256:
+            return f"its SHA-256 is {digest}, expected {self.sha256}"
+        if self.md5 and (digest := file_digest(path, "md5")) != self.md5:
+            return f"its MD5 is {digest}, expected {self.md5}"
         return ""
 
 
 @dataclass(frozen=True)
-class Card:
+class DatasetCard:
     """What is known of a data set.
 
     Attributes:
@@ -76,19 +75,19 @@ class Card:
         licence: Under which it is given out, or what its home page says instead.
         home: Its home page.
         paper: Where it was described.
-        size: What the pictures look like, in words.
+        size: What the images look like, in words.
         pictures: How many the publisher gives, by part; an empty part where the data are not split.
-        reader: The reader that lists its pictures (catalogue family "reader").
+        reader: The reader that lists its images (catalogue family "reader").
         files: What is downloaded.
         may_lack: Parts that an import may come without.
         within: What of the files is meant, where they hold more than one set: added to the path that the reader is given.
         unpacked: Whether archives are unpacked after the download, because their reader needs a folder.
-        split: How training and test pictures are told apart.
+        split: How training and test images are told apart.
         normalisation: What the networks see.
-        height: To how many pixels pictures are framed by default.
+        height: To how many pixels images are framed by default.
         width: The same.
         precrop: The side of the square that is cut from the middle before, in pixels; 0 for none.
-        colour: What pictures are decoded to.
+        colour: What images are decoded to.
         classes: How many labels there are; 0 for none.
         made_from: The data set that it is made of, where it has no files of its own.
         how: What a user does where no program can fetch the files.
@@ -129,7 +128,7 @@ class Card:
         return sum(sizes) if all(sizes) else 0
 
 
-def card(name: str) -> Card:
+def card(name: str) -> DatasetCard:
     """The card of a data set.
 
     Example:
@@ -142,21 +141,9 @@ def card(name: str) -> Card:
     return catalogue.find("card", name)
 
 
-def card_or_none(name: str) -> Card | None:
+def card_or_none(name: str) -> DatasetCard | None:
     """The card of a data set, or None where the name is nobody's (a set of the user's own)."""
     try:
         return card(name)
     except UnknownName:
         return None
-
-
-def digest(path: Path, kind: str) -> str:
-    """The hash of a file, hexadecimal, read piece by piece; ``kind`` is ``md5`` or ``sha256``."""
-    state = hashlib.new(kind, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()
-
-
-_SPELT = {"md5": "MD5", "sha256": "SHA-256"}

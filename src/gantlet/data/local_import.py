@@ -7,7 +7,6 @@ far as they are known; then it is linked or copied. Nothing is overwritten, and 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import shutil
 import tempfile
 import zipfile
@@ -19,17 +18,16 @@ from pathlib import Path
 from typing import Literal
 
 from gantlet.errors import BadData, FolderInUse, StoreError
+from gantlet.files import file_digest
 
-from . import home
-from .cards import Card, RemoteFile
+from . import data_dir
+from .dataset_card import DatasetCard, RemoteFile
 from .inspect import Inspection, inspect
 from .readers.base import Reader, open_reader
 from .transfer import check_room
 from .unzip import unzip
 
-__all__ = ["FileState", "Verification", "bring", "misfit", "states", "verify"]
-
-_CHUNK = 1 << 20
+__all__ = ["FileState", "Verification", "import_files", "misfit", "states", "verify"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ class Verification:
         name: The data set.
         path: What its reader was given.
         files: The published files.
-        parts: Pictures by part.
+        parts: Images by part.
         misfit: In what it differs from its card; empty if in nothing.
-        inspection: What decoding every picture brought, where that was asked for.
+        inspection: What decoding every image brought, where that was asked for.
     """
 
     name: str
@@ -72,7 +70,7 @@ class Verification:
         return not self.misfit and decoded and all(file.state != "wrong" for file in self.files)
 
 
-def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
+def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
     """Take what the user has into the data home, as a link or as a copy.
 
     A zip that the card's reader wants unpacked is unpacked, which is a copy.
@@ -87,7 +85,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
     """
     if known.made_from:
         raise BadData(f"'{known.name}' is made from '{known.made_from}': import that one.")
-    place = home.folder(known.name)
+    place = data_dir.folder(known.name)
     if place.exists() or place.is_symlink():
         raise FolderInUse(f"'{known.name}' is there already, in {place}; nothing is overwritten: move it away first.")
     path = path.expanduser().resolve()
@@ -106,7 +104,7 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
             _check(known, new, shown=path)
         else:
             _check(known, path, shown=path)
-            content = home.content_of(path)
+            content = data_dir.content_of(path)
             _put(content, new / content.name, copy=copy)  # under its own name: readers may look at that of a folder
             _check_alone(known, new, shown=path)
         new.rename(place)
@@ -118,43 +116,43 @@ def bring(known: Card, path: Path, *, copy: bool = False) -> Path:
 
 
 def verify(
-    name: str, known: Card | None, *, full: bool = False, tell: Callable[[int, int], object] | None = None
+    name: str, known: DatasetCard | None, *, full: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> Verification:
-    """Hold a data set in the home to its card: hashes, counts, and, if asked, every picture.
+    """Hold a data set in the home to its card: hashes, counts, and, if asked, every image.
 
     A set without a card (shards of the user's own) can only be opened and counted.
 
     Raises:
         BadData: It is not there, or its reader cannot open it.
     """
-    place = home.locate(name)
+    place = data_dir.locate(name)
     reader = open_reader(place.kind, str(place.path))
     try:
-        found = inspect(reader, tell=tell) if full else None
-        files = states(known, home.folder(known.made_from or name)) if known is not None else ()
+        found = inspect(reader, progress=progress) if full else None
+        files = states(known, data_dir.folder(known.made_from or name)) if known is not None else ()
         fault = misfit(known, reader) if known is not None and not known.made_from else ""
         return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
 
 
-def misfit(known: Card, reader: Reader) -> str:
+def misfit(known: DatasetCard, reader: Reader) -> str:
     """In what a source differs from a card, as a sentence without a full stop; empty if in nothing."""
     parts = _parts(reader)
     for part, expected in known.pictures.items():
         came = parts.pop(part, 0)
         if came != expected and not (came == 0 and part in known.may_lack):
             of = f" in the part '{part}'" if part else ""
-            return f"{came:,} pictures{of}, where '{known.name}' has {expected:,}"
+            return f"{came:,} images{of}, where '{known.name}' has {expected:,}"
     if parts:
         part, came = parts.popitem()
-        return f"{came:,} pictures in the part '{part}', which '{known.name}' does not have"
+        return f"{came:,} images in the part '{part}', which '{known.name}' does not have"
     return ""
 
 
-def states(known: Card, place: Path) -> tuple[FileState, ...]:
-    """What became of each published file in a folder, or of one given alone; it may lie unpacked, or packed anew."""
-    folders = [folder for folder in {place, home.content_of(place)} if folder.is_dir()]
+def states(known: DatasetCard, place: Path) -> tuple[FileState, ...]:
+    """What became of each published file in a folder, or of one given alone; it may be unpacked, or packed anew."""
+    folders = [folder for folder in {place, data_dir.content_of(place)} if folder.is_dir()]
     there = {path.name: path for folder in folders for path in folder.iterdir()} or {place.name: place}
     return tuple(_state(file, there) for file in known.files)
 
@@ -170,9 +168,9 @@ def _put(path: Path, beside: Path, *, copy: bool) -> None:
         shutil.copy2(path, beside)
 
 
-def _check(known: Card, source: Path, *, shown: Path) -> None:
+def _check(known: DatasetCard, source: Path, *, shown: Path) -> None:
     """Refuse what is not the data set; ``shown`` is what the user gave."""
-    content = home.content_of(source)
+    content = data_dir.content_of(source)
     reader = open_reader(known.reader, str(content / known.within if known.within else content))
     try:
         if fault := misfit(known, reader):
@@ -184,7 +182,7 @@ def _check(known: Card, source: Path, *, shown: Path) -> None:
             raise BadData(f"{shown} is not the published '{known.name}': {file.name} {file.reason}.")
 
 
-def _check_alone(known: Card, new: Path, *, shown: Path) -> None:
+def _check_alone(known: DatasetCard, new: Path, *, shown: Path) -> None:
     """A single file must do without what lay beside it."""
     if not shown.is_file():
         return
@@ -212,16 +210,13 @@ def _state(file: RemoteFile, there: Mapping[str, Path]) -> FileState:
 
 
 def _content_md5(path: Path) -> str:
-    state = hashlib.md5(usedforsecurity=False)
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                state.update(chunk)
+        with gzip.GzipFile(path) if packed else path.open("rb") as file:
+            return file_digest(file, "md5")
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        return "none, for it is damaged"
-    return state.hexdigest()
+        return "unknown, since it is damaged"
 
 
 def _parts(reader: Reader) -> dict[str, int]:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from gantlet.data.readers import spans
+from gantlet.data import byte_ranges
+from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.data.readers.layout import LazyEntries
-from gantlet.data.readers.spans import SpanFile, SpanList, Texts
 from gantlet.errors import BadData, BadPicture
 
 
 def test_more_files_than_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spans, "_MOST_OPEN", 3)
+    monkeypatch.setattr(byte_ranges, "_MOST_OPEN", 3)
     files = [tmp_path / str(number) for number in range(20)]
     for number, file in enumerate(files):
         file.write_bytes(b"before" + bytes([number]) * 50 + b"after")
-    held = SpanList(files)
+    held = ByteRangeList(files)
     for number in range(20):
         held.add(number, offset=6, length=50)
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
@@ -38,17 +38,17 @@ def test_more_files_than_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_file_ends_where_it_ends(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abcdef")
-    file = SpanFile(tmp_path / "x")
+    file = ByteRangeFile(tmp_path / "x")
     assert [file.read(2, 3), file.read(4, 99), file.read(2**62, 2**62)] == [b"cde", b"ef", b""]
     file.close()
     file.close()
-    for name, words in (("nothing", "cannot be read"), ("", "is a folder"), ("a\0b", "cannot be read")):
+    for name, words in (("nothing", "There is no file"), ("", "is a folder"), ("a\0b", "There is no file")):
         with pytest.raises(BadData, match=words):
-            SpanFile(tmp_path / name)
+            ByteRangeFile(tmp_path / name)
 
 
 def test_texts_and_lazy_entries() -> None:
-    texts = Texts()
+    texts = TextList()
     for text in (b"", "é".encode(), b"\xff", b"last"):
         texts.add(text)
     assert [texts[place] for place in range(len(texts))] == ["", "é", "\\xff", "last"]
