@@ -18,7 +18,7 @@ import loopback
 from console import gantlet
 from gantlet import catalogue
 from gantlet.data.cards import RemoteFile, card
-from gantlet.data.pictures import Pictures
+from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback
 
@@ -180,10 +180,10 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     gantlet("data", "download", "tiny")
     cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
-    source = Pictures(card="tiny", size="4", colour="grey")
+    source = ImageSource(card="tiny", size="4", colour="grey")
     assert str(source.prepared().folder) == cached
     cached = gantlet("data", "prepare", f"idx:{place.name}/../{place.name}/tiny", "--size", "4").out
-    source = Pictures(reader="idx", data_path=str(place / "tiny"), size="4")
+    source = ImageSource(reader="idx", data_path=str(place / "tiny"), size="4")
     assert str(source.prepared().folder) == cached.rpartition(" -> ")[2].strip()
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from gantlet.data.base import Dataset
-from gantlet.data.pool import fingerprint, keyed_generator, split, to_unit_range, with_facts
+from gantlet.data.pool import fingerprint, split, to_unit_range, with_facts
 from gantlet.errors import BadData
+from gantlet.randomness import keyed_generator
 
 
 @pytest.mark.parametrize(("count", "share", "held_out"), [(10, 0.2, 2), (9, 0.5, 5), (5, 0.4, 2), (4, 0.5, 2)])
@@ -49,7 +50,7 @@ def test_every_sample_is_held_out_equally_often() -> None:
 
 def test_generators_differ_by_seed_and_by_name() -> None:
     draws = [
-        torch.rand(4, generator=keyed_generator(seed, name)).tolist()
+        torch.rand(4, generator=keyed_generator(seed, name, namespace="data")).tolist()
         for seed in (1, 2, 12)
         for name in ("train", "test", "2/train")
     ]

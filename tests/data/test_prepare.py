@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
 from gantlet.data.prepare import Recipe, prepare
 from gantlet.data.prepared import PAGE, PreparedSet
+from gantlet.data.resize import Resize
 from gantlet.errors import BadData, FolderInUse, StoreError
 from shelf import ShelfReader, picture
 
@@ -32,7 +32,7 @@ def reads() -> Iterator[list[int]]:
 
 def recipe(path: str, **more: Any) -> Recipe:
     sizes = {"height": 6, "width": 8} | {k: more.pop(k) for k in ("height", "width") if k in more}
-    return Recipe(SHELF, path, Decoding(), Framing(**sizes), **more)
+    return Recipe(SHELF, path, Decoding(), Resize(**sizes), **more)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -69,13 +69,13 @@ def test_pictures_are_framed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_the_files_do_not_depend_on_the_workers(workers: int, tmp_path: Path) -> None:
-    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "a", workers=2, max_bad=0.1)
-    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "b", workers=workers, max_bad=0.1)
+    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "a", workers=2, max_corrupt=0.1)
+    prepare(recipe("40,classes=3,bad=7", per_shard=6), tmp_path / "b", workers=workers, max_corrupt=0.1)
     assert content(tmp_path / "a") == content(tmp_path / "b")
 
 
 def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
-    found = prepare(recipe("20,bad=3+8,faults=1,classes=2", per_shard=4), tmp_path / "out", max_bad=0.2)
+    found = prepare(recipe("20,bad=3+8,faults=1,classes=2", per_shard=4), tmp_path / "out", max_corrupt=0.2)
     good = [place for place in range(20) if place not in (3, 8)]
     np.testing.assert_array_equal(found.read(np.arange(18)), expected(good))
     assert found.labels.tolist() == [place % 2 for place in good]
@@ -91,7 +91,7 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "max_bad", "enough"),
+    ("path", "max_corrupt", "enough"),
     [
         pytest.param("10000,bad=77", 0.0001, True, id="one in ten thousand"),
         pytest.param("10000,bad=77+78", 0.0001, False, id="two in ten thousand"),
@@ -101,29 +101,31 @@ def test_the_bad_are_passed_over_listed_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_too_many_bad_pictures_are_an_error_above_the_stated_share(
-    path: str, max_bad: float, enough: bool, tmp_path: Path
+    path: str, max_corrupt: float, enough: bool, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     if enough:
-        assert prepare(recipe(path), out, max_bad=max_bad).page["bad"] in (1, 2)
+        assert prepare(recipe(path), out, max_corrupt=max_corrupt).page["bad"] in (1, 2)
         return
-    with pytest.raises(BadData, match=r"cannot be read.*max_bad=.*The first: .*\.png: it was made to fail.*bad\.csv"):
-        prepare(recipe(path), out, max_bad=max_bad)
+    with pytest.raises(
+        BadData, match=r"cannot be read.*max_corrupt=.*The first: .*\.png: it was made to fail.*bad\.csv"
+    ):
+        prepare(recipe(path), out, max_corrupt=max_corrupt)
     assert (out / "bad.csv").is_file()
     assert not (out / PAGE).exists()
 
 
 def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -> None:
     bad = "+".join(str(place) for place in range(40))
-    with pytest.raises(BadData, match=r"after 2000 of them, more than max_bad=0.0001"):
-        prepare(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_bad=0.0001)
+    with pytest.raises(BadData, match=r"after 2000 of them, more than max_corrupt=0.0001"):
+        prepare(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_corrupt=0.0001)
     assert len(reads) < 10_000
 
 
 def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
     tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_bad=0.1)
+    whole = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_corrupt=0.1)
     reads.clear()
 
     def interrupt(done: int, total: int) -> None:
@@ -131,13 +133,15 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_bad=0.1, notify=interrupt)
+        prepare(
+            recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
+        )
     before = list(reads)
     assert 10 <= len(before) < 30
     done = {path.name for path in (tmp_path / "out" / "progress").glob("*.tar.json")}
     assert done
     reads.clear()
-    again = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_bad=0.1)
+    again = prepare(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
     finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
     assert set(finished).isdisjoint(reads)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
@@ -219,10 +223,10 @@ def test_what_has_no_class_has_none_in_the_shards_either(tmp_path: Path, monkeyp
 
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
-    prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)
-    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_bad=0\.05 allows"):
-        prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.05)
-    assert len(prepare(recipe("20,bad=3+8"), tmp_path / "out", max_bad=0.1)) == 18
+    prepare(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)
+    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_corrupt=0\.05 allows"):
+        prepare(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.05)
+    assert len(prepare(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)) == 18
 
 
 def test_a_stop_before_anything_was_written_leaves_a_free_folder(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.data.gaussians import Mixture
+from gantlet.data.mixture import Mixture
 from gantlet.metrics.base import Outcome
 from gantlet.metrics.classifier import Reading
 from gantlet.metrics.images import ClassifierMetric

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 import console
-from gantlet.data.arrays import Images
 from gantlet.data.base import Dataset
+from gantlet.data.images import ImageSource
 from gantlet.errors import BadValue
 from gantlet.studies import evaluation_pictures as module
 from gantlet.studies.album import pictured_runs
@@ -183,7 +183,9 @@ def shades_of(images: Tensor) -> np.ndarray:
 
 
 def own(folder: Path) -> Dataset:
-    return Images(data_path=str(folder.parent / "own.npy")).load()
+    return ImageSource(
+        data_path=str(folder.parent / "own.npy"), reader="array", size="native", colour="native", test_size=0
+    ).load()
 
 
 def test_the_same_latents_are_pictured_at_every_checkpoint(
@@ -276,13 +278,13 @@ def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Cal
 def test_images_between_nought_and_one_are_drawn_from_black_to_white(
     study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Images.load
+    original = ImageSource.load
 
-    def halved(self: Images) -> Dataset:
+    def halved(self: ImageSource) -> Dataset:
         data = original(self)
-        return replace(data, train=(data.train + 1) / 2, test=(data.test + 1) / 2, pixel_range=(0.0, 1.0))
+        return replace(data, test=(data.test + 1) / 2, pixel_range=(0.0, 1.0))
 
-    monkeypatch.setattr(Images, "load", halved)
+    monkeypatch.setattr(ImageSource, "load", halved)
     folder = study()
     place = folder / "samples" / "0"
     real = cells(place / "real.png", 5)

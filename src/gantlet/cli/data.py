@@ -156,14 +156,21 @@ def verify_command(
 def prepare_command(  # noqa: PLR0913 - each argument is an option of the command line
     source: _Source,
     size: Annotated[str, typer.Option(help="N or HxW pixels. [default: the card's, or 64]")] = "",
-    fit: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
-    precrop: Annotated[int, typer.Option(help="Cut this square from the middle first; 0: none, -1: the card's.")] = -1,
+    resize: Annotated[str, typer.Option("--resize", "--fit", help="crop, pad or stretch.")] = "crop",
+    center_crop: Annotated[
+        int,
+        typer.Option(
+            "--center-crop", "--precrop", help="Crop this square from the centre first; 0: none, -1: the card's."
+        ),
+    ] = -1,
     colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
     resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
     background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
     per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard, with --out; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
-    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of pictures that may be unreadable.")] = 0.01,
+    max_corrupt: Annotated[
+        float, typer.Option("--max-corrupt", "--max-bad", min=0, max=1, help="Share of images that may be unreadable.")
+    ] = 0.01,
     out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,
 ) -> None:
     """Bring every picture to one size, once, into shards; an interrupted preparation goes on when given again."""
@@ -171,30 +178,31 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
 
     from gantlet.data.files import absolute
     from gantlet.data.home import locate
-    from gantlet.data.pictures import Pictures, prepare_once
+    from gantlet.data.images import ImageSource
     from gantlet.data.prepare import prepare
+    from gantlet.data.prepared_cache import prepare_once
 
     if per_shard and out is None:
         raise BadValue(
             "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
         )
     found = locate(source)
-    known = found.card
-    plan = Pictures(
-        size=size or (f"{known.height}x{known.width}" if known else "64"),
-        fit=_one_of("--fit", fit, "crop", "pad", "stretch"),
-        precrop=precrop if precrop >= 0 else known.precrop if known else 0,
+    plan = ImageSource.of(found.card.name) if found.card else ImageSource()
+    plan = replace(
+        plan,
+        size=size or plan.size,
+        resize=_one_of("--resize", resize, "crop", "pad", "stretch"),
+        center_crop=center_crop if center_crop >= 0 else plan.center_crop,
         resample=_one_of("--resample", resample, "antialias", "nearest2"),
-        colour=_one_of("--colour", colour or (known.colour if known else "rgb"), "rgb", "grey"),
+        colour=_one_of("--colour", colour or plan.colour, "rgb", "grey"),
         background=background,
-        reader=found.kind,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
     with _pictures_bar("preparing", quiet=False) as tell:
         if out is None:
-            done = prepare_once(recipe, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare_once(recipe, workers=workers, max_corrupt=max_corrupt, notify=tell)
         else:
-            done = prepare(recipe, out, workers=workers, max_bad=max_bad, notify=tell)
+            done = prepare(recipe, out, workers=workers, max_corrupt=max_corrupt, notify=tell)
     bad = int(done.page["bad"])
     typer.echo(f"{int(done.page['pictures']):,} pictures in {len(done.page['shards'])} shards -> {done.folder}")
     if bad:

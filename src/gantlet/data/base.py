@@ -18,7 +18,7 @@ from torch import Tensor
 from .specification import SampleSpec
 
 if TYPE_CHECKING:
-    from .gaussians import Mixture
+    from .mixture import Mixture
 
 __all__ = ["Dataset", "Pool", "Range", "Source", "rescaled", "to_floats"]
 

@@ -30,9 +30,9 @@ from gantlet.errors import BadData, BadPicture, FolderInUse, StoreError
 from gantlet.files import replace_whole, write_whole
 
 from .decode import Decoding
-from .framing import Framing
 from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
 from .readers.base import Entry, Fault, Part, Reader, open_reader
+from .resize import Resize
 from .shards import Layout, ShardWriter
 
 __all__ = ["Recipe", "prepare"]
@@ -55,20 +55,20 @@ class Recipe:
         reader: The kind of source, a name of the catalogue's family ``reader``.
         path: Where it lies.
         decoding: From files to pixels.
-        framing: From pixels to one size.
+        resize: From pixels to one size.
         per_shard: Pictures per shard; 0 for a 64th of all, but 250 to 10,000, and not more than 256 MiB.
     """
 
     reader: str
     path: str
     decoding: Decoding
-    framing: Framing
+    resize: Resize
     per_shard: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of a prepared picture."""
-        return (1 if self.decoding.colour == "grey" else 3, self.framing.height, self.framing.width)
+        return (1 if self.decoding.colour == "grey" else 3, self.resize.height, self.resize.width)
 
     def layout(self, *, labelled: bool) -> Layout:
         """Where things stand in the shards."""
@@ -105,10 +105,10 @@ class _Bench:
             self.done += pictures
             self.notify(self.done, self.total)
 
-    def too_many(self, bad: int, max_bad: float) -> bool:
+    def too_many(self, bad: int, max_corrupt: float) -> bool:
         """Whether so many pictures are bad that the set is not to be had."""
         everything = self.total + len(self.reader.faults)
-        return bad > max_bad * everything or bad == everything
+        return bad > max_corrupt * everything or bad == everything
 
 
 def prepare(
@@ -116,7 +116,7 @@ def prepare(
     folder: Path,
     *,
     workers: int = 0,
-    max_bad: float = 0.01,
+    max_corrupt: float = 0.01,
     notify: Callable[[int, int], None] = lambda done, total: None,
 ) -> PreparedSet:
     """Prepare a source into ``folder``; a set that is whole is opened, one that was interrupted is finished.
@@ -125,7 +125,7 @@ def prepare(
         recipe: What, and how.
         folder: Where the shards go; missing folders are made.
         workers: Threads; 0 for one per core that this process may use.
-        max_bad: The share of pictures that may be unreadable, in [0, 1].
+        max_corrupt: The share of pictures that may be unreadable, in [0, 1].
         notify: Called with (pictures done, pictures in all) now and then.
 
     Raises:
@@ -137,7 +137,7 @@ def prepare(
         found = PreparedSet.open(folder)
         if found.page["recipe"] != _said(recipe):
             raise FolderInUse(f"{folder} holds a set that was prepared otherwise; give another folder, or delete it.")
-        _check_share(found, recipe, max_bad)
+        _check_share(found, recipe, max_corrupt)
         return found
     with closing(open_reader(recipe.reader, recipe.path)) as reader:
         entries = reader.entries
@@ -149,8 +149,8 @@ def prepare(
         pieces = _pieces(entries, recipe, layout)
         _begin(recipe, folder, entries, layout)
         bench = _Bench(reader, recipe, layout, classes, folder, notify, len(entries))
-        records = _work(bench, pieces, workers or _cores(), max_bad)
-        return _finish(bench, pieces, records, max_bad)
+        records = _work(bench, pieces, workers or _cores(), max_corrupt)
+        return _finish(bench, pieces, records, max_corrupt)
 
 
 def _cores() -> int:
@@ -174,13 +174,13 @@ def _pieces(entries: Sequence[Entry], recipe: Recipe, layout: Layout) -> list[_P
     ]
 
 
-def _check_share(found: PreparedSet, recipe: Recipe, max_bad: float) -> None:
+def _check_share(found: PreparedSet, recipe: Recipe, max_corrupt: float) -> None:
     """A set that was prepared when more was allowed is held to what is allowed now."""
     bad, everything = int(found.page["bad"]), int(found.page["bad"]) + len(found)
-    if bad > max_bad * everything:
+    if bad > max_corrupt * everything:
         raise BadData(
-            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_bad={max_bad:g} allows. All are "
-            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_bad."
+            f"{bad} of {everything} pictures of {recipe.path} cannot be read, more than max_corrupt={max_corrupt:g} allows. All are "
+            f"listed in {found.folder / 'bad.csv'}; mend or remove them, or raise max_corrupt."
         )
 
 
@@ -209,14 +209,14 @@ def _begin(recipe: Recipe, folder: Path, entries: Sequence[Entry], layout: Layou
         )
 
 
-def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_bad: float) -> dict[int, dict[str, Any]]:
+def _work(bench: _Bench, pieces: list[_Piece], workers: int, max_corrupt: float) -> dict[int, dict[str, Any]]:
     """The records of the shards by place; stops early when more pictures are bad than are allowed."""
     records: dict[int, dict[str, Any]] = {}
     bad = len(bench.reader.faults)
     with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
         waiting = {pool.submit(_shard, bench, piece): place for place, piece in enumerate(pieces)}
         try:
-            while waiting and not bench.too_many(bad, max_bad):
+            while waiting and not bench.too_many(bad, max_corrupt):
                 for future in _next(waiting):
                     records[waiting.pop(future)] = record = future.result()
                     bad += len(record["bad"])
@@ -261,7 +261,7 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
                 raise _Stopped
             entry = bench.reader.entries[place]
             try:
-                pixels = bench.recipe.framing(bench.recipe.decoding(bench.reader.read(place)))
+                pixels = bench.recipe.resize(bench.recipe.decoding(bench.reader.read(place)))
             except BadPicture as error:
                 bad.append((entry.name, str(error)))
             else:
@@ -276,19 +276,19 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
     return {"count": writer.count, "sha256": writer.sha256, "labels": labels, "bad": bad}
 
 
-def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_bad: float) -> PreparedSet:
+def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]], max_corrupt: float) -> PreparedSet:
     folder, faults, records = bench.folder, bench.reader.faults, list(found.values())
     bad = [(fault.name, fault.reason) for fault in faults] + [tuple(row) for record in records for row in record["bad"]]
     write_whole(folder / "bad.csv", _table(bad))
-    if bench.too_many(len(bad), max_bad):
+    if bench.too_many(len(bad), max_corrupt):
         for place, record in found.items():
             if record["bad"]:  # so that what is mended is read again
                 _kept(folder, pieces[place]).unlink(missing_ok=True)
         seen = "" if len(records) == len(pieces) else f" after {bench.done} of them"
         raise BadData(
-            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_bad={max_bad:g} "
+            f"{len(bad)} of {bench.total + len(faults)} pictures of {bench.recipe.path} cannot be read{seen}, more than max_corrupt={max_corrupt:g} "
             f"allows. {_first([Fault(*row) for row in bad])} All are listed in {folder / 'bad.csv'}; mend or remove them, "
-            "or raise max_bad."
+            "or raise max_corrupt."
         )
     labels = np.asarray([label for record in records for label in record["labels"]], dtype=np.int32)
     stream = io.BytesIO()

@@ -86,6 +86,11 @@ class PreparedSet:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.layout.shape
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of their numbers; none where pictures have no labels."""
         return tuple(self.page["classes"])

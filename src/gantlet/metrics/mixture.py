@@ -29,7 +29,7 @@ from .divergences import DIVERGENCES, divergences
 from .teams import balance, best, generators_of, overlap, owned, tally
 
 if TYPE_CHECKING:
-    from gantlet.data.gaussians import Mixture
+    from gantlet.data.mixture import Mixture
 
 __all__ = ["Counts", "MixtureMetric"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from gantlet.data.base import Dataset
+from gantlet.data.pool import unchanged
 from gantlet.errors import BadData, Refused
 from gantlet.metrics.base import Metric
 from gantlet.tasks.base import Task
@@ -76,6 +77,8 @@ def _check_size(resolved: Resolved, dataset: Dataset) -> None:
         BadData: It is another.
     """
     if resolved.sources.get("size") != "user" or len(dataset.shape) != 3:
+        return
+    if resolved.values["size"] == "native":
         return
     came, asked = "x".join(map(str, dataset.shape[1:])), str(resolved.values["size"]).replace(" ", "").lower()
     if came != (asked if "x" in asked else f"{asked}x{asked}").replace("×", "x"):
@@ -162,7 +165,7 @@ def _check_unchanged(store: Store, record: dict[str, Any], resolved: Resolved, d
     if "data_path" not in resolved.values or data_key(resolved) != data_key(plan_from_record(record).settings[0]):
         return
     known, found = record["facts"]["data"], dataset.facts
-    if any(known[name] != found.get(name) for name in ("train", "test", "sha256") if name in known):
+    if not unchanged(dataset, known):
         raise BadData(
             f"The data are not those that {store.folder} was started with: {known.get('train')} pictures or points to train "
             f"on then, {found.get('train')} now, or others of the same number. Put the files back, or start a new study."

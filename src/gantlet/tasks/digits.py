@@ -9,8 +9,7 @@ References:
 from collections.abc import Mapping
 
 from gantlet.data.base import Dataset
-from gantlet.data.digits import Digits
-from gantlet.data.idx import IdxImages
+from gantlet.data.digits import digits, fashion_mnist, mnist
 from gantlet.errors import BadData
 from gantlet.metrics.classifier import train_classifier
 from gantlet.metrics.images import ClassifierMetric
@@ -75,7 +74,7 @@ DIGITS = Task(
     name="digits",
     summary="5,000 real MNIST digits at 28×28 (4,000 to train on, 1,000 held out)",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
-    source=Digits(),
+    source=digits(),
     networks=SMALL_IMAGES,
     judge=_judge,
     pictures="images",
@@ -88,7 +87,7 @@ MNIST = Task(
     name="mnist",
     summary="all 70,000 MNIST digits, from the data home, or from idx files in data_path=FOLDER",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
-    source=IdxImages(card="mnist"),
+    source=mnist(),
     networks={**SMALL_IMAGES, "stackelberg-mnist": StackelbergMNIST()},
     judge=_judge,
     pictures="images",
@@ -102,9 +101,9 @@ MNIST = Task(
 
 FASHION_MNIST = Task(
     name="fashion-mnist",
-    summary="all 70,000 pictures of clothes, from the data home, or from idx files in data_path=FOLDER",
+    summary="all 70,000 images of clothes, from the data home, or from idx files in data_path=FOLDER",
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
-    source=IdxImages(card="fashion-mnist"),
+    source=fashion_mnist(),
     networks=_CLOTHES,
     judge=_judge,
     pictures="images",

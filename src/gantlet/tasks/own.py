@@ -3,8 +3,9 @@
 There are no modes to count, so two-sample distances against a held-out part judge the members.
 """
 
-from gantlet.data.arrays import Images, Points
 from gantlet.data.base import Dataset
+from gantlet.data.images import ImageSource
+from gantlet.data.points import Points
 from gantlet.metrics.points import PointsMetric
 from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
@@ -40,7 +41,7 @@ IMAGES = Task(
     name="images",
     summary="images of your own: images:FILE.npy or .npz",
     paper="your own data",
-    source=Images(),
+    source=ImageSource(reader="array", size="native", colour="native", test_size=0),
     networks=SMALL_IMAGES,
     judge=_judge,
     pictures="images",

@@ -7,7 +7,7 @@ References:
 """
 
 from gantlet.data.base import Dataset
-from gantlet.data.stacked_mnist import StackedMNIST as StackedDigits
+from gantlet.data.stacked_mnist import StackedDigits
 from gantlet.errors import BadData
 from gantlet.metrics.classifier import train_classifier
 from gantlet.metrics.stacked import StackedModes

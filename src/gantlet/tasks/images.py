@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gantlet.data.base import Dataset
-from gantlet.data.pictures import Pictures
+from gantlet.data.images import ImageSource
 from gantlet.metrics.thumbnails import ThumbnailMetric
 from gantlet.settings import Scalar
 
@@ -89,7 +89,7 @@ def _judge(dataset: Dataset) -> ThumbnailMetric:
     return ThumbnailMetric(dataset.test)
 
 
-def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any) -> Task:
+def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: Any) -> Task:
     """A task of pictures, its defaults overlaid with what is given."""
     defaults: dict[str, Scalar] = {"batch_size": 64, "steps": 5000, "latent_dim": 100}
     return Task(
@@ -112,7 +112,7 @@ CIFAR10 = _task(
     "cifar10",
     "60,000 colour pictures of ten kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
-    source=Pictures(size="32", card="cifar10"),
+    source=ImageSource.of("cifar10"),
     presets={
         "stackelberg": _STACKELBERG,
         "stackelberg-deep": {**_STACKELBERG, "g_layers": 3},
@@ -127,7 +127,7 @@ CIFAR100 = _task(
     "cifar100",
     "60,000 colour pictures of a hundred kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
-    source=Pictures(size="32", card="cifar100"),
+    source=ImageSource.of("cifar100"),
     presets={"stackelberg": _STACKELBERG, "alpha": _ALPHA},
 )
 
@@ -135,7 +135,7 @@ TINY_IMAGENET32 = _task(
     "tiny-imagenet32",
     "110,000 pictures of two hundred kinds of things, brought to 32×32",
     "Zhang et al., Stackelberg GAN (2018), at the size of Chrabaszcz et al. (2017)",
-    source=Pictures(size="32", card="tiny-imagenet"),
+    source=ImageSource.of("tiny-imagenet"),
     presets={"stackelberg": _STACKELBERG},
 )
 
@@ -143,15 +143,15 @@ CELEBA64 = _task(
     "celeba64",
     "202,599 faces, the middle 128 pixels brought to 64×64",
     "Liu et al., Deep learning face attributes in the wild (2015)",
-    source=Pictures(size="64", precrop=128, card="celeba"),
-    presets={"tensorflow": _TENSORFLOW, "alpha": {**_ALPHA, "precrop": 0}},
+    source=ImageSource.of("celeba"),
+    presets={"tensorflow": _TENSORFLOW, "alpha": {**_ALPHA, "center_crop": 0}},
 )
 
 LSUN_BEDROOM64 = _task(
     "lsun-bedroom64",
     "3,033,042 bedrooms, the middle 128 pixels brought to 64×64",
     "Yu et al., LSUN (2015)",
-    source=Pictures(size="64", precrop=128, card="lsun-bedroom"),
+    source=ImageSource.of("lsun-bedroom"),
     presets={"tensorflow": _TENSORFLOW},
 )
 
@@ -159,7 +159,7 @@ LSUN_CLASSROOM112 = _task(
     "lsun-classroom112",
     "168,103 classrooms, their middle brought to 112×112",
     "Yu et al., LSUN (2015)",
-    source=Pictures(size="112", card="lsun-classroom"),
+    source=ImageSource.of("lsun-classroom"),
     defaults={"batch_size": 64},
     presets={"alpha": {**_ALPHA, "batch_size": 64}},
 )
@@ -168,36 +168,42 @@ EMOJI64 = _task(
     "emoji64",
     "3,786 emoji over white at 64×64",
     "Google's Noto emoji",
-    source=Pictures(size="64", card="emoji"),
+    source=ImageSource.of("emoji"),
 )
 
 FOLDER = _task(
     "folder",
     "pictures of your own in a folder, classes from its folders: folder:PATH",
     "your own data",
-    source=Pictures(reader="folder"),
+    source=ImageSource(reader="folder"),
 )
 
 ZIP = _task(
-    "zip", "the same inside a zip file, which is not unpacked: zip:FILE", "your own data", source=Pictures(reader="zip")
+    "zip",
+    "the same inside a zip file, which is not unpacked: zip:FILE",
+    "your own data",
+    source=ImageSource(reader="zip"),
 )
 
 TAR = _task(
-    "tar", "the same inside a tar file, plain or compressed: tar:FILE", "your own data", source=Pictures(reader="tar")
+    "tar",
+    "the same inside a tar file, plain or compressed: tar:FILE",
+    "your own data",
+    source=ImageSource(reader="tar"),
 )
 
 SHARDS = _task(
     "shards",
     "WebDataset shards of pictures, or a prepared folder: shards:GLOB",
     "your own data",
-    source=Pictures(reader="shards"),
+    source=ImageSource(reader="shards"),
 )
 
 HF = _task(
     "hf",
     "Parquet files, or a folder of the package datasets: hf:PATH",
     "your own data",
-    source=Pictures(reader="hf"),
+    source=ImageSource(reader="hf"),
 )
 
-HDF5 = _task("hdf5", "pictures in an HDF5 file: hdf5:FILE", "your own data", source=Pictures(reader="hdf5"))
+HDF5 = _task("hdf5", "pictures in an HDF5 file: hdf5:FILE", "your own data", source=ImageSource(reader="hdf5"))
