@@ -85,7 +85,6 @@ FAMILIES: dict[str, dict[str, str]] = {
         "stacked-mnist": "gantlet.data.stacked_mnist:StackedDigits",
         "points": "gantlet.data.points:Points",
         "images": "gantlet.data.images:ImageSource",
-        "pictures": "gantlet.data.images:ImageSource",
     },
     "reader": {
         "folder": "gantlet.data.readers.folder:FolderReader",

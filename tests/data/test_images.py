@@ -20,6 +20,7 @@ from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
+from gantlet.settings import settings_of
 from gantlet.training.feed import Feed
 from gantlet.training.randomness import Draws
 from shelf import ShelfReader, picture
@@ -59,6 +60,7 @@ def test_pictures_are_split_and_keep_their_classes() -> None:
     assert data.train_labels.tolist() == [place % 3 for place in train]
     assert data.test_labels.tolist() == [place % 3 for place in test]
     assert which(source(data_seed=2).load().train) != train
+    assert data.classes == data.specification.classes == ("class0", "class1", "class2")
     assert json.loads(json.dumps(dict(data.facts)))["class_names"] == ["class0", "class1", "class2"]
 
 
@@ -136,6 +138,20 @@ def test_a_large_pool_is_streamed_and_keeps_a_sample(monkeypatch: pytest.MonkeyP
     assert isinstance(data.streamed, Stream)
     assert (len(data.train), data.size) == (5, 32)
     assert source(in_memory="true").load().streamed is None
+
+
+@pytest.mark.parametrize(("given", "value"), [(True, "true"), (False, "false"), ("auto", "auto")])
+def test_in_memory_is_given_as_a_word_or_a_truth_value(given: object, value: str) -> None:
+    assert settings_of(ImageSource)["in_memory"].parse(given) == value
+    with pytest.raises(BadValue, match="in_memory=maybe is not one of auto, true, false"):
+        settings_of(ImageSource)["in_memory"].parse("maybe")
+
+
+def test_a_named_set_is_resized_as_its_card_says() -> None:
+    faces = ImageSource.of("celeba")
+    assert (faces.size, faces.center_crop, faces.colour, faces.card) == ("64", 128, "rgb", "celeba")
+    assert ImageSource.of("mnist").colour == "grey"
+    assert ImageSource.of("lsun-classroom", size="64").size == "64"
 
 
 def test_unreadable_pictures_are_counted_in_the_facts() -> None:

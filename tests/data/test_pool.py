@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gantlet.data.base import Dataset
-from gantlet.data.pool import fingerprint, split, to_unit_range, with_facts
+from gantlet.data.pool import fingerprint, split, to_unit_range, unchanged, with_facts
 from gantlet.errors import BadData
 from gantlet.randomness import keyed_generator
 
@@ -91,3 +91,15 @@ def test_facts_describe_the_training_pool() -> None:
         "colour": "red",
     }
     assert data.train is train
+
+
+def test_a_pool_is_known_again_by_its_counts_and_its_pixels_however_they_are_stored() -> None:
+    pixels = torch.arange(24, dtype=torch.uint8).reshape(6, 1, 2, 2)
+    data = with_facts(Dataset(train=pixels, test=torch.zeros(2, 1, 2, 2)), source="six images")
+    as_floats = with_facts(Dataset(train=to_unit_range(pixels), test=data.test), source="six images")
+    assert data.facts["sha256"] != as_floats.facts["sha256"]
+    assert unchanged(data, data.facts)
+    assert unchanged(data, as_floats.facts), "as earlier versions kept it"
+    other = with_facts(Dataset(train=pixels.flip(0), test=data.test), source="six images")
+    assert not unchanged(data, other.facts)
+    assert not unchanged(data, {**data.facts, "test": 3})

@@ -262,7 +262,7 @@ def test_each_sample_stands_over_its_nearest_training_images(study: Callable[...
     data = own(folder)
     made = load(folder, run=0)(fixed_latents(25, 3, "normal", name="latent/test"))[:10].detach()
     assert np.abs(above - shades_of(made)).max() <= 0.51
-    assert (np.stack(below) == shades_of(data.train).round()[nearest(made, data, 5).places.T]).all()
+    assert (np.stack(below) == shades_of(data.floats(data.train)).round()[nearest(made, data, 5).places.T]).all()
 
 
 def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Callable[..., Path]) -> None:

@@ -25,10 +25,10 @@ def digits(**given: Any) -> ImageSource:
 
 
 def mnist(**given: Any) -> ImageSource:
-    """MNIST: idx files in ``data_path``, or those in the data folder."""
+    """70,000 digits: idx files in the folder ``data_path``, or those of the named data set."""
     return replace(ImageSource.of("mnist", size="native", test_size=0, subset="first"), **given)
 
 
 def fashion_mnist(**given: Any) -> ImageSource:
-    """Fashion-MNIST, likewise."""
+    """70,000 images of clothes: idx files in the folder ``data_path``, or those of the named data set."""
     return replace(ImageSource.of("fashion-mnist", size="native", test_size=0, subset="first"), **given)

@@ -1,4 +1,4 @@
-"""What one sample of a data set looks like: everything that networks, pictures and samplers need once the data are gone.
+"""What one sample of a data set looks like: everything that networks, images and samplers need once the data are gone.
 
 A study keeps it in ``study.json``, so that ``load``, ``sample`` and ``report`` never touch the training data.
 

@@ -4,7 +4,7 @@ Nothing is kept but the batches that were asked for ahead, so memory does not gr
 that the same pool would give in memory, since only the numbers that are asked for decide; how many threads read them, and
 when, does not matter.
 
-Legend: ``N`` pictures of the pool, ``*i`` any shape of numbers, ``C`` channels, ``H`` x ``W`` pixels.
+Legend: ``N`` images of the pool, ``*i`` any shape of numbers, ``C`` channels, ``H`` x ``W`` pixels.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _THREADS, _PENDING = 2, 16
 
 
 class Stream:
-    """Pictures of a prepared set, by their place in a list of numbers.
+    """Images of a prepared set, by their place in a list of numbers.
 
     Arguments:
         prepared: Where they lie.
-        numbers: Which of the set's pictures make the pool, ``[N]``.
+        numbers: Which of the set's images make the pool, ``[N]``.
 
     Attributes:
         waited: Seconds that :meth:`take` spent waiting for the disk so far.
@@ -52,13 +52,13 @@ class Stream:
         return self.prepared.layout.shape
 
     def take(self, index: Tensor) -> Tensor:  # [*i] -> [*i, C, H, W] uint8
-        """Pictures by place in the pool; what was not fetched ahead is read now."""
+        """Images by place in the pool; what was not fetched ahead is read now."""
         began = time.perf_counter()
         flat = index.flatten().numpy()
         ready = self._pending.pop(flat.tobytes(), None) if self._owner == os.getpid() else None
-        pictures = self._read(flat) if ready is None else ready.result()
+        images = self._read(flat) if ready is None else ready.result()
         self.waited += time.perf_counter() - began
-        return torch.from_numpy(pictures).reshape(*index.shape, *self.shape)
+        return torch.from_numpy(images).reshape(*index.shape, *self.shape)
 
     def prefetch(self, index: Tensor) -> None:
         """Begin to read a batch in the background; the oldest batch that nobody took is forgotten."""

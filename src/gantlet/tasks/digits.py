@@ -38,7 +38,7 @@ _STACKELBERG: dict[str, Scalar] = {
 _ROWS: dict[str, Mapping[str, Scalar]] = {
     **rows_for(_ADAM, CLASSIFIERS),
     **BEGAN_ROW,
-    # Margins are energies: half of what a picture with nothing reconstructed has, about 25 for digits in [-1, 1].
+    # Margins are energies: half of what an image with nothing reconstructed has, about 25 for digits in [-1, 1].
     **rows_for({"margin": 10.0}, ("ebgan", "ebgan-pt")),
 }
 
@@ -52,7 +52,7 @@ _QUICK: dict[str, Mapping[str, Scalar]] = {
     "wgan-gp-resnet": {"width": 4, "batch_size": 32, "lr_g": 1e-3, "lr_d": 1e-3},
     # Batch norm, as the paper's networks: without it the fakes were seen to crowd in one place.
     "coulomb": {"network": "dcgan28", "width": 16, "lr_g": 1e-3, "lr_d": 1e-3},
-    # Blank pictures are easily encoded: at γ = 0.5 they keep the balance, and with λ = 0.001 a short training ends before
+    # Blank images are easily encoded: at γ = 0.5 they keep the balance, and with λ = 0.001 a short training ends before
     # k begins. A generator without bound came no nearer in one of two seeds.
     "began": {**BEGAN_ROW["began"], "gamma": 0.9, "rate": 0.1, "output": "tanh", "lr_g": 1e-3, "lr_d": 1e-3},
     # χ²(q‖p) has no bound while fakes are easily told. A slow discriminator keeps scores small, and a short memory of

@@ -1,6 +1,6 @@
-"""Real pictures: the data sets of the field by name, and any pictures of one's own by where they lie.
+"""Real images: the data sets of the field by name, and any images of one's own by where they lie.
 
-Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of pictures
+Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of images
 without a test part is held out. There is no classifier for most of these sets, so two-sample distances on thumbnails judge.
 
 References:
@@ -90,7 +90,7 @@ def _judge(dataset: Dataset) -> ThumbnailMetric:
 
 
 def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: Any) -> Task:
-    """A task of pictures, its defaults overlaid with what is given."""
+    """A task of images, its defaults overlaid with what is given."""
     defaults: dict[str, Scalar] = {"batch_size": 64, "steps": 5000, "latent_dim": 100}
     return Task(
         name=name,
@@ -110,7 +110,7 @@ def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: A
 
 CIFAR10 = _task(
     "cifar10",
-    "60,000 colour pictures of ten kinds of things at 32×32",
+    "60,000 colour images of ten kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
     source=ImageSource.of("cifar10"),
     presets={
@@ -125,7 +125,7 @@ CIFAR10 = _task(
 
 CIFAR100 = _task(
     "cifar100",
-    "60,000 colour pictures of a hundred kinds of things at 32×32",
+    "60,000 colour images of a hundred kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
     source=ImageSource.of("cifar100"),
     presets={"stackelberg": _STACKELBERG, "alpha": _ALPHA},
@@ -133,7 +133,7 @@ CIFAR100 = _task(
 
 TINY_IMAGENET32 = _task(
     "tiny-imagenet32",
-    "110,000 pictures of two hundred kinds of things, brought to 32×32",
+    "110,000 images of two hundred kinds of things, brought to 32×32",
     "Zhang et al., Stackelberg GAN (2018), at the size of Chrabaszcz et al. (2017)",
     source=ImageSource.of("tiny-imagenet"),
     presets={"stackelberg": _STACKELBERG},
@@ -173,7 +173,7 @@ EMOJI64 = _task(
 
 FOLDER = _task(
     "folder",
-    "pictures of your own in a folder, classes from its folders: folder:PATH",
+    "images of your own in a folder, classes from its folders: folder:PATH",
     "your own data",
     source=ImageSource(reader="folder"),
 )
@@ -194,7 +194,7 @@ TAR = _task(
 
 SHARDS = _task(
     "shards",
-    "WebDataset shards of pictures, or a prepared folder: shards:GLOB",
+    "WebDataset shards of images, or a prepared folder: shards:GLOB",
     "your own data",
     source=ImageSource(reader="shards"),
 )
@@ -206,4 +206,4 @@ HF = _task(
     source=ImageSource(reader="hf"),
 )
 
-HDF5 = _task("hdf5", "pictures in an HDF5 file: hdf5:FILE", "your own data", source=ImageSource(reader="hdf5"))
+HDF5 = _task("hdf5", "images in an HDF5 file: hdf5:FILE", "your own data", source=ImageSource(reader="hdf5"))

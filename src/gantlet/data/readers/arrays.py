@@ -191,7 +191,7 @@ def _images(values: NDArray[Any], source: str) -> NDArray[np.uint8] | FloatPixel
     """An array as images ``[N, H, W]`` or ``[N, H, W, C]``, with a hint for what else it may be."""
     shape = list(values.shape)
     hint = {2: " For points use the task 'points'."}.get(values.ndim, "")
-    if values.ndim == 3 and shape[2] <= 4:
+    if values.ndim == 3 and shape[2] <= 4 and min(shape[:2]) >= 8:
         hint = " One image alone is not a data set."
     if hint or values.ndim not in (3, 4):
         raise BadData(
