@@ -57,6 +57,7 @@ _ENDINGS = {
 }
 _MARKS = {
     "celeba": ("list_eval_partition.*", "../list_eval_partition.*"),
+    "idx": ("*idx3-ubyte*",),
     "cifar": ("data_batch*", "*/data_batch*", "batches.meta*", "*/batches.meta*"),
     "lsun": ("data.mdb", "*/data.mdb"),
     "tiny-imagenet": ("wnids.txt", "*/wnids.txt"),
@@ -240,13 +241,13 @@ class ImageSource:
             return self.reader
         own = card(self.card).reader
         plain = _plain(path)
-        if not self.data_path or plain in ("", own):
-            return own
+        if not self.data_path or plain in ("", own) or _marked(own, path):
+            return own  # if it is damaged, whoever opens it will say so
         try:
             open_reader(own, str(path)).close()
         except BadData as error:
-            if _marked(own, path) or not _opens(plain, path):
-                raise error from None  # it is the data set, but damaged; or nothing at all
+            if not _opens(plain, path):
+                raise error from None  # nothing at all
             return plain
         return own
 
