@@ -85,7 +85,7 @@ def streaming(*, rounds: int) -> Section:
     shares: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         write_set(Path(name), 20_000, (3, 64, 64))
-        dataset = ImageSource(data_path=name, memory="streamed", test_size=100).load()
+        dataset = ImageSource(data_path=name, in_memory="false", test_size=100).load()
         fleet, stream = _fleet(name, dataset), dataset.streamed
         assert isinstance(stream, Stream)
         with threads_set(1):  # as in a study: a process per core
@@ -131,7 +131,7 @@ def stream_many(folder: str) -> None:
     """Open a set, stream it, and say as JSON what it took; runs in a process of its own."""
     before = _mebibytes()
     began = time.perf_counter()
-    dataset = ImageSource(data_path=folder, memory="streamed", test_size=1000).load()
+    dataset = ImageSource(data_path=folder, in_memory="false", test_size=1000).load()
     feed = Feed(dataset, Draws((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed")
     feed.real(0)
     start, first = time.perf_counter() - began, _mebibytes()
