@@ -33,11 +33,10 @@ from PIL import Image
 from gantlet.cpu import threads_set
 from gantlet.data.base import Dataset
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
-from gantlet.data.pictures import Pictures
+from gantlet.data.images import ImageSource
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import FORMAT, PAGE, ShardRecord
-from gantlet.data.shards import write_shard
+from gantlet.data.resize import Resize
 from gantlet.data.stream import Stream
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
@@ -61,7 +60,7 @@ def preparing(*, rounds: int) -> Section:
     with tempfile.TemporaryDirectory() as name:
         given = os.environ.get("GANTLET_BENCH_PICTURES", "")
         path = Path(given) if given else zip_of_jpegs(Path(name, "made.zip"), 10_000)
-        recipe = PrepareRecipe("zip", str(path), Decoding(), Framing(32, 32))
+        recipe = PrepareRecipe("zip", str(path), Decoding(), Resize(32, 32))
         rates: dict[str, list[float]] = {"a plain loop": [], "gantlet, one worker": [], "gantlet, as it comes": []}
         count = 0
         for place in range(rounds):
@@ -85,7 +84,7 @@ def streaming(*, rounds: int) -> Section:
     shares: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         write_set(Path(name), 20_000, (3, 64, 64))
-        dataset = Pictures(data_path=name, memory="streamed", test_size=100).load()
+        dataset = ImageSource(data_path=name, in_memory="false", test_size=100).load()
         fleet, stream = _fleet(name, dataset), dataset.streamed
         assert isinstance(stream, Stream)
         with threads_set(1):  # as in a study: a process per core
@@ -131,11 +130,9 @@ def stream_many(folder: str) -> None:
     """Open a set, stream it, and say as JSON what it took; runs in a process of its own."""
     before = _mebibytes()
     began = time.perf_counter()
-    dataset = Pictures(data_path=folder, memory="streamed", test_size=1000).load()
-    loader = BatchLoader(
-        dataset, KeyedRandom((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed"
-    )
-    loader.real(0)
+    dataset = ImageSource(data_path=folder, in_memory="false", test_size=1000).load()
+    feed = Feed(dataset, Draws((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed")
+    feed.real(0)
     start, first = time.perf_counter() - began, _mebibytes()
     began = time.perf_counter()
     for update in range(1, 2001):
@@ -184,7 +181,7 @@ def write_set(folder: Path, count: int, shape: tuple[int, int, int], *, per_shar
         count, sha256 = write_shard(path, shape, (noise[place % len(noise)] for place in range(here)))
         shards.append(asdict(ShardRecord(path.name, "", count, sha256)))
     np.save(folder / "labels.npy", np.full(count, -1, np.int32))
-    recipe = asdict(PrepareRecipe("made", "noise", Decoding(), Framing(*shape[1:])))
+    recipe = asdict(PrepareRecipe("made", "noise", Decoding(), Resize(*shape[1:])))
     page = {"format": FORMAT, "shape": shape, "classes": [], "bad": 0, "recipe": recipe, "source": {}, "shards": shards}
     (folder / PAGE).write_text(json.dumps(page), encoding="utf-8")
 

@@ -20,7 +20,7 @@ __all__ = ["Documentable", "File", "Function", "Graph", "Signature", "documented
 PACKAGE = "gantlet"
 
 ORDER = (
-    ("errors", "settings", "catalogue", "families", "files", "cpu", "_version"),
+    ("errors", "settings", "catalogue", "families", "files", "cpu", "randomness", "_version"),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
     ("metrics",),

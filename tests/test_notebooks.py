@@ -17,7 +17,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbclient import NotebookClient
 from PIL import Image
 
-from gantlet.data.digits import Digits
+from gantlet.data.digits import digits
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -115,16 +115,16 @@ def write_idx(path: Path, values: np.ndarray) -> None:
 
 @pytest.mark.slow
 def test_the_comparison_on_mnist_runs_again(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digits = Digits().load()
-    assert digits.train_labels is not None
-    assert digits.test_labels is not None
+    data = digits().load()
+    assert data.train_labels is not None
+    assert data.test_labels is not None
     folder = elsewhere / "data" / "mnist"
     folder.mkdir(parents=True)
     for part, images, labels in (
-        ("train", digits.train, digits.train_labels),
-        ("t10k", digits.test, digits.test_labels),
+        ("train", data.train, data.train_labels),
+        ("t10k", data.test, data.test_labels),
     ):
-        write_idx(folder / f"{part}-images-idx3-ubyte", np.rint((images[:, 0].numpy() + 1) * 127.5))
+        write_idx(folder / f"{part}-images-idx3-ubyte", np.rint((data.floats(images[:, 0]).numpy() + 1) * 127.5))
         write_idx(folder / f"{part}-labels-idx1-ubyte", labels.numpy())
     monkeypatch.setenv("GANTLET_NOTEBOOK_TRAIN_SIZE", "1000")
     notebook = execute("mnist_comparison", elsewhere)

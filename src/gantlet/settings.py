@@ -65,7 +65,7 @@ class Setting:
                 return text.lower() in _TRUE
             raise BadValue(f"{self.name}={value} is not a truth value: give true or false.")
         if self.kind is str:
-            return text
+            return text.lower() if isinstance(value, bool) else text  # true and false, as TOML has them
         if isinstance(value, bool):
             raise BadValue(f"{self.name}={value} is not a number.")
         if self.kind is int and _DIGITS.fullmatch(text):  # not through float, which has gaps beyond 2^53

@@ -17,7 +17,7 @@ from PIL import Image
 import loopback
 from gantlet import catalogue
 from gantlet.data.dataset_card import RemoteFile, card
-from gantlet.data.pictures import Pictures
+from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PreparedSet
 from loopback import Loopback
 from terminal import gantlet
@@ -180,10 +180,10 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     gantlet("data", "download", "tiny")
     cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
-    source = Pictures(card="tiny", size="4", colour="grey")
+    source = ImageSource(card="tiny", size="4", colour="grey")
     assert str(source.prepared().folder) == cached
     cached = gantlet("data", "prepare", f"idx:{place.name}/../{place.name}/tiny", "--size", "4").out
-    source = Pictures(reader="idx", data_path=str(place / "tiny"), size="4")
+    source = ImageSource(reader="idx", data_path=str(place / "tiny"), size="4")
     assert str(source.prepared().folder) == cached.rpartition(" -> ")[2].strip()
 
 
@@ -205,7 +205,7 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
         ("inspect idx:nowhere --sheet sheet.jpg", "sheet.jpg does not end in .png"),
         ("prepare idx:nowhere", "nowhere"),
         ("prepare idx:nowhere --per-shard 5", "--per-shard is for a folder of yours: give --out too."),
-        ("prepare idx:nowhere --resize squeeze", "--resize squeeze is not one of crop, pad, stretch"),
+        ("prepare idx:nowhere --fit squeeze", "--resize squeeze is not one of crop, pad, stretch"),
         ("prepare idx:nowhere --colour sepia", "--colour sepia is not one of rgb, grey"),
     ],
 )

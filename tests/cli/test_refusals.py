@@ -163,7 +163,7 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     "npy of images as points": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 8, 8))}", "use the task"),
     "npy of points as images": (lambda folder: f"images:{save(folder / 'x.npy')}", "For points use the task 'points'"),
     "an ending of its own": (lambda folder: f"points:{save(folder / 'x.npy').rename(folder / 'x.dat')}", "'.dat'"),
-    "csv with words": (csv_words, "line 2, column 2: 'four' is no number"),
+    "csv with words": (csv_words, "line 2, column 2: 'four' is not a number"),
     "idx missing": (idx_missing, IDX[1]),
     "idx truncated": (idx_truncated, "truncated"),
     "idx corrupt": (idx_corrupt, IDX[0]),
@@ -185,7 +185,7 @@ def test_a_missing_package_is_named_with_its_extra(workplace: Path, monkeypatch:
     def absent(name: str) -> Any:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr("gantlet.data.digits.resources.files", absent)
+    monkeypatch.setattr("gantlet.data.readers.digits.resources.files", absent)
     assert "pip install 'gantlet[digits]'" in refused(gantlet("run", "digits", "vanilla"))
     assert list(workplace.iterdir()) == []
 

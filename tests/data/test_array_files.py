@@ -153,51 +153,6 @@ def test_each_wrong_npz_file_has_its_own_sentence(tmp_path: Path) -> None:
     assert "x.npz: the array 'x' is truncated: [2, 3] of float32" in refusal(path, stream.getvalue())
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1,2.5\n-3,4e2\n",
-        "1,2.5\n-3,4e2",
-        "height,width\n1,2.5\n-3,4e2\n",
-        "# height, width\r\n 1, 2.5\r\n\r\n-3 ,4e2\r\n\r\n",
-        "\ufeff1,2.5\n-3,4e2\n",
-    ],
-)
-def test_a_csv_file_has_rows_of_numbers_and_perhaps_a_header(text: str, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes(text.encode())
-    found = read_array(tmp_path / "x.csv")
-    assert found.dtype == np.float64
-    assert found.tolist() == [[1, 2.5], [-3, 400]]
-
-
-def test_a_csv_file_of_one_column_or_one_row_stays_a_table(tmp_path: Path) -> None:
-    (tmp_path / "column.csv").write_text("x\n1\n2\n")
-    (tmp_path / "row.CSV").write_text("1,2,3\n")
-    assert read_array(tmp_path / "column.csv").tolist() == [[1], [2]]
-    assert read_array(tmp_path / "row.CSV").tolist() == [[1, 2, 3]]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"a,b\n1,2\n3,four\n", "x.csv, line 3, column 2: 'four' is no number"),
-        (b"a,b\n1,2\n\n3,\n", "x.csv, line 4, column 2: '' is no number"),
-        (b"1,2\n3,4,5\n", "x.csv, line 2 has 3 columns where line 1 has 2"),
-        (b"1;2\n3;4\n", "line 2, column 1: '3;4' is no number; expected rows of numbers between commas"),
-        (b"1,2\n3,4 # note\n", "line 2, column 2: '4 # note' is no number"),
-        (b"1,2\n1_000,3\n", "could not convert string '1_000'"),
-        (b"a,b\n", "x.csv holds no row of numbers"),
-        (b"\n\n", "x.csv holds no row of numbers"),
-        (b"caf\xe9,b\n1,2\n", "x.csv is no UTF-8 text (byte 3)"),
-        (b",a,b\n0,1,2\n1,3,4\n", "has a first column without a name: it looks like a row index of pandas"),
-        (b"a,b\n1,2\n3,nan\n", "holds 1 values that are not finite; the first is nan at [1, 1]"),
-        (b"a,b\n1,inf\n", "the first is inf at [0, 1]"),
-    ],
-)
-def test_each_wrong_csv_file_has_its_own_sentence(content: bytes, words: str, tmp_path: Path) -> None:
-    assert words in refusal(tmp_path / "x.csv", content)
-
-
 def test_missing_files_folders_and_other_endings_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"There is no file .*nothing.npy"):
         read_array(tmp_path / "nothing.npy")
@@ -208,4 +163,4 @@ def test_missing_files_folders_and_other_endings_are_told_apart(tmp_path: Path) 
     with pytest.raises(BadData, match="There is no file"):
         read_array("x" * 5000 + ".npy")
     said = refusal(tmp_path / "x.png", b"\x89PNG")
-    assert "has the ending '.png'; expected one of .npy, .npz, .csv" in said
+    assert "has the ending '.png'; expected one of .npy, .npz" in said

@@ -6,6 +6,7 @@ import gzip
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gantlet.data.array_files import read_array
-from gantlet.data.arrays import Images, Points
-from gantlet.data.idx import read_idx
+from gantlet.data.csv_files import read_csv
+from gantlet.data.idx_files import read_idx
+from gantlet.data.images import ImageSource
+from gantlet.data.points import Points
 from gantlet.errors import BadData
 
 PIXELS = np.arange(60, dtype=np.uint8).reshape(5, 4, 3)
@@ -64,6 +67,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(path: Path) -> np.ndarray:
+    if path.suffix == ".csv":
+        return read_csv(path).values
     return read_idx(path) if path.suffix == ".idx" else read_array(path)
 
 
@@ -100,15 +105,17 @@ def test_every_truncation_is_bad_data(name: str, folder: Path) -> None:
             read(path)
 
 
-@pytest.mark.parametrize("source", [Points, Images])
+@pytest.mark.parametrize(
+    "source", [Points(), ImageSource(reader="array", size="native", colour="native")], ids=["points", "images"]
+)
 @given(data=st.data())
 @FUZZ
 def test_damaged_data_sets_are_finite_or_bad_data(source: Any, folder: Path, data: st.DataObject) -> None:
-    values = np.linspace(-1, 1, 60).reshape((20, 3) if source is Points else (10, 1, 6, 1)).astype("<f4")
+    values = np.linspace(-1, 1, 60).reshape((20, 3) if isinstance(source, Points) else (10, 1, 6)).astype("<f4")
     path = folder / "set.npy"
     path.write_bytes(data.draw(damaged(numpy_file(np.save, values))))
     try:
-        loaded = source(data_path=str(path)).load()
+        loaded = replace(source, data_path=str(path)).load()
     except BadData:
         return
     assert bool(loaded.train.isfinite().all())
@@ -121,7 +128,7 @@ def test_any_text_is_a_table_or_bad_data(text: str, folder: Path) -> None:
     path = folder / "any.csv"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
-        values = read_array(path)
+        values = read_csv(path).values
     except BadData:
         return
     assert values.ndim == 2

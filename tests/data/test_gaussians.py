@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.data.gaussians import Grid25, Mixture, Mixture8, Ring8, equal_mixture
+from gantlet.data.gaussians import Grid25, Mixture8, Ring8
+from gantlet.data.mixture import Mixture, equal_mixture
 from gantlet.errors import BadValue
 
 SOURCES = [Ring8, Grid25, Mixture8]

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from gantlet.catalogue import find
-from gantlet.data.idx import IdxImages, read_idx
+from gantlet.data.digits import mnist
+from gantlet.data.idx_files import read_idx
 from gantlet.errors import BadData
 from gantlet.settings import settings_of
 
@@ -105,7 +106,7 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
 
 def test_the_four_usual_files_become_a_data_set(tmp_path: Path) -> None:
     x, y = write_folder(tmp_path)
-    data = IdxImages(data_path=str(tmp_path)).load()
+    data = mnist(data_path=str(tmp_path)).load()
     assert data.train.shape == (6, 1, 4, 3)
     assert data.train.dtype == torch.uint8
     np.testing.assert_array_equal(data.train[:, 0].numpy(), x)
@@ -122,13 +123,13 @@ def test_the_four_usual_files_become_a_data_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("joint", "suffix"), [("-", ".gz"), (".", ""), (".", ".gz")])
 def test_other_spellings_of_the_names_are_found(joint: str, suffix: str, tmp_path: Path) -> None:
     write_folder(tmp_path)
-    expected = IdxImages(data_path=str(tmp_path)).load()
+    expected = mnist(data_path=str(tmp_path)).load()
     for path in list(tmp_path.iterdir()):
         content = path.read_bytes()
         path.unlink()
         renamed = path.with_name(path.name.replace("-idx", f"{joint}idx") + suffix)
         renamed.write_bytes(gzip.compress(content) if suffix else content)
-    found = IdxImages(data_path=str(tmp_path)).load()
+    found = mnist(data_path=str(tmp_path)).load()
     assert torch.equal(found.train, expected.train)
     assert torch.equal(found.test, expected.test)
     assert found.test_labels is not None
@@ -139,26 +140,21 @@ def test_other_spellings_of_the_names_are_found(joint: str, suffix: str, tmp_pat
 def test_labels_are_optional(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
-    data = IdxImages(data_path=str(tmp_path)).load()
+    data = mnist(data_path=str(tmp_path)).load()
     assert data.train_labels is None
     assert data.test_labels is not None
 
 
 def test_the_first_images_are_kept_with_their_labels(tmp_path: Path) -> None:
     write_folder(tmp_path)
-    whole = IdxImages(data_path=str(tmp_path)).load()
-    part = IdxImages(data_path=str(tmp_path), train_size=4, test_size=2).load()
+    whole = mnist(data_path=str(tmp_path)).load()
+    part = mnist(data_path=str(tmp_path), train_size=4, test_size=2).load()
     assert torch.equal(part.train, whole.train[:4])
     assert torch.equal(part.test, whole.test[:2])
     assert part.train_labels is not None
     assert part.train_labels.tolist() == [0, 1, 2, 0]
-    with pytest.raises(BadData, match="holds 6 images; at least 7 were asked for"):
-        IdxImages(data_path=str(tmp_path), train_size=7).load()
-
-
-def test_without_a_path_the_key_is_named() -> None:
-    with pytest.raises(BadData, match=r"The data set 'mnist' .* give data_path=FOLDER"):
-        IdxImages().load()
+    with pytest.raises(BadData, match="train_size=7 images were asked for, and there are 6"):
+        mnist(data_path=str(tmp_path), train_size=7).load()
 
 
 def test_a_task_without_a_path_takes_its_own_set_from_the_data_home(
@@ -184,21 +180,21 @@ def test_a_task_without_a_path_takes_its_own_set_from_the_data_home(
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="nowhere does not exist"):
-        IdxImages(data_path=str(tmp_path / "nowhere")).load()
+        mnist(data_path=str(tmp_path / "nowhere")).load()
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(BadData, match="file is a file; data_path=FOLDER wants a folder"):
-        IdxImages(data_path=str(tmp_path / "file")).load()
+    with pytest.raises(BadData, match="file is a file; expected a folder"):
+        mnist(data_path=str(tmp_path / "file")).load()
     with pytest.raises(BadData, match="holds no train-images-idx3-ubyte"):
-        IdxImages(data_path=str(tmp_path)).load()
+        mnist(data_path=str(tmp_path)).load()
 
 
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
-        ("t10k-images-idx3-ubyte", images(4, 5, 5), "different sizes, 4×3 and 5×5 pixels"),
-        ("t10k-images-idx3-ubyte", images(1), "holds 1 images; at least 2 were asked for"),
+        ("t10k-images-idx3-ubyte", images(4, 5, 5), "size=native needs arrays of one shape, and .* has 4×3×1, 5×5×1"),
+        ("t10k-images-idx3-ubyte", images(1), "holds 4 labels for 1 pictures; they must agree"),
         ("train-images-idx3-ubyte", images(1)[0], r"2 dimensions of uint8; expected 3 of uint8 \(images"),
-        ("train-labels-idx1-ubyte", np.zeros(5, np.uint8), "holds 5 labels for 6 images"),
+        ("train-labels-idx1-ubyte", np.zeros(5, np.uint8), "holds 5 labels for 6"),
         ("t10k-labels-idx1-ubyte", np.zeros((2, 2), np.uint8), r"expected 1 of uint8 \(labels\)"),
     ],
 )
@@ -206,11 +202,11 @@ def test_files_that_disagree_are_refused(name: str, values: np.ndarray, words: s
     write_folder(tmp_path)
     (tmp_path / name).write_bytes(idx_bytes(values))
     with pytest.raises(BadData, match=words):
-        IdxImages(data_path=str(tmp_path)).load()
+        mnist(data_path=str(tmp_path)).load()
 
 
 def test_images_of_another_type_are_refused(tmp_path: Path) -> None:
     write_folder(tmp_path)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx_bytes(np.zeros((6, 4, 3), ">i2"), 0x0B))
     with pytest.raises(BadData, match="3 dimensions of int16; expected 3 of uint8"):
-        IdxImages(data_path=str(tmp_path)).load()
+        mnist(data_path=str(tmp_path)).load()

@@ -22,9 +22,9 @@ from gantlet.data import data_dir
 from gantlet.data.dataset_card import DatasetCard, RemoteFile, card
 from gantlet.data.decode import Decoding
 from gantlet.data.download import download
-from gantlet.data.framing import Framing
-from gantlet.data.local_import import import_files, misfit, verify
+from gantlet.data.local_import import bring, misfit, verify
 from gantlet.data.readers.base import Entry, Reader, open_reader
+from gantlet.data.resize import Resize
 from gantlet.errors import BadData
 from loopback import Loopback
 
@@ -146,11 +146,11 @@ def test_what_is_downloaded_is_found_and_read(name: str, server: Loopback, tmp_p
     download(known)
     reader = open_reader(known.reader, str(data_dir.find_raw(name)))
     assert misfit(known, reader) == ""
-    framing = Framing(known.height, known.width, precrop=known.precrop)
+    resize = Resize(known.height, known.width, center_crop=known.center_crop)
     decoding = Decoding(colour=known.colour)
     channels = 1 if known.colour == "grey" else 3
     for number in range(len(reader.entries)):
-        assert framing(decoding(reader.read(number))).shape == (channels, known.height, known.width)
+        assert resize(decoding(reader.read(number))).shape == (channels, known.height, known.width)
     reader.close()
     assert verify(name, known, full=True).right
 
@@ -190,10 +190,10 @@ def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
         import_files(small, mine / "img_align_celeba.zip")
     with pytest.raises(BadData, match=r"img_align_celeba.zip it has .* bytes, expected 1,443,490,838"):
-        import_files(replace(known, pictures=small.pictures), mine)
-    import_files(small, mine)
+        bring(replace(known, pictures=small.pictures), mine)
+    bring(small, mine)
     reader = open_reader("celeba", str(data_dir.find_raw("celeba")))
-    framed = Framing(small.height, small.width, precrop=small.precrop)(Decoding()(reader.read(0)))
+    framed = Resize(small.height, small.width, center_crop=small.center_crop)(Decoding()(reader.read(0)))
     assert framed.shape == (3, 64, 64)
     reader.close()
 

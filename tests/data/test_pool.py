@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from gantlet.data.base import Dataset
-from gantlet.data.pool import fingerprint, keyed_generator, split, to_unit_range, with_facts
+from gantlet.data.pool import fingerprint, split, to_unit_range, unchanged, with_facts
 from gantlet.errors import BadData
+from gantlet.randomness import keyed_generator
 
 
 @pytest.mark.parametrize(("count", "share", "held_out"), [(10, 0.2, 2), (9, 0.5, 5), (5, 0.4, 2), (4, 0.5, 2)])
@@ -49,7 +50,7 @@ def test_every_sample_is_held_out_equally_often() -> None:
 
 def test_generators_differ_by_seed_and_by_name() -> None:
     draws = [
-        torch.rand(4, generator=keyed_generator(seed, name)).tolist()
+        torch.rand(4, generator=keyed_generator(seed, name, namespace="data")).tolist()
         for seed in (1, 2, 12)
         for name in ("train", "test", "2/train")
     ]
@@ -90,3 +91,15 @@ def test_facts_describe_the_training_pool() -> None:
         "colour": "red",
     }
     assert data.train is train
+
+
+def test_a_pool_is_known_again_by_its_counts_and_its_pixels_however_they_are_stored() -> None:
+    pixels = torch.arange(24, dtype=torch.uint8).reshape(6, 1, 2, 2)
+    data = with_facts(Dataset(train=pixels, test=torch.zeros(2, 1, 2, 2)), source="six images")
+    as_floats = with_facts(Dataset(train=to_unit_range(pixels), test=data.test), source="six images")
+    assert data.facts["sha256"] != as_floats.facts["sha256"]
+    assert unchanged(data, data.facts)
+    assert unchanged(data, as_floats.facts), "as earlier versions kept it"
+    other = with_facts(Dataset(train=pixels.flip(0), test=data.test), source="six images")
+    assert not unchanged(data, other.facts)
+    assert not unchanged(data, {**data.facts, "test": 3})

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import PAGE, PreparedSet
+from gantlet.data.resize import Resize
 from gantlet.errors import BadData, FolderInUse, StoreError
 from image_fixtures import FixtureReader, picture
 
@@ -31,7 +31,7 @@ def reads() -> Iterator[list[int]]:
 
 def recipe(path: str, **more: Any) -> PrepareRecipe:
     sizes = {"height": 6, "width": 8} | {k: more.pop(k) for k in ("height", "width") if k in more}
-    return PrepareRecipe(SHELF, path, Decoding(), Framing(**sizes), **more)
+    return PrepareRecipe(SHELF, path, Decoding(), Resize(**sizes), **more)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -132,7 +132,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_images(
+        prepare(
             recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
         )
     before = list(reads)
@@ -141,7 +141,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
     assert done
     reads.clear()
     again = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
-    finished = [place for place in range(30) if f"all-{place // 5:05d}.npy.json" in done]
+    finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
     assert set(finished).isdisjoint(reads)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert again.page == whole.page
@@ -223,7 +223,7 @@ def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeyp
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
     prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)
-    with pytest.raises(BadData, match=r"2 of 20 images .* more than max_corrupt=0\.05 allows"):
+    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_corrupt=0\.05 allows"):
         prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.05)
     assert len(prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)) == 18
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.data.stacked_mnist import StackedMNIST
+from gantlet.data.stacked_mnist import StackedDigits
 from gantlet.errors import BadData
 
 TRAIN, TEST = 50, 20
@@ -48,7 +48,7 @@ def shades(data: Dataset) -> tuple[Tensor, Tensor]:  # [N, 3] and [N', 3] int64
 
 
 def test_channels_come_from_their_own_part_and_labels_are_their_digits_red_first(folder: str) -> None:
-    data = StackedMNIST(data_path=folder, train_size=400, test_size=300).load()
+    data = StackedDigits(data_path=folder, train_size=400, test_size=300).load()
     train, test = shades(data)
     assert (data.train.dtype, data.train.shape, data.test.shape) == (torch.uint8, (400, 3, 2, 2), (300, 3, 2, 2))
     assert set(train.flatten().tolist()) == set(range(TRAIN))
@@ -60,7 +60,7 @@ def test_channels_come_from_their_own_part_and_labels_are_their_digits_red_first
 
 def test_draws_are_uniform_independent_and_with_replacement(folder: str) -> None:
     """χ² over the 50 images of each channel, and over the 2,500 pairs of two: within five standard deviations."""
-    train, _ = shades(StackedMNIST(data_path=folder, train_size=50_000).load())
+    train, _ = shades(StackedDigits(data_path=folder, train_size=50_000).load())
     singles = [train[:, channel].bincount(minlength=TRAIN) for channel in range(3)]
     pairs = [(train[:, a] * TRAIN + train[:, b]).bincount(minlength=TRAIN**2) for a, b in ((0, 1), (1, 2), (0, 2))]
     for counts in (*singles, *pairs):
@@ -72,7 +72,7 @@ def test_draws_are_uniform_independent_and_with_replacement(folder: str) -> None
 
 def test_data_are_fixed_by_their_seed_and_the_test_set_does_not_move_with_the_pool(folder: str) -> None:
     def load(seed: int = 1, train: int = 100) -> Dataset:
-        return StackedMNIST(data_path=folder, train_size=train, test_size=60, data_seed=seed).load()
+        return StackedDigits(data_path=folder, train_size=train, test_size=60, data_seed=seed).load()
 
     first, again, longer, other = load(), load(), load(train=150), load(seed=2)
     assert torch.equal(first.train, again.train)
@@ -84,7 +84,7 @@ def test_data_are_fixed_by_their_seed_and_the_test_set_does_not_move_with_the_po
 
 def test_both_ranges_hold_the_same_images(folder: str) -> None:
     wide, unit = (
-        StackedMNIST(data_path=folder, train_size=30, test_size=30, pixel_range=span).load()
+        StackedDigits(data_path=folder, train_size=30, test_size=30, pixel_range=span).load()
         for span in ("-1..1", "0..1")
     )
     assert torch.equal(wide.train, unit.train)
@@ -95,18 +95,18 @@ def test_both_ranges_hold_the_same_images(folder: str) -> None:
 
 
 def test_the_digits_stay_at_hand(folder: str) -> None:
-    origin = StackedMNIST(data_path=folder, train_size=10, test_size=10).load().origin
+    origin = StackedDigits(data_path=folder, train_size=10, test_size=10).load().origin
     assert origin is not None
     assert (origin.train.shape, origin.test.shape) == ((TRAIN, 1, 2, 2), (TEST, 1, 2, 2))
 
 
 def test_without_labels_images_have_none(tmp_path: Path) -> None:
-    data = StackedMNIST(data_path=write_digits(tmp_path, labels=False), train_size=10, test_size=10).load()
+    data = StackedDigits(data_path=write_digits(tmp_path, labels=False), train_size=10, test_size=10).load()
     assert data.train_labels is data.test_labels is None
 
 
 def test_mnist_is_looked_for_at_home_and_in_the_folder_that_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="`gantlet data download mnist`"):
-        StackedMNIST().load()
-    with pytest.raises(BadData, match="holds no train-images-idx3-ubyte"):
-        StackedMNIST(data_path=str(tmp_path)).load()
+        StackedDigits().load()
+    with pytest.raises(BadData, match="is empty; expected train-images-idx3-ubyte"):
+        StackedDigits(data_path=str(tmp_path)).load()

@@ -13,10 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 import terminal
-from gantlet.api.loading import Team, load
-from gantlet.api.sampler import write_samples
-from gantlet.data.arrays import Images
 from gantlet.data.base import Dataset
+from gantlet.data.images import ImageSource
 from gantlet.errors import BadValue
 from gantlet.figures.animation import frames_of, write_film
 from gantlet.figures.evaluation import interpolated, nearest, on_scale
@@ -183,7 +181,9 @@ def shades_of(images: Tensor) -> np.ndarray:
 
 
 def own(folder: Path) -> Dataset:
-    return Images(data_path=str(folder.parent / "own.npy")).load()
+    return ImageSource(
+        data_path=str(folder.parent / "own.npy"), reader="array", size="native", colour="native", test_size=0
+    ).load()
 
 
 def test_the_same_latents_are_pictured_at_every_checkpoint(
@@ -260,7 +260,7 @@ def test_each_sample_stands_over_its_nearest_training_images(study: Callable[...
     data = own(folder)
     made = load(folder, run=0)(fixed_latents(25, 3, "normal", name="latent/test"))[:10].detach()
     assert np.abs(above - shades_of(made)).max() <= 0.51
-    assert (np.stack(below) == shades_of(data.train).round()[nearest(made, data, 5).places.T]).all()
+    assert (np.stack(below) == shades_of(data.floats(data.train)).round()[nearest(made, data, 5).places.T]).all()
 
 
 def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Callable[..., Path]) -> None:
@@ -276,13 +276,13 @@ def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Cal
 def test_images_between_nought_and_one_are_drawn_from_black_to_white(
     study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = Images.load
+    original = ImageSource.load
 
-    def halved(self: Images) -> Dataset:
+    def halved(self: ImageSource) -> Dataset:
         data = original(self)
-        return replace(data, train=(data.train + 1) / 2, test=(data.test + 1) / 2, pixel_range=(0.0, 1.0))
+        return replace(data, test=(data.test + 1) / 2, pixel_range=(0.0, 1.0))
 
-    monkeypatch.setattr(Images, "load", halved)
+    monkeypatch.setattr(ImageSource, "load", halved)
     folder = study()
     place = folder / "samples" / "0"
     real = cells(place / "real.png", 5)

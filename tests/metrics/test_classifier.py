@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.data.digits import Digits
+from gantlet.data.digits import digits
 from gantlet.errors import BadData
 from gantlet.metrics import classifier as module
 from gantlet.metrics import lenet
@@ -240,9 +240,9 @@ def test_data_that_cannot_be_learned_are_refused(images: Tensor, labels: Tensor,
 
 @pytest.mark.slow
 def test_real_digits_are_read_at_98_and_a_half_percent() -> None:
-    digits = Digits().load()
-    assert digits.train_labels is not None
-    assert digits.test_labels is not None
-    judge = train_classifier(digits.train, digits.train_labels, test=digits.test, test_labels=digits.test_labels)
+    data = digits().load()
+    assert data.train_labels is not None
+    assert data.test_labels is not None
+    judge = train_classifier(data.train, data.train_labels, test=data.test, test_labels=data.test_labels)
     assert judge.accuracy >= 0.985
     assert judge.card.validation_accuracy >= 0.975

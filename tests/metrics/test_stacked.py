@@ -170,20 +170,21 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
     """All through: 5,000 real digits in idx files, stacked, read by the classifier that the task trains."""
     import struct
 
-    from gantlet.data.digits import Digits
-    from gantlet.data.stacked_mnist import StackedMNIST
+    from gantlet.data.digits import digits
+    from gantlet.data.stacked_mnist import StackedDigits
+    from gantlet.tasks.stacked import STACKED_MNIST
 
-    real = Digits().load()
+    real = digits().load()
     for part, images, labels in (("train", real.train, real.train_labels), ("t10k", real.test, real.test_labels)):
         assert labels is not None
-        shades = ((images + 1) * 127.5).round().to(torch.uint8).numpy()
+        shades = ((real.floats(images) + 1) * 127.5).round().to(torch.uint8).numpy()
         head = bytes([0, 0, 8, 3]) + struct.pack(">III", len(shades), 28, 28)
         (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(head + shades.tobytes())
         head = bytes([0, 0, 8, 1]) + struct.pack(">I", len(shades))
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(head + labels.to(torch.uint8).numpy().tobytes())
-    data = StackedMNIST(data_path=str(tmp_path), train_size=100, test_size=2000, pixel_range="0..1").load()
-    stacked = StackedModes.of(data)
-    facts = stacked.facts
+    data = StackedDigits(data_path=str(tmp_path), train_size=100, test_size=2000, pixel_range="0..1").load()
+    judge = STACKED_MNIST.judge(data)
+    facts = judge.facts
     assert facts["classifier_accuracy"] > 0.98
     expected = 1000 * (1 - 0.999**2000)  # 864.8
     assert facts["real_images"]["modes"] == pytest.approx(expected, abs=30)

@@ -12,8 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.data.gaussians import Mixture
-from gantlet.metrics.base import MetricInput
+from gantlet.data.mixture import Mixture
 from gantlet.metrics.classifier import Reading
 from gantlet.metrics.images import ClassifierMetric
 from gantlet.metrics.mixture import MixtureMetric

@@ -182,8 +182,9 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
 
     from gantlet.data.data_dir import locate
     from gantlet.data.files import absolute
-    from gantlet.data.pictures import Pictures, prepare_once
+    from gantlet.data.images import ImageSource
     from gantlet.data.prepare import prepare_images
+    from gantlet.data.prepared_cache import prepare_once
 
     resize = _renamed("--fit", fit, "--resize", resize)
     center_crop = _renamed("--precrop", precrop, "--center-crop", center_crop)
@@ -193,20 +194,20 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
             "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
         )
     found = locate(source)
-    known = found.card
-    plan = Pictures(
-        size=size or (f"{known.height}x{known.width}" if known else "64"),
-        fit=_one_of("--resize", resize, "crop", "pad", "stretch"),
-        precrop=center_crop if center_crop >= 0 else known.precrop if known else 0,
+    plan = ImageSource.of(found.card.name) if found.card else ImageSource()
+    plan = replace(
+        plan,
+        size=size or plan.size,
+        resize=_one_of("--resize", resize, "crop", "pad", "stretch"),
+        center_crop=center_crop if center_crop >= 0 else plan.center_crop,
         resample=_one_of("--resample", resample, "antialias", "nearest2"),
-        colour=_one_of("--colour", colour or (known.colour if known else "rgb"), "rgb", "grey"),
+        colour=_one_of("--colour", colour or plan.colour, "rgb", "grey"),
         background=background,
-        reader=found.kind,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
     with _images_bar("preparing", quiet=False) as progress:
         if out is None:
-            done = prepare_once(recipe, workers=workers, max_bad=max_corrupt, notify=progress)
+            done = prepare_once(recipe, workers=workers, max_corrupt=max_corrupt, notify=progress)
         else:
             done = prepare_images(recipe, out, workers=workers, max_corrupt=max_corrupt, notify=progress)
     bad = int(done.page["bad"])

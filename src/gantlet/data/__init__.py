@@ -3,14 +3,15 @@
 ::
 
     base.py         what a data set and a source are
-    gaussians.py    ring8, grid25, mixture8: Gaussian mixtures with exact densities
-    digits.py       digits: 5,000 real MNIST images
-    idx.py          mnist: images in idx files, from the data home or a folder the user names
-    idx_files.py    how idx files are read
-    arrays.py       points, images: the user's own arrays
-    array_files.py  how .npy, .npz and .csv files are read, and every way in which they can be wrong
+    mixture.py      mixtures of Gaussians with exact densities; gaussians.py ring8, grid25, mixture8
+    images.py       images of any source: prepared once, then in memory or streamed; loaded.py arrays as they are
+    digits.py       digits, mnist, fashion-mnist: sources of images; stacked_mnist.py three digits in one
+    points.py       points of the user's own
+    csv_files.py    tables as R, Excel and pandas write them
+    array_files.py  how .npy and .npz files are read, idx_files.py how idx files are, and all that can be wrong with them
+    resize.py       from pixels to one size
     files.py        how any file is named and opened; byte_ranges.py how one is read by ranges, from several threads
-    pool.py         from arrays to a data set: keyed splits, scales, facts
+    pool.py         from arrays to a data set: keyed splits, scales, facts; specification.py what one sample looks like
     dataset_card.py what is known of each named data set; named/ holds the cards
     data_dir.py     where the raw files of named data sets are stored
     transfer.py     one try to get one file from one address; unzip.py what is done to a zip

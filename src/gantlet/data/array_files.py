@@ -1,4 +1,4 @@
-"""Arrays of numbers from .npy, .npz and .csv files, and every way in which such a file can be wrong.
+"""Arrays of numbers from .npy and .npz files, and every way in which such a file can be wrong.
 
 A .npy file is a magic string, a header (a Python literal with type, order and shape) and the values. NumPy
 parses the header; the values are taken from the bytes here, so that too few and too many are told apart and
@@ -15,7 +15,7 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from gantlet.errors import BadData
 
 from .files import Bytes, check_file, read_bytes
 
-__all__ = ["NpzFile", "map_array", "read_array"]
+__all__ = ["NpzFile", "as_float32", "check_finite", "map_array", "read_array"]
 
 _KEYS = ("x", "images", "data")
 _MOST_DIMENSIONS, _LARGEST_SIZE = 16, 2**48  # beyond them a header is damaged
@@ -38,18 +38,15 @@ _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_hea
 def read_array(path: str | Path) -> NDArray[Any]:
     """Read one array of finite numbers, in the machine's byte order.
 
-    ``.npy`` holds one array; ``.npz`` one, or one called ``x``, ``images`` or ``data``; ``.csv`` rows of
-    numbers between commas (float64 ``[rows, columns]``), where a first line that is not all numbers is a
-    header and quoted numbers are not read.
+    ``.npy`` holds one array; ``.npz`` one, or one called ``x``, ``images`` or ``data``.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "points.csv")
-        ...     _ = path.write_text("height,width\\n1,2\\n3,4\\n")
+        ...     path = Path(folder, "points.npy")
+        ...     np.save(path, np.arange(3.0))
         ...     read_array(path)
-        array([[1., 2.],
-               [3., 4.]])
+        array([0., 1., 2.])
 
     Raises:
         BadData: The file is missing, empty, of another format, truncated, corrupt or too long; or it holds
@@ -57,13 +54,13 @@ def read_array(path: str | Path) -> NDArray[Any]:
     """
     path = Path(path)
     check_file(path)
-    readers = {".npy": _whole_npy, ".npz": _whole_npz, ".csv": _whole_csv}
+    readers = {".npy": _whole_npy, ".npz": _whole_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BadData(f"{path} has the ending '{path.suffix}'; expected one of {', '.join(readers)}.")
     values = reader(path)
     if values.dtype.kind == "f":
-        _check_finite(values, str(path))
+        check_finite(values, str(path))
     return values
 
 
@@ -74,10 +71,6 @@ def _whole_npy(path: Path) -> NDArray[Any]:
 def _whole_npz(path: Path) -> NDArray[Any]:
     file = NpzFile(path)
     return file[_only_key(file.keys, str(path))]
-
-
-def _whole_csv(path: Path) -> NDArray[np.float64]:
-    return _read_csv(read_bytes(path), str(path))
 
 
 def map_array(path: str | Path) -> NDArray[Any]:
@@ -192,56 +185,25 @@ def _only_key(arrays: list[str], source: str) -> str:
     raise BadData(f"{source} must hold one array, or one called {', '.join(_KEYS)}; it holds: {found}.")
 
 
-def _read_csv(content: Bytes, source: str) -> NDArray[np.float64]:
-    try:
-        text = content.tobytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadData(f"{source} is no UTF-8 text (byte {error.start}); expected rows of numbers.") from None
-    lines = text.splitlines()
-    start = _first_row(lines, source)
-    try:
-        return np.loadtxt(lines[start:], delimiter=",", comments=None, ndmin=2, dtype=np.float64)
-    except ValueError as error:
-        fault = next(_csv_faults(lines, start), str(error))
-        raise BadData(f"{source}, {fault}; expected rows of numbers between commas.") from None
+def as_float32(values: NDArray[Any], source: str) -> NDArray[np.float32]:
+    """Numbers as float32, in C order.
+
+    Raises:
+        BadData: A number is beyond the range of float32.
+    """
+    with np.errstate(over="ignore"):
+        narrow = np.asarray(values, dtype=np.float32, order="C")
+    if not np.isfinite(narrow).all():
+        raise BadData(f"{source} holds values beyond ±3.4e38, the range of float32; rescale them.")
+    return narrow
 
 
-def _first_row(lines: list[str], source: str) -> int:
-    """The index of the first line of numbers: after the header, if there is one."""
-    filled = [index for index, line in enumerate(lines) if line.strip()]
-    if filled and not all(_is_number(cell) for cell in lines[filled[0]].split(",")):
-        header = lines[filled.pop(0)].split(",")
-        if len(header) > 1 and not header[0].strip(' "'):
-            raise BadData(
-                f"{source} has a first column without a name: it looks like a row index of pandas and would "
-                "be learnt as data. Write the file with index=False."
-            )
-    if not filled:
-        raise BadData(f"{source} holds no row of numbers.")
-    return filled[0]
+def check_finite(values: NDArray[Any], source: str) -> None:
+    """See that every value is finite.
 
-
-def _csv_faults(lines: list[str], start: int) -> Iterator[str]:
-    """What is wrong in each wrong line, counted from 1."""
-    columns = len(lines[start].split(","))
-    for number, line in enumerate(lines[start:], start=start + 1):
-        cells = line.split(",") if line.strip() else []
-        for column, cell in enumerate(cells, start=1):
-            if not _is_number(cell):
-                yield f"line {number}, column {column}: '{cell.strip()[:40]}' is no number"
-        if cells and len(cells) != columns:
-            yield f"line {number} has {len(cells)} columns where line {start + 1} has {columns}"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_finite(values: NDArray[Any], source: str) -> None:
+    Raises:
+        BadData: One is not; the message says which.
+    """
     finite = np.isfinite(values)
     if finite.all():
         return

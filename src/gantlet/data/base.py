@@ -1,6 +1,6 @@
 """What a data set is: a training pool, a test set, and (where it exists) the exact distribution behind them.
 
-Pictures stay 8-bit as long as they can: a pool that lies in memory is indexed where it lies, all members of a fleet share
+Images stay 8-bit as long as they can: a pool that lies in memory is indexed where it lies, all members of a fleet share
 it, and only the batch at hand becomes floating point. A pool that does not fit is streamed; both give the same batches.
 
 Legend: ``N`` samples, ``*x`` sample shape, ``M`` modes.
@@ -18,7 +18,7 @@ from torch import Tensor
 from .specification import SampleSpec
 
 if TYPE_CHECKING:
-    from .gaussians import Mixture
+    from .mixture import Mixture
 
 __all__ = ["Dataset", "Pool", "Range", "Source", "rescaled", "to_floats"]
 

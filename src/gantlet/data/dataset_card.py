@@ -86,7 +86,7 @@ class DatasetCard:
         normalisation: What the networks see.
         height: To how many pixels images are framed by default.
         width: The same.
-        precrop: The side of the square that is cut from the middle before, in pixels; 0 for none.
+        center_crop: The side of the square that is cut from the middle before, in pixels; 0 for none.
         colour: What images are decoded to.
         classes: How many labels there are; 0 for none.
         made_from: The data set that it is made of, where it has no files of its own.
@@ -110,7 +110,7 @@ class DatasetCard:
     normalisation: str = "x / 127.5 - 1, to [-1, 1]"
     height: int = 0
     width: int = 0
-    precrop: int = 0
+    center_crop: int = 0
     colour: Literal["rgb", "grey"] = "rgb"
     classes: int = 0
     made_from: str = ""

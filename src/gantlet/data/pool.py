@@ -1,4 +1,4 @@
-"""From arrays to a data set: keyed generators, splits, the scale of images, and the facts for a report.
+"""From arrays to a data set: splits, the scale of images, and the facts for a report.
 
 Legend: ``N`` samples, ``N'`` test samples, ``*x`` sample shape.
 """
@@ -6,6 +6,7 @@ Legend: ``N`` samples, ``N'`` test samples, ``*x`` sample shape.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,10 +14,11 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import BadData
+from gantlet.randomness import keyed_generator
 
 from .base import Dataset, to_floats
 
-__all__ = ["LEAST", "Split", "fingerprint", "keyed_generator", "split", "to_unit_range", "with_facts"]
+__all__ = ["LEAST", "Split", "fingerprint", "split", "to_unit_range", "unchanged", "with_facts"]
 
 LEAST = 2
 """The fewest samples on either side of a split: a variance, and so batch norm, needs two."""
@@ -28,21 +30,6 @@ class Split:
 
     train: Tensor
     test: Tensor
-
-
-def keyed_generator(seed: int, draw: str) -> torch.Generator:
-    """A CPU generator for the draw of this name; it never depends on what was drawn before.
-
-    So a test set stays the same when the training pool changes its size.
-
-    Example:
-        >>> first, again = keyed_generator(1, "train"), keyed_generator(1, "train")
-        >>> torch.equal(torch.rand(3, generator=first), torch.rand(3, generator=again))
-        True
-    """
-    digest = hashlib.sha256(f"gantlet data 1/{seed}/{draw}".encode()).digest()
-    # Four bytes: torch's CPU engine keeps 32 bits of a seed.
-    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
 def split(count: int, *, test_share: float, data_seed: int, source: str) -> Split:
@@ -61,7 +48,7 @@ def split(count: int, *, test_share: float, data_seed: int, source: str) -> Spli
             f"{source} holds too few samples: {count}, of which test_share={test_share:g} leaves "
             f"{count - held_out} to train and {held_out} to test; give at least {LEAST} of each."
         )
-    order = torch.randperm(count, generator=keyed_generator(data_seed, "split"))
+    order = torch.randperm(count, generator=keyed_generator(data_seed, "split", namespace="data"))
     return Split(train=order[held_out:].sort().values, test=order[:held_out].sort().values)
 
 
@@ -101,3 +88,13 @@ def with_facts(data: Dataset, *, source: str, **more: Any) -> Dataset:
     if data.train_labels is not None:
         facts["classes"] = int(data.train_labels.unique().numel())
     return replace(data, facts=facts | more)
+
+
+def unchanged(data: Dataset, known: Mapping[str, Any]) -> bool:
+    """Whether a data set has the counts and the pool that these facts of an earlier load state.
+
+    Facts may be of a version that kept images as floating point; their hash is then that of the pool in floats.
+    """
+    if any(known[name] != data.facts.get(name) for name in ("train", "test") if name in known):
+        return False
+    return known.get("sha256") in (None, data.facts.get("sha256"), fingerprint(data.floats(data.train)))

@@ -31,9 +31,9 @@ from gantlet.errors import BadData, BadPicture, FolderInUse, StoreError
 from gantlet.files import replace_whole, write_whole
 
 from .decode import Decoding
-from .framing import Framing
 from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
 from .readers.base import Entry, Fault, Part, Reader, open_reader
+from .resize import Resize
 from .shards import Pixels, write_shard
 
 __all__ = ["PrepareRecipe", "prepare_images"]
@@ -57,20 +57,20 @@ class PrepareRecipe:
         reader: The kind of source, a name of the catalogue's family ``reader``.
         path: Where it is stored.
         decoding: From files to pixels.
-        framing: From pixels to one size.
+        resize: From pixels to one size.
         per_shard: Images per shard; 0 for a 64th of all, but 250 to 10,000, and not more than 256 MiB.
     """
 
     reader: str
     path: str
     decoding: Decoding
-    framing: Framing
+    resize: Resize
     per_shard: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of a prepared image."""
-        return (1 if self.decoding.colour == "grey" else 3, self.framing.height, self.framing.width)
+        return (1 if self.decoding.colour == "grey" else 3, self.resize.height, self.resize.width)
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
                 bench.count(_BETWEEN_COUNTS)
             entry = bench.reader.entries[place]
             try:
-                pixels = bench.recipe.framing(bench.recipe.decoding(bench.reader.read(place)))
+                pixels = bench.recipe.resize(bench.recipe.decoding(bench.reader.read(place)))
             except BadPicture as error:
                 bad.append((entry.name, str(error)))
             else:

@@ -1,4 +1,4 @@
-"""What one sample of a data set looks like: everything that networks, pictures and samplers need once the data are gone.
+"""What one sample of a data set looks like: everything that networks, images and samplers need once the data are gone.
 
 A study keeps it in ``study.json``, so that ``load``, ``sample`` and ``report`` never touch the training data.
 
@@ -8,8 +8,12 @@ Legend: ``d`` columns, ``*x`` sample shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["SampleSpec"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SampleSpec", "restored"]
 
 
 @dataclass(frozen=True)
@@ -44,3 +48,18 @@ class SampleSpec:
     def standardised(self) -> bool:
         """Whether the networks see the data shifted and scaled."""
         return bool(self.mean)
+
+
+def restored(samples: Tensor, specification: SampleSpec) -> Tensor:
+    """Samples in the data's own units, from those of the networks, ``[..., *x]`` -> ``[..., *x]``: the inverse of standardising.
+
+    Example:
+        >>> import torch
+        >>> restored(torch.tensor([[0.0, 1.0]]), SampleSpec((2,), pool=9, mean=(5.0, 0.0), deviation=(2.0, 10.0)))
+        tensor([[ 5., 10.]])
+    """
+    if not specification.standardised:
+        return samples
+    wide = samples.double()
+    deviation, mean = wide.new_tensor(specification.deviation), wide.new_tensor(specification.mean)
+    return (wide * deviation + mean).to(samples.dtype)

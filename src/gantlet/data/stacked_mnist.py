@@ -19,19 +19,20 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from gantlet.randomness import keyed_generator
 from gantlet.settings import setting
 
 from .base import Dataset, Range, rescaled
-from .idx import IdxImages
-from .pool import LEAST, keyed_generator, with_facts
+from .digits import mnist
+from .pool import LEAST, with_facts
 
-__all__ = ["StackedMNIST"]
+__all__ = ["StackedDigits"]
 
 _RANGES: dict[str, Range] = {"-1..1": (-1.0, 1.0), "0..1": (0.0, 1.0)}
 
 
 @dataclass(frozen=True)
-class StackedMNIST:
+class StackedDigits:
     """Three digits stacked into one image: ``[N, 3, H, W]``, 8-bit to train on, float32 to test.
 
     The label of an image is its digits read as a number, red first: 100 r + 10 g + b of ten classes. What the channels are
@@ -52,7 +53,7 @@ class StackedMNIST:
         Raises:
             BadData: No folder was given, a file is missing or wrong, or files disagree with each other.
         """
-        digits = IdxImages(data_path=self.data_path, card="mnist").load()
+        digits = mnist(data_path=self.data_path).load()
         span = _RANGES[self.pixel_range]
         train = self._draw("train", count=self.train_size, choices=digits.size)  # [N, 3]
         test = self._draw("test", count=self.test_size, choices=len(digits.test))
@@ -69,7 +70,7 @@ class StackedMNIST:
         return with_facts(data, source=source, scaled_from="8-bit, 0..255", data_seed=self.data_seed)
 
     def _draw(self, part: str, *, count: int, choices: int) -> Tensor:  # -> [count, 3] int64
-        generator = keyed_generator(self.data_seed, f"stacked/{part}")
+        generator = keyed_generator(self.data_seed, f"stacked/{part}", namespace="data")
         return torch.randint(choices, (count, 3), generator=generator)
 
 

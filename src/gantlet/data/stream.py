@@ -56,9 +56,9 @@ class Stream:
         began = time.perf_counter()
         flat = index.flatten().numpy()
         ready = self._pending.pop(flat.tobytes(), None) if self._owner == os.getpid() else None
-        pictures = self._read(flat) if ready is None else ready.result()
+        images = self._read(flat) if ready is None else ready.result()
         self.waited += time.perf_counter() - began
-        return torch.from_numpy(pictures).reshape(*index.shape, *self.shape)
+        return torch.from_numpy(images).reshape(*index.shape, *self.shape)
 
     def prefetch(self, index: Tensor) -> None:
         """Begin to read a batch in the background; the oldest batch that nobody took is forgotten."""

@@ -29,7 +29,7 @@ from .divergences import DIVERGENCES, divergences
 from .teams import generators_of, shared_modes, tally
 
 if TYPE_CHECKING:
-    from gantlet.data.gaussians import Mixture
+    from gantlet.data.mixture import Mixture
 
 __all__ = ["Counts", "MixtureMetric"]
 

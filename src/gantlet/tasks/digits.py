@@ -8,8 +8,7 @@ References:
 
 from collections.abc import Mapping
 
-from gantlet.data.digits import Digits
-from gantlet.data.idx import IdxImages
+from gantlet.data.digits import digits, fashion_mnist, mnist
 from gantlet.networks.base import Family
 from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
@@ -35,7 +34,7 @@ _STACKELBERG: dict[str, Scalar] = {
 _ROWS: dict[str, Mapping[str, Scalar]] = {
     **rows_for(_ADAM, CLASSIFIERS),
     **BEGAN_ROW,
-    # Margins are energies: half of what a picture with nothing reconstructed has, about 25 for digits in [-1, 1].
+    # Margins are energies: half of what an image with nothing reconstructed has, about 25 for digits in [-1, 1].
     **rows_for({"margin": 10.0}, ("ebgan", "ebgan-pt")),
 }
 
@@ -49,7 +48,7 @@ _QUICK: dict[str, Mapping[str, Scalar]] = {
     "wgan-gp-resnet": {"width": 4, "batch_size": 32, "lr_g": 1e-3, "lr_d": 1e-3},
     # Batch norm, as the paper's networks: without it the fakes were seen to crowd in one place.
     "coulomb": {"network": "dcgan28", "width": 16, "lr_g": 1e-3, "lr_d": 1e-3},
-    # Blank pictures are easily encoded: at γ = 0.5 they keep the balance, and with λ = 0.001 a short training ends before
+    # Blank images are easily encoded: at γ = 0.5 they keep the balance, and with λ = 0.001 a short training ends before
     # k begins. A generator without bound came no nearer in one of two seeds.
     "began": {**BEGAN_ROW["began"], "gamma": 0.9, "rate": 0.1, "output": "tanh", "lr_g": 1e-3, "lr_d": 1e-3},
     # χ²(q‖p) has no bound while fakes are easily told. A slow discriminator keeps scores small, and a short memory of
@@ -63,7 +62,7 @@ DIGITS = Task(
     name="digits",
     summary="5,000 real MNIST digits at 28×28 (4,000 to train on, 1,000 held out)",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
-    source=Digits(),
+    source=digits(),
     networks=SMALL_IMAGES,
     metrics=("classifier",),
     pictures="images",
@@ -76,7 +75,7 @@ MNIST = Task(
     name="mnist",
     summary="all 70,000 MNIST digits, from the data home, or from idx files in data_path=FOLDER",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
-    source=IdxImages(card="mnist"),
+    source=mnist(),
     networks={**SMALL_IMAGES, "stackelberg-mnist": StackelbergMNIST()},
     metrics=("classifier",),
     pictures="images",
@@ -90,9 +89,9 @@ MNIST = Task(
 
 FASHION_MNIST = Task(
     name="fashion-mnist",
-    summary="all 70,000 pictures of clothes, from the data home, or from idx files in data_path=FOLDER",
+    summary="all 70,000 images of clothes, from the data home, or from idx files in data_path=FOLDER",
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
-    source=IdxImages(card="fashion-mnist"),
+    source=fashion_mnist(),
     networks=_CLOTHES,
     metrics=("classifier",),
     pictures="images",

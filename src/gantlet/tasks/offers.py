@@ -54,7 +54,7 @@ PICTURES: dict[str, Family] = {
     "fc-mnist": FullyConnected(),
     "bogonet": BogoNet(),
 }
-"""For pictures of any sides that are 4 to 7 times a power of two, such as 16, 28, 32, 48, 64, 96, 112, 128 and 256."""
+"""For images of any sides that are 4 to 7 times a power of two, such as 16, 28, 32, 48, 64, 96, 112, 128 and 256."""
 
 BEGAN_ROW: dict[str, Mapping[str, Scalar]] = {"began": {"batch_size": 16, "latent_dim": 64}}
 """What BEGAN fixes about batches and latents, where a task of images has its own."""

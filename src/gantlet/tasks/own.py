@@ -3,7 +3,8 @@
 There are no modes to count, so the metrics are two-sample distances to a held-out part.
 """
 
-from gantlet.data.arrays import Images, Points
+from gantlet.data.images import ImageSource
+from gantlet.data.points import Points
 from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
 
@@ -34,7 +35,7 @@ IMAGES = Task(
     name="images",
     summary="images of your own: images:FILE.npy or .npz",
     paper="your own data",
-    source=Images(),
+    source=ImageSource(reader="array", size="native", colour="native", test_size=0),
     networks=SMALL_IMAGES,
     metrics=("two-sample",),
     pictures="images",

@@ -6,7 +6,7 @@ References:
       https://arxiv.org/abs/2302.14320
 """
 
-from gantlet.data.stacked_mnist import StackedMNIST as StackedDigits
+from gantlet.data.stacked_mnist import StackedDigits
 from gantlet.networks.autoencoders import DenseAutoEncoder
 from gantlet.networks.began import BEGAN
 from gantlet.networks.dcgan64 import DCGAN

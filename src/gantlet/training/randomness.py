@@ -9,35 +9,17 @@ Legend: ``S`` members, ``U`` distinct seeds among them, ``n`` steps of a block, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from gantlet.randomness import KEY_VERSION, keyed_generator, seed_of
+
 __all__ = ["KEY_VERSION", "KeyedRandom", "block_length", "keyed_generator", "seed_of"]
 
-KEY_VERSION = 1
-"""Version of the key format; part of every key and of study.json."""
-
 _Kind = Literal["normal", "uniform"]
-
-
-def seed_of(seed: int, index: int, name: str) -> int:
-    """The 63-bit seed of one draw.
-
-    Example:
-        >>> seed_of(1, 0, "latent") == seed_of(1, 0, "latent") != seed_of(1, 1, "latent")
-        True
-    """
-    key = f"gantlet/{KEY_VERSION}/{seed}/{index}/{name}".encode()
-    return int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "little") >> 1
-
-
-def keyed_generator(seed: int, index: int, name: str) -> torch.Generator:
-    """A fresh CPU generator for one draw."""
-    return torch.Generator().manual_seed(seed_of(seed, index, name))
 
 
 def block_length(numbers: int) -> int:

@@ -24,14 +24,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
 from gantlet.data.readers.archive import TarReader, ZipReader
 from gantlet.data.readers.base import Raw, Reader
 from gantlet.data.readers.folder import FolderReader
+from gantlet.data.resize import Resize
 from gantlet.errors import BadData, BadPicture
 
 DECODING = Decoding(most_pixels=2_000_000)
-FRAMING = Framing(16, 16)
+FRAMING = Resize(16, 16)
 SLOWEST = 5.0  # seconds of this process; a case takes a millisecond
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Reader, open_reader
+from gantlet.data.resize import Resize
 from gantlet.errors import BadData, BadPicture
 
 RANDOM = np.random.default_rng(8)
@@ -22,8 +22,8 @@ def folder(tmp_path: Path) -> Path:
     """Two shards to train on, one to test on."""
     labels = {"y_train": np.arange(5) % 2, "y_test": np.arange(3) % 2}
     np.savez(tmp_path / "source.npz", x_train=TRAIN, x_test=TEST, **labels)
-    prepare_images(
-        PrepareRecipe("array", str(tmp_path / "source.npz"), Decoding(), Framing(5, 4), per_shard=3),
+    prepare(
+        PrepareRecipe("array", str(tmp_path / "source.npz"), Decoding(), Resize(5, 4), per_shard=3),
         tmp_path / "prepared",
     )
     return tmp_path / "prepared"
@@ -44,7 +44,7 @@ def test_pictures_come_back_as_they_were_prepared(folder: Path) -> None:
 
 def test_sets_without_labels_or_parts_have_none(tmp_path: Path) -> None:
     np.save(tmp_path / "faces.npy", TRAIN)
-    recipe = PrepareRecipe("array", str(tmp_path / "faces.npy"), Decoding(colour="grey"), Framing(5, 4))
+    recipe = PrepareRecipe("array", str(tmp_path / "faces.npy"), Decoding(colour="grey"), Resize(5, 4))
     prepare_images(recipe, tmp_path / "out")
     reader = open_reader("prepared", str(tmp_path / "out"))
     assert [(entry.name, entry.label, entry.part) for entry in reader.entries][4] == ("all/4", "", "")

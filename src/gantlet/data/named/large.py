@@ -25,7 +25,7 @@ CELEBA = DatasetCard(
     split="by list_eval_partition.txt; its 19,867 validation images are left out",
     height=64,
     width=64,
-    precrop=128,
+    center_crop=128,
     how=(
         "Fetch img_align_celeba.zip and list_eval_partition.txt by hand from the home page (it asks for consent), put "
         "both into one folder, then `gantlet data import celeba FOLDER`."
@@ -51,7 +51,7 @@ LSUN_BEDROOM = DatasetCard(
     split="the validation images are the test set",
     height=64,
     width=64,
-    precrop=128,
+    center_crop=128,
 )
 
 LSUN_CLASSROOM = DatasetCard(

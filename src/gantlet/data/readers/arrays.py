@@ -24,8 +24,9 @@ from gantlet.data.idx_files import bytes_of_rank
 from gantlet.errors import BadData
 
 from .base import Entry, Fault, Part
+from .float_pixels import FloatPixels, float_pixels
 from .layout import check_folder, part_of, read_text, settled
-from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, named_labels
+from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, channels_last, named_labels
 
 __all__ = ["ArrayReader", "IdxReader", "image_keys", "label_key"]
 
@@ -45,6 +46,8 @@ class IdxReader:
         BadData: No such files, files of several sets, or files that are wrong or disagree with each other.
     """
 
+    marks = ("*idx3-ubyte*",)
+
     def __init__(self, path: str) -> None:
         folder, prefix = _folder_and_prefix(Path(path).expanduser())
         files = _idx_files(folder)
@@ -53,14 +56,14 @@ class IdxReader:
             several = ", ".join(sorted(found))
             raise BadData(f"{folder} holds several sets of idx files ({several}); name one, as {folder}/{max(found)}.")
         (name,) = found
-        self._stacks = ArrayStacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
-        self.entries: Sequence[Entry] = self._stacks.entries
+        self.stacks = ArrayStacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
+        self.entries: Sequence[Entry] = self.stacks.entries
         self.faults: Sequence[Fault] = ()
-        self.facts: Mapping[str, Any] = self._stacks.facts("idx files")
+        self.facts: Mapping[str, Any] = {**self.stacks.facts("idx files"), "title": f"idx files in {path}"}
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` of ``entries[place]``."""
-        return self._stacks.read(place)
+        return self.stacks.read(place)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -90,6 +93,10 @@ def _idx_parts(files: Mapping[tuple[str, str, str], Path], name: str, folder: Pa
     parts = [part for part in ("train", "t10k", "test") if (name, part, "images") in files]
     if not parts:
         raise BadData(f"The folder {folder} holds labels of '{name}', but no images: {name}-train-images-idx3-ubyte.")
+    for part in ("train", "t10k", "test"):
+        if (name, part, "labels") in files and part not in parts:
+            wanted = f"{name}-{part}-images-idx3-ubyte".removeprefix("-")
+            raise BadData(f"The folder {folder} holds the labels of '{part}', but not its images, {wanted}.")
     return parts
 
 
@@ -124,9 +131,10 @@ def _characters(mapping: Path) -> list[str]:
 
 
 class ArrayReader:
-    """A ``.npy`` or ``.npz`` file of uint8 images, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``, C = 1, 3 or 4.
+    """A ``.npy`` or ``.npz`` file of images, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``, C = 1, 3 or 4.
 
-    A ``.npy`` file is mapped, not loaded. An ``.npz`` file holds one array, or one called ``x``, ``X``, ``images`` or
+    Pixels are uint8, or floating point in [0, 1] or [-1, 1] (a value below 0 means the latter). A ``.npy`` file of uint8
+    is mapped, not loaded. An ``.npz`` file holds one array, or one called ``x``, ``X``, ``images`` or
     ``data``, or one for each part, called ``x_train`` or ``train_images``, and so on.
     Part: from the array's or the file's name (``x_train``, ``faces-test.npy``); validation is the test part where there
     is no other, else it is left out. Label: the number in the array ``y``,
@@ -143,22 +151,24 @@ class ArrayReader:
         make = makers.get(file.suffix.lower())
         if make is None:
             raise BadData(f"{file} has the ending '{file.suffix}'; expected .npy or .npz.")
-        self._stacks = ArrayStacks(make(file))
-        self.entries: Sequence[Entry] = self._stacks.entries
+        self.stacks = ArrayStacks(make(file))
+        self.entries: Sequence[Entry] = self.stacks.entries
         self.faults: Sequence[Fault] = ()
-        self.facts: Mapping[str, Any] = self._stacks.facts(f"{file.suffix.lower()} file")
+        scale = _scale(self.stacks.stacks[0])
+        facts = self.stacks.facts(f"{file.suffix.lower()} file")
+        self.facts: Mapping[str, Any] = {**facts, "title": f"images in {file}", "scaled_from": scale}
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``."""
-        return self._stacks.read(place)
+        return self.stacks.read(place)
 
     def close(self) -> None:
         """Let go of the mapped file."""
-        self._stacks = ArrayStacks([])
+        self.stacks = ArrayStacks([])
 
 
 def _npy_stacks(file: Path) -> list[ArrayStack]:
-    return [ArrayStack("", as_pixels(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
+    return [ArrayStack("", _images(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
 
 
 def _npz_stacks(file: Path) -> list[ArrayStack]:
@@ -170,13 +180,35 @@ def _npz_stacks(file: Path) -> list[ArrayStack]:
 
 def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> ArrayStack:
     source = f"{arrays.path}: the array '{key}'"
-    pixels = as_pixels(arrays[key], source)
+    pixels = _images(arrays[key], source)
     beside = label_key(arrays.keys, key)
     labels: Labels | None = None
     if beside is not None:
         where = f"{arrays.path}: the array '{beside}'"
         labels = named_labels(arrays[beside], (), count=len(pixels), source=where)
     return ArrayStack(name, pixels, labels, part)
+
+
+def _images(values: NDArray[Any], source: str) -> NDArray[np.uint8] | FloatPixels:
+    """An array as images ``[N, H, W]`` or ``[N, H, W, C]``, with a hint for what else it may be."""
+    shape = list(values.shape)
+    hint = {2: " For points use the task 'points'."}.get(values.ndim, "")
+    if values.ndim == 3 and shape[2] <= 4 and min(shape[:2]) >= 8:
+        hint = " One image alone is not a data set."
+    if hint or values.ndim not in (3, 4):
+        raise BadData(
+            f"{source} has the shape {shape}; images are [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1, 3 or 4.{hint}"
+        )
+    if values.dtype.kind == "f":
+        return float_pixels(channels_last(values, source), source)
+    pixels = as_pixels(values, source)
+    if all(image.max() <= 1 for image in pixels):
+        raise BadData(f"{source} has 8-bit pixels up to {pixels.max()}, not 255; save 0 and 1 as floating point.")
+    return pixels
+
+
+def _scale(stack: ArrayStack) -> str:
+    return f"floating point, {stack.pixels.scale}" if isinstance(stack.pixels, FloatPixels) else "8-bit, 0..255"
 
 
 _IMAGES, _LABELS = ("x", "images", "image", "data"), ("y", "labels", "label", "targets")

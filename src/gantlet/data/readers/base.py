@@ -1,7 +1,7 @@
 """What a reader is: a container of images that lists them without decoding any, and hands out one at a time.
 
 Readers say where images are stored; :mod:`gantlet.data.decode` turns what they hand out into pixels, and
-:mod:`gantlet.data.framing` gives those one size. A reader is made from a path alone, so that every worker process
+:mod:`gantlet.data.resize` gives those one size. A reader is made from a path alone, so that every worker process
 can open its own.
 
 Legend: ``H`` x ``W`` pixels, ``C`` channels.

@@ -75,14 +75,14 @@ class CifarReader:
             layout = "pickle"
         else:
             stacks, layout = _published(_files(place), str(place))
-        self._stacks = ArrayStacks(stacks)
-        self.entries: Sequence[Entry] = self._stacks.entries
+        self.stacks = ArrayStacks(stacks)
+        self.entries: Sequence[Entry] = self.stacks.entries
         self.faults: Sequence[Fault] = ()
-        self.facts: Mapping[str, Any] = self._stacks.facts(layout)
+        self.facts: Mapping[str, Any] = self.stacks.facts(layout)
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[32, 32, 3]`` of ``entries[place]``."""
-        return self._stacks.read(place)
+        return self.stacks.read(place)
 
     def close(self) -> None:
         """Nothing is held open."""

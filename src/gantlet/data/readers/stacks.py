@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData
 
 from .base import Entry, Part
+from .float_pixels import FloatPixels
 from .layout import LazyEntries
 
-__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "named_labels"]
+__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "channels_last", "named_labels"]
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ class ArrayStack:
 
     Attributes:
         name: Precedes the number in each image's name, as ``name/17``; empty for the number alone.
-        pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8; any strides.
+        pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8 with any strides, or floating point.
         labels: One for each, or None.
         part: To which all of them belong.
     """
 
     name: str
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | FloatPixels
     labels: Labels | None = None
     part: Part = ""
 
@@ -83,7 +84,7 @@ class ArrayStacks:
     """Several stacks, one behind the other, as a reader's entries and pixels."""
 
     def __init__(self, stacks: Sequence[ArrayStack]) -> None:
-        self._stacks = list(stacks)
+        self.stacks = tuple(stacks)
         self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
         self.entries = LazyEntries(int(self._starts[-1]), self._entry)
 
@@ -95,10 +96,10 @@ class ArrayStacks:
     def facts(self, layout: str) -> Mapping[str, Any]:
         """Layout and counts, for the report."""
         parts: Counter[str] = Counter()
-        for stack in self._stacks:
+        for stack in self.stacks:
             parts[stack.part] += len(stack.pixels)
         del parts[""]
-        sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self._stacks})
+        sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self.stacks})
         return {
             "format": layout,
             "pictures": len(self.entries),
@@ -112,7 +113,7 @@ class ArrayStacks:
 
     def _find(self, place: int) -> tuple[ArrayStack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
-        return self._stacks[index], place - int(self._starts[index])
+        return self.stacks[index], place - int(self._starts[index])
 
 
 def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
@@ -123,17 +124,25 @@ def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
     Raises:
         BadData: Another type or shape, or one that can be read in two ways.
     """
-    shape = list(values.shape)
     if values.dtype != np.uint8:
         raise BadData(f"{source} holds {values.dtype}; images are uint8, 0 to 255. Scale, round and save them so.")
-    pixels = cast("NDArray[np.uint8]", values)
-    if pixels.ndim == 3 and 0 not in shape:
-        return pixels
-    first, last = (pixels.ndim == 4 and shape[axis] in (1, 3, 4) for axis in (1, 3))
+    return cast("NDArray[np.uint8]", channels_last(values, source))
+
+
+def channels_last(values: NDArray[Any], source: str) -> NDArray[Any]:
+    """``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]`` as ``[N, H, W]`` or ``[N, H, W, C]``, without a copy.
+
+    Raises:
+        BadData: Another shape, or one that can be read in two ways.
+    """
+    shape = list(values.shape)
+    if values.ndim == 3 and 0 not in shape:
+        return values
+    first, last = (values.ndim == 4 and shape[axis] in (1, 3, 4) for axis in (1, 3))
     if first and last:
         raise BadData(f"{source} has the shape {shape}, with channels first or last; pad the images.")
     if not (first or last) or 0 in shape:
         raise BadData(
             f"{source} has the shape {shape}; expected [N, H, W], [N, C, H, W] or [N, H, W, C] with C = 1, 3 or 4."
         )
-    return np.moveaxis(pixels, 1, 3) if first else pixels
+    return np.moveaxis(values, 1, 3) if first else values

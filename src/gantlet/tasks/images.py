@@ -1,6 +1,6 @@
-"""Real pictures: the data sets of the field by name, and any pictures of one's own by where they lie.
+"""Real images: the data sets of the field by name, and any images of one's own by where they lie.
 
-Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of pictures
+Networks stand at widths that a laptop trains; the presets have those of the papers and of earlier code. A fifth of images
 without a test part is held out. There is no classifier for most of these sets, so the metrics are two-sample distances on thumbnails.
 
 References:
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gantlet.data.pictures import Pictures
+from gantlet.data.images import ImageSource
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
@@ -83,8 +83,8 @@ _STACKELBERG: dict[str, Scalar] = {
 """Ten generators of two convolutions against one discriminator, with the learning rates of the published command line."""
 
 
-def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any) -> Task:
-    """A task of pictures, its defaults overlaid with what is given."""
+def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: Any) -> Task:
+    """A task of images, its defaults overlaid with what is given."""
     defaults: dict[str, Scalar] = {"batch_size": 64, "steps": 5000, "latent_dim": 100}
     return Task(
         name=name,
@@ -104,9 +104,9 @@ def _task(name: str, summary: str, paper: str, *, source: Pictures, **more: Any)
 
 CIFAR10 = _task(
     "cifar10",
-    "60,000 colour pictures of ten kinds of things at 32×32",
+    "60,000 colour images of ten kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
-    source=Pictures(size="32", card="cifar10"),
+    source=ImageSource.of("cifar10"),
     presets={
         "stackelberg": _STACKELBERG,
         "stackelberg-deep": {**_STACKELBERG, "g_layers": 3},
@@ -119,17 +119,17 @@ CIFAR10 = _task(
 
 CIFAR100 = _task(
     "cifar100",
-    "60,000 colour pictures of a hundred kinds of things at 32×32",
+    "60,000 colour images of a hundred kinds of things at 32×32",
     "Krizhevsky, Learning multiple layers of features from tiny images (2009)",
-    source=Pictures(size="32", card="cifar100"),
+    source=ImageSource.of("cifar100"),
     presets={"stackelberg": _STACKELBERG, "alpha": _ALPHA},
 )
 
 TINY_IMAGENET32 = _task(
     "tiny-imagenet32",
-    "110,000 pictures of two hundred kinds of things, brought to 32×32",
+    "110,000 images of two hundred kinds of things, brought to 32×32",
     "Zhang et al., Stackelberg GAN (2018), at the size of Chrabaszcz et al. (2017)",
-    source=Pictures(size="32", card="tiny-imagenet"),
+    source=ImageSource.of("tiny-imagenet"),
     presets={"stackelberg": _STACKELBERG},
 )
 
@@ -137,15 +137,15 @@ CELEBA64 = _task(
     "celeba64",
     "202,599 faces, the middle 128 pixels brought to 64×64",
     "Liu et al., Deep learning face attributes in the wild (2015)",
-    source=Pictures(size="64", precrop=128, card="celeba"),
-    presets={"tensorflow": _TENSORFLOW, "alpha": {**_ALPHA, "precrop": 0}},
+    source=ImageSource.of("celeba"),
+    presets={"tensorflow": _TENSORFLOW, "alpha": {**_ALPHA, "center_crop": 0}},
 )
 
 LSUN_BEDROOM64 = _task(
     "lsun-bedroom64",
     "3,033,042 bedrooms, the middle 128 pixels brought to 64×64",
     "Yu et al., LSUN (2015)",
-    source=Pictures(size="64", precrop=128, card="lsun-bedroom"),
+    source=ImageSource.of("lsun-bedroom"),
     presets={"tensorflow": _TENSORFLOW},
 )
 
@@ -153,7 +153,7 @@ LSUN_CLASSROOM112 = _task(
     "lsun-classroom112",
     "168,103 classrooms, their middle brought to 112×112",
     "Yu et al., LSUN (2015)",
-    source=Pictures(size="112", card="lsun-classroom"),
+    source=ImageSource.of("lsun-classroom"),
     defaults={"batch_size": 64},
     presets={"alpha": {**_ALPHA, "batch_size": 64}},
 )
@@ -162,36 +162,42 @@ EMOJI64 = _task(
     "emoji64",
     "3,786 emoji over white at 64×64",
     "Google's Noto emoji",
-    source=Pictures(size="64", card="emoji"),
+    source=ImageSource.of("emoji"),
 )
 
 FOLDER = _task(
     "folder",
-    "pictures of your own in a folder, classes from its folders: folder:PATH",
+    "images of your own in a folder, classes from its folders: folder:PATH",
     "your own data",
-    source=Pictures(reader="folder"),
+    source=ImageSource(reader="folder"),
 )
 
 ZIP = _task(
-    "zip", "the same inside a zip file, which is not unpacked: zip:FILE", "your own data", source=Pictures(reader="zip")
+    "zip",
+    "the same inside a zip file, which is not unpacked: zip:FILE",
+    "your own data",
+    source=ImageSource(reader="zip"),
 )
 
 TAR = _task(
-    "tar", "the same inside a tar file, plain or compressed: tar:FILE", "your own data", source=Pictures(reader="tar")
+    "tar",
+    "the same inside a tar file, plain or compressed: tar:FILE",
+    "your own data",
+    source=ImageSource(reader="tar"),
 )
 
 SHARDS = _task(
     "shards",
-    "WebDataset shards of pictures, or a prepared folder: shards:GLOB",
+    "WebDataset shards of images, or a prepared folder: shards:GLOB",
     "your own data",
-    source=Pictures(reader="shards"),
+    source=ImageSource(reader="shards"),
 )
 
 HF = _task(
     "hf",
     "Parquet files, or a folder of the package datasets: hf:PATH",
     "your own data",
-    source=Pictures(reader="hf"),
+    source=ImageSource(reader="hf"),
 )
 
-HDF5 = _task("hdf5", "pictures in an HDF5 file: hdf5:FILE", "your own data", source=Pictures(reader="hdf5"))
+HDF5 = _task("hdf5", "images in an HDF5 file: hdf5:FILE", "your own data", source=ImageSource(reader="hdf5"))

@@ -1,17 +1,17 @@
-"""From pictures of any size to pictures of one size: crop, pad or stretch, then resample.
+"""From images of any size to images of one size: crop, pad or stretch, then resample.
 
-Let the picture be ``H`` x ``W`` and the target ``h`` x ``w``.
+Let the image be ``H`` x ``W`` and the target ``h`` x ``w``.
 
-- ``precrop=N`` first keeps the N x N pixels in the middle.
-- ``crop`` keeps the largest part in the middle that has the target's shape: of a picture that is too wide
+- ``center_crop=N`` first keeps the N x N pixels in the middle.
+- ``crop`` keeps the largest part in the middle that has the target's shape: of an image that is too wide
   floor(H w / h) columns, of one that is too high floor(W h / w) rows.
-- ``pad`` scales the whole picture by min(h / H, w / W), sides rounded, and fills the rest with the background.
+- ``pad`` scales the whole image by min(h / H, w / W), sides rounded, and fills the rest with the background.
 - ``stretch`` scales height and width apart.
 
 What is left over in the middle of an odd remainder: the offset is floor(remainder / 2), so the right or lower margin is
-the larger one, for crops as for pads. A picture that has its size already comes out byte for byte.
+the larger one, for crops as for pads. A image that has its size already comes out byte for byte.
 
-``antialias`` is Pillow's Lanczos filter (three lobes), whose support grows with the factor by which a picture shrinks, so
+``antialias`` is Pillow's Lanczos filter (three lobes), whose support grows with the factor by which an image shrinks, so
 that every source pixel counts; it is what the data-set tools of StyleGAN and EDM use. ``nearest2`` takes every second
 pixel, ``x[::2, ::2]``: what the bilinear resizing of TensorFlow 1 comes to at exactly half the size.
 
@@ -32,30 +32,30 @@ from PIL import Image
 
 from gantlet.errors import BadPicture, BadValue
 
-__all__ = ["Framing"]
+__all__ = ["Resize"]
 
 _Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Framing:
+class Resize:
     """How pixels are brought to one size.
 
     Attributes:
         height: Pixels of the result, from top to bottom.
         width: Pixels of the result, from left to right.
-        fit: What gives way when the shapes differ: the margins (``crop``), the rest (``pad``) or the proportions (``stretch``).
-        precrop: Side of the square that is cut out of the middle first; 0 for none.
+        mode: What gives way when the shapes differ: the margins (``crop``), the rest (``pad``) or the proportions (``stretch``).
+        center_crop: Side of the square that is cut out of the middle first; 0 for none.
         resample: ``antialias``, or ``nearest2``, which halves and does nothing else.
-        enlarge: Whether a picture that is too small is enlarged; otherwise it is a bad one.
-        background: What ``pad`` fills with: red, green and blue, each 0 to 255; its luma for grey pictures.
+        enlarge: Whether an image that is too small is enlarged; otherwise it is a bad one.
+        background: What ``pad`` fills with: red, green and blue, each 0 to 255; its luma for grey images.
 
     Example:
         >>> wide = np.arange(8, dtype=np.uint8).reshape(2, 4, 1)
-        >>> Framing(2, 2)(wide)
+        >>> Resize(2, 2)(wide)
         array([[[1, 2],
                 [5, 6]]], dtype=uint8)
-        >>> Framing(1, 2, resample="nearest2")(wide)
+        >>> Resize(1, 2, resample="nearest2")(wide)
         array([[[0, 2]]], dtype=uint8)
 
     Raises:
@@ -64,8 +64,8 @@ class Framing:
 
     height: int
     width: int
-    fit: Literal["crop", "pad", "stretch"] = "crop"
-    precrop: int = 0
+    mode: Literal["crop", "pad", "stretch"] = "crop"
+    center_crop: int = 0
     resample: Literal["antialias", "nearest2"] = "antialias"
     enlarge: bool = True
     background: tuple[int, int, int] = (255, 255, 255)
@@ -73,62 +73,62 @@ class Framing:
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
             raise BadValue(f"height and width are at least 1, not {self.height} and {self.width}.")
-        if self.fit not in ("crop", "pad", "stretch"):
-            raise BadValue(f"fit is 'crop', 'pad' or 'stretch', not '{self.fit}'.")
-        if self.precrop < 0:
-            raise BadValue(f"precrop is the side of a square in pixels, or 0 for none, not {self.precrop}.")
+        if self.mode not in ("crop", "pad", "stretch"):
+            raise BadValue(f"resize is 'crop', 'pad' or 'stretch', not '{self.mode}'.")
+        if self.center_crop < 0:
+            raise BadValue(f"center_crop is the side of a square in pixels, or 0 for none, not {self.center_crop}.")
         if self.resample not in ("antialias", "nearest2"):
             raise BadValue(f"resample is 'antialias' or 'nearest2', not '{self.resample}'.")
         if len(self.background) != 3 or not all(0 <= part <= 255 for part in self.background):
             raise BadValue(f"background is three numbers from 0 to 255 (red, green, blue), not {self.background}.")
 
     def __call__(self, pixels: _Pixels) -> _Pixels:
-        """One picture in the wanted size: ``[H, W, C]`` uint8 -> ``[C, height, width]`` uint8, in memory of its own.
+        """One image in the wanted size: ``[H, W, C]`` uint8 -> ``[C, height, width]`` uint8, in memory of its own.
 
         Raises:
-            BadPicture: It is smaller than the precrop on either side, would have to be enlarged but must not be, or is not
+            BadPicture: It is smaller than the centre crop on either side, would have to be enlarged but must not be, or is not
                 twice the size that ``nearest2`` halves to; the message is the reason.
         """
-        framed = self._framed(self._precropped(pixels))
-        return np.array(framed.transpose(2, 0, 1), order="C")
+        resized = self._fitted(self._center_cropped(pixels))
+        return np.array(resized.transpose(2, 0, 1), order="C")
 
-    def _precropped(self, pixels: _Pixels) -> _Pixels:
+    def _center_cropped(self, pixels: _Pixels) -> _Pixels:
         height, width, _ = pixels.shape
-        side = self.precrop
+        side = self.center_crop
         if not side:
             return pixels
         if height < side or width < side:
             raise BadPicture(f"it is {_size(height, width)}, smaller than the crop of {_size(side, side)}")
         return _middle(pixels, side, side)
 
-    def _framed(self, pixels: _Pixels) -> _Pixels:
+    def _fitted(self, pixels: _Pixels) -> _Pixels:
         height, width, _ = pixels.shape
         if (height, width) == (self.height, self.width):
             return pixels
-        if self.fit == "crop":
-            # Whole numbers only: the part is never larger than the picture, and at least a pixel.
+        if self.mode == "crop":
+            # Whole numbers only: the part is never larger than the image, and at least a pixel.
             part = _middle(
                 pixels,
                 min(height, max(1, width * self.height // self.width)),
                 min(width, max(1, height * self.width // self.height)),
             )
-            return self._resized(part, self.height, self.width)
-        if self.fit == "stretch":
-            return self._resized(pixels, self.height, self.width)
+            return self._resampled(part, self.height, self.width)
+        if self.mode == "stretch":
+            return self._resampled(pixels, self.height, self.width)
         scale = min(self.height / height, self.width / width)
-        inner = self._resized(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
+        inner = self._resampled(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
         return self._padded(inner)
 
     def _padded(self, inner: _Pixels) -> _Pixels:
         height, width, channels = inner.shape
         colour = self.background if channels == 3 else (_luma(*self.background),)
-        framed = np.empty((self.height, self.width, channels), dtype=np.uint8)
-        framed[...] = colour
+        resized = np.empty((self.height, self.width, channels), dtype=np.uint8)
+        resized[...] = colour
         top, left = (self.height - height) // 2, (self.width - width) // 2
-        framed[top : top + height, left : left + width] = inner
-        return framed
+        resized[top : top + height, left : left + width] = inner
+        return resized
 
-    def _resized(self, pixels: _Pixels, height: int, width: int) -> _Pixels:
+    def _resampled(self, pixels: _Pixels, height: int, width: int) -> _Pixels:
         came_height, came_width, channels = pixels.shape
         if (came_height, came_width) == (height, width):
             return pixels

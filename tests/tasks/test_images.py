@@ -19,8 +19,7 @@ from PIL import Image
 import terminal
 from gantlet import catalogue
 from gantlet.data.dataset_card import card
-from gantlet.data.pictures import Pictures
-from gantlet.studies.executors.base import Callbacks
+from gantlet.data.images import ImageSource
 from gantlet.studies.store import Store
 from gantlet.studies.study import Options, prepare, resume, start
 from gantlet.tasks.base import Task
@@ -30,7 +29,7 @@ COUNT = 50
 TASKS: dict[str, Task] = {
     name: task
     for name in catalogue.names("task")
-    if isinstance((task := catalogue.find("task", name)).source, Pictures)
+    if isinstance((task := catalogue.find("task", name)).source, ImageSource)
 }
 
 
@@ -138,13 +137,13 @@ def study(task: str, *words: str, out: Path, watch: Callbacks | None = None) -> 
     return Store(start(prepare(asked, Options(out=out, workers=1)), watch or Callbacks()).folder)
 
 
-@pytest.mark.parametrize("memory", ["resident", "streamed"])
+@pytest.mark.parametrize("memory", ["true", "false"])
 @pytest.mark.parametrize("steps", [1, 4])
 def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
     memory: str, steps: int, tmp_path: Path
 ) -> None:
     """40 training pictures in batches of 12: epochs of three steps, stopped after the first or fourth."""
-    task, words = write_folder(tmp_path), (f"memory={memory}", "flips=true")
+    task, words = write_folder(tmp_path), (f"in_memory={memory}", "flips=true")
     whole = study(task, *words, out=tmp_path / "whole")
     asked = 0
 
@@ -161,7 +160,7 @@ def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
 
 def test_streamed_and_resident_runs_end_with_the_same_bits(tmp_path: Path) -> None:
     task = write_folder(tmp_path)
-    one, other = (study(task, f"memory={memory}", out=tmp_path / memory) for memory in ("resident", "streamed"))
+    one, other = (study(task, f"in_memory={memory}", out=tmp_path / memory) for memory in ("true", "false"))
     tensors, others = terminal.checkpoint_of(one, "0000")[0], terminal.checkpoint_of(other, "0000")[0]
     assert list(tensors) == list(others)
     assert all(value.equal(others[name]) for name, value in tensors.items())
@@ -173,7 +172,7 @@ def test_streamed_and_resident_runs_end_with_the_same_bits(tmp_path: Path) -> No
         (("folder:nothing", "vanilla"), "There is no folder"),
         (("folder:empty", "vanilla"), "no images"),
         (("folder:pictures", "vanilla", "size=30"), "30"),
-        (("folder:pictures", "vanilla", "precrop=64"), "smaller than the crop of 64 × 64 pixels"),
+        (("folder:pictures", "vanilla", "center_crop=64"), "smaller than the crop of 64 × 64 pixels"),
         (("zip:cut.zip", "vanilla"), "cut.zip"),
         (("cifar10", "vanilla"), "gantlet data download cifar10"),
         (("folder", "vanilla"), "give data_path="),
@@ -197,11 +196,15 @@ def test_what_is_wrong_is_said_in_one_sentence_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if getattr(task.source, "card", "")])
-def test_a_named_task_frames_as_its_card_does(name: str) -> None:
+def test_a_named_task_resizes_as_its_card_says(name: str) -> None:
     """So that ``gantlet data prepare NAME`` makes what the task trains on."""
     source = TASKS[name].source
+    assert isinstance(source, ImageSource)
     known = card(source.card)
-    assert (source.size, source.precrop, source.colour) == (str(known.height), known.precrop, known.colour)
+    if source.size == "native":  # in the size of its files, which is the card's
+        assert (TASKS[name].shape, known.size) == ((1, known.height, known.width), "28×28 grey")
+        source = ImageSource.of(source.card)
+    assert (source.size, source.center_crop, source.colour) == (str(known.height), known.center_crop, known.colour)
     assert known.height == known.width
 
 

@@ -14,16 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from gantlet.data import pictures
+from gantlet.data import prepared_cache
 from gantlet.data.base import Dataset, Source
-from gantlet.data.pictures import Pictures
-from gantlet.data.prepare import PrepareRecipe
+from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.training.batch_loader import BatchLoader
-from gantlet.training.randomness import KeyedRandom
-from image_fixtures import FixtureReader, picture
+from gantlet.settings import settings_of
+from image_fixtures import ShelfReader, picture
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +33,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "gantlet" / "pictures"
 
 
-def source(path: str = "40,classes=3", **more: Any) -> Pictures:
-    return Pictures(data_path=path, reader="image_fixtures:FixtureReader", **{"size": "6x8", **more})
+def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
+    return ImageSource(data_path=path, reader="image_fixtures:ShelfReader", **{"size": "6x8", **more})
 
 
 def which(pixels: torch.Tensor) -> list[int]:
-    """The places of the shelf from which 8-bit pictures ``[n, 3, 6, 8]`` came."""
+    """The places of the image_fixtures from which 8-bit pictures ``[n, 3, 6, 8]`` came."""
     known = {picture(place).transpose(2, 0, 1).tobytes(): place for place in range(200)}
     return [known[one.numpy().tobytes()] for one in pixels]
 
@@ -60,6 +58,7 @@ def test_pictures_are_split_and_keep_their_classes() -> None:
     assert data.train_labels.tolist() == [place % 3 for place in train]
     assert data.test_labels.tolist() == [place % 3 for place in test]
     assert which(source(data_seed=2).load().train) != train
+    assert data.classes == data.specification.classes == ("class0", "class1", "class2")
     assert json.loads(json.dumps(dict(data.facts)))["class_names"] == ["class0", "class1", "class2"]
 
 
@@ -76,16 +75,16 @@ def test_smaller_pools_are_drawn_from_the_whole_and_not_from_its_start() -> None
     assert (len(train), len(data.test)) == (40, 10)
     assert train == sorted(train)
     assert train[-1] > 100
-    with pytest.raises(BadData, match="train_size=33 pictures were asked for, and there are 32"):
+    with pytest.raises(BadData, match="train_size=33 images were asked for, and there are 32"):
         source(train_size=33).load()
 
 
 def test_a_source_is_prepared_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "40,classes=3").write_text("one")
     source().load()
-    assert len(FixtureReader.reads) == 40
-    source(data_seed=5, memory="streamed", train_size=20).load()
-    assert len(FixtureReader.reads) == 40, "the split and the memory are no part of what is prepared"
+    assert len(ShelfReader.reads) == 40
+    source(data_seed=5, in_memory="false", train_size=20).load()
+    assert len(ShelfReader.reads) == 40, "the split and the memory are no part of what is prepared"
     source(size="6").load()
     assert len(FixtureReader.reads) == 80
     (tmp_path / "40,classes=3").write_text("another")
@@ -107,8 +106,8 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")
-    FixtureReader.reads.clear()
-    data = Pictures(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
+    ShelfReader.reads.clear()
+    data = ImageSource(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
     assert data.shape == (3, 6, 8)
     assert not FixtureReader.reads
     assert data.train.equal(source().load().train)
@@ -116,7 +115,7 @@ def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> Non
 
 @pytest.mark.parametrize("flips", [False, True])
 def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
-    resident, streamed = source(flips=flips).load(), source(memory="streamed", flips=flips).load()
+    resident, streamed = source(flips=flips).load(), source(in_memory="false", flips=flips).load()
     assert resident.streamed is None
     assert isinstance(streamed.streamed, Stream)
     assert resident.size == streamed.size == 32
@@ -131,18 +130,32 @@ def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
 
 
 def test_a_large_pool_is_streamed_and_keeps_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.data.pictures._IN_MEMORY", 31 * 144)
-    monkeypatch.setattr("gantlet.data.pictures._SAMPLE", 5)
+    monkeypatch.setattr("gantlet.data.images._IN_MEMORY", 31 * 144)
+    monkeypatch.setattr("gantlet.data.images._SAMPLE", 5)
     data = source().load()
     assert isinstance(data.streamed, Stream)
     assert (len(data.train), data.size) == (5, 32)
-    assert source(memory="resident").load().streamed is None
+    assert source(in_memory="true").load().streamed is None
+
+
+@pytest.mark.parametrize(("given", "value"), [(True, "true"), (False, "false"), ("auto", "auto")])
+def test_in_memory_is_given_as_a_word_or_a_truth_value(given: object, value: str) -> None:
+    assert settings_of(ImageSource)["in_memory"].parse(given) == value
+    with pytest.raises(BadValue, match="in_memory=maybe is not one of auto, true, false"):
+        settings_of(ImageSource)["in_memory"].parse("maybe")
+
+
+def test_a_named_set_is_resized_as_its_card_says() -> None:
+    faces = ImageSource.of("celeba")
+    assert (faces.size, faces.center_crop, faces.colour, faces.card) == ("64", 128, "rgb", "celeba")
+    assert ImageSource.of("mnist").colour == "grey"
+    assert ImageSource.of("lsun-classroom", size="64").size == "64"
 
 
 def test_unreadable_pictures_are_counted_in_the_facts() -> None:
     with pytest.raises(BadData, match="raise max_corrupt"):
         source("40,bad=7").load()
-    data = source("40,bad=7", max_bad=0.05).load()
+    data = source("40,bad=7", max_corrupt=0.05).load()
     assert data.facts["bad"] == 1
     assert data.size + len(data.test) == 39
 
@@ -153,7 +166,7 @@ def test_unreadable_pictures_are_counted_in_the_facts() -> None:
         ({"size": "big"}, "size=big is not understood: give one side in pixels, or HEIGHTxWIDTH"),
         ({"size": "2"}, "sides of 4 to 1024"),
         ({"size": "64x4096"}, "sides of 4 to 1024"),
-        ({"background": "whitish"}, "background=whitish is no colour"),
+        ({"background": "whitish"}, "background=whitish is not a colour"),
     ],
 )
 def test_what_cannot_be_understood_is_said(more: dict[str, Any], words: str) -> None:
@@ -164,7 +177,7 @@ def test_what_cannot_be_understood_is_said(more: dict[str, Any], words: str) -> 
 def test_grey_and_coloured_grounds_reach_the_pixels() -> None:
     data = source(colour="grey").load()
     assert data.shape == (1, 6, 8)
-    wide = source(size="16x8", fit="pad", background="#102030").load()
+    wide = source(size="16x8", resize="pad", background="#102030").load()
     corner = wide.train[:, :, 0, 0]
     assert corner.equal(torch.tensor([16, 32, 48], dtype=torch.uint8).expand(32, 3))
 
@@ -188,8 +201,8 @@ def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> N
 
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from gantlet.data.pictures import Pictures; from image_fixtures import FixtureReader;"
-        "n = len(Pictures(data_path='3000', reader='image_fixtures:FixtureReader', size='6x8').prepared()); print(n, len(FixtureReader.reads))"
+        "from gantlet.data.images import ImageSource; from image_fixtures import ShelfReader;"
+        "n = len(ImageSource(data_path='3000', reader='image_fixtures:ShelfReader', size='6x8').prepared()); print(n, len(ShelfReader.reads))"
     )
     tests = str(Path(__file__).parent.parent)
     workers = [
@@ -211,7 +224,7 @@ def zip_of_pngs(path: Path) -> Path:
 
 def test_a_named_set_may_lie_there_as_plain_pictures(tmp_path: Path) -> None:
     zip_of_pngs(tmp_path / "mine.zip")
-    data = Pictures(card="cifar10", data_path=str(tmp_path / "mine.zip"), size="6x8").load()
+    data = ImageSource(card="cifar10", data_path=str(tmp_path / "mine.zip"), size="6x8").load()
     assert which(data.train) == [1, 3, 5, 0, 2, 4]
     assert data.facts["class_names"] == ["cat", "dog"]
     assert data.facts["source"].startswith("cifar10: ")
@@ -220,25 +233,19 @@ def test_a_named_set_may_lie_there_as_plain_pictures(tmp_path: Path) -> None:
 def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
     with pytest.raises(BadData, match="`gantlet data download cifar10`"):
-        Pictures(card="cifar10").load()
+        ImageSource(card="cifar10").load()
 
 
 def test_an_address_is_no_place_of_pictures() -> None:
     with pytest.raises(BadData, match=r"is an address; .*`gantlet data download --urls"):
-        Pictures(reader="shards", data_path="https://example.org/a.tar").load()
+        ImageSource(reader="shards", data_path="https://example.org/a.tar").load()
 
 
 def keys(reader: str, path: str, cache: Path) -> int:
     """How many sets the cache was asked for, this one included."""
-
-    def note(recipe: PrepareRecipe, folder: Path, **_: object) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        raise BadData("enough is known")
-
-    with pytest.MonkeyPatch.context() as patch, suppress(BadData):
-        patch.setattr(pictures, "prepare_images", note)
-        Pictures(reader=reader, data_path=path, size="8", max_bad=1).load()
-    return len(list(cache.iterdir()))
+    with suppress(BadData):
+        ImageSource(reader=reader, data_path=path, size="8", max_corrupt=1).load()
+    return len(list(cache.glob("*.lock")))
 
 
 def touched(path: Path) -> None:
@@ -282,26 +289,26 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
     for place in range(12):
         Image.fromarray(picture(place)).save(faces / f"{place}.png")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("".join(f"{place}.png 0\n" for place in range(9)))
-    with pytest.raises(BadData, match="disagree: of 12 images 3 are not listed"):
-        Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
+    with pytest.raises(BadData, match="disagree: of 12 pictures 3 are not listed"):
+        ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()
     with pytest.raises(BadData, match="There is no list_eval_partition"):
-        Pictures(card="celeba", data_path=str(tmp_path / "empty"), size="6x8").load()
+        ImageSource(card="celeba", data_path=str(tmp_path / "empty"), size="6x8").load()
     (tmp_path / "celeba" / "list_eval_partition.txt").unlink()
-    assert Pictures(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load().size == 10
+    assert ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load().size == 10
 
 
 def test_long_preparing_is_told_to_the_log_now_and_then(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seconds = iter([0.0, 1.0, 3.0, 3.0, 9.0, 13.5, 13.5])  # at the start; at each notice, twice where it speaks
-    monkeypatch.setattr("gantlet.data.pictures.time.monotonic", lambda: next(seconds))
-    tell = pictures._Teller("holiday")  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr("gantlet.data.prepared_cache.time.monotonic", lambda: next(seconds))
+    tell = prepared_cache._Teller("holiday")  # pyright: ignore[reportPrivateUsage]
     with caplog.at_level("INFO", logger="gantlet"):
         for done in (256, 5120, 20000, 40000):
             tell(done, 60000)
     assert [record.getMessage() for record in caplog.records] == [
-        "preparing the pictures of holiday, once: 5,120 of 60,000",
-        "preparing the pictures of holiday, once: 40,000 of 60,000",
+        "preparing the images of holiday, once: 5,120 of 60,000",
+        "preparing the images of holiday, once: 40,000 of 60,000",
     ]

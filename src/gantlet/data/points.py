@@ -1,0 +1,73 @@
+"""The user's own points, of any dimension, from arrays or tables.
+
+Legend: ``N`` samples, ``d`` dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gantlet.errors import BadData
+from gantlet.settings import setting
+
+from .array_files import as_float32, read_array
+from .base import Dataset
+from .csv_files import NumberTable, read_csv
+from .files import named_path
+from .pool import split, with_facts
+
+__all__ = ["Points"]
+
+_TABLES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class Points:
+    """Points ``[N, d]`` of the user's own, from a .npy, .npz, .csv or .tsv file; ``[N]`` is read as ``[N, 1]``."""
+
+    data_path: str = setting("", "the file: .npy, .npz, .csv or .tsv, one row per point")
+    test_share: float = setting(0.2, "share of the points that is held out", above=0, below=1)
+    data_seed: int = setting(1, "seed of the split; the same for every member", low=0)
+    standardise: bool = setting(False, "shift and scale each column to mean 0 and variance 1")
+
+    def load(self) -> Dataset:
+        """Read and split the file.
+
+        Raises:
+            BadData: No file was given, it is missing or wrong, it holds no points, or too few of them.
+        """
+        path = named_path(self.data_path, data="points", wanted="FILE (.npy, .npz, .csv or .tsv)")
+        table = read_csv(path) if path.suffix.lower() in _TABLES else NumberTable(read_array(path))
+        values = table.values
+        if values.ndim > 2:
+            raise BadData(
+                f"{path} has the shape {list(values.shape)}, but points are [N, d]; "
+                "for images use the task named 'images' instead of 'points'."
+            )
+        points = torch.from_numpy(as_float32(values.reshape(len(values), -1), str(path)))
+        parts = split(len(points), test_share=self.test_share, data_seed=self.data_seed, source=str(path))
+        train, test = points[parts.train], points[parts.test]
+        data = Dataset(train=train, test=test, columns=table.columns)
+        moments: dict[str, Any] = {}
+        if self.standardise:
+            mean, deviation = _moments(train, str(path))  # [d], [d]
+            train, test = ((part - mean).div(deviation).float() for part in (train, test))
+            moments = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
+            data = replace(data, train=train, test=test, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
+        return with_facts(data, source=f"points in {path}", **moments)
+
+
+def _moments(train: Tensor, source: str) -> tuple[Tensor, Tensor]:  # [N, d] -> [d], [d] float64
+    wide = train.double()
+    deviation = wide.std(0, correction=0)
+    constant = (train == train[0]).all(0).nonzero()
+    if len(constant):
+        raise BadData(
+            f"{source}: column {int(constant[0])}, counted from 0, is {float(train[0, constant[0]]):g} in "
+            "every training point and cannot be standardised; leave it out."
+        )
+    return wide.mean(0), deviation

@@ -1,0 +1,184 @@
+"""Tables come back as R, Excel, pandas and NumPy wrote them; what is not a number is named by line and column."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gantlet.data.csv_files import NumberTable, read_csv, write_csv
+from gantlet.data.points import Points
+from gantlet.data.specification import SampleSpec, restored
+from gantlet.errors import BadData
+
+VALUES = [[1, 2.5], [-3, 400]]
+NAMES = ("height", "width")
+
+
+def read(folder: Path, content: str | bytes) -> NumberTable:
+    path = folder / "x.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_csv(path)
+
+
+def refusal(folder: Path, content: str | bytes) -> str:
+    """The sentence with which a table of this content is refused."""
+    with pytest.raises(BadData) as caught:
+        read(folder, content)
+    assert "x.csv" in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("1,2.5\n-3,4e2\n", ()),
+        ("1,2.5\n-3,4e2", ()),
+        ("height,width\n1,2.5\n-3,4e2\n", NAMES),
+        ("# height, width\r\n 1, 2.5\r\n\r\n-3 ,4e2\r\n\r\n", NAMES),
+        ("\ufeff1,2.5\n-3,4e2\n", ()),
+        ("height,width\r1,2.5\r-3,4e2\r", NAMES),
+    ],
+)
+def test_plain_tables_have_rows_of_numbers_and_perhaps_a_header(
+    text: str, columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = read(tmp_path, text)
+    assert found.values.dtype == np.float64
+    assert (found.values.tolist(), found.columns) == (VALUES, columns)
+
+
+def test_a_table_of_one_column_or_one_row_stays_a_table(tmp_path: Path) -> None:
+    assert read(tmp_path, "x\n1\n2\n").values.tolist() == [[1], [2]]
+    assert read(tmp_path, "1,2,3\n").values.tolist() == [[1, 2, 3]]
+
+
+FROM_R = {
+    'write.csv(d, "x.csv")': '"","height","width"\n"1",1,2.5\n"2",-3,400\n',
+    "write.csv, rows with names": '"","height","width"\n"Mazda RX4",1,2.5\n"Datsun, 710",-3,400\n',
+    "write.csv(d, row.names = FALSE)": '"height","width"\n1,2.5\n-3,400\n',
+    "write.csv2(d)": '"";"height";"width"\n"1";1;2,5\n"2";-3;400\n',
+    "write.csv2(d, row.names = FALSE)": '"height";"width"\n1;2,5\n-3;400\n',
+    'write.table(d, sep = ",")': '"height","width"\n"1",1,2.5\n"2",-3,400\n',
+    'write.table(d, sep = "\\t", quote = FALSE)': "height\twidth\n1\t1\t2.5\n2\t-3\t400\n",
+    "readr::write_csv(d)": "height,width\n1,2.5\n-3,400\n",
+}
+FROM_EXCEL = {
+    "CSV UTF-8, English": "\ufeffheight,width\r\n1,2.5\r\n-3,400\r\n",
+    "CSV UTF-8, German": "\ufeffheight;width\r\n1;2,5\r\n-3;400\r\n",
+    "German, scientific": "\ufeffheight;width\r\n1;2,5E+00\r\n-3,0;4,00E+02\r\n",
+    "text, tabs": "height\twidth\r\n1\t2,5\r\n-3\t400\r\n",
+    "empty rows at the end": "height,width\r\n1,2.5\r\n-3,400\r\n,\r\n,\r\n",
+    "its own first line": "sep=;\r\nheight;width\r\n1;2,5\r\n-3;400\r\n",
+}
+
+
+@pytest.mark.parametrize("case", [*FROM_R, *FROM_EXCEL])
+def test_what_r_and_excel_write_is_read(case: str, tmp_path: Path) -> None:
+    found = read(tmp_path, {**FROM_R, **FROM_EXCEL}[case])
+    assert (found.values.tolist(), found.columns) == (VALUES, NAMES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"index": False},
+        {"index": False, "sep": ";", "decimal": ","},
+        {"sep": "\t"},
+        {"decimal": ","},
+        {"quoting": csv.QUOTE_ALL},
+        {"quoting": csv.QUOTE_NONNUMERIC, "index": False},
+        {"encoding": "utf-8-sig", "lineterminator": "\r\n"},
+        {"float_format": "%.3e"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("index", [None, [4, 9], ["a", "b"]], ids=str)
+def test_what_pandas_writes_is_read(options: dict[str, Any], index: Any, tmp_path: Path) -> None:
+    frame = pd.DataFrame(VALUES, columns=["height, cm", 'the "width"'], index=index)
+    frame.to_csv(tmp_path / "x.csv", **options)
+    found = read_csv(tmp_path / "x.csv")
+    assert found.values.tolist() == VALUES
+    assert found.columns == ("height, cm", 'the "width"')
+
+
+def test_a_pandas_index_that_was_read_as_a_column_is_left_out(tmp_path: Path) -> None:
+    pd.DataFrame(VALUES, columns=list(NAMES)).to_csv(tmp_path / "once.csv")
+    pd.read_csv(tmp_path / "once.csv").to_csv(tmp_path / "x.csv", index=False)
+    assert (tmp_path / "x.csv").read_text().startswith("Unnamed: 0,")
+    assert read_csv(tmp_path / "x.csv").columns == NAMES
+
+
+def test_what_numpy_writes_is_read_to_the_last_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(50, 3)) * 10.0 ** np.arange(-3, 3)[None, :3]
+    np.savetxt(tmp_path / "x.csv", values, delimiter=",", header="a,b,c")
+    found = read_csv(tmp_path / "x.csv")
+    assert found.columns == ("a", "b", "c")
+    np.testing.assert_array_equal(found.values, np.loadtxt(tmp_path / "x.csv", delimiter=","))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a,b\n1,2\n3,four\n", "line 3, column 2 (b): 'four' is not a number; leave the column out"),
+        ("a,b\n1,2\n\n3,\n", "line 4, column 2 (b): the field is empty, a missing value, one of 1"),
+        ("a,b\n1,NA\nNA,4\n", "line 2, column 2 (b): 'NA' is a missing value, one of 2; fill in or leave out"),
+        ("1,NA\n2,3\n", "line 1, column 2: 'NA' is a missing value"),
+        ("a,b\n1,2\n3,nan\n", "line 3, column 2 (b): 'nan' is a missing value"),
+        ("1,2\n3,4,5\n", "line 2 has 3 columns where line 1 has 2"),
+        ("a,b,c,d\n1,2\n", "the header names 4 columns, and line 2 has 2"),
+        ("1,2\n3,4 # note\n", "line 2, column 2: '4 # note' is not a number"),
+        ("1,2\n1_000,3\n", "line 2, column 1: '1_000' is not a number"),
+        ("a,b\n", "holds no row of numbers"),
+        ("\n\n", "holds no row of numbers"),
+        (
+            b"caf\xe9,b\n1,2\n",
+            "is not UTF-8 text (byte 3); expected rows of numbers. From Excel save it as 'CSV UTF-8'",
+        ),
+        ("a,b\n1,2\n".encode("utf-16"), "is UTF-16 text, as Excel's 'Unicode text'"),
+        ("a,b\n1,inf\n", "line 2, column 2 (b): inf is not finite"),
+        (",b\n0.5,1\n0.7,2\n", "the first column has no name, but holds numbers such as '0.5' in line 2"),
+        ("x\n1,5\n2,5\n", "one name is over two columns: give both a name, or write decimal points instead"),
+        ('a,b\n"1,234","5,678"\n', "'1,234' may have a thousands separator; save the table without them"),
+        ('a,b\n"1,234.5",2\n', "'1,234.5' may have a thousands separator"),
+        ("a;b\n1.234,5;2\n", "'1.234,5' may have a thousands separator"),
+        (
+            "a;b\n1,5;2.5\n",
+            "has '1,5' in line 2, column 1 (a) and '2.5' in line 2, column 2 (b); write all numbers with one",
+        ),
+        ("a,b\n5%,2\n", "'5%' is not a number"),
+        ("name,x\nsetosa,1\n", "column 1 (name): 'setosa' is not a number; leave the column out, or encode it"),
+    ],
+)
+def test_each_wrong_table_has_its_own_sentence(content: str | bytes, words: str, tmp_path: Path) -> None:
+    assert words in refusal(tmp_path, content)
+
+
+def test_what_was_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).normal(size=(20, 2)).astype(np.float32)
+    write_csv(tmp_path / "out.csv", values, ("height, cm", "width"))
+    found = read_csv(tmp_path / "out.csv")
+    assert found.columns == ("height, cm", "width")
+    np.testing.assert_array_equal(found.values.astype(np.float32), values)
+    assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["height, cm", "width"]
+    write_csv(tmp_path / "bare.csv", values)
+    assert read_csv(tmp_path / "bare.csv").columns == ()
+
+
+def test_standardised_points_are_restored_with_the_names_of_their_columns(tmp_path: Path) -> None:
+    values = np.random.default_rng(2).normal([1e3, -2], [5, 0.1], (60, 2))
+    stream = io.StringIO()
+    pd.DataFrame(values, columns=list(NAMES)).to_csv(stream)
+    (tmp_path / "x.csv").write_text(stream.getvalue())
+    raw, data = (Points(data_path=str(tmp_path / "x.csv"), standardise=on).load() for on in (False, True))
+    specification = data.specification
+    assert isinstance(specification, SampleSpec)
+    assert (specification.columns, specification.standardised, raw.specification.standardised) == (NAMES, True, False)
+    np.testing.assert_allclose(restored(data.test, specification).numpy(), raw.test.numpy(), rtol=1e-6)
+    assert restored(raw.test, raw.specification) is raw.test
