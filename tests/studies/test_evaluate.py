@@ -12,8 +12,8 @@ from gantlet.metrics.base import Column, Outcome
 from gantlet.objectives.alpha import Alpha
 from gantlet.objectives.least_squares import LeastSquares
 from gantlet.objectives.wasserstein import Wasserstein
-from gantlet.studies import judge as module
-from gantlet.studies.evaluate import as_history, judge
+from gantlet.studies import evaluate as module
+from gantlet.studies.evaluate import as_history, evaluate
 from gantlet.training.blueprint import per_member
 from gantlet.training.sampling import draw_latents, sample, scores
 
@@ -35,7 +35,7 @@ class Notes:
 
 def test_rows_stand_in_the_order_of_the_slots() -> None:
     fleet, notes = arena.train(arena.fleet((1, 2, 3)), 3), Notes()
-    rows = judge(fleet, notes, arena.dataset(), [2, 0], 0)
+    rows = evaluate(fleet, notes, arena.dataset(), [2, 0], 0)
     fakes = sample(fleet, draw_latents(fleet, 12), [2, 0]).float()
     assert [row["mean"] for row in rows] == fakes.flatten(1).mean(1).tolist()
     assert rows[0] != rows[1]
@@ -44,13 +44,13 @@ def test_rows_stand_in_the_order_of_the_slots() -> None:
 @pytest.mark.parametrize(("count", "judged"), [(0, 12), (5, 5), (40, 40)])
 def test_as_many_fakes_are_judged_as_asked(count: int, judged: int) -> None:
     notes = Notes()
-    judge(arena.fleet((1, 2)), notes, arena.dataset(), [0, 1], count)
+    evaluate(arena.fleet((1, 2)), notes, arena.dataset(), [0, 1], count)
     assert notes.seen[0].fake.shape == (2, judged, 2)
 
 
 def test_scores_are_those_of_the_members_own_discriminator() -> None:
     fleet, notes = arena.train(arena.fleet((1, 2)), 3), Notes()
-    judge(fleet, notes, arena.dataset(), [0, 1], 8)
+    evaluate(fleet, notes, arena.dataset(), [0, 1], 8)
     (seen,) = notes.seen
     assert seen.real_scores is not None
     assert seen.fake_scores is not None
@@ -64,7 +64,7 @@ def test_scores_are_those_of_the_members_own_discriminator() -> None:
 
 def test_a_critic_is_not_asked() -> None:
     notes = Notes()
-    judge(arena.fleet((1,), objective=Wasserstein()), notes, arena.dataset(), [0], 8)
+    evaluate(arena.fleet((1,), objective=Wasserstein()), notes, arena.dataset(), [0], 8)
     assert (notes.seen[0].fake_scores, notes.seen[0].real_scores, notes.seen[0].boundary) == (None, None, None)
 
 
@@ -72,22 +72,22 @@ def test_members_undecided_at_different_scores_are_judged_apart() -> None:
     fleet = arena.fleet((1, 2, 3))
     a, b = (per_member(values, fleet.blueprint.execution) for values in ((0.0, 0.0, -1.0), (1.0, 1.0, 1.0)))
     notes = Notes()
-    judge(arena.fleet((1, 2, 3), objective=LeastSquares(a=a, b=b, c=b)), notes, arena.dataset(), [0, 1, 2], 8)
+    evaluate(arena.fleet((1, 2, 3), objective=LeastSquares(a=a, b=b, c=b)), notes, arena.dataset(), [0, 1, 2], 8)
     assert [(len(seen.fake), seen.boundary) for seen in notes.seen] == [(2, 0.5), (1, 0.0)]
 
 
 def test_many_members_are_judged_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet, together, apart = arena.train(arena.fleet((1, 2, 3)), 2), Notes(), Notes()
-    whole = judge(fleet, together, arena.dataset(), [0, 1, 2], 10)
+    whole = evaluate(fleet, together, arena.dataset(), [0, 1, 2], 10)
     monkeypatch.setattr(module, "_NUMBERS", 2 * 10 * 2)  # room for two members
-    assert judge(fleet, apart, arena.dataset(), [0, 1, 2], 10) == whole
+    assert evaluate(fleet, apart, arena.dataset(), [0, 1, 2], 10) == whole
     assert [len(seen.fake) for seen in apart.seen] == [2, 1]
 
 
 def test_a_team_says_who_made_each_sample() -> None:
     notes = Notes()
     fleet = arena.fleet((1, 2), k=3)
-    judge(fleet, notes, arena.dataset(), [0, 1], 30)
+    evaluate(fleet, notes, arena.dataset(), [0, 1], 30)
     owners = notes.seen[0].owners
     assert owners is not None
     assert torch.equal(owners, draw_latents(fleet, 30).owners.expand(2, -1))
@@ -98,7 +98,7 @@ def test_a_varying_alpha_is_undecided_at_zero_for_all() -> None:
     fleet = arena.fleet((1, 2))
     alpha = per_member((0.3, 1.0), fleet.blueprint.execution)
     notes = Notes()
-    judge(arena.fleet((1, 2), objective=Alpha(alpha_d=alpha)), notes, arena.dataset(), [0, 1], 8)
+    evaluate(arena.fleet((1, 2), objective=Alpha(alpha_d=alpha)), notes, arena.dataset(), [0, 1], 8)
     assert [seen.boundary for seen in notes.seen] == [0.0]
 
 

@@ -107,9 +107,7 @@ def test_every_network_fits_the_samples(name: str) -> None:
 
 def small(name: str) -> Dataset:
     words = ("train_size=400", "test_size=200") if name in GAUSSIANS else ()
-    from gantlet.studies.workshop import Workshop
-
-    return Workshop().dataset(terminal.resolve(name, "vanilla", *words)[0])
+    return Cache().dataset(terminal.resolve(name, "vanilla", *words)[0])
 
 
 def judged(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:
