@@ -17,6 +17,7 @@ from gantlet.requests.parts import offered_networks
 from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
+from gantlet.studies.cache import Cache
 from gantlet.tasks.base import CLASSIFIERS, Task, rows_for
 
 TASKS = catalogue.names("task")

@@ -7,7 +7,7 @@ from typing import Any
 
 from gantlet.families import Family
 
-_FAMILY = Family("network")
+_FAMILY = Family("network", "generator", "discriminator")
 get, names = _FAMILY.get, _FAMILY.names
 
 __all__ = ["get", "names"]

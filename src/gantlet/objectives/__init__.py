@@ -8,7 +8,7 @@ from typing import Any
 
 from gantlet.families import Family
 
-_FAMILY = Family("objective")
+_FAMILY = Family("objective", "discriminator", "generator")
 get, names = _FAMILY.get, _FAMILY.names
 
 __all__ = ["get", "names"]
