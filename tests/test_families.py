@@ -68,5 +68,5 @@ def test_a_tensor_of_choices_is_refused_and_one_of_numbers_checked() -> None:
 
     alpha = Family("objective").get("alpha", alpha_d=torch.tensor([0.5, 1.0]))
     assert alpha.alpha_d.tolist() == [0.5, 1.0]
-    with pytest.raises(BadValue, match="alpha_d=-1.0 is out of range"):
+    with pytest.raises(BadValue, match=r"alpha_d=-1\.0 is out of range"):
         Family("objective").get("alpha", alpha_d=torch.tensor([0.5, -1.0]))

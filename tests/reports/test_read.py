@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gantlet.errors import StoreError
+from gantlet.errors import BadValue, StoreError
+from gantlet.reports.page import write_report
 from gantlet.reports.read import read_study
 
 
@@ -125,3 +126,9 @@ def test_words_in_place_of_numbers_are_refused(folder: Path, name: str, column: 
     pd.read_parquet(folder / name).assign(**{column: "three"}).to_parquet(folder / name)
     with pytest.raises(StoreError, match="is not what a study writes"):
         read_study(folder)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "study.json"])
+def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(BadValue, match=r"would hold an HTML page under another name; give FILE\.html"):
+        write_report([folder], folder / name)
