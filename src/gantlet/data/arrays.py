@@ -56,7 +56,13 @@ class Points:
             mean, deviation = _moments(train, str(path))  # [d], [d]
             train, test = ((part - mean).div(deviation).float() for part in (train, test))
             moments = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
-        return with_facts(Dataset(train=train, test=test), source=f"points in {path}", **moments)
+        made = Dataset(
+            train=train,
+            test=test,
+            mean=tuple(moments.get("mean", ())),
+            deviation=tuple(moments.get("standard_deviation", ())),
+        )
+        return with_facts(made, source=f"points in {path}", **moments)
 
 
 @dataclass(frozen=True)
