@@ -13,7 +13,7 @@ import terminal
 from gantlet import catalogue
 from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
-from gantlet.requests.parts import offered_networks
+from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
@@ -95,7 +95,7 @@ def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
 def test_every_network_fits_the_samples(name: str) -> None:
     task = experiment(name)
     shape = task.shape
-    for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
+    for family in Catalogue().offered(task, catalogue.find("method", "vanilla")).values():
         with torch.device("meta"):  # shapes alone
             z, x = torch.randn(4, 8), torch.randn(4, *shape)
             assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
