@@ -88,7 +88,7 @@ def test_the_budgets_are_those_of_the_experiments(name: str) -> None:
 @pytest.mark.parametrize(("name", "steps"), [("ring8", 400 * 390), ("mixture8", 200 * 125)])
 def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
     (resolved,) = expand(Request(name, ("vanilla",)))
-    assert steps_of(resolved.values, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
+    assert steps_of(resolved.training, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
 
 
 @pytest.mark.parametrize("name", TASKS)
