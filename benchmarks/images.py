@@ -22,9 +22,9 @@ from torch.utils.data import DataLoader
 
 from gantlet.data.base import Dataset
 from gantlet.networks.dcgan import DCGAN28
-from gantlet.studies.build import blueprint, parts_of, source_of
-from gantlet.studies.grid import axes_from_mapping
-from gantlet.studies.spec import Request, Resolved, expand
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -70,7 +70,7 @@ def resolved(pair: Images) -> Resolved:
 
 def dataset(setting: Resolved) -> Dataset:
     """The data of a setting: 4,000 training images."""
-    return source_of(parts_of(setting), setting).load()
+    return setting.source.load()
 
 
 def fleet(pair: Images, members: int, *, first_seed: int = 1) -> Fleet:
@@ -78,7 +78,7 @@ def fleet(pair: Images, members: int, *, first_seed: int = 1) -> Fleet:
     setting = resolved(pair)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    return Fleet(blueprint(slots, data, Execution(route="stacked" if members > 1 else "loop")), data)
+    return Fleet(blueprint(slots, data.specification, Execution(route="stacked" if members > 1 else "loop")), data)
 
 
 class PlainImages:

@@ -10,12 +10,11 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from gantlet.studies.workshop import Workshop
-
 from gantlet import catalogue
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -30,12 +29,12 @@ WARM = 3
 
 def costs(*, rounds: int, seconds: float, methods: Sequence[str] = ()) -> Section:
     """Milliseconds and ratio of each method, all of the catalogue unless some are named."""
-    workshop = Workshop()
+    cache = Cache()
     rows: list[tuple[str, ...]] = []
     numbers: dict[str, dict[str, float]] = {}
     for name in methods or catalogue.names("method"):
         energies = "autoencoder" in catalogue.find("method", name).requires
-        base, other = (_fleet(workshop, each, energies) for each in ("vanilla", name))
+        base, other = (_fleet(cache, each, energies) for each in ("vanilla", name))
         per_step = [(_window(base, seconds), _window(other, seconds)) for _ in range(rounds)]
         ratio = median(theirs / plain for plain, theirs in per_step)
         milliseconds = 1e3 * median(theirs for _, theirs in per_step) / MEMBERS
@@ -47,7 +46,7 @@ def costs(*, rounds: int, seconds: float, methods: Sequence[str] = ()) -> Sectio
     return Section("cost of each method's step", header, rows, notes, numbers)
 
 
-def _fleet(workshop: Workshop, method: str, energies: bool) -> Fleet:
+def _fleet(cache: Cache, method: str, energies: bool) -> Fleet:
     words = {**SIZES, "steps": 100000, "critic_schedule": "constant", "pool": "fixed"}
     if energies:
         words = {
@@ -60,9 +59,9 @@ def _fleet(workshop: Workshop, method: str, energies: bool) -> Fleet:
         }
         words |= {"train_size": 4096}
     (resolved,) = expand(Request("ring8", (method,), tuple(axes_from_mapping(words))))
-    dataset = workshop.dataset(resolved)
+    dataset = cache.dataset(resolved)
     members = [(resolved, seed) for seed in range(1, MEMBERS + 1)]
-    fleet = Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset)
+    fleet = Fleet(blueprint(members, dataset.specification, Execution(route="stacked")), dataset)
     for _ in range(WARM):
         fleet.advance()
     return fleet

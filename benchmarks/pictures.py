@@ -189,7 +189,7 @@ def write_set(folder: Path, count: int, shape: tuple[int, int, int], *, per_shar
 def _fleet(folder: str, dataset: Dataset) -> Fleet:
     keys = {"data_path": folder, "memory": "streamed", "batch_size": BATCH}
     (setting,) = expand(Request("folder", ("vanilla",), tuple(axes_from_mapping(keys))))
-    return Fleet(blueprint([(setting, 1)], dataset, Execution(route="loop")), dataset)
+    return Fleet(blueprint([(setting, 1)], dataset.specification, Execution(route="loop")), dataset)
 
 
 def _plain(path: Path) -> Iterator[NDArray[np.uint8]]:

@@ -35,7 +35,7 @@ from gantlet.data.base import Dataset
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.settings import Scalar
-from gantlet.studies.build import blueprint, parts_of, source_of
+from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -124,7 +124,7 @@ def resolved(game: Game, dtype: str = "float32") -> Resolved:
 
 def dataset(setting: Resolved) -> Dataset:
     """The data of a setting: 8,000 training points."""
-    return source_of(parts_of(setting), setting).load()
+    return setting.source.load()
 
 
 def fleet(game: Game, members: int, *, first_seed: int = 1, dtype: str = "float32") -> Fleet:
@@ -132,7 +132,7 @@ def fleet(game: Game, members: int, *, first_seed: int = 1, dtype: str = "float3
     setting = resolved(game, dtype)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    return Fleet(blueprint(slots, data, Execution(route="stacked")), data)
+    return Fleet(blueprint(slots, data.specification, Execution(route="stacked")), data)
 
 
 def passes(game: Game) -> list[tuple[int, Pass]]:

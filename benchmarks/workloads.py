@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gantlet.data.base import Dataset
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
-from gantlet.studies.build import blueprint, parts_of, source_of
+from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 
@@ -78,7 +78,7 @@ def resolved(workload: Workload, *, reuse_fake: bool = True) -> Resolved:
 
 def dataset(setting: Resolved) -> Dataset:
     """The data of a setting: 50,000 training points."""
-    return source_of(parts_of(setting), setting).load()
+    return setting.source.load()
 
 
 def fleet(workload: Workload, members: int, *, first_seed: int = 1, reuse_fake: bool = True) -> Fleet:
@@ -86,5 +86,5 @@ def fleet(workload: Workload, members: int, *, first_seed: int = 1, reuse_fake: 
     setting = resolved(workload, reuse_fake=reuse_fake)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    sheet: Blueprint = blueprint(slots, data, Execution(route="stacked" if members > 1 else "loop"))
+    sheet: Blueprint = blueprint(slots, data.specification, Execution(route="stacked" if members > 1 else "loop"))
     return Fleet(sheet, data)

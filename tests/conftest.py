@@ -13,6 +13,9 @@ os.environ["MPLBACKEND"] = "Agg"
 import pytest
 import torch
 
+import terminal
+from gantlet.studies.store import Store
+
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -42,6 +45,33 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         patch.setenv("GANTLET_DATA", str(tmp_path_factory.mktemp("data")))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick() -> Iterator[None]:
+    """One core (tiny products gain nothing from more), and no images: who needs some asks for ``recorded``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANTLET_CORES", "1")
+        patch.setenv("GANTLET_RECORDED", "0")
+        yield
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of as many members' samples as users get."""
+    monkeypatch.delenv("GANTLET_RECORDED")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for a study, which does not exist yet."""
+    return tmp_path / "study"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A finished study: two methods by two learning rates by two seeds; to be read, not changed."""
+    return terminal.study(tmp_path_factory.mktemp("finished") / "study", "vanilla,alpha", "lr=0.001,0.002", seeds="2")
 
 
 @pytest.fixture(autouse=True)

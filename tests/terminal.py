@@ -18,11 +18,24 @@ import pytest
 import torch
 
 from gantlet.cli import main
+from gantlet.data.specification import SampleSpec
 from gantlet.requests.grid import parse_axis, parse_seeds
+from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, Resolved, expand
-from gantlet.studies.plan import Plan, make_plan
+from gantlet.studies.cache import Cache
+from gantlet.studies.launch import start
+from gantlet.studies.plan import Limits, Plan, make_plan
+from gantlet.studies.planning import PlannedStudy, plan_study
+from gantlet.studies.record import (
+    ExecutionRecord,
+    FleetPlan,
+    Member,
+    PlanRecord,
+    SettingRecord,
+    StudyRecord,
+    TaskRecord,
+)
 from gantlet.studies.store import Store
-from gantlet.studies.study import Options, Prepared, prepare, start
 from gantlet.training import checkpoint
 
 __all__ = [
@@ -33,11 +46,13 @@ __all__ = [
     "gantlet",
     "launch",
     "plan_of",
-    "prepared",
-    "quicken",
+    "planned",
+    "request",
     "resolve",
     "results",
     "study",
+    "study_record",
+    "trained",
     "tree",
 ]
 
@@ -97,12 +112,6 @@ def launch(*words: object, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread (tiny products gain nothing from more), and nobody's picture is drawn."""
-    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset[int]())
-
-
 # Requests
 
 
@@ -117,31 +126,51 @@ def resolve(task: str, methods: str, *words: str, preset: str = "") -> list[Reso
     return expand(request(task, methods, *words, preset=preset))
 
 
-def prepared(folder: Path, methods: str, *words: str, seeds: str = "1", **options: Any) -> Prepared:
-    """A tiny study of ring8, planned; the words come after those of TINY and must not repeat them."""
-    changed = {parse_axis(word).keys for word in words}
-    tiny = [word for word in TINY if parse_axis(word).keys not in changed]
-    return prepare(
-        request("ring8", methods, *tiny, *words, seeds=seeds), Options(**{"out": folder, "workers": 1, **options})
-    )
+def planned(folder: Path, methods: str, *words: str, seeds: str = "1", **options: Any) -> PlannedStudy:
+    """A tiny study of ring8, planned."""
+    asked = request("ring8", methods, *_tiny(words), seeds=seeds)
+    return plan_study(asked, Options(**{"out": folder, "workers": 1, **options}))
 
 
 def study(folder: Path, methods: str, *words: str, seeds: str = "1", **options: Any) -> Store:
     """A tiny study of ring8, trained."""
-    return Store(start(prepared(folder, methods, *words, seeds=seeds, **options)).folder)
+    return Store(start(planned(folder, methods, *words, seeds=seeds, **options)).folder)
 
 
-def plan_of(methods: str, *words: str, seeds: str = "1", limits: Any = None) -> Plan:
+def trained(asked: Request, folder: Path, **options: Any) -> Store:
+    """The study of a request, trained by one worker."""
+    return Store(start(plan_study(asked, Options(**{"out": folder, "workers": 1, **options}))).folder)
+
+
+def study_record(**changes: Any) -> StudyRecord:
+    """A record of one member that nobody trained; ``changes`` are fields."""
+    return StudyRecord(
+        **{
+            "gantlet": "0.2.0",
+            "command": "gantlet run ring8 vanilla",
+            "created": "2026-02-03T10:00:00+00:00",
+            "task": TaskRecord(name="ring8", headline="modes", pictures="points"),
+            "members": 1,
+            "settings": (SettingRecord(task="ring8", method="vanilla", label="vanilla"),),
+            "plan": PlanRecord(members=(Member(0, 0, 1),), fleets=(FleetPlan(id="0000", slots=(0,)),)),
+            "execution": ExecutionRecord(),
+            "sample": SampleSpec((2,), pool=256),
+            **changes,
+        }
+    )
+
+
+def plan_of(methods: str, *words: str, seeds: str = "1", limits: Limits | None = None) -> Plan:
     """The plan of a tiny grid of ring8."""
-    from gantlet.studies.workshop import Workshop
+    settings, cache = resolve("ring8", methods, *_tiny(words)), Cache()
+    samples = [cache.dataset(resolved).specification for resolved in settings]
+    return make_plan(settings, parse_seeds(seeds), samples, limits or Limits())
 
-    from gantlet.studies.plan import Limits
 
+def _tiny(words: Sequence[str]) -> list[str]:
+    """The words of TINY that these do not change, and these."""
     changed = {parse_axis(word).keys for word in words}
-    tiny = [word for word in TINY if parse_axis(word).keys not in changed]
-    settings, workshop = resolve("ring8", methods, *tiny, *words), Workshop()
-    datasets = [workshop.dataset(resolved) for resolved in settings]
-    return make_plan(settings, parse_seeds(seeds), datasets, limits or Limits())
+    return [*(word for word in TINY if parse_axis(word).keys not in changed), *words]
 
 
 # Results

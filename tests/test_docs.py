@@ -24,8 +24,11 @@ import gantlet
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.requests.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
+from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, expand
-from gantlet.studies.study import Options, Study, prepare, start
+from gantlet.studies.launch import start
+from gantlet.studies.planning import plan_study
+from gantlet.studies.study import Study
 from test_project import FENCE, PAGES, ROOT, commands, relative, unknown_words
 
 DOCS = ROOT / "docs"
@@ -217,9 +220,8 @@ def test_the_sources_of_values_are_as_shown(desk: Path) -> None:
 
 @pytest.mark.parametrize("words", [words for page, words in RUNS if page.name == "own.md"], ids=identity)
 def test_own_parts_are_played(words: list[str], desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
     more = () if "generator=sines.py:Sines" in words else ("g_width", "d_width")
-    study = start(prepare(tiny(request(words), *more), Options(out=desk / "study")))
+    study = start(plan_study(tiny(request(words), *more), Options(out=desk / "study")))
     assert set(study.runs["status"]) == {"finished"}
 
 
@@ -244,7 +246,6 @@ def test_pictures_are_there_and_small() -> None:
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """``gantlet.run`` and ``gantlet.GAN`` on a small scale, whatever the pages ask for."""
     whole, network = gantlet.run, gantlet.GAN
-    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)
 
     def run(task: str, methods: Any, **given: Any) -> Study:
         given.pop("epochs", None)

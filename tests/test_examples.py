@@ -92,7 +92,6 @@ def test_it_ends_with_the_same_bits_and_numbers_as_a_study(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 1)  # one thread is quick also on a busy machine
     seed, steps = 3, 300
     smaller = {"g_width": "64", "d_width": "64", "train_size": "12850", "steps": str(steps), "evaluations": "1"}
     asked = settings_of_docstring(WHOLE) | smaller

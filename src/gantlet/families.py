@@ -23,6 +23,7 @@ class Registry:
 
     Arguments:
         kind: Its name in the singular, such as ``"objective"``.
+        methods: What every part of it has.
 
     Example:
         >>> Registry("objective").names()[:2]
@@ -31,8 +32,8 @@ class Registry:
         0.3
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, *methods: str) -> None:
+        self.kind, self.methods = kind, methods
 
     def names(self) -> list[str]:
         """Every name, gantlet's own first, then those of installed third parties."""
@@ -46,9 +47,13 @@ class Registry:
 
         Raises:
             UnknownName: No such part, or it has no such option; the nearest names are offered.
-            BadValue: An option's value has the wrong type or is out of range.
+            BadValue: An option's value has the wrong type or is out of range, or what a path names is not such a part.
         """
         found = catalogue.find(self.kind, name)
+        if lacking := [method for method in self.methods if not hasattr(found, method)]:
+            raise BadValue(
+                f"'{name}' is not {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}: it has no {lacking[0]}()."
+            )
         known = options_of(found)
         for key in options:
             if key not in known:

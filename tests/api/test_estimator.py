@@ -32,7 +32,7 @@ def test_fit_trains_what_a_fleet_of_the_same_blueprint_trains() -> None:
     gan = fitted(seed=3, lr=0.01)
     (resolved,) = terminal.resolve("points:x", "vanilla", "lr=0.01", *(f"{name}={TINY[name]}" for name in TINY))
     dataset = Dataset(torch.tensor(POINTS, dtype=torch.float32), torch.zeros(1, 2))
-    fleet = Fleet(blueprint([(resolved, 3)], dataset, Execution(route="loop")), dataset)
+    fleet = Fleet(blueprint([(resolved, 3)], dataset.specification, Execution(route="loop")), dataset)
     for _ in range(5):
         fleet.advance()
     for name, parameter in fleet.generators.parameters.items():
@@ -74,7 +74,7 @@ def test_each_generator_of_a_team_can_be_asked() -> None:
 def test_no_samples_may_be_asked_for_but_no_fewer() -> None:
     gan = fitted()
     assert gan.sample(0).shape == (0, 2)
-    with pytest.raises(BadValue, match=r"sample wants n ≥ 0; -1 came"):
+    with pytest.raises(BadValue, match=r"sample wants n ≥ 0; -1 was given"):
         gan.sample(-1)
 
 
@@ -111,8 +111,13 @@ def test_divergence_is_told() -> None:
 @pytest.mark.parametrize(
     ("x", "reason"),
     [
-        (np.zeros(5), r"points \[N, d\] or images \[N, C, H, W\]; this is \[5\]"),
-        (np.zeros((5, 4, 4)), r"this is \[5, 4, 4\]"),
+        (np.zeros((5, 1, 4, 4, 4)), r"points \[N, d\] or images \[N, C, H, W\]; this is \[5, 1, 4, 4, 4\]"),
+        (np.float64(3.0), r"this is \[\]"),
+        (np.full((5, 4, 4), 2.0), r"A sequence \[N, T, F\] is not an image: flatten it to \[N, T·F\]"),
+        (np.ma.masked_less(POINTS, 0), "a masked array. Fill or drop what is masked first"),
+        (POINTS + 1j, "complex numbers. Give real ones"),
+        (torch.complex(torch.zeros(50, 2), torch.ones(50, 2)), "complex numbers"),
+        (np.array([["a", "b"]] * 50), "fit wants an array of numbers"),
         (np.full((50, 2), np.nan), "values that are not finite"),
         (np.zeros((0, 2)), r"no samples: \[0, 2\]"),
         (np.zeros((50, 0)), r"no samples: \[50, 0\]"),

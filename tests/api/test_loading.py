@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from gantlet.studies.workshop import Workshop
 
 import gantlet
 import terminal
-from gantlet.api.loading import Team, find_member, latents, load
+from gantlet.api.loading import Team, latents, load
 from gantlet.errors import BadValue, StoreError
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.launch import start
+from gantlet.studies.members import find_member
 from gantlet.studies.store import Store
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
@@ -23,8 +26,8 @@ from gantlet.training.sampling import draw_latents, sample, scores
 def restored(store: Store, run: int) -> tuple[Fleet, int]:
     """The fleet of a run as its checkpoint holds it, and the run's slot."""
     found = find_member(store, run)
-    dataset = Workshop().dataset(found.resolved)
-    fleet = Fleet(blueprint(found.plan.slots(found.fleet), dataset, Execution(route=found.fleet.route)), dataset)
+    dataset = Cache().dataset(found.resolved)
+    fleet = Fleet(blueprint(found.slots, dataset.specification, Execution(route=found.fleet.route)), dataset)
     checkpoint.restore(fleet, *checkpoint.read(store.checkpoint(found.fleet.id)))
     return fleet, found.slot
 
@@ -57,11 +60,10 @@ def test_a_loaded_generator_makes_the_samples_of_its_checkpoint(folder: Path, wo
 
 def bare(folder: Path, words: list[str], seeds: str) -> Store:
     """A tiny study whose networks have other keys than those of TINY."""
-    from gantlet.studies.study import Options, prepare, start
 
     kept = [word for word in terminal.TINY if not word.startswith(("g_", "d_"))]
     request = terminal.request("ring8", "vanilla", *kept, *words, seeds=seeds)
-    return Store(start(prepare(request, Options(out=folder, workers=1))).folder)
+    return terminal.trained(request, folder)
 
 
 def test_a_loaded_discriminator_scores_as_its_checkpoint(folder: Path) -> None:
@@ -92,7 +94,7 @@ def test_a_team_sends_each_latent_to_its_generator() -> None:
 
 def test_latents_follow_the_prior_and_the_seed(finished: Store) -> None:
     found = find_member(finished, 0)
-    sheet = blueprint([(found.resolved, 1)], Workshop().dataset(found.resolved), Execution())
+    sheet = blueprint([(found.resolved, 1)], found.record.sample, Execution())
     z, owners = latents(sheet, 4000, seed=3)
     assert torch.equal(z, latents(sheet, 4000, seed=3)[0])
     assert not torch.equal(z, latents(sheet, 4000, seed=4)[0])
@@ -119,9 +121,8 @@ def test_other_players_are_refused(finished: Store) -> None:
         load(finished.folder, run=0, player="critic")
 
 
-def test_what_was_not_trained_yet_cannot_be_loaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.studies.study.in_this_process", lambda *words, **more: None)
-    terminal.study(folder, "vanilla")
+def test_what_was_not_trained_yet_cannot_be_loaded(folder: Path) -> None:
+    start(terminal.planned(folder, "vanilla"), executor=FakeExecutor())
     with pytest.raises(StoreError, match=r"Run 0 has no checkpoint yet. Train it with: gantlet resume"):
         load(folder, run=0)
 

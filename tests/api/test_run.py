@@ -12,8 +12,10 @@ import gantlet
 import terminal
 from gantlet.errors import BadGrid, BadValue, FolderInUse, UnknownName
 from gantlet.objectives.vanilla import Vanilla
+from gantlet.requests.options import default_folder
+from gantlet.studies.planning import choose_device
 from gantlet.studies.store import Store
-from gantlet.studies.study import Study, choose_device, default_folder
+from gantlet.studies.study import Study
 
 TINY: dict[str, Any] = {name: value for name, _, value in (word.partition("=") for word in terminal.TINY)}
 
@@ -72,8 +74,8 @@ def test_the_summary_has_a_row_per_setting_with_rates_means_and_intervals(finish
 def test_the_call_is_recorded(folder: Path) -> None:
     run(folder, "vanilla", seeds=[3, 1], lr_g=0.5)
     record = Store(folder).record()
-    assert record["command"].startswith("gantlet.run('ring8', ['vanilla'], seeds=[3, 1], g_width='8'")
-    assert record["command"].endswith("lr_g=0.5)")
+    assert record.command.startswith("gantlet.run('ring8', ['vanilla'], seeds=[3, 1], g_width='8'")
+    assert record.command.endswith("lr_g=0.5)")
     assert Study(folder).runs["seed"].tolist() == [3, 1]
 
 

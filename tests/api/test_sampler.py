@@ -16,27 +16,22 @@ from gantlet.api.loading import Team
 from gantlet.api.sampler import draw_member, write_samples
 from gantlet.errors import BadValue, FolderInUse, StoreError
 from gantlet.studies.store import Store
-from gantlet.studies.study import Options, prepare, start
 
 
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of one member with three generators."""
-    with pytest.MonkeyPatch.context() as patch:
-        terminal.quicken(patch)
-        return terminal.study(tmp_path_factory.mktemp("team") / "study", "vanilla", "generators=3").folder
+    return terminal.study(tmp_path_factory.mktemp("team") / "study", "vanilla", "generators=3").folder
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of two generators of 6 × 5 grey images of one's own."""
     folder = tmp_path_factory.mktemp("images")
     np.save(folder / "own.npy", np.random.default_rng(1).uniform(-1, 1, size=(60, 1, 6, 5)))
     words = ("generators=2", "steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=16")
-    with pytest.MonkeyPatch.context() as patch:
-        terminal.quicken(patch)
-        asked = terminal.request(f"images:{folder}/own.npy", "vanilla", *words)
-        return start(prepare(asked, Options(out=folder / "study", workers=1))).folder
+    asked = terminal.request(f"images:{folder}/own.npy", "vanilla", *words)
+    return terminal.trained(asked, folder / "study").folder
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -76,29 +71,29 @@ def test_a_picture_of_points_is_drawn_beside_the_others_by_default(finished: Sto
     assert pixels(path).shape[:2] == (600, 600)
 
 
-def test_images_are_drawn_as_a_grid(images: Path, tmp_path: Path) -> None:
-    grid = pixels(write_samples(images, 0, out=tmp_path / "a.png", count=9))
-    rows = pixels(write_samples(images, 0, out=tmp_path / "b.png", count=4, by_generator=True))
+def test_images_are_drawn_as_a_grid(pictures: Path, tmp_path: Path) -> None:
+    grid = pixels(write_samples(pictures, 0, out=tmp_path / "a.png", count=9))
+    rows = pixels(write_samples(pictures, 0, out=tmp_path / "b.png", count=4, by_generator=True))
     high, wide = 2 + 11 * 6, 2 + 11 * 5  # small images grow by a whole factor, with a gap of two pixels
     assert grid.shape == (2 + 3 * high, 2 + 3 * wide)
     assert rows.shape == (2 + 2 * high + 6, 2 + 4 * wide)  # one row of four for each generator, a wider gap between
 
 
 @pytest.mark.parametrize("by_generator", [False, True])
-def test_images_are_written_one_by_one(images: Path, tmp_path: Path, by_generator: bool) -> None:
-    place = write_samples(images, 0, out=tmp_path / "single", count=3, by_generator=by_generator)
+def test_images_are_written_one_by_one(pictures: Path, tmp_path: Path, by_generator: bool) -> None:
+    place = write_samples(pictures, 0, out=tmp_path / "single", count=3, by_generator=by_generator)
     names = sorted(path.name for path in place.iterdir())
     assert names == (
         [f"generator-{k}-{i:06d}.png" for k in range(2) for i in range(3)]
         if by_generator
         else [f"{i:06d}.png" for i in range(3)]
     )
-    made, _ = draw_member(images, 0, count=3, seed=1, by_generator=by_generator)
+    made, _ = draw_member(pictures, 0, count=3, seed=1, by_generator=by_generator)
     shades = np.floor((made[0, 0].numpy().astype(np.float64) + 1) * 127.5 + 0.5)
     assert np.abs(pixels(place / names[0])[2:-2:11, 2:-2:11] - shades).max() <= 1
 
 
-def test_nothing_is_overwritten(images: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_text("mine")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "a.png").write_text("mine")
@@ -106,9 +101,9 @@ def test_nothing_is_overwritten(images: Path, tmp_path: Path) -> None:
     before = terminal.tree(tmp_path)
     for out in ("x.npy", "full"):
         with pytest.raises(FolderInUse, match="exists already; nothing was written"):
-            write_samples(images, 0, out=tmp_path / out)
+            write_samples(pictures, 0, out=tmp_path / out)
     assert terminal.tree(tmp_path) == before
-    assert len(list(write_samples(images, 0, out=tmp_path / "empty", count=2).iterdir())) == 2
+    assert len(list(write_samples(pictures, 0, out=tmp_path / "empty", count=2).iterdir())) == 2
 
 
 def test_points_cannot_be_written_one_by_one(finished: Store, tmp_path: Path) -> None:
@@ -121,7 +116,7 @@ def test_points_of_other_dimensions_are_given_as_numbers(tmp_path: Path) -> None
     np.save(tmp_path / "deep.npy", np.random.default_rng(1).normal(size=(100, 3)))
     words = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=32")
     asked = terminal.request(f"points:{tmp_path}/deep.npy", "vanilla", *words)
-    folder = start(prepare(asked, Options(out=tmp_path / "study", workers=1))).folder
+    folder = terminal.trained(asked, tmp_path / "study").folder
     with pytest.raises(BadValue, match=r"Points with 3 coordinates cannot be drawn. Give --out FILE.npy"):
         write_samples(folder, 0, out=None)
     assert np.load(write_samples(folder, 0, out=tmp_path / "x.npy", count=6)).shape == (6, 3)

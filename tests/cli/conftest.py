@@ -1,19 +1,10 @@
-"""What the tests of the command line share: quick training, and one finished study to read."""
+"""What the tests of the command line share: a short report."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
-import terminal
-from gantlet.studies.store import Store
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One thread, no pictures."""
-    terminal.quicken(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +23,3 @@ def short_report(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 @pytest.fixture
 def real_report() -> None:
     """Asks for the real report, see ``short_report``."""
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A finished study: two methods by two learning rates by two seeds; to be read, not changed."""
-    folder = tmp_path_factory.mktemp("finished") / "study"
-    with pytest.MonkeyPatch.context() as patch:
-        terminal.quicken(patch)
-        return terminal.study(folder, "vanilla,alpha", "lr=0.001,0.002", seeds="2")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder for a study, which does not exist yet."""
-    return tmp_path / "study"

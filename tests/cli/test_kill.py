@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 import terminal
+from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
-from gantlet.studies.study import resume
 from terminal import gantlet
 
 WORDS = (
@@ -35,7 +35,7 @@ def saved(folder: Path, *fleets: str) -> bool:
 def uninterrupted(store: Store, folder: Path) -> Store:
     """The same plan, trained in one go."""
     other = Store(folder)
-    other.create({name: value for name, value in store.record().items() if name != "format"})
+    other.create(store.record())
     resume(folder)
     return other
 

@@ -21,7 +21,7 @@ def test_the_summary_is_shown_as_numbers_for_programs(finished: Store) -> None:
     summary = Study(finished.folder).summary()
     shown = pd.read_csv(io.StringIO(gantlet("show", finished.folder, "--format", "csv").out))
     records = json.loads(gantlet("show", finished.folder, "--format", "json").out)
-    order = [setting["label"] for setting in finished.record()["settings"]]
+    order = [setting.label for setting in finished.record().settings]
     assert shown["setting"].tolist() == [row["setting"] for row in records] == order
     expected = summary.set_index("setting")["modes_mean"]
     assert shown.set_index("setting")["modes_mean"].to_dict() == pytest.approx(expected.to_dict())
@@ -89,7 +89,7 @@ def test_wrong_numbers_are_refused(finished: Store, tmp_path: Path, run: int, n:
 
 
 def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset({0}))
+    monkeypatch.setenv("GANTLET_RECORDED", "1")
     folder = terminal.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder
     out = tmp_path / "x.webp"
     done = gantlet("film", folder, 0, "--out", out, "--seconds", "0.05", "--hold", "1")
@@ -103,8 +103,8 @@ def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: py
     assert again.err == f"gantlet: {out} exists already; nothing was written. Choose another --out.\n"
     none = gantlet("film", folder, 1)
     assert none.status == 2
-    assert none.err == f"gantlet: Run 1 has no pictures in {folder}. Those with pictures are: 0.\n"
-    assert gantlet("film", folder, 0).out == f"{folder / 'samples' / '0' / 'film.gif'}\n"
+    assert none.err == f"gantlet: Run 1 has no images in {folder}. Those with images are: 0.\n"
+    assert gantlet("film", folder, 0).out == f"{folder / 'samples' / '0' / 'animation.gif'}\n"
 
 
 def test_a_study_without_pictures_gives_no_film(finished: Store, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_study_is_trained_summed_up_and_reported(folder: Path) -> None:
     assert (folder / "report.html").read_text(encoding="utf-8").count("alpha lr=2e-3") > 2
     assert {"study.json", "fleets", "runs.parquet", "history.parquet"} <= {path.name for path in folder.iterdir()}
     record = Store(folder).record()
-    assert record["command"].startswith("gantlet run ring8 vanilla,alpha g_width=8")
+    assert record.command.startswith("gantlet run ring8 vanilla,alpha g_width=8")
     assert pd.read_parquet(folder / "runs.parquet")["seed"].tolist() == [1, 2] * 4
 
 
@@ -72,7 +72,7 @@ def test_json_prints_one_object_a_line(folder: Path) -> None:
     said = [json.loads(line) for line in done.out.splitlines()]
     assert said[-1] == {"folder": str(folder), "report": f"{folder}/report.html", "status": {"finished": 2}}
     assert said[-2] == {"fleet": "0000", "outcome": "finished", "error": None}
-    assert [entry["pulse"]["step"] for entry in said[:-2]] == [3, 6]
+    assert [entry["progress"]["step"] for entry in said[:-2]] == [3, 6]
     assert done.err == ""
 
 
@@ -90,13 +90,13 @@ def test_the_default_folder_lies_under_runs(tmp_path: Path, monkeypatch: pytest.
 )
 def test_options_reach_the_study(folder: Path, option: tuple[str, str], column: str | None, value: Any) -> None:
     assert run(folder, "vanilla", "--seeds", "4", *option).status == 0
-    found = set(pd.read_parquet(folder / "runs.parquet")[column]) if column else {Store(folder).record()["note"]}
+    found = set(pd.read_parquet(folder / "runs.parquet")[column]) if column else {Store(folder).record().note}
     assert found == {value}
 
 
 def test_a_preset_reaches_the_study(folder: Path) -> None:
     assert run(folder, "vanilla", "--preset", "seed").status == 0
-    assert Store(folder).record()["settings"][0]["sources"]["latent"] == "preset seed"
+    assert Store(folder).record().settings[0].sources["latent"] == "preset seed"
 
 
 # Members that do not finish
@@ -274,8 +274,8 @@ def test_replay_says_what_it_found(finished: Store) -> None:
 def test_a_replay_that_differs_is_an_error(folder: Path) -> None:
     run(folder, "vanilla", "lr=1e-3")
     record = Store(folder).record()
-    record["settings"][0]["values"]["lr_g"] = 0.002
-    Store(folder).write_json("study.json", record)
+    record.settings[0].values["lr_g"] = 0.002
+    Store(folder).write_json("study.json", record.model_dump())
     done = gantlet("replay", folder, 0)
     assert done.status == 1
     assert len(done.lines) == 1

@@ -180,7 +180,7 @@ def test_batch_statistics_are_refused_to_penalties_of_single_samples(method: str
 def test_a_discriminator_of_one_s_own_with_batch_norm_is_refused_too(penalty: str) -> None:
     (resolved,) = resolve("ring8", "vanilla", f"penalties={penalty}", "discriminator=contracts.test_pairs:normed")
     with pytest.raises(Refused, match="one sample's score depends on the others of its batch"):
-        blueprint([(resolved, 1)], games.dataset(), Execution())
+        blueprint([(resolved, 1)], games.dataset().specification, Execution())
 
 
 def normed(shape: tuple[int, ...]) -> nn.Module:
@@ -204,6 +204,6 @@ def test_codes_need_an_auto_encoder() -> None:
 def test_a_named_network_lifts_the_refusal() -> None:
     """On points no auto-encoder is offered, but one may be named."""
     (resolved,) = resolve("ring8", "ebgan-pt", "network=autoencoder", "code=2", "d_width=8", "g_width=8", "steps=2")
-    sheet = blueprint([(resolved, 1)], games.dataset(), Execution())
+    sheet = blueprint([(resolved, 1)], games.dataset().specification, Execution())
     assert isinstance(sheet.discriminator.build(), type(DenseAutoEncoder(code=2).discriminator(shape=(2,))))
     assert "outputs" in needs_of(sheet.penalties[0])

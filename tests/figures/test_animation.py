@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 import terminal
+from gantlet.api.animate import animate, frames_of
 from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
-from gantlet.figures.animation import frames_of, write_film
 
 WHITE = 255
 FAKE_FFMPEG = """#!/bin/sh
@@ -26,9 +27,7 @@ echo "$@" > "$last"
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A planned study of three runs; tests bring the pictures."""
-    with pytest.MonkeyPatch.context() as patch:
-        terminal.quicken(patch)
-        return terminal.study(tmp_path_factory.mktemp("film") / "study", "vanilla", "steps=1", seeds="3").folder
+    return terminal.study(tmp_path_factory.mktemp("film") / "study", "vanilla", "steps=1", seeds="3").folder
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def place(study: Path, tmp_path: Path) -> Path:
     """A study of its own, whose first member's folder of pictures is still empty."""
     folder = tmp_path / "own"
     folder.mkdir()
-    (folder / "study.json").symlink_to(study / "study.json")
+    shutil.copy(study / "study.json", folder)
     (folder / "samples" / "0").mkdir(parents=True)
     return folder
 
@@ -68,7 +67,7 @@ def test_frames_come_back_in_order_with_the_last_one_held(place: Path, tmp_path:
     frames = greys(*[(20, 30)] * 4)
     names = ["000000009", "000000100", "001000000", "final"]  # neither in the order of the alphabet nor of creation
     draw(place, {name: frames[turn] for turn, name in reversed(list(enumerate(names)))})
-    path = write_film(place, 0, out=tmp_path / f"a.{kind}", seconds=0.1, hold=1.5)
+    path = animate(place, 0, out=tmp_path / f"a.{kind}", seconds=0.1, hold=1.5)
     found, durations = read(path)
     assert len(found) == 4
     for frame, expected in zip(found, as_colour(frames), strict=True):
@@ -80,7 +79,7 @@ def test_frames_come_back_in_order_with_the_last_one_held(place: Path, tmp_path:
 def test_smaller_frames_are_centred_on_white(place: Path, tmp_path: Path, kind: str) -> None:
     wide, high = greys((10, 40), (30, 20))
     draw(place, {"000000001": wide, "final": high})
-    found, _ = read(write_film(place, 0, out=tmp_path / f"a.{kind}"))
+    found, _ = read(animate(place, 0, out=tmp_path / f"a.{kind}"))
     expected = [np.full((30, 40), WHITE, np.uint8) for _ in range(2)]
     expected[0][10:20], expected[1][:, 10:30] = wide, high
     assert [frame.shape for frame in found] == [(30, 40, 3)] * 2
@@ -91,27 +90,27 @@ def test_few_colours_are_exact_in_a_gif_and_many_in_webp(place: Path, tmp_path: 
     rng = np.random.default_rng(2)
     few = [rng.choice(np.array([[0, 114, 178], [213, 94, 0], [255, 255, 255]], np.uint8), (16, 16)) for _ in range(2)]
     draw(place, {"000000001": few[0], "final": few[1]})
-    found, _ = read(write_film(place, 0, out=tmp_path / "a.gif"))
+    found, _ = read(animate(place, 0, out=tmp_path / "a.gif"))
     assert all(np.array_equal(*pair) for pair in zip(found, few, strict=True))
     many = [rng.integers(0, 256, (16, 40, 3), dtype=np.uint8) for _ in range(2)]  # 640 colours
     draw(place, {"000000001": many[0], "final": many[1]})
-    found, _ = read(write_film(place, 0, out=tmp_path / "a.webp"))
+    found, _ = read(animate(place, 0, out=tmp_path / "a.webp"))
     assert all(np.array_equal(*pair) for pair in zip(found, many, strict=True))
-    rough, _ = read(write_film(place, 0, out=tmp_path / "b.gif"))
+    rough, _ = read(animate(place, 0, out=tmp_path / "b.gif"))
     assert 0 < np.abs(rough[0].astype(int) - many[0]).mean() < 25
 
 
 def test_a_film_of_one_picture_and_the_default_place(place: Path) -> None:
     (only,) = greys((8, 8))
     draw(place, {"final": only})
-    path = write_film(place, 0)
-    assert path == place / "samples" / "0" / "film.gif"
+    path = animate(place, 0)
+    assert path == place / "samples" / "0" / "animation.gif"
     first = path.read_bytes()
     with Image.open(path) as film:
         assert film.is_animated is False
         assert np.array_equal(np.asarray(film.convert("L")), only)
     draw(place, {"000000001": greys((8, 8), seed=5)[0]})
-    assert write_film(place, 0).read_bytes() != first  # the default is made afresh when there are more pictures
+    assert animate(place, 0).read_bytes() != first  # the default is made afresh when there are more pictures
     assert len(read(path)[0]) == 2
 
 
@@ -123,26 +122,26 @@ def test_only_pictures_of_steps_are_frames(place: Path) -> None:
 
 
 def test_no_pictures_is_one_sentence_that_names_who_has_some(place: Path) -> None:
-    with pytest.raises(BadValue, match=r"Run 2 has no pictures in .*own\. No member of this study has any\."):
-        write_film(place, 2)
+    with pytest.raises(BadValue, match=r"Run 2 has no images in .*own\. No member of this study has any\."):
+        animate(place, 2)
     draw(place, {"final": greys((8, 8))[0]})
-    with pytest.raises(BadValue, match=r"Run 2 has no pictures .* Those with pictures are: 0\."):
-        write_film(place, 2)
+    with pytest.raises(BadValue, match=r"Run 2 has no images .* Those with images are: 0\."):
+        animate(place, 2)
     with pytest.raises(BadValue, match="There is no run 3"):
-        write_film(place, 3)
+        animate(place, 3)
     with pytest.raises(StoreError, match="not a study folder"):
-        write_film(place / "samples", 0)
+        animate(place / "samples", 0)
 
 
 def test_files_that_exist_and_other_endings_are_refused(place: Path, tmp_path: Path) -> None:
     draw(place, {"final": greys((8, 8))[0]})
     (tmp_path / "a.gif").write_text("mine")
     with pytest.raises(FolderInUse, match=r"a\.gif exists already; nothing was written\. Choose another --out"):
-        write_film(place, 0, out=tmp_path / "a.gif")
+        animate(place, 0, out=tmp_path / "a.gif")
     assert (tmp_path / "a.gif").read_text() == "mine"
     for name in ("a.avi", "a", "gif"):
         with pytest.raises(BadValue, match=r"must end in \.gif, \.webp or \.mp4"):
-            write_film(place, 0, out=tmp_path / name)
+            animate(place, 0, out=tmp_path / name)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.019, 61.0, float("nan"), -1.0])
@@ -150,7 +149,7 @@ def test_times_out_of_range_are_refused(place: Path, seconds: float) -> None:
     draw(place, {"final": greys((8, 8))[0]})
     for times in ({"seconds": seconds}, {"hold": seconds}):
         with pytest.raises(BadValue, match=f"{next(iter(times))}=.* is out of range"):
-            write_film(place, 0, **times)
+            animate(place, 0, **times)
 
 
 @pytest.mark.parametrize("content", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"\xff" * 60])
@@ -160,21 +159,21 @@ def test_a_picture_that_cannot_be_read_is_named_and_nothing_is_left(
     draw(place, {"final": greys((8, 8))[0]})
     (place / "samples" / "0" / "000000001.png").write_bytes(content)
     with pytest.raises(BadData, match=r"000000001\.png cannot be read"):
-        write_film(place, 0, out=tmp_path / "deep" / "a.gif")
+        animate(place, 0, out=tmp_path / "deep" / "a.gif")
     assert not (tmp_path / "deep").exists()
 
 
 def test_a_picture_that_would_fill_the_memory_is_not_opened(place: Path, tmp_path: Path) -> None:
     Image.new("1", (9_500, 9_500)).save(place / "samples" / "0" / "final.png")
     with pytest.raises(BadData, match="it is too large"):
-        write_film(place, 0, out=tmp_path / "a.gif")
+        animate(place, 0, out=tmp_path / "a.gif")
 
 
 def test_without_ffmpeg_an_mp4_is_refused_by_name(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     draw(place, {"final": greys((8, 8))[0]})
     with pytest.raises(BadValue, match=r"ffmpeg, which is not installed\. Write a \.gif or a \.webp instead\."):
-        write_film(place, 0, out=tmp_path / "a.mp4")
+        animate(place, 0, out=tmp_path / "a.mp4")
 
 
 @pytest.fixture
@@ -192,7 +191,7 @@ def ffmpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_ffmpeg_is_given_even_frames_and_the_times(place: Path, tmp_path: Path, ffmpeg: Path) -> None:
     frames = greys((9, 12), (10, 13))
     draw(place, {"000000001": frames[0], "final": frames[1]})
-    path = write_film(place, 0, out=tmp_path / "a.mp4", seconds=0.25, hold=2.0)
+    path = animate(place, 0, out=tmp_path / "a.mp4", seconds=0.25, hold=2.0)
     called = path.read_text()
     assert "stop_mode=clone:stop_duration=1.75 " in called
     assert "-f mp4" in called
@@ -207,7 +206,7 @@ def test_what_ffmpeg_said_is_passed_on(
 ) -> None:
     monkeypatch.setenv("FILM_FAILS", "yes")
     draw(place, {"final": greys((8, 8))[0]})
-    with pytest.raises(StoreError, match="ffmpeg could not make the film: no such codec"):
-        write_film(place, 0, out=tmp_path / "a.mp4")
+    with pytest.raises(StoreError, match="ffmpeg could not make the animation: no such codec"):
+        animate(place, 0, out=tmp_path / "a.mp4")
     assert not ffmpeg.exists()
     assert not (tmp_path / "a.mp4").exists()

@@ -13,14 +13,14 @@ from PIL import Image
 from torch import Tensor
 
 import terminal
+from gantlet.api.animate import animate, frames_of
+from gantlet.api.loading import Team, load
+from gantlet.api.sampler import write_samples
 from gantlet.data.base import Dataset
 from gantlet.data.images import ImageSource
 from gantlet.errors import BadValue
-from gantlet.figures.animation import frames_of, write_film
+from gantlet.figures import evaluation as module
 from gantlet.figures.evaluation import interpolated, nearest, on_scale
-from gantlet.figures.recorder import recorded_runs
-from gantlet.studies import evaluation_pictures as module
-from gantlet.studies.study import Options, prepare, start
 from gantlet.training.batch_loader import fixed_latents
 
 SIDE = 64  # images of this side are drawn pixel by pixel
@@ -141,25 +141,24 @@ def test_an_image_that_is_not_finite_still_has_neighbours(images: Dataset) -> No
 def test_8_bit_images_come_back_to_their_shades_from_every_scale(scale: tuple[float, float]) -> None:
     pool = torch.arange(256, dtype=torch.uint8).reshape(256, 1, 1, 1)
     data = Dataset(train=pool, test=torch.zeros(1, 1, 1, 1), pixel_range=scale)
-    shades = (on_scale(data.floats(pool), data) + 1) * 127.5
+    shades = (on_scale(data.floats(pool), data.pixel_range) + 1) * 127.5
     assert torch.equal(shades.round(), pool.float())
-    assert torch.equal(on_scale(torch.tensor([scale[0] - 3, scale[1]]), data)[1:], torch.ones(1))
+    assert torch.equal(on_scale(torch.tensor([scale[0] - 3, scale[1]]), data.pixel_range)[1:], torch.ones(1))
 
 
 # The files
 
 
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def study(tmp_path: Path, recorded: None) -> Callable[..., Path]:
     """Trains one method on images of one's own and returns the study's folder."""
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", recorded_runs)
     values = np.random.default_rng(1).integers(0, 256, size=(140, 1, SIDE, SIDE), dtype=np.uint8)
     np.save(tmp_path / "own.npy", values)
 
     def made(*words: str, seeds: str = "1") -> Path:
         tiny = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=16", "evaluations=2", "latent_dim=3")
         asked = terminal.request(f"images:{tmp_path}/own.npy", "vanilla", *tiny, *words, seeds=seeds)
-        return start(prepare(asked, Options(out=tmp_path / "study", workers=1))).folder
+        return terminal.trained(asked, tmp_path / "study").folder
 
     return made
 
@@ -303,7 +302,7 @@ def test_the_film_is_of_the_checkpoints_alone(study: Callable[..., Path]) -> Non
     folder = study()
     frames = [folder / "samples" / "0" / name for name in ("000000001.png", "000000002.png", "final.png")]
     assert frames_of(folder, 0) == frames
-    film = write_film(folder, 0, out=folder / "film.webp")
+    film = animate(folder, 0, out=folder / "film.webp")
     with Image.open(film) as opened:
         assert opened.size == (2 + 5 * CELL, 2 + 5 * CELL)
         for place, path in enumerate(frames[:2]):  # the last equals the second and prolongs it
@@ -312,8 +311,8 @@ def test_the_film_is_of_the_checkpoints_alone(study: Callable[..., Path]) -> Non
                 assert (np.asarray(opened.convert("L")) == np.asarray(picture)).all()
 
 
-def test_points_have_none_of_these_pictures(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", recorded_runs)
+@pytest.mark.usefixtures("recorded")
+def test_points_have_none_of_these_pictures(folder: Path) -> None:
     terminal.study(folder, "vanilla")
     names = {path.name for path in (folder / "samples" / "0").iterdir()}
     assert names == {"000000003.png", "000000006.png", "final.png"}

@@ -13,8 +13,8 @@ from PIL import Image
 
 import terminal
 from gantlet.api.loading import Team, load
+from gantlet.figures import recorder as module
 from gantlet.figures.recorder import recorded_runs
-from gantlet.studies import album as module
 from gantlet.training.batch_loader import fixed_latents
 
 
@@ -32,13 +32,7 @@ def test_the_first_members_of_each_setting_are_pictured(settings: int, seeds: in
         assert len(runs) == settings * seeds
 
 
-@pytest.fixture
-def pictured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw again what ``quick`` left out."""
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", recorded_runs)
-
-
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_pictures_of_points_are_drawn_at_every_evaluation_and_at_the_end(folder: Path) -> None:
     terminal.study(folder, "vanilla,wgan-gp", "ema=0.5")
     for run in (0, 1):
@@ -50,7 +44,7 @@ def test_pictures_of_points_are_drawn_at_every_evaluation_and_at_the_end(folder:
         assert sizes == {"000000003.png": (800, 600), "000000006.png": (800, 600), "final.png": (600, 600)}
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_every_pictured_member_is_drawn_once_and_no_pad(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[str, str]] = []
 
@@ -63,6 +57,7 @@ def test_every_pictured_member_is_drawn_once_and_no_pad(folder: Path, monkeypatc
     assert sorted(drawn) == [(str(run), time) for run in range(5) for time in times]
 
 
+@pytest.mark.usefixtures("recorded")
 def test_the_map_is_a_probability_where_a_score_is_a_logit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds: dict[str, set[object]] = {"0": set(), "1": set()}
 
@@ -74,13 +69,12 @@ def test_the_map_is_a_probability_where_a_score_is_a_logit(folder: Path, monkeyp
             if decision[3] == "probability":
                 assert 0 < values.min() <= values.max() < 1
 
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", recorded_runs)
     monkeypatch.setattr(module, "draw_points", note)
     terminal.study(folder, "vanilla,wgan-gp")
     assert kinds == {"0": {"probability"}, "1": {"score"}}
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_pictures_of_images_show_the_first_test_samples(tmp_path: Path) -> None:
     folder = image_study(tmp_path)
     with Image.open(folder / "samples" / "0" / "final.png") as picture:
@@ -93,15 +87,14 @@ def test_pictures_of_images_show_the_first_test_samples(tmp_path: Path) -> None:
 
 def image_study(tmp_path: Path, *words: str) -> Path:
     """A study of one member that makes grey images of 64 by 64."""
-    from gantlet.studies.study import Options, prepare, start
 
     np.save(tmp_path / "own.npy", np.random.default_rng(1).uniform(-1, 1, size=(60, 1, 64, 64)))
     tiny = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=16", "evaluations=1", "latent_dim=3")
     asked = terminal.request(f"images:{tmp_path}/own.npy", "vanilla", *tiny, *words)
-    return start(prepare(asked, Options(out=tmp_path / "study", workers=1))).folder
+    return terminal.trained(asked, tmp_path / "study").folder
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 @pytest.mark.parametrize(("generators", "rows"), [(4, 2), (12, 1)])
 def test_images_of_a_team_stand_in_rows_by_generator(tmp_path: Path, generators: int, rows: int) -> None:
     folder = image_study(tmp_path, f"generators={generators}")
@@ -118,7 +111,7 @@ def test_images_of_a_team_stand_in_rows_by_generator(tmp_path: Path, generators:
         assert np.abs(grid[top : top + 64, left : left + 64] - (made + 1) * 127.5).max() <= 0.51
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_ownership_is_drawn_of_teams_and_agrees_with_the_results(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: dict[str, np.ndarray] = {}
 
@@ -141,21 +134,21 @@ def test_ownership_is_drawn_of_teams_and_agrees_with_the_results(folder: Path, m
     assert sum(counts.sum() for counts in drawn.values()) > 50
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_only_a_metric_that_knows_owners_has_ownership_drawn(tmp_path: Path) -> None:
     place = image_study(tmp_path, "generators=2") / "samples" / "0"
     names = ["000000002.png", "final.png", "interpolation.png", "neighbours.png", "real.png"]
     assert sorted(path.name for path in place.iterdir()) == names
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_pictures_of_a_team_lie_in_its_folder(folder: Path) -> None:
     terminal.study(folder, "vanilla", "generators=2")
     names = sorted(path.name for path in (folder / "samples" / "0").iterdir())
     assert names == ["000000003.png", "000000006.png", "final.png", "ownership.png"]
 
 
-@pytest.mark.usefixtures("pictured")
+@pytest.mark.usefixtures("recorded")
 def test_branches_that_are_averaged_are_pictured_as_one_generator(folder: Path, tmp_path: Path) -> None:
     terminal.study(folder, "vanilla", "generators=2", "team=average")
     place = folder / "samples" / "0"

@@ -6,21 +6,21 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from gantlet.studies.workshop import Workshop
 
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.methods.base import Method
-from gantlet.requests.parts import offered_networks
+from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.tasks.base import Task
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from terminal import resolve
 
-WORKSHOP = Workshop()
+CACHE = Cache()
 METHODS = catalogue.names("method")
 TASKS = catalogue.names("task")
 DEMANDS = {"autoencoder", "no_batch_statistics", "spectral_norm"}
@@ -50,7 +50,7 @@ def playable(method: str) -> list[str]:
         task = catalogue.find("task", name)
         assert isinstance(task, Task)
         try:
-            offered_networks(task, recipe(method))
+            Catalogue().offered(task, recipe(method))
         except Refused:
             continue
         found.append(name)
@@ -125,8 +125,8 @@ def test_what_is_to_be_watched_is_logged(name: str) -> None:
     """Two steps of a small fleet hold every name that the recipe says to watch."""
     task = "digits" if "autoencoder" in recipe(name).requires else "ring8"
     (resolved,) = resolve(task, name, *small_keys(task, name), "steps=2", "critic_schedule=constant")
-    dataset = WORKSHOP.dataset(resolved)
-    fleet = Fleet(blueprint([(resolved, 1)], dataset, Execution(route="loop")), dataset)
+    dataset = CACHE.dataset(resolved)
+    fleet = Fleet(blueprint([(resolved, 1)], dataset.specification, Execution(route="loop")), dataset)
     for _ in range(2):
         fleet.advance()
     logged = set(fleet.history.take().name)
@@ -217,5 +217,5 @@ def test_a_gradient_penalty_is_kept_from_batch_statistics() -> None:
     assert {"wgan-gp", "dragan", "r3gan", "lgan", "mmd", "cramer"} <= set(penalised)
     for name in penalised:
         for task in playable(name):
-            offered = offered_networks(catalogue.find("task", task), recipe(name))
+            offered = Catalogue().offered(catalogue.find("task", task), recipe(name))
             assert all("no_batch_statistics" in family.provides for family in offered.values())

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from gantlet.studies.workshop import Workshop
 from torch import Tensor
 
 from gantlet import catalogue
@@ -18,19 +17,22 @@ from gantlet.metrics.base import MetricInput
 from gantlet.metrics.two_sample import Pairwise, energy_distance
 from gantlet.networks.spectral import SpectralConv2d, SpectralLinear
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.tasks.base import CLASSIFIERS
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import draw_latents, sample
 from terminal import resolve
 
-WORKSHOP = Workshop()
+CACHE = Cache()
 
 
 def fleet(task: str, method: str, *words: str, seeds: Sequence[int] = (1,), route: Any = "stacked") -> Fleet:
     (resolved,) = resolve(task, method, *words)
-    dataset = WORKSHOP.dataset(resolved)
-    return Fleet(blueprint([(resolved, seed) for seed in seeds], dataset, Execution(route=route)), dataset)
+    dataset = CACHE.dataset(resolved)
+    return Fleet(
+        blueprint([(resolved, seed) for seed in seeds], dataset.specification, Execution(route=route)), dataset
+    )
 
 
 def history(trained: Fleet, name: str) -> list[float]:
@@ -187,7 +189,7 @@ def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
     schedule += ["lr=1e-3"] if task == "ring8" and method in CLASSIFIERS else []
     schedule += ["g_width=128", "d_width=128"] if task == "ring8" and method in CLASSIFIERS else []
     trained = fleet(task, method, *small, *schedule, f"steps={steps}", seeds=(1, 2))
-    dataset = WORKSHOP.dataset(resolved)
+    dataset = CACHE.dataset(resolved)
     before = measured(trained, dataset, task)
     after: list[Tensor] = []
     for step in range(1, steps + 1):

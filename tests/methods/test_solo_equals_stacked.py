@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from gantlet.studies.workshop import Workshop
 
 import games
 from gantlet import catalogue
@@ -13,6 +12,7 @@ from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.settings import Scalar
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -37,7 +37,7 @@ SMALL: dict[str, Scalar] = {
 
 SEEDS = (3, 8)
 PLAYERS = ("generator", "discriminator")
-WORKSHOP = Workshop()
+CACHE = Cache()
 
 
 def grid(task: str, method: str) -> list[Resolved]:
@@ -83,13 +83,13 @@ def test_solo_equals_stacked(method: str, task: str) -> None:
             grid(task, method)
         return
     settings = grid(task, method)
-    dataset = WORKSHOP.dataset(settings[0])
+    dataset = CACHE.dataset(settings[0])
     members = [(resolved, seed) for resolved in settings for seed in SEEDS]
     together = games.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
     assert not together.divergences
     for slot in (0, 3):  # another setting and another seed
         member = members[slot]
-        start = Fleet(blueprint([member], dataset, Execution(route="loop")), dataset)
+        start = Fleet(blueprint([member], dataset.specification, Execution(route="loop")), dataset)
         before = {player: games.parameters(start, player, 0).clone() for player in PLAYERS}
         alone = games.train(start)
         for player in PLAYERS:

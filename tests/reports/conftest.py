@@ -122,22 +122,37 @@ def spec(runs: pd.DataFrame, labels: tuple[str, ...], task: str) -> dict[str, An
     values = {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "batch_size": 128, "epochs": 51.2, "alpha_g": float("inf")}
     sources = dict.fromkeys(values, "task × method") | {"batch_size": "task", "epochs": "user"}
     return {
-        "format": 1,
-        "gantlet": "0.1.0",
+        "format": 2,
+        "gantlet": "0.2.0",
         "command": f"gantlet run {task} {','.join(methods)} --seeds {runs['seed'].max()}",
         "created": "2026-02-03T10:00:00+00:00",
-        "task": {"name": task, "summary": "eight Gaussians on the unit circle"},
+        "task": {"name": task, "summary": "eight Gaussians on the unit circle", "pictures": "points"},
         "note": "A shortened budget: 51 epochs of 400.",
         "versions": {"torch": "2.13.0", "python": "3.11.7"},
         "machine": {"cpu": "a processor", "threads": 2, "device": "cpu"},
         "git": None,
         "settings": [
-            {"label": label, "method": label.split()[0], "values": values | {"rank": rank}, "sources": sources}
+            {
+                "task": task,
+                "label": label,
+                "method": label.split()[0],
+                "values": values | {"rank": rank},
+                "sources": sources,
+            }
             for rank, label in enumerate(labels)
         ],
         "metrics": RING if task == "ring8" else DIGITS,
         "facts": {"samples": 25_000, "data": {"training points": 50_000, "sigma": 0.01}},
         "members": len(runs),
+        "plan": {
+            "members": runs[["run", "seed"]]
+            .assign(setting=runs["run"] // runs["seed"].max())[["run", "setting", "seed"]]
+            .to_numpy()
+            .tolist(),
+            "fleets": [{"id": "0000", "slots": runs["run"].tolist()}],
+        },
+        "execution": {"device": "cpu"},
+        "sample": {"shape": [2] if task == "ring8" else [1, 28, 28], "pool": 50_000},
     }
 
 

@@ -126,7 +126,7 @@ def test_values_that_are_not_finite_are_left_out(study: StudyData) -> None:
     history = study.history.copy()
     run = study.members["vanilla"]["run"].iloc[0]
     history.loc[(history["run"] == run) & (history["name"] == "kl"), "value"] = np.inf
-    broken = StudyData(study.folder, study.spec, study.runs, history)
+    broken = StudyData(study.folder, study.record, study.runs, history)
     assert (study.members["vanilla"]["status"] == "finished").all()
     rest = study.members["vanilla"]["run"].iloc[1:]
     expected = study.curves["kl"].loc[rest].mean()
@@ -135,7 +135,7 @@ def test_values_that_are_not_finite_are_left_out(study: StudyData) -> None:
 
 def test_a_setting_that_did_not_record_a_quantity_has_no_curve(study: StudyData) -> None:
     kept = study.history[~study.history["run"].isin(study.members["alpha alpha_d=0.3"]["run"])]
-    part = StudyData(study.folder, study.spec, study.runs, kept)
+    part = StudyData(study.folder, study.record, study.runs, kept)
     assert [curve.rank for curve in curves_of(part, "kl", bootstrap_band)] == [0, 2]
 
 

@@ -35,7 +35,7 @@ def test_the_first_members_of_each_setting_are_shown_not_the_best(study: StudyDa
 
 def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
     runs = study.runs.assign(status=["diverged", *study.runs["status"][1:]])
-    shown = galleries(StudyData(study.folder, study.spec, runs, study.history), 10**7)
+    shown = galleries(StudyData(study.folder, study.record, runs, study.history), 10**7)
     assert shown[0].last[0].caption == "run 0, seed 1, diverged"
 
 

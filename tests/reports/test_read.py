@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from gantlet.errors import StoreError
+from gantlet.errors import BadValue, StoreError
+from gantlet.reports.page import write_report
 from gantlet.reports.read import read_study
 
 
@@ -30,8 +31,8 @@ def test_a_study_comes_back_as_it_was_written(folder: Path) -> None:
     assert study.labels == ["vanilla", "alpha alpha_d=0.3", "wgan-gp"]
     assert study.metrics == ["modes", "high_quality", "kl", "classification_error"]
     assert study.rates == ["success", "failure"]
-    assert study.spec.settings[0].values["alpha_g"] == float("inf")
-    assert study.spec.metrics["kl"].better == "lower"
+    assert study.record.settings[0].values["alpha_g"] == float("inf")
+    assert study.record.metrics["kl"].better == "lower"
     assert study.members["alpha alpha_d=0.3"]["run"].tolist() == [3, 4, 5]
     assert study.name == folder.name
 
@@ -59,7 +60,7 @@ def test_a_study_without_history_yet_has_no_curves(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("study.json", "is not a study: it has no study.json"),
+        ("study.json", "is not a study folder: it has no study.json"),
         ("runs.parquet", "has no runs.parquet"),
         ("history.parquet", "has no history.parquet"),
     ],
@@ -74,27 +75,27 @@ def test_a_missing_file_is_named(folder: Path, name: str, message: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1 but then nothing \xff"])
 def test_an_unreadable_file_is_named(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
-    with pytest.raises(StoreError, match=rf"{name}' cannot be read"):
+    with pytest.raises(StoreError, match=rf"{name}'? cannot be read"):
         read_study(folder)
 
 
-@pytest.mark.parametrize("form", [2, None, "1"])
+@pytest.mark.parametrize("form", [3, 0, None, "1"])
 def test_another_format_is_refused(folder: Path, form: object) -> None:
     edit(folder, format=form)
-    with pytest.raises(StoreError, match=f"format {form}; this gantlet reads format 1"):
+    with pytest.raises(StoreError, match=f"format {form}; this gantlet reads formats 1 to 2"):
         read_study(folder)
 
 
 def test_a_list_is_not_a_study(folder: Path) -> None:
     (folder / "study.json").write_text("[1, 2]")
-    with pytest.raises(StoreError, match="has format None"):
+    with pytest.raises(StoreError, match="does not hold an object"):
         read_study(folder)
 
 
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"settings": [{"method": "alpha"}]}, r"settings\.0\.label"),
+        ({"settings": [{"task": "ring8", "method": "alpha"}]}, r"settings\.0\.label"),
         ({"task": "ring8"}, "task"),
         ({"metrics": {"kl": {"better": "sideways"}}}, r"metrics\.kl\.better"),
         ({"members": "many"}, "members"),
@@ -107,7 +108,8 @@ def test_a_wrong_part_of_the_record_is_named(folder: Path, changes: dict[str, An
 
 
 def test_a_setting_that_the_record_does_not_know_is_named(folder: Path) -> None:
-    edit(folder, settings=[{"label": "vanilla", "method": "vanilla"}])
+    settings = json.loads((folder / "study.json").read_text(encoding="utf-8"))["settings"]
+    edit(folder, settings=[entry | {"label": entry["label"].replace("0.3", "0.4")} for entry in settings])
     with pytest.raises(StoreError, match=r"the setting 'alpha alpha_d=0.3', which study.json does not know"):
         read_study(folder)
 
@@ -124,3 +126,9 @@ def test_words_in_place_of_numbers_are_refused(folder: Path, name: str, column: 
     pd.read_parquet(folder / name).assign(**{column: "three"}).to_parquet(folder / name)
     with pytest.raises(StoreError, match="is not what a study writes"):
         read_study(folder)
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "study.json"])
+def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(BadValue, match=r"would hold an HTML page under another name; give FILE\.html"):
+        write_report([folder], folder / name)

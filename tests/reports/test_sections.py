@@ -12,8 +12,9 @@ import pytest
 
 from gantlet.reports import charts, sections
 from gantlet.reports.cells import Table
-from gantlet.reports.read import MetricRecord, SettingRecord, StudyData, read_study
+from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import summary_table
+from gantlet.studies.record import MetricRecord, SettingRecord
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,8 @@ def test_settings_that_share_no_seed_are_not_compared(study: StudyData) -> None:
 
 
 def test_a_lone_setting_has_nothing_to_be_compared_with(study: StudyData) -> None:
-    spec = replace(study.spec, settings=study.spec.settings[:1])
-    assert sections.comparisons(replace(study, spec=spec, runs=study.members["vanilla"])) is None
+    record = study.record.model_copy(update={"settings": study.record.settings[:1]})
+    assert sections.comparisons(replace(study, record=record, runs=study.members["vanilla"])) is None
 
 
 def test_a_difference_is_bold_only_where_its_interval_excludes_zero(study: StudyData) -> None:
@@ -86,17 +87,23 @@ def test_lost_members_say_when_and_why(study: StudyData) -> None:
 
 def test_a_key_of_only_some_settings_was_decided_and_is_missing_elsewhere(study: StudyData) -> None:
     records = [
-        SettingRecord("a", "alpha", {"lr": 0.1, "alpha_d": 0.3}, {"lr": "task", "alpha_d": "default"}),
-        SettingRecord("b", "vanilla", {"lr": 0.1}, {"lr": "task"}),
+        SettingRecord(
+            task="ring8",
+            label="a",
+            method="alpha",
+            values={"lr": 0.1, "alpha_d": 0.3},
+            sources={"lr": "task", "alpha_d": "default"},
+        ),
+        SettingRecord(task="ring8", label="b", method="vanilla", values={"lr": 0.1}, sources={"lr": "task"}),
     ]
-    small = replace(study, spec=replace(study.spec, settings=records))
+    small = replace(study, record=study.record.model_copy(update={"settings": records}))
     assert texts(sections.settings(small, decided=True)) == [["alpha_d", "0.3", "–"]]
     assert texts(sections.settings(small, decided=False)) == [["lr", "0.1", "0.1"]]
 
 
 def test_titles_say_which_way_is_better(study: StudyData) -> None:
-    metrics = {"a": MetricRecord("", "higher"), "b": MetricRecord("", "lower"), "c": MetricRecord()}
-    small = replace(study, spec=replace(study.spec, metrics=metrics))
+    metrics = {"a": MetricRecord(better="higher"), "b": MetricRecord(better="lower"), "c": MetricRecord()}
+    small = replace(study, record=study.record.model_copy(update={"metrics": metrics}))
     titles = [sections.title_of(small, name) for name in ("a", "b", "c", "unknown", "success", "failure")]
     assert titles == ["a ↑", "b ↓", "c", "unknown", "success ↑", "failure ↓"]
 

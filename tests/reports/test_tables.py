@@ -45,7 +45,7 @@ def frame() -> pd.DataFrame:
 
 
 def test_the_summary_has_the_studys_order_and_its_numbers(study: StudyData) -> None:
-    shuffled = StudyData(study.folder, study.spec, study.runs.sample(frac=1, random_state=1), study.history)
+    shuffled = StudyData(study.folder, study.record, study.runs.sample(frac=1, random_state=1), study.history)
     summary = summary_table(shuffled)
     assert summary["setting"].tolist() == study.labels
     for label, row in summary.set_index("setting").iterrows():
@@ -73,7 +73,7 @@ def test_readable_cells_say_estimate_and_interval_and_drop_what_says_nothing(fra
 
 def test_members_without_a_value_are_counted(study: StudyData) -> None:
     runs = study.runs.assign(kl=study.runs["kl"].where(study.runs["run"] > 2))
-    summary = summary_table(StudyData(study.folder, study.spec, runs, study.history))
+    summary = summary_table(StudyData(study.folder, study.record, runs, study.history))
     cells = readable(summary)["kl"]
     assert cells[0].endswith("] (3 missing)")
     assert cells[1].endswith("]")

@@ -195,3 +195,24 @@ def test_what_names_no_seeds_is_refused(text: Any, reason: str) -> None:
 def test_a_number_stands_for_the_first_seeds(count: int) -> None:
     assert parse_seeds(str(count)) == tuple(range(1, count + 1))
     assert parse_seeds(f"{count},") == (count,)
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("6:10", (6, 7, 8, 9, 10)), ("1:3,9", (1, 2, 3, 9)), ("5:5", (5,)), (["2:3", 8], (2, 3, 8))]
+)
+def test_ranges_of_seeds_include_both_ends(text: Any, seeds: tuple[int, ...]) -> None:
+    assert parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("6:", "a range such as 6:10"),
+        (":3", "a range such as 6:10"),
+        ("9:3", "names no seed"),
+        ("1:3,2", "one seed twice"),
+    ],
+)
+def test_ranges_that_name_no_seeds_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(BadGrid, match=reason):
+        parse_seeds(text)

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gantlet.studies.workshop import Workshop
 
 from gantlet.errors import BadGrid, BadValue, GantletError, Refused, UnknownName
 from gantlet.methods.vanilla import VANILLA
 from gantlet.requests.resolve import expand, keys_of
+from gantlet.studies.cache import Cache
 from gantlet.tasks.gaussians import RING8
 from terminal import request, resolve
 
 LEVELS = ("default", "method", "task", "task × method", "preset first", "preset second", "user")
+OWN_TASK, OWN_METHOD = f"{__name__}:TASK", f"{__name__}:METHOD"
+TASK, METHOD = RING8, VANILLA
+"""What these two paths name; tests put their own here."""
 
 
 def ladder(monkeypatch: pytest.MonkeyPatch, key: str, level: int, values: tuple[Any, ...]) -> tuple[Any, str]:
     """The value and source of a key that every level up to ``level`` sets, each to its own value."""
     said: list[dict[str, Any]] = [{key: value} if place <= level else {} for place, value in enumerate(values)]
-    task = replace(RING8, defaults=said[2], rows={"vanilla": said[3]}, presets={"first": said[4], "second": said[5]})
-    method = replace(VANILLA, defaults=said[1])
-    monkeypatch.setattr("gantlet.requests.resolve.find_task", lambda name: (task, {}))
-    monkeypatch.setattr("gantlet.requests.resolve.find_method", lambda name: method)
+    task = replace(RING8, defaults=said[2], rows={OWN_METHOD: said[3]}, presets={"first": said[4], "second": said[5]})
+    monkeypatch.setattr(sys.modules[__name__], "TASK", task)
+    monkeypatch.setattr(sys.modules[__name__], "METHOD", replace(VANILLA, defaults=said[1]))
     words = [f"{key}={values[6]}"] if level == 6 else []
-    (found,) = resolve("ring8", "vanilla", *words, preset="first,second")
+    (found,) = resolve(OWN_TASK, OWN_METHOD, *words, preset="first,second")
     return found.values[key], found.sources[key]
 
 
@@ -47,16 +50,16 @@ def test_the_highest_level_decides(
 
 def test_a_methods_options_are_defaults_of_its_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     method = replace(VANILLA, objective="alpha", fixed={}, options={"alpha_g": 3.0})
-    monkeypatch.setattr("gantlet.requests.resolve.find_method", lambda name: method)
-    (found,) = resolve("ring8", "vanilla", "alpha_d=2")
+    monkeypatch.setattr(sys.modules[__name__], "METHOD", method)
+    (found,) = resolve("ring8", OWN_METHOD, "alpha_d=2")
     assert (found.values["alpha_g"], found.sources["alpha_g"]) == (3.0, "method")
     assert (found.values["alpha_d"], found.sources["alpha_d"]) == (2.0, "user")
 
 
 def test_defaults_for_a_part_that_a_method_lacks_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     task = replace(RING8, defaults={"penalty_weight": 3.0, "clip": 1.0})
-    monkeypatch.setattr("gantlet.requests.resolve.find_task", lambda name: (task, {}))
-    plain, penalised = resolve("ring8", "vanilla,wgan-gp")
+    monkeypatch.setattr(sys.modules[__name__], "TASK", task)
+    plain, penalised = resolve(OWN_TASK, "vanilla,wgan-gp")
     assert "penalty_weight" not in plain.values
     assert penalised.values["penalty_weight"] == 3.0
     assert "clip" not in penalised.values
@@ -65,7 +68,7 @@ def test_defaults_for_a_part_that_a_method_lacks_are_left_out(monkeypatch: pytes
 def test_every_value_has_a_source_and_its_declared_type() -> None:
     for found in resolve("ring8", "vanilla,wgan,wgan-gp,alpha", "lr=1e-3", preset=""):
         assert found.values.keys() == found.sources.keys()
-        declared = keys_of("ring8", found.method)
+        declared = keys_of("ring8", found.method.name)
         assert {name: type(value) for name, value in found.values.items()} == {
             name: declared[name].setting.kind for name in found.values
         }
@@ -73,9 +76,9 @@ def test_every_value_has_a_source_and_its_declared_type() -> None:
 
 def test_the_chosen_network_is_named() -> None:
     (found,) = resolve("ring8", "vanilla")
-    assert (found.network, found.values["network"], found.sources["network"]) == ("mlp", "mlp", "task")
+    assert (found.parts.network, found.values["network"], found.sources["network"]) == ("mlp", "mlp", "task")
     (found,) = resolve("mixture8", "vanilla", "network=mlp")
-    assert (found.network, found.sources["network"]) == ("mlp", "user")
+    assert (found.training.network, found.sources["network"]) == ("mlp", "user")
 
 
 def test_epochs_of_the_user_win_over_steps_of_the_task() -> None:
@@ -97,7 +100,7 @@ def test_epochs_of_a_preset_win_over_steps_of_the_task_but_not_over_those_of_the
 
 def test_settings_come_method_by_method_with_the_last_axis_fastest() -> None:
     found = resolve("ring8", "alpha,vanilla", "lr_g=0.1,0.2", "lr_d=0.3,0.4")
-    points = [(setting.method, setting.values["lr_g"], setting.values["lr_d"]) for setting in found]
+    points = [(setting.method.name, setting.values["lr_g"], setting.values["lr_d"]) for setting in found]
     each = [(0.1, 0.3), (0.1, 0.4), (0.2, 0.3), (0.2, 0.4)]
     assert points == [(method, *pair) for method in ("alpha", "vanilla") for pair in each]
     assert found[1].label == "alpha lr_g=0.1 lr_d=0.4"
@@ -201,7 +204,7 @@ def test_no_method_is_an_empty_grid() -> None:
 
 def test_a_file_behind_a_colon_is_the_data_path() -> None:
     (found,) = resolve("points:a/b:c.npy", "vanilla")
-    assert (found.task, found.sources["data_path"]) == ("points", "user")
+    assert (found.task.name, found.sources["data_path"]) == ("points", "user")
     assert found.values["data_path"] == str(Path.cwd() / "a" / "b:c.npy")  # from wherever it is resumed
 
 
@@ -210,9 +213,9 @@ def test_an_objective_of_ones_own_is_a_method_with_the_tasks_budget(tmp_path: Pa
         "from gantlet.objectives.vanilla import Vanilla\nclass Own(Vanilla):\n    '''Mine.'''\n"
     )
     (found,) = resolve("ring8", f"{tmp_path}/own.py:Own")
-    assert found.method == f"{tmp_path}/own.py:Own"
+    assert found.method.name == f"{tmp_path}/own.py:Own"
     assert (found.values["batch_size"], found.sources["batch_size"]) == (128, "task")
-    assert Workshop().dataset(replace(found, values={**found.values, "train_size": 200})).shape == (2,)
+    assert Cache().dataset(replace(found, source=replace(found.source, train_size=200))).shape == (2,)
 
 
 def test_methods_of_ones_own_with_one_name_have_labels_of_their_own(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from gantlet.data.base import Dataset
 from gantlet.errors import Refused
-from gantlet.studies.build import blueprint, family_of, parts_of, source_of, steps_of
+from gantlet.studies.build import blueprint, steps_of
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.update_schedule import UpdateSchedule
 from terminal import TINY, resolve
@@ -22,7 +22,7 @@ POINTS = Dataset(torch.zeros(256, 2), torch.zeros(8, 2))
 def sheet(methods: str, *words: str, task: str = "ring8", dataset: Dataset = POINTS) -> Blueprint:
     """The blueprint of one fleet whose members are the settings of this grid, each with seed 5."""
     settings = resolve(task, methods, *words)
-    return blueprint([(resolved, 5) for resolved in settings], dataset, Execution(route="stacked"))
+    return blueprint([(resolved, 5) for resolved in settings], dataset.specification, Execution(route="stacked"))
 
 
 def test_what_varies_is_one_number_per_member_and_the_rest_is_shared() -> None:
@@ -90,12 +90,12 @@ def test_the_dtype_is_that_of_the_setting(dtype: str, expected: torch.dtype) -> 
 )
 def test_epochs_are_passes_of_the_pool_through_the_discriminator(words: list[str], steps: int) -> None:
     (resolved,) = resolve("ring8", "vanilla", *words)
-    assert steps_of(resolved.values, 256) == steps
+    assert steps_of(resolved.training, 256) == steps
 
 
 def test_more_critic_updates_mean_fewer_steps_for_as_many_epochs() -> None:
     (resolved,) = resolve("ring8", "wgan-gp", "epochs=5", "batch_size=32", "n_critic=4")
-    assert steps_of(resolved.values, 256) == 10  # 40 updates, four a step
+    assert steps_of(resolved.training, 256) == 10  # 40 updates, four a step
 
 
 def test_a_discriminator_with_batch_statistics_is_found_and_refused_where_it_may_not_be(tmp_path: Path) -> None:
@@ -114,9 +114,9 @@ def test_a_discriminator_with_batch_statistics_is_found_and_refused_where_it_may
 
 def test_settings_of_network_and_data_reach_their_parts() -> None:
     (resolved,) = resolve("ring8", "vanilla", "g_width=8", "g_depth=2", "train_size=100", "test_size=50")
-    family: Any = family_of(parts_of(resolved), resolved, (2,))
+    family: Any = resolved.family
     assert (family.g_width, family.g_depth, family.d_width) == (8, 2, 200)
-    dataset = source_of(parts_of(resolved), resolved).load()
+    dataset = resolved.source.load()
     assert (len(dataset.train), len(dataset.test)) == (100, 50)
 
 

@@ -25,7 +25,7 @@ SMALL = ("g_width=6", "d_width=6", "g_depth=1", "d_depth=1", "batch_size=8")
 
 def sheet(methods: str, *words: str, steps: int = 1000) -> Blueprint:
     settings = resolve("ring8", methods, f"steps={steps}", *SMALL, *words)
-    return blueprint([(resolved, 5) for resolved in settings], POINTS, Execution(route="stacked"))
+    return blueprint([(resolved, 5) for resolved in settings], POINTS.specification, Execution(route="stacked"))
 
 
 def test_without_a_word_nothing_changes_over_training() -> None:
@@ -44,7 +44,7 @@ def test_schedules_arrive_with_their_numbers() -> None:
     assert penalised == Schedule("cosine", 0.5, 1000, 0.1)
     began = resolve("digits", "began", "network=autoencoder", "code=4", "lr_every=10")
     images = Dataset(torch.zeros(64, 1, 8, 8), torch.zeros(4, 1, 8, 8))
-    assert blueprint([(began[0], 1)], images, Execution()).tuning.lr == ReduceOnPlateau(0.5, 10, 0.2)
+    assert blueprint([(began[0], 1)], images.specification, Execution()).tuning.lr == ReduceOnPlateau(0.5, 10, 0.2)
 
 
 def test_the_trick_of_the_tensorflow_comparison() -> None:
@@ -55,7 +55,7 @@ def test_the_trick_of_the_tensorflow_comparison() -> None:
         assert tricked.discriminator.optimiser.lr == (pytest.approx(5 * lr),)
         assert tricked.generator.optimiser.lr == (lr,)
         (resolved,) = resolve("ring8", method, "epochs=2", "lr_trick=true", *SMALL)
-        assert blueprint([(resolved, 1)], POINTS, Execution()).sizes.steps == 2 * (256 // 8)
+        assert blueprint([(resolved, 1)], POINTS.specification, Execution()).sizes.steps == 2 * (256 // 8)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_optimisers_that_play_the_game(optimiser: str, name: str, optimistic: bo
 
 def test_an_extragradient_run_counts_both_its_batches_as_epochs() -> None:
     (resolved,) = resolve("ring8", "vanilla", "epochs=2", "optimiser=extra-adam", "reuse_fake=false", *SMALL)
-    assert blueprint([(resolved, 1)], POINTS, Execution()).sizes.steps == 256 // 8
+    assert blueprint([(resolved, 1)], POINTS.specification, Execution()).sizes.steps == 256 // 8
 
 
 def test_packs_noise_heads_and_spectral_norm() -> None:
@@ -124,7 +124,7 @@ def test_penalties_and_constraints_of_one_s_own_choice() -> None:
         ("pack=3", Refused, "no multiple"),
         ("optimiser=extra-adam n_critic=2 reuse_fake=false", Refused, "n_critic=2"),
         ("optimiser=extra-adam", Refused, "reuse_fake=true"),
-        ("lr_schedule=on-stall", Refused, "lr_schedule=on-stall watches"),
+        ("lr_schedule=on-stall", Refused, "lr_schedule=on-plateau watches"),
         ("penalties=r1+r1", BadValue, "twice"),
         ("penalties=r7", UnknownName, "Did you mean"),
         ("constraint=clip", UnknownName, "weight-clipping"),

@@ -16,11 +16,14 @@ import pytest
 
 import terminal
 from gantlet.errors import StoreError
-from gantlet.studies import executors
-from gantlet.studies.executors.base import Callbacks, Outcome, in_workers
+from gantlet.studies.cache import Cache
+from gantlet.studies.executors import local
+from gantlet.studies.executors.base import Callbacks, FleetResult
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.launch import resume, start
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
-from gantlet.studies.study import Study, resume, start
+from gantlet.studies.study import Study
 
 BREAKS = """
 import torch
@@ -60,10 +63,10 @@ def own(folder: Path, content: str) -> str:
 
 
 def test_a_fleet_that_breaks_fails_alone_and_resume_trains_it(folder: Path, tmp_path: Path) -> None:
-    ended: list[Outcome] = []
-    prepared = terminal.prepared(folder, f"{own(tmp_path, BREAKS)},vanilla", seeds="2")
-    start(prepared, Callbacks(ended=ended.append))
-    assert [(outcome.fleet, outcome.kind) for outcome in ended] == [("0000", "failed"), ("0001", "finished")]
+    ended: list[FleetResult] = []
+    planned = terminal.planned(folder, f"{own(tmp_path, BREAKS)},vanilla", seeds="2")
+    start(planned, Callbacks(ended=ended.append))
+    assert [(result.fleet, result.kind) for result in ended] == [("0000", "failed"), ("0001", "finished")]
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
     assert runs["cause"].tolist()[:2] == ["ValueError: no fourth step"] * 2
@@ -109,22 +112,22 @@ def test_an_error_of_gantlets_own_is_recorded_as_its_sentence(folder: Path, monk
 @pytest.mark.slow
 def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: Path) -> None:
     heard: list[Progress] = []
-    ended: list[Outcome] = []
-    prepared = terminal.prepared(folder, "vanilla,alpha", seeds="4", workers=2, width=2)
-    assert (prepared.workers, len(prepared.plan.fleets)) == (2, 4)
-    start(prepared, Callbacks(pulse=heard.append, ended=ended.append))
+    ended: list[FleetResult] = []
+    planned = terminal.planned(folder, "vanilla,alpha", seeds="4", workers=2, width=2)
+    assert (planned.workers, len(planned.plan.fleets)) == (2, 4)
+    start(planned, Callbacks(progress=heard.append, ended=ended.append))
     alone = terminal.study(tmp_path / "alone", "vanilla,alpha", seeds="4", width=2)
     assert terminal.difference(Store(folder), alone) is None
-    assert {outcome.kind for outcome in ended} == {"finished"}
-    assert {pulse.fleet for pulse in heard} == {"0000", "0001", "0002", "0003"}
-    assert all(pulse.best is None or isinstance(pulse.best, tuple) for pulse in heard)
+    assert {result.kind for result in ended} == {"finished"}
+    assert {progress.fleet for progress in heard} == {"0000", "0001", "0002", "0003"}
+    assert all(progress.best is None or isinstance(progress.best, tuple) for progress in heard)
     assert [path.name for path in folder.glob(".*")] == []  # no worker's log stays
 
 
 @pytest.mark.slow
 def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tmp_path: Path) -> None:
     dies = own(tmp_path, BREAKS.replace('raise ValueError("no fourth step")', "import os; os._exit(7)"))
-    start(terminal.prepared(folder, f"{dies},vanilla", seeds="2", workers=2))
+    start(terminal.planned(folder, f"{dies},vanilla", seeds="2", workers=2))
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
     assert "the worker process ended with status 7" in runs["cause"][0]
@@ -133,8 +136,8 @@ def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tm
 @pytest.mark.slow
 def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_path: Path) -> None:
     heard: list[Progress] = []
-    watcher = Callbacks(pulse=heard.append, stopping=lambda: bool(heard))
-    start(terminal.prepared(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), watcher)
+    callbacks = Callbacks(progress=heard.append, stopping=lambda: bool(heard))
+    start(terminal.planned(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), callbacks)
     store = Store(folder)
     assert not (store.finished("0000") and store.finished("0001"))
     resume(folder)
@@ -156,21 +159,20 @@ class Stillborn:
 @pytest.mark.parametrize(("asked", "kind"), [(True, "stopped"), (False, "failed")])
 def test_a_worker_that_a_stop_ended_early_is_no_failure(folder: Path, asked: bool, kind: str) -> None:
     store = Store(folder)
-    store.create({"settings": [], "plan": {}, "execution": {}})
     worker: Any = Stillborn(-signal.SIGTERM)
-    ended: list[Outcome] = []
-    executors._handle(worker, None, store, Callbacks(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
-    assert [outcome.kind for outcome in ended] == [kind]
+    ended: list[FleetResult] = []
+    local._handle(worker, None, store, Callbacks(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
+    assert [result.kind for result in ended] == [kind]
     assert (store.failure("0000") is None) == asked
     assert worker.busy == ""
 
 
-def test_pulses_of_workers_arrive_whole(folder: Path) -> None:
+def test_progress_of_workers_arrive_whole(folder: Path) -> None:
     heard: list[Progress] = []
     sent = {"fleet": "0000", "step": 3, "steps": 6, "members": 2, "rate": 1.5, "out": 0, "best": [8, 1], "worst": None}
     worker: Any = Stillborn(-signal.SIGKILL)
-    message = json.loads(json.dumps({"pulse": sent}))
-    executors._handle(worker, message, Store(folder), Callbacks(pulse=heard.append))  # pyright: ignore[reportPrivateUsage]
+    message = json.loads(json.dumps({"progress": sent}))
+    local._handle(worker, message, Store(folder), Callbacks(progress=heard.append))  # pyright: ignore[reportPrivateUsage]
     assert heard == [Progress("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
     worker.process.wait()
 
@@ -191,16 +193,11 @@ def serve(folder: Path, fleets: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_a_worker_trains_what_it_reads_and_answers_in_json_lines(folder: Path) -> None:
-    def stop(*_: Any, **__: Any) -> None:
-        return None
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gantlet.studies.study.in_this_process", stop)
-        start(terminal.prepared(folder, "vanilla,alpha", seeds="2"))
+    start(terminal.planned(folder, "vanilla,alpha", seeds="2"), executor=FakeExecutor())
     done = serve(folder, "0001\n")
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert said[-1] == {"fleet": "0001", "outcome": "finished", "error": None}
-    assert said[0]["pulse"]["fleet"] == "0001"
+    assert said[-1] == {"fleet": "0001", "kind": "finished", "error": None}
+    assert said[0]["progress"]["fleet"] == "0001"
     assert Study(folder).runs["status"].tolist() == ["stopped"] * 2 + ["finished"] * 2
 
 
@@ -210,12 +207,11 @@ def test_messages_come_in_order_and_the_end_of_a_pipe_is_one() -> None:
     with os.fdopen(writing, "w") as pipe:
         pipe.write('{"a": 1}\n{"b": 2}\n')
     with os.fdopen(reading) as pipe:
-        executors._listen(3, pipe, messages)  # pyright: ignore[reportPrivateUsage]
+        local._listen(3, pipe, messages)  # pyright: ignore[reportPrivateUsage]
     assert [messages.get_nowait() for _ in range(3)] == [(3, {"a": 1}), (3, {"b": 2}), (3, None)]
 
 
 def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = terminal.study(folder, "vanilla")
     started: list[int] = []
 
     class Counted:
@@ -230,6 +226,8 @@ def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pyte
         def dismiss(self) -> None:
             pass
 
-    monkeypatch.setattr(executors, "_Worker", Counted)
-    in_workers(store, ["0000"], Callbacks(), workers=4)
-    assert started == [0]
+    monkeypatch.setattr(local, "_Worker", Counted)
+    for fleets, workers, expected in (("ab", 4, [0, 1]), ("abc", 2, [0, 1])):
+        started.clear()
+        local.LocalExecutor().run(Store(folder), list(fleets), Callbacks(), workers=workers, cache=Cache())
+        assert started == expected

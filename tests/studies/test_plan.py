@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gantlet.data.base import Dataset
-from gantlet.errors import BadValue
+from gantlet.errors import BadValue, UsageError
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import Limits, Plan, bytes_per_member, longest_first, make_plan
-from gantlet.studies.record import fleet_from_record, plan_from_record, plan_to_record
+from gantlet.studies.plan import plan_of as read_plan
+from gantlet.studies.record import FleetPlan, read_record
 from gantlet.training.blueprint import Execution
-from terminal import plan_of, resolve
+from terminal import plan_of, planned, resolve, study_record
 
 POINTS = Dataset(torch.zeros(256, 2), torch.zeros(8, 2))
 SMALL = ("g_width=4", "d_width=4", "g_depth=1", "d_depth=1")
@@ -31,7 +32,7 @@ DROPOUT = (
 def of_width(members: int, **limits: Any) -> list[tuple[int, int]]:
     """(members, pads) of each fleet of ``members`` seeds of one setting."""
     resolved = resolve("ring8", "vanilla", *SMALL)
-    plan = make_plan(resolved, range(members), [POINTS], Limits(memory=1 << 40, **limits))
+    plan = make_plan(resolved, range(members), [POINTS.specification], Limits(memory=1 << 40, **limits))
     return [(len(fleet.runs), fleet.pads) for fleet in plan.fleets]
 
 
@@ -165,22 +166,22 @@ def test_what_cannot_be_stacked_runs_one_by_one_and_says_why(tmp_path: Path) -> 
 
 def need(*words: str, methods: str = "vanilla") -> int:
     (resolved,) = resolve("ring8", methods, *SMALL, *words)
-    return bytes_per_member(blueprint([(resolved, 1)], POINTS, Execution()), POINTS)
+    return bytes_per_member(blueprint([(resolved, 1)], POINTS.specification, Execution()), POINTS.specification)
 
 
 def test_little_memory_makes_a_narrower_fleet_and_says_so() -> None:
     memory = int(3.5 * need() / 0.7)  # room for three members and a half
     resolved = resolve("ring8", "vanilla", *SMALL)
-    plan = make_plan(resolved, range(7), [POINTS], Limits(memory=memory))
+    plan = make_plan(resolved, range(7), [POINTS.specification], Limits(memory=memory))
     assert [len(fleet.slots) for fleet in plan.fleets] == [3, 3, 3]
     assert all("width 3 instead of 7: a member takes about" in fleet.notes[0] for fleet in plan.fleets)
-    assert make_plan(resolved, range(3), [POINTS], Limits(memory=memory)).fleets[0].notes == ()
+    assert make_plan(resolved, range(3), [POINTS.specification], Limits(memory=memory)).fleets[0].notes == ()
 
 
 def test_workers_share_the_memory() -> None:
     memory = int(4.5 * need() / 0.7)
     resolved = resolve("ring8", "vanilla", *SMALL)
-    plan = make_plan(resolved, range(8), [POINTS], Limits(memory=memory, workers=2))
+    plan = make_plan(resolved, range(8), [POINTS.specification], Limits(memory=memory, workers=2))
     assert [len(fleet.slots) for fleet in plan.fleets] == [2, 2, 2, 2]
 
 
@@ -195,13 +196,23 @@ def test_memory_grows_with_what_takes_it() -> None:
 
 def test_a_member_without_room_is_planned_alone() -> None:
     resolved = resolve("ring8", "vanilla", *SMALL)
-    plan = make_plan(resolved, range(2), [POINTS], Limits(memory=1))
+    plan = make_plan(resolved, range(2), [POINTS.specification], Limits(memory=1))
     assert [len(fleet.slots) for fleet in plan.fleets] == [1, 1]
 
 
-def test_a_width_below_one_is_refused() -> None:
-    with pytest.raises(BadValue, match="--width 0 is not at least 1"):
-        plan_of("vanilla", limits=Limits(width=0))
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"width": 0}, "--width 0 is not at least 1"),
+        ({"workers": -1}, "--workers -1 is negative; 0 means one per core"),
+        ({"route": "ladder"}, "--route ladder is not loop or stacked"),
+        ({"executor": "locall"}, "no executor called 'locall'. Did you mean 'local'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(folder: Path, options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        planned(folder, "vanilla", **options)
+    assert not folder.exists()
 
 
 # The record
@@ -211,28 +222,41 @@ def grid() -> Plan:
     return plan_of("vanilla,alpha", "lr=0.1,0.2", "generators=1,2", seeds="5", limits=Limits(width=3))
 
 
-def test_a_plan_survives_its_record() -> None:
-    import json
+def read_back(plan: Plan, place: Path) -> Plan:
+    """The plan of a study whose record was written to a file and read again."""
+    settings, recorded = plan.recorded()
+    (place / "study.json").write_text(
+        study_record(settings=settings, plan=recorded, members=len(plan.members)).to_json(), encoding="utf-8"
+    )
+    return read_plan(read_record(place / "study.json"))
 
+
+def test_a_plan_survives_its_record(tmp_path: Path) -> None:
     plan = grid()
-    recorded = json.loads(json.dumps(plan_to_record(plan)))
-    assert plan_from_record({"settings": recorded.pop("settings"), "plan": recorded}) == plan
-    assert [fleet_from_record(entry) for entry in recorded["fleets"]] == list(plan.fleets)
+    again = read_back(plan, tmp_path)
+    assert (again.members, again.fleets) == (plan.members, plan.fleets)
+    for read, resolved in zip(again.settings, plan.settings, strict=True):
+        assert (read.label, read.values, read.sources) == (resolved.label, resolved.values, resolved.sources)
+        assert (read.training, read.objective, read.family) == (resolved.training, resolved.objective, resolved.family)
+        assert (read.source, read.penalties) == (resolved.source, resolved.penalties)
+    assert [fleet for fleet in plan.fleets if slots_differ(plan, again, fleet)] == []
 
 
-def test_infinity_survives_the_record() -> None:
-    import json
+def slots_differ(one: Plan, other: Plan, fleet: FleetPlan) -> bool:
+    slots = ([(resolved.label, seed) for resolved, seed in plan.slots(fleet)] for plan in (one, other))
+    return next(slots) != next(slots)
 
-    plan = plan_of("alpha", "alpha_d=inf")
-    recorded = json.loads(json.dumps(plan_to_record(plan)))
-    assert plan_from_record({"settings": recorded["settings"], "plan": recorded}) == plan
+
+def test_infinity_survives_the_record(tmp_path: Path) -> None:
+    again = read_back(plan_of("alpha", "alpha_d=inf"), tmp_path)
+    assert again.settings[0].values["alpha_d"] == float("inf")
 
 
 def test_a_plan_looks_at_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     first = grid()
     for name in ("time", "monotonic", "perf_counter", "time_ns"):
         monkeypatch.setattr(time, name, lambda: pytest.fail("a plan looked at the clock"))
-    assert grid() == first
+    assert grid().recorded() == first.recorded()
 
 
 def test_fleets_are_numbered_in_order() -> None:
@@ -242,6 +266,6 @@ def test_fleets_are_numbered_in_order() -> None:
 def test_workers_take_the_longest_fleets_first() -> None:
     methods = ("vanilla", "wgan-gp", "alpha")
     resolved = [one for method in methods for one in resolve("ring8", method, *SMALL, "steps=10")]
-    plan = make_plan(resolved, (1, 2), [POINTS] * 3, Limits())
-    order = [plan.slots(fleet)[0][0].method for fleet in longest_first(plan, plan.fleets)]
+    plan = make_plan(resolved, (1, 2), [POINTS.specification] * 3, Limits())
+    order = [plan.slots(fleet)[0][0].method.name for fleet in longest_first(plan, plan.fleets)]
     assert order == ["wgan-gp", "vanilla", "alpha"]  # five penalised updates a step; equal ones keep their order

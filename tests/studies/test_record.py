@@ -12,15 +12,12 @@ import torch
 
 import gantlet
 import terminal
-from gantlet.studies.record import (
-    command_line,
-    execution_of,
-    facts_of_machine,
-    git_commit,
-    now,
-    plan_from_record,
-    versions,
-)
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.fleets import execution_of
+from gantlet.studies.launch import start
+from gantlet.studies.machine import command_line, facts_of_machine, git_commit, now, versions
+from gantlet.studies.plan import plan_of
+from gantlet.studies.record import ExecutionRecord, StudyRecord, read_record
 from gantlet.studies.store import Store
 
 
@@ -40,37 +37,39 @@ def test_the_record_is_written_before_step_0(folder: Path, monkeypatch: pytest.M
 
 def test_the_record_holds_what_resume_and_the_report_need(finished: Store) -> None:
     record = finished.record()
-    assert record["members"] == 8
-    assert record["task"]["name"] == "ring8"
-    assert [setting["label"] for setting in record["settings"]] == [
+    assert (record.format, record.members) == (2, 8)
+    assert (record.task.name, record.task.headline, record.task.pictures) == ("ring8", "modes", "points")
+    assert [setting.label for setting in record.settings] == [
         f"{method} lr={lr}" for method in ("vanilla", "alpha") for lr in ("0.001", "0.002")
     ]
-    assert record["settings"][0]["sources"]["lr_g"] == "user"
-    assert record["settings"][0]["sources"]["beta1"] == "task × method"
-    assert record["execution"] == {"device": "cpu", "workers": 1, "threads": 1}
-    assert record["metrics"]["modes"]["better"] == "higher"
-    assert record["facts"]["data"]["modes"] == 8
-    assert record["facts"]["metrics"]["samples"] == 25000
-    assert record["gantlet"] == gantlet.__version__
-    assert record["versions"] == versions()
-    assert {"device", "system", "cores", "cpu_capability", "threads", "workers"} <= record["machine"].keys()
+    assert record.settings[0].sources["lr_g"] == "user"
+    assert record.settings[0].sources["beta1"] == "task × method"
+    assert record.execution == ExecutionRecord(device="cpu", workers=1, threads=1, executor="local")
+    assert record.metrics["modes"].better == "higher"
+    assert record.facts["data"]["modes"] == 8
+    assert record.facts["metrics"]["samples"] == 25000
+    assert (record.sample.shape, record.sample.pool, record.sample.extent) == ((2,), 256, 2.0)
+    assert record.gantlet == gantlet.__version__
+    assert record.versions == versions()
+    assert {"device", "system", "cores", "cpu_capability", "threads", "workers"} <= record.machine.keys()
 
 
 def test_the_plan_is_read_back_as_it_was_made(folder: Path) -> None:
-    prepared = terminal.prepared(folder, "vanilla,alpha", "lr=0.1,0.2", seeds="3", width=4, note="a remark")
-    from gantlet.studies.study import start
-
-    start(prepared)
+    planned = terminal.planned(folder, "vanilla,alpha", "lr=0.1,0.2", seeds="3", width=4, note="a remark")
+    start(planned, executor=FakeExecutor())
     record = Store(folder).record()
-    assert plan_from_record(record) == prepared.plan
-    assert record["note"] == "a remark"
-    execution = execution_of(record, prepared.plan.fleets[0])
+    assert plan_of(record).recorded() == planned.plan.recorded() == (record.settings, record.plan)
+    assert record.note == "a remark"
+    execution = execution_of(record, planned.plan.fleets[0])
     assert (execution.route, execution.device) == ("stacked", torch.device("cpu"))
 
 
-def test_the_record_is_plain_json(finished: Store) -> None:
-    text = (finished.folder / "study.json").read_text(encoding="utf-8")
-    assert json.loads(text) == finished.record()
+def test_the_record_is_plain_json_and_is_read_as_it_was_written(finished: Store) -> None:
+    path = finished.folder / "study.json"
+    record = read_record(path)
+    assert record.to_json() == path.read_text(encoding="utf-8")
+    assert StudyRecord.model_validate(json.loads(record.to_json())) == record
+    assert json.loads(record.to_json()).keys() == StudyRecord.model_fields.keys()
 
 
 def test_words_of_the_command_are_quoted_where_a_shell_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +106,7 @@ def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None
         for key in ("team_weights", "ema"):
             del setting["values"][key], setting["sources"][key]
     (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
-    (resolved,) = plan_from_record(store.record()).settings
+    (resolved,) = plan_of(store.record()).settings
     assert (resolved.values["team_weights"], resolved.values["ema"]) == ("uniform", 0.0)
     assert resolved.sources["ema"] == "default, since the study was written"
     after = gantlet.load(folder, run=1).state_dict()

@@ -59,8 +59,7 @@ def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
 def test_another_version_is_said(folder: Path) -> None:
     store = terminal.study(folder, "vanilla")
     record = store.record()
-    record["versions"]["torch"] = "1.0"
-    store.write_json("study.json", record)
+    store.write_json("study.json", record.model_dump() | {"versions": record.versions | {"torch": "1.0"}})
     said: list[str] = []
     replay(folder, 0, say=said.append)
     assert said == [f"note: torch was 1.0 then and is {torch.__version__} now"]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import terminal
 from gantlet.studies import runner
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import resume, start
 from gantlet.studies.runner import Progress, evaluation_steps
 from gantlet.studies.store import Store
-from gantlet.studies.study import resume, start
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 
@@ -23,7 +23,7 @@ WORDS = ("ema=0.9", "lr=0.001,0.002")  # an average and two optimiser groups
 
 
 def stop_after(steps: int) -> Callbacks:
-    """A watcher that asks to stop once ``steps`` steps were trained."""
+    """Callbacks of which one asks to stop once ``steps`` steps were trained."""
     asked = 0
 
     def stopping() -> bool:
@@ -41,9 +41,7 @@ class Killed(BaseException):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The study that was never interrupted."""
-    with pytest.MonkeyPatch.context() as patch:
-        terminal.quicken(patch)
-        return terminal.study(tmp_path_factory.mktemp("whole") / "study", "vanilla", *WORDS, seeds="2", note="x")
+    return terminal.study(tmp_path_factory.mktemp("whole") / "study", "vanilla", *WORDS, seeds="2", note="x")
 
 
 # Evaluations
@@ -64,7 +62,7 @@ def test_evaluations_are_even_and_the_last_is_at_the_end(steps: int, count: int)
 
 @pytest.mark.parametrize("steps", range(1, 7))
 def test_a_stop_after_any_step_changes_nothing(folder: Path, whole: Store, steps: int) -> None:
-    start(terminal.prepared(folder, "vanilla", *WORDS, seeds="2", note="x"), stop_after(steps))
+    start(terminal.planned(folder, "vanilla", *WORDS, seeds="2", note="x"), stop_after(steps))
     store = Store(folder)
     assert store.finished("0000") == (steps == 6)
     _, rest = checkpoint.read(store.checkpoint("0000"))
@@ -127,11 +125,11 @@ def test_a_chunk_without_its_checkpoint_is_forgotten_even_where_the_next_one_end
             raise Killed
         write(place, tensors, rest)
 
-    prepared = terminal.prepared(folder, "vanilla", *WORDS, seeds="2", note="x")
+    planned = terminal.planned(folder, "vanilla", *WORDS, seeds="2", note="x")
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "write", die)
         with pytest.raises(Killed):
-            start(prepared, stop_after(5))
+            start(planned, stop_after(5))
     chunks = [path.name for path in sorted((folder / "fleets" / "0000").glob("history-*"))]
     assert chunks == ["history-000000000-000000003.parquet", "history-000000003-000000005.parquet"]
     resume(folder)
@@ -150,7 +148,7 @@ def test_a_finished_study_is_not_touched_by_resume(folder: Path, monkeypatch: py
 
 
 def test_finished_fleets_stay_when_others_go_on(folder: Path) -> None:
-    start(terminal.prepared(folder, "vanilla,alpha", seeds="2"), stop_after(10))
+    start(terminal.planned(folder, "vanilla,alpha", seeds="2"), stop_after(10))
     store = Store(folder)
     assert (store.finished("0000"), store.finished("0001")) == (True, False)
     before = terminal.tree(store.fleet("0000"))
@@ -176,9 +174,9 @@ def test_checkpoints_are_also_written_by_the_clock(folder: Path, monkeypatch: py
 # What is said and recorded
 
 
-def test_pulses_tell_the_step_the_rate_and_the_best_and_worst(folder: Path) -> None:
+def test_progress_tells_the_step_the_rate_and_the_best_and_worst(folder: Path) -> None:
     heard: list[Progress] = []
-    start(terminal.prepared(folder, "vanilla", seeds="3"), Callbacks(pulse=heard.append))
+    start(terminal.planned(folder, "vanilla", seeds="3"), Callbacks(progress=heard.append))
     last = heard[-1]
     assert (last.fleet, last.step, last.steps, last.members, last.out) == ("0000", 6, 6, 3, 0)
     assert last.rate > 0

@@ -14,9 +14,11 @@ import pytest
 
 import terminal
 from gantlet.errors import FolderInUse, StoreError
-from gantlet.studies.plan import FleetPlan
+from gantlet.studies.launch import resume
+from gantlet.studies.record import FleetPlan, Member, PlanRecord
 from gantlet.studies.store import Store
-from gantlet.studies.study import Study, _typed, resume, runs_table, write_views  # pyright: ignore[reportPrivateUsage]
+from gantlet.studies.study import Study
+from gantlet.studies.views import runs_table, write_views
 from gantlet.training.history import Rows
 
 
@@ -24,7 +26,7 @@ from gantlet.training.history import Rows
 def store(folder: Path) -> Store:
     """An empty study."""
     made = Store(folder)
-    made.create({"hello": "world", "settings": [], "plan": {}, "execution": {}})
+    made.create(terminal.study_record(note="hello"))
     return made
 
 
@@ -36,13 +38,13 @@ def rows(*entries: tuple[int, int, str, float]) -> Rows:
 
 
 def test_a_study_is_made_and_read(store: Store) -> None:
-    assert store.record()["hello"] == "world"
+    assert store.record() == terminal.study_record(note="hello")
     assert [path.name for path in store.folder.iterdir()] == ["study.json"]
 
 
 def test_an_empty_folder_may_be_given(tmp_path: Path) -> None:
-    Store(tmp_path).create({"settings": [], "plan": {}, "execution": {}})
-    assert Store(tmp_path).record()["format"] == 1
+    Store(tmp_path).create(terminal.study_record())
+    assert Store(tmp_path).record().format == 2
 
 
 @pytest.mark.parametrize(
@@ -56,14 +58,14 @@ def test_a_folder_with_content_is_refused(folder: Path, name: str, words: str) -
     folder.mkdir()
     (folder / name).write_text("mine")
     with pytest.raises(FolderInUse, match=words):
-        Store(folder).create({})
+        Store(folder).create(terminal.study_record())
     assert {path.name: path.read_text() for path in folder.iterdir()} == {name: "mine"}
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FolderInUse, match="is a file"):
-        Store(tmp_path / "file").create({})
+        Store(tmp_path / "file").create(terminal.study_record())
 
 
 @pytest.mark.parametrize(
@@ -72,9 +74,10 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         (None, "is not a study folder: it has no study.json"),
         ("", "cannot be read"),
         ('{"format": 1', "cannot be read"),
-        ('{"format": 99}', "has format 99; this gantlet reads format 1"),
+        ('{"format": 99}', "has format 99; this gantlet reads formats 1 to 2"),
         ("[1]", "is not what a study writes"),
-        ('{"format": 1}', "is not what a study writes: it lacks settings"),
+        ('{"format": 1}', "is not what a study of an earlier version writes: KeyError"),
+        ('{"format": 2}', "is not what a study writes: gantlet: Field required"),
         ("\udcff", "cannot be read"),
     ],
 )
@@ -123,11 +126,11 @@ def test_a_table_that_cannot_be_written_leaves_nothing(store: Store, monkeypatch
 
 
 def test_a_full_device_is_a_store_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = Path("/dev/full")
+    full, write = Path("/dev/full"), Path.write_text
     if not full.exists():
         fail_at(monkeypatch, "pathlib.Path.write_text")
     else:
-        monkeypatch.setattr("gantlet.studies.store._write_text", lambda path, text: full.write_text(text))
+        monkeypatch.setattr(Path, "write_text", lambda _, text, **how: write(full, text, **how))
     with pytest.raises(StoreError, match="No space left on device"):
         store.write_json("a.json", {"value": 2})
 
@@ -187,10 +190,10 @@ def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
 def test_failures_and_splits_are_kept(store: Store) -> None:
     assert (store.failure("0000"), store.split("0000")) == (None, None)
     store.write_failure("0000", "it broke")
-    part = FleetPlan("0000a", (1, 2), 0, "stacked", ("note",))
+    part = FleetPlan(id="0000a", slots=(1, 2), pads=0, route="stacked", notes=("note",))
     store.write_split("0000", [part], "out of memory")
     assert store.failure("0000") == "it broke"
-    assert store.split("0000") == [{"id": "0000a", "slots": [1, 2], "pads": 0, "route": "stacked", "notes": ["note"]}]
+    assert store.split("0000") == [part]
 
 
 # Views
@@ -219,10 +222,10 @@ def test_the_table_of_runs_has_every_column(finished: Store) -> None:
     first += ["seconds", "generator_steps", "discriminator_steps", "images_seen", "weights"]
     assert list(runs.columns[: len(first)]) == first
     record = finished.record()
-    keys = {name for setting in record["settings"] for name in setting["values"]}
+    keys = {name for setting in record.settings for name in setting.values}
     assert keys <= set(runs.columns)
     of_teams = {"modes_by_generator", "best_generator_modes", "team_balance", "team_overlap"}
-    assert set(record["metrics"]) - of_teams <= set(runs.columns)
+    assert set(record.metrics.keys()) - of_teams <= set(runs.columns)
     row = runs.iloc[5]
     expected = {"method": "alpha", "seed": 2, "route": "stacked", "width": 4, "weights": "last", "lr_g": 0.001}
     assert {name: row[name] for name in expected} == expected
@@ -260,7 +263,7 @@ def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: P
     """Each fleet writes its own folder: fleets trained elsewhere and brought together are a study."""
     whole = terminal.study(folder, "vanilla,alpha", seeds="2")
     other = Store(tmp_path / "other")
-    other.create({name: value for name, value in whole.record().items() if name != "format"})
+    other.create(whole.record())
     (other.folder / "fleets").mkdir()
     (whole.fleet("0001")).rename(other.fleet("0001"))
     assert runs_table(whole)["status"].tolist() == ["finished"] * 2 + ["stopped"] * 2
@@ -269,10 +272,14 @@ def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: P
     assert repr(Study(folder)) == f"Study({str(folder)!r}, 4 finished)"
 
 
-def test_a_key_that_is_a_number_for_one_method_and_a_word_for_another_makes_a_column_of_words(store: Store) -> None:
+def test_a_key_that_is_a_number_for_one_method_and_a_word_for_another_makes_a_column_of_words(folder: Path) -> None:
     """``kernel`` is the side of a convolution for dcgan, and a kind of kernel for mmd."""
     rows: list[dict[str, Any]] = [{"run": 0, "kernel": 5}, {"run": 1, "kernel": "rational-quadratic"}, {"run": 2}]
-    store.write_frame("runs.parquet", _typed(rows))
+    members, fleet = tuple(Member(run, 0, run) for run in range(3)), FleetPlan(id="0000", slots=(0, 1, 2))
+    store = Store(folder)
+    store.create(terminal.study_record(members=3, plan=PlanRecord(members=members, fleets=(fleet,))))
+    store.write_results("0000", rows)
+    write_views(store)
     read = pd.read_parquet(store.folder / "runs.parquet")
     assert read["kernel"].iloc[:2].tolist() == ["5", "rational-quadratic"]
     assert pd.isna(read["kernel"].iloc[2])

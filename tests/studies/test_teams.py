@@ -33,7 +33,7 @@ SMALL = ("g_hidden=4", "d_hidden=8", "batch_size=8", "steps=1000", "dtype=float6
 
 def sheet(*words: str, methods: str = "vanilla") -> Blueprint:
     settings = resolve("mixture8", methods, *SMALL, *words)
-    return blueprint([(resolved, 5) for resolved in settings], POINTS, Execution(route="stacked"))
+    return blueprint([(resolved, 5) for resolved in settings], POINTS.specification, Execution(route="stacked"))
 
 
 def trained(*words: str, steps: int = 3, methods: str = "vanilla") -> Fleet:
@@ -261,15 +261,15 @@ def test_presets_of_the_figures_name_networks_and_teams() -> None:
     )
     assert (figure.values["generators"], figure.values["g_hidden"]) == (8, 16)
     assert (wide.values["g_hidden"], deep.values["g_depth"]) == (128, 4)
-    assert (branches.network, branches.values["team"]) == ("branch-mixture", "average")
+    assert (branches.parts.network, branches.values["team"]) == ("branch-mixture", "average")
     assert (seed.values["team_reduction"], seed.values["g_hidden"]) == ("half-sum", 32)
     mnist, fashion = (resolve(task, "vanilla", preset="stackelberg")[0] for task in ("mnist", "fashion-mnist"))
-    assert (mnist.network, mnist.values["which_generator"], mnist.values["latent_dim"]) == (
+    assert (mnist.parts.network, mnist.values["which_generator"], mnist.values["latent_dim"]) == (
         "stackelberg-mnist",
         1.0,
         100,
     )
-    assert (fashion.network, fashion.values["which_generator"], fashion.values["latent_dim"]) == (
+    assert (fashion.parts.network, fashion.values["which_generator"], fashion.values["latent_dim"]) == (
         *("stackelberg-fashion", 0.1, 2),
     )
 
@@ -278,11 +278,15 @@ def test_presets_of_pictures_are_the_published_teams() -> None:
     layers = {"stackelberg": 2, "stackelberg-deep": 3, "stackelberg-deeper": 4}
     for preset, count in layers.items():
         (found,) = resolve("cifar10", "vanilla", preset=preset)
-        assert (found.network, found.values["generators"], found.values["g_layers"]) == (
+        assert (found.parts.network, found.values["generators"], found.values["g_layers"]) == (
             *("stackelberg-cifar", 10, count),
         )
     (tiny,) = resolve("tiny-imagenet32", "vanilla", preset="stackelberg")
-    assert (tiny.network, tiny.values["generators"], tiny.values["which_generator"]) == ("stackelberg-cifar", 10, 0.1)
+    assert (tiny.parts.network, tiny.values["generators"], tiny.values["which_generator"]) == (
+        "stackelberg-cifar",
+        10,
+        0.1,
+    )
 
 
 def test_the_team_of_dcgan_s_capacity_has_dcgan_s_parameters() -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gantlet.studies.workshop import Workshop
 
 import terminal
 from gantlet.errors import MissingExtra
+from gantlet.requests.options import Options
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.studies.executors.base import Callbacks
-from gantlet.studies.record import plan_from_record
+from gantlet.studies.launch import resume, start
+from gantlet.studies.plan import plan_of
+from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
-from gantlet.studies.study import prepare, resume, start
 from gantlet.studies.tensorboard import check_tensorboard
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
@@ -39,7 +41,7 @@ def events(folder: Path) -> list[tuple[int, int, str, float]]:
 def test_events_are_the_history_also_after_a_stop(folder: Path) -> None:
     asked = iter([False] * 5 + [True] * 100)
     start(
-        terminal.prepared(folder, "vanilla", seeds="3", width=2, tensorboard=True),
+        terminal.planned(folder, "vanilla", seeds="3", width=2, tensorboard=True),
         Callbacks(stopping=lambda: next(asked)),
     )
     resume(folder)
@@ -53,13 +55,15 @@ def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path
     """As many as evaluations; their numbers, means and ends are those of the scores."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    start(terminal.prepared(folder, "vanilla", tensorboard=True))
+    start(terminal.planned(folder, "vanilla", tensorboard=True))
     read = EventAccumulator(str(folder / "tensorboard" / "0"), size_guidance={"histograms": 0})
     read.Reload()
     assert set(read.Tags()["histograms"]) == {"score_fake", "score_real"}
-    plan = plan_from_record(Store(folder).record())
-    sheet = blueprint(plan.slots(plan.fleets[0]), Workshop().dataset(plan.settings[0]), Execution(route="loop"))
-    dataset = Workshop().dataset(plan.settings[0])
+    plan = plan_of(Store(folder).record())
+    sheet = blueprint(
+        plan.slots(plan.fleets[0]), Cache().dataset(plan.settings[0]).specification, Execution(route="loop")
+    )
+    dataset = Cache().dataset(plan.settings[0])
     fleet = Fleet(sheet, dataset)
     checkpoint.restore(fleet, *checkpoint.read(Store(folder).checkpoint(plan.fleets[0].id)))
     said = scores(fleet, dataset.test[:1024], [0])[0].double()
@@ -80,7 +84,7 @@ def test_a_missing_package_is_named_before_anything_is_written(folder: Path, mon
     monkeypatch.setattr("gantlet.studies.tensorboard.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'gantlet\[tensorboard\]'"):
         check_tensorboard()
-    prepared = terminal.prepared(folder, "vanilla")
+    planned = terminal.planned(folder, "vanilla")
     with pytest.raises(MissingExtra):
-        prepare(prepared.request, console.Options(out=folder, tensorboard=True))
+        plan_study(planned.request, Options(out=folder, tensorboard=True))
     assert not folder.exists()

@@ -20,8 +20,11 @@ import terminal
 from gantlet import catalogue
 from gantlet.data.dataset_card import card
 from gantlet.data.images import ImageSource
+from gantlet.requests.options import Options
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import resume, start
+from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
-from gantlet.studies.study import Options, prepare, resume, start
 from gantlet.tasks.base import Task
 
 TINY = ("size=16", "width=4", "batch_size=12", "steps=5", "samples=20", "evaluations=1")
@@ -34,9 +37,8 @@ TASKS: dict[str, Task] = {
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """One thread, no pictures, a cache and a data home of the test's own, and its folder as the current one."""
-    terminal.quicken(monkeypatch)
+def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache and a data home of the test's own, and its folder as the current one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -134,7 +136,7 @@ def test_every_kind_of_source_trains_to_the_end(write: Callable[[Path], str], tm
 
 def study(task: str, *words: str, out: Path, watch: Callbacks | None = None) -> Store:
     asked = terminal.request(task, "vanilla", *TINY, *words, seeds="2")
-    return Store(start(prepare(asked, Options(out=out, workers=1)), watch or Callbacks()).folder)
+    return Store(start(plan_study(asked, Options(out=out, workers=1)), watch).folder)
 
 
 @pytest.mark.parametrize("memory", ["true", "false"])
@@ -211,7 +213,7 @@ def test_a_named_task_resizes_as_its_card_says(name: str) -> None:
 def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path)
     monkeypatch.chdir(tmp_path / "pictures")
-    monkeypatch.setattr("gantlet.studies.workshop.recorded_runs", lambda settings, seeds: frozenset({0}))
+    monkeypatch.setenv("GANTLET_RECORDED", "1")
     first = study("folder:.", out=Path("runs/first"))
     assert list((first.folder / "samples").rglob("*.png"))
     (first.fleet("0000") / "results.json").unlink()

@@ -17,8 +17,7 @@ from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
 from gantlet.metrics.compose import compose
 from gantlet.requests.resolve import Resolved
-from gantlet.studies.build import family_of, parts_of, steps_of
-from gantlet.studies.study import Options, prepare, start
+from gantlet.studies.build import steps_of
 from gantlet.tasks.stacked import STACKED_MNIST
 
 TASK, SHAPE = "stacked-mnist:FOLDER", (3, 28, 28)
@@ -41,15 +40,16 @@ FEED = {"latent": "pool", "reuse_fake": True, "train_size": 100_000, "test_size"
 @pytest.mark.parametrize("preset", PUBLISHED)
 def test_presets_are_the_published_settings(preset: str) -> None:
     said = NETWORKS | ADAM | FEED | PUBLISHED[preset]
-    values = resolved(preset=preset).values
+    found = resolved(preset=preset)
+    values = found.values
     assert {key: values[key] for key in said} == said
-    assert steps_of(values, 100_000) == values["epochs"] * 1562
+    assert steps_of(found.training, 100_000) == values["epochs"] * 1562
 
 
 @pytest.mark.parametrize(("width", "generator", "discriminator"), [(1, 34_888, 6_360), (4, 208_672, 94_560)])
 def test_networks_have_the_published_sizes(width: int, generator: int, discriminator: int) -> None:
     found = resolved("alpha", f"width={width}")
-    family = family_of(parts_of(found), found, SHAPE)
+    family = found.family
     players = family.generator(latent=100, shape=SHAPE), family.discriminator(shape=SHAPE)
     assert [sum(p.numel() for p in player.parameters()) for player in players] == [generator, discriminator]
 
@@ -57,7 +57,7 @@ def test_networks_have_the_published_sizes(width: int, generator: int, discrimin
 def first_kernel(preset: str) -> Tensor:
     found = resolved(preset=preset)
     torch.manual_seed(1)
-    generator = family_of(parts_of(found), found, SHAPE).generator(latent=100, shape=SHAPE)
+    generator = found.family.generator(latent=100, shape=SHAPE)
     return next(part.weight for part in generator.modules() if isinstance(part, nn.ConvTranspose2d)).detach()
 
 
@@ -105,12 +105,11 @@ def write_digits(folder: Path) -> None:
         )
 
 
-def test_a_run_goes_from_files_to_counted_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal.quicken(monkeypatch)
+def test_a_run_goes_from_files_to_counted_modes(tmp_path: Path) -> None:
     write_digits(tmp_path)
     words = ("alpha=1,2", "train_size=130", "test_size=40", "epochs=1", "samples=50", "evaluations=1")
     asked = terminal.request(f"stacked-mnist:{tmp_path}", "alpha", *words, preset="paper")
-    start(prepare(asked, Options(out=tmp_path / "study", workers=1)))
+    terminal.trained(asked, tmp_path / "study")
     runs = pd.read_parquet(tmp_path / "study" / "runs.parquet")
     assert list(runs["status"]) == ["finished"] * 2
     assert list(runs["generator_steps"]) == [2] * 2  # of 130 images, two batches of 64

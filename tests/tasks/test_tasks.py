@@ -15,10 +15,11 @@ from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import compose
-from gantlet.requests.parts import offered_networks
+from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Request, expand, keys_of
 from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
+from gantlet.studies.cache import Cache
 from gantlet.tasks.base import CLASSIFIERS, Task, rows_for
 
 TASKS = catalogue.names("task")
@@ -91,14 +92,14 @@ def test_the_budgets_are_those_of_the_experiments(name: str) -> None:
 @pytest.mark.parametrize(("name", "steps"), [("ring8", 400 * 390), ("mixture8", 200 * 125)])
 def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
     (resolved,) = expand(Request(name, ("vanilla",)))
-    assert steps_of(resolved.values, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
+    assert steps_of(resolved.training, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_network_fits_the_samples(name: str) -> None:
     task = experiment(name)
     shape = task.shape
-    for family in offered_networks(task, catalogue.find("method", "vanilla")).values():
+    for family in Catalogue().offered(task, catalogue.find("method", "vanilla")).values():
         with torch.device("meta"):  # shapes alone
             z, x = torch.randn(4, 8), torch.randn(4, *shape)
             assert family.generator(latent=8, shape=shape)(z).shape == (4, *shape)
@@ -111,9 +112,7 @@ def test_every_network_fits_the_samples(name: str) -> None:
 
 def small(name: str) -> Dataset:
     words = ("train_size=400", "test_size=200") if name in GAUSSIANS else ()
-    from gantlet.studies.workshop import Workshop
-
-    return Workshop().dataset(terminal.resolve(name, "vanilla", *words)[0])
+    return Cache().dataset(terminal.resolve(name, "vanilla", *words)[0])
 
 
 def evaluated(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, list[Any]]:

@@ -41,7 +41,7 @@ def trained(task: str, method: str, words: tuple[str, ...], *, dtype: str, route
     """A fleet after three steps, and the logged losses of both players in its first."""
     (resolved,) = resolve(task, method, *words, f"dtype={dtype}", "batch_size=16", "steps=3")
     data = POINTS if task == "ring8" else PICTURES
-    fleet = Fleet(blueprint([(resolved, seed) for seed in (1, 2)], data, Execution(route=route)), data)
+    fleet = Fleet(blueprint([(resolved, seed) for seed in (1, 2)], data.specification, Execution(route=route)), data)
     for _ in range(3):
         fleet.advance()
     rows = fleet.history.take()

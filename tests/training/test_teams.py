@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 import torch
-from gantlet.studies.workshop import Workshop
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -40,6 +39,7 @@ from gantlet.penalties.r2 import R2
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import blueprint
+from gantlet.studies.cache import Cache
 from gantlet.training.blueprint import Execution, Player, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
@@ -320,11 +320,13 @@ def test_the_reduction_is_nothing_to_a_team_of_one(name: str, route: Any) -> Non
 
 def test_one_generator_asked_for_by_name_is_the_plain_method() -> None:
     small = {"g_width": 8, "g_depth": 1, "d_width": 8, "d_depth": 1, "train_size": 256, "batch_size": 16, "steps": 5}
-    workshop, found = Workshop(), list[dict[str, Tensor]]()
+    cache, found = Cache(), list[dict[str, Tensor]]()
     for team in ({}, {"generators": 1, "team_reduction": "sum"}, {"generators": 2}):
         (resolved,) = expand(Request("ring8", ("wgan-gp",), tuple(axes_from_mapping({**small, **team}))))
-        dataset = workshop.dataset(resolved)
-        fleet = Fleet(blueprint([(resolved, 1), (resolved, 2)], dataset, Execution(route="stacked")), dataset)
+        dataset = cache.dataset(resolved)
+        fleet = Fleet(
+            blueprint([(resolved, 1), (resolved, 2)], dataset.specification, Execution(route="stacked")), dataset
+        )
         games.train(fleet)
         found.append({player: games.parameters(fleet, player, 1) for player in PLAYERS})
     plain, one, two = found

@@ -50,6 +50,12 @@ class StudyFile(BaseModel):
     recorded: StrictInt | None = None
 
 
+_EXPECTED = {
+    "methods": "a name, or a list of names",
+    "preset": "a name, or a list of names",
+    "seeds": "a whole number, a text such as '6:10', or a list of whole numbers",
+    "settings": "a number, a truth value, a text, or a list of these, for each key",
+}
 _OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "recorded")
 
 
@@ -88,11 +94,14 @@ def _read(path: Path) -> StudyFile:
         raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part.islower())
+        name = str(first["loc"][0])
+        where = ".".join(
+            map(str, first["loc"][: 2 if name == "settings" else 1])
+        )  # what follows are pydantic's own words
         if first["type"] == "extra_forbidden":
             known = ", ".join(StudyFile.model_fields)
             raise BadValue(f"{path} holds '{where}', which is not part of a study file. Known: {known}.") from None
         if first["type"] == "missing":
             raise BadValue(f"{path} must hold task and methods; {where} is missing.") from None
-        given = type(first["input"]).__name__
-        raise BadValue(f"'{where}' in {path} is of the type {given}: {first['msg'].lower()}.") from None
+        expected = _EXPECTED.get(where.partition(".")[0]) or first["msg"].removeprefix("Input should be ")
+        raise BadValue(f"{where} in {path} is {repr(first['input'])[:40]}; expected {expected}.") from None

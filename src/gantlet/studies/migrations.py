@@ -60,4 +60,6 @@ def _extent(task: str, facts: Mapping[str, Any]) -> float:
     """Half the side of the window of points in the plane; 0 for anything else."""
     if facts["shape"] != [2]:
         return 0.0
-    return _EXTENTS.get(task, 1.25 * max(abs(float(end)) for end in facts["range"]))
+    if task in _EXTENTS:
+        return _EXTENTS[task]
+    return 1.25 * max(abs(float(end)) for end in facts["range"])

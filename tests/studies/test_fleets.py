@@ -7,27 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from gantlet.studies.workshop import (
-    Workshop,
-    album_of,
-    cores,
-    data_key,
-    headline_of,
-    leaves,
-    threads_allowed,
-    threads_set,
-)
 
 import terminal
+from gantlet.cpu import cores, threads_allowed, threads_set
 from gantlet.errors import BadData, Refused
-from gantlet.studies.plan import FleetPlan
+from gantlet.studies.cache import Cache, data_key
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.fleets import recorder_of
+from gantlet.studies.launch import resume, start
+from gantlet.studies.record import FleetPlan
 from gantlet.studies.replay import replay
+from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
-from gantlet.studies.study import Options, Study, prepare, resume, start
-from gantlet.tasks.gaussians import GRID25, RING8
+from gantlet.studies.study import Study
+from gantlet.tasks.gaussians import RING8
 from gantlet.training.fleet import Fleet
+
+MODES, KL = RING8, replace(RING8, headline="kl")
 
 
 def resolved(*words: str, task: str = "ring8") -> Any:
@@ -35,28 +35,26 @@ def resolved(*words: str, task: str = "ring8") -> Any:
 
 
 def test_equal_data_are_loaded_once() -> None:
-    workshop = Workshop()
+    cache = Cache()
     small = resolved("train_size=200", "test_size=50")
     again = resolved("train_size=200", "test_size=50", "lr=0.5", "batch_size=16")
-    assert workshop.dataset(small) is workshop.dataset(again)
-    assert workshop.metric(small) is workshop.metric(again)
+    assert cache.dataset(small) is cache.dataset(again)
+    assert cache.metric(small) is cache.metric(again)
     other = resolved("train_size=200", "test_size=50", "data_seed=2")
-    assert workshop.dataset(other) is not workshop.dataset(small)
+    assert cache.dataset(other) is not cache.dataset(small)
     assert data_key(small) == data_key(again) != data_key(other)
 
 
 def test_too_small_a_pool_is_refused() -> None:
     with pytest.raises(BadData, match="training pool of 'ring8' holds 100 samples, fewer than one batch of 128"):
-        Workshop().dataset(resolved("train_size=100"))
+        Cache().dataset(resolved("train_size=100"))
 
 
 def test_endless_sampling_of_a_mere_pool_is_refused(tmp_path: Path) -> None:
-    import numpy as np
-
     np.save(tmp_path / "points.npy", np.random.default_rng(1).normal(size=(200, 2)))
     with pytest.raises(Refused, match="pool=endless needs a data set whose distribution is known"):
-        Workshop().dataset(resolved("pool=endless", task=f"points:{tmp_path}/points.npy"))
-    assert Workshop().dataset(resolved("pool=endless", "train_size=200")).endless is not None
+        Cache().dataset(resolved("pool=endless", task=f"points:{tmp_path}/points.npy"))
+    assert Cache().dataset(resolved("pool=endless", "train_size=200")).endless is not None
 
 
 def test_threads_are_put_back() -> None:
@@ -70,27 +68,54 @@ def test_threads_are_put_back() -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert torch.get_num_threads() == before
-    assert 1 <= cores() <= (os.cpu_count() or 1)
 
 
-def test_the_headline_knows_which_way_is_up() -> None:
-    metric = Workshop().metric(resolved("train_size=200", "test_size=50"))
-    assert headline_of(RING8, metric) == ("modes", True)
-    assert headline_of(replace(RING8, headline="kl"), metric) == ("kl", False)
+@pytest.mark.parametrize(("given", "found"), [("3", 3), ("0", 1), ("", None), ("few", None), ("-2", None)])
+def test_the_cores_are_those_that_the_environment_names_or_the_system_allows(
+    given: str, found: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANTLET_CORES", given)
+    assert cores() == found if found else 1 <= cores() <= (os.cpu_count() or 1)
 
 
-def test_the_window_of_pictures_fits_the_task(finished: Store) -> None:
-    from gantlet.data.base import Dataset
-    from gantlet.studies.record import plan_from_record
+@pytest.mark.parametrize(("task", "extent"), [("ring8", 2.0), ("mixture8", 2.0), ("grid25", 5.0)])
+def test_the_window_of_a_named_task_is_its_own(folder: Path, task: str, extent: float) -> None:
+    assert recorded_window(folder, task) == ("points", extent)
 
-    plan = plan_from_record(finished.record())
-    flat = Dataset(torch.zeros(4, 2), torch.tensor([[1.0, -4.0], [0.0, 2.0]]))
-    deep = Dataset(torch.zeros(4, 3), torch.zeros(4, 3))
-    assert album_of(finished, plan, RING8, flat).extent == 2.0
-    assert album_of(finished, plan, GRID25, flat).extent == 5.0
-    own = replace(RING8, name="points")
-    assert (album_of(finished, plan, own, flat).extent, album_of(finished, plan, own, flat).kind) == (5.0, "points")
-    assert album_of(finished, plan, own, deep).kind == "none"
+
+def test_the_window_of_points_of_ones_own_holds_them_all(folder: Path, tmp_path: Path) -> None:
+    points = np.random.default_rng(1).uniform(-1, 1, size=(300, 2))
+    points[:, 0] *= 4
+    np.save(tmp_path / "flat.npy", points)
+    np.save(tmp_path / "deep.npy", np.zeros((300, 3)) + points[:, :1])
+    kind, extent = recorded_window(folder, f"points:{tmp_path}/flat.npy")
+    assert kind == "points"
+    test = Cache().dataset(resolved(task=f"points:{tmp_path}/flat.npy")).test
+    assert extent == pytest.approx(1.25 * float(test.abs().max()))
+    assert recorded_window(tmp_path / "deep", f"points:{tmp_path}/deep.npy")[0] == "none"
+
+
+def recorded_window(folder: Path, task: str) -> tuple[str, float]:
+    """How samples of a study are drawn: their kind, and half the side of the window."""
+    asked = terminal.request(task, "vanilla", "steps=1", "batch_size=16")
+    store = Store(start(terminal.plan_study(asked, terminal.Options(out=folder)), executor=FakeExecutor()).folder)
+    recorder = recorder_of(store, store.record())
+    return recorder.kind, recorder.extent
+
+
+def test_the_best_member_is_the_one_that_the_headline_calls_best(folder: Path) -> None:
+    """``modes`` is better higher, ``kl`` lower."""
+    for place, name in enumerate(("MODES", "KL")):
+        heard: list[Progress] = []
+        asked = terminal.request(f"{__name__}:{name}", "vanilla", *terminal.TINY, "lr=0.01", seeds="4")
+        planned = terminal.plan_study(asked, terminal.Options(out=folder / name))
+        start(planned, Callbacks(progress=heard.append))
+        values = [row[name.lower()] for row in terminal.results(Store(folder / name)).values()]
+        assert heard[-1].best is not None
+        assert heard[-1].worst is not None
+        assert (heard[-1].best[0], heard[-1].worst[0]) == ((max(values), min(values)), (min(values), max(values)))[
+            place
+        ]
 
 
 # Out of memory
@@ -122,9 +147,9 @@ def test_a_fleet_without_room_is_cut_in_halves(
     store = terminal.study(folder, "vanilla", "lr=0.001,0.002", seeds="3")
     parts = store.split("0000")
     assert parts is not None
-    assert [(part["id"], part["slots"], part["pads"]) for part in parts] == [
-        ("0000a", [0, 1, 2], 0),
-        ("0000b", [3, 4, 5], 0),
+    assert [(part.id, part.slots, part.pads) for part in parts] == [
+        ("0000a", (0, 1, 2), 0),
+        ("0000b", (3, 4, 5), 0),
     ]
     assert [path.name for path in store.fleet("0000").iterdir()] == ["split.json"]
     assert Study(folder).runs["status"].tolist() == ["finished"] * 6
@@ -141,16 +166,16 @@ def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatc
     assert runs["status"].tolist() == ["finished"] * 3
     assert (runs["width"].tolist(), runs["route"].tolist()) == ([1] * 3, ["loop"] * 3)
     assert sorted(path.name for path in (folder / "fleets").iterdir()) == ["0000", "0000a", "0000aa", "0000ab", "0000b"]
-    whole = FleetPlan("0000", (0, 1, 2), 0, "stacked")
-    assert [leaf.runs for leaf in leaves(store, whole)] == [(0,), (1,), (2,)]
+    whole = FleetPlan(id="0000", slots=(0, 1, 2))
+    assert [leaf.runs for leaf in store.leaves(whole)] == [(0,), (1,), (2,)]
 
 
 def test_pads_are_dropped_when_a_fleet_is_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=2)
     store = terminal.study(folder, "vanilla", seeds="5", width=3)
-    assert [[part["slots"] for part in store.split(fleet) or []] for fleet in ("0000", "0001")] == [
-        [[0, 1], [2]],
-        [[3], [4]],
+    assert [[part.slots for part in store.split(fleet) or []] for fleet in ("0000", "0001")] == [
+        [(0, 1), (2,)],
+        [(3,), (4,)],
     ]
     assert sorted(terminal.results(store)) == [0, 1, 2, 3, 4]
 
@@ -182,12 +207,10 @@ def test_resume_goes_on_with_the_halves(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_path: Path) -> None:
-    import numpy as np
-
     points = np.random.default_rng(1).normal(size=(400, 2))
     np.save(tmp_path / "points.npy", points)
     asked = terminal.request(f"points:{tmp_path}/points.npy", "vanilla", "steps=4", "batch_size=16", "evaluations=2")
-    store = Store(start(prepare(asked, Options(out=folder, workers=1))).folder)
+    store = terminal.trained(asked, folder)
     whole = terminal.results(store)
     for changed in (points[:300], points + 1):
         (store.fleet("0000") / "results.json").unlink(missing_ok=True)
@@ -199,8 +222,9 @@ def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_pat
     assert terminal.results(store) == whole
 
 
-@pytest.mark.parametrize(("given", "threads"), [("1", 1), ("2,4", 2), ("many", cores()), ("", cores()), ("0", 1)])
+@pytest.mark.parametrize(("given", "threads"), [("1", 1), ("2,4", 2), ("many", 5), ("", 5), ("0", 1)])
 def test_the_environment_bounds_the_threads(given: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANTLET_CORES", "5")
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert threads_allowed() == threads
 
@@ -208,9 +232,8 @@ def test_the_environment_bounds_the_threads(given: str, threads: int, monkeypatc
 def test_a_lone_fleet_uses_no_more_threads_than_the_environment_allows(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gantlet.studies.study.cores", lambda: 8)
+    monkeypatch.setenv("GANTLET_CORES", "8")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert terminal.prepared(folder, "vanilla").threads == 3
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr("gantlet.studies.study.threads_allowed", lambda: 64)
-    assert terminal.prepared(folder, "vanilla").threads == 8
+    assert terminal.planned(folder, "vanilla").threads == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "64")
+    assert terminal.planned(folder, "vanilla").threads == 8

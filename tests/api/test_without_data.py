@@ -1,0 +1,56 @@
+"""``load`` and ``sample`` need no training data, and give standardised data back in their own units."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import gantlet
+import terminal
+from gantlet.api.sampler import write_samples
+from gantlet.studies.store import Store
+
+SMALL = ("steps=2", "g_width=8", "d_width=8", "batch_size=16", "samples=32", "evaluations=1")
+
+
+def trained(tmp_path: Path, kind: str, *words: str) -> Store:
+    """A study of points or images of one's own, whose file is gone."""
+    rng = np.random.default_rng(1)
+    values = rng.normal([1000, -5], [50, 0.1], (200, 2)) if kind == "points" else rng.uniform(-1, 1, (60, 1, 6, 5))
+    np.save(tmp_path / "own.npy", values)
+    store = terminal.trained(
+        terminal.request(f"{kind}:{tmp_path}/own.npy", "vanilla", *SMALL, *words), tmp_path / "study"
+    )
+    (tmp_path / "own.npy").unlink()
+    return store
+
+
+@pytest.mark.parametrize("kind", ["points", "images"])
+def test_loading_and_sampling_need_no_training_data(tmp_path: Path, kind: str) -> None:
+    store = trained(tmp_path, kind)
+    shape = (2,) if kind == "points" else (1, 6, 5)
+    latent = store.record().settings[0].values["latent_dim"]
+    assert gantlet.load(store.folder, run=0)(torch.zeros(3, int(latent))).shape == (3, *shape)
+    assert gantlet.load(store.folder, run=0, player="discriminator")(torch.zeros(3, *shape)).numel() == 3
+    assert np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=4)).shape == (4, *shape)
+    assert write_samples(store.folder, 0, out=tmp_path / "x.png", count=4).exists()
+
+
+def test_standardised_points_come_back_in_their_own_units(tmp_path: Path) -> None:
+    store = trained(tmp_path, "points", "standardise=true")
+    sample = store.record().sample
+    assert sample.mean == pytest.approx((1000, -5), rel=0.02)
+    assert sample.deviation == pytest.approx((50, 0.1), rel=0.2)
+    made = np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=200, seed=3))
+    assert made.mean(0) == pytest.approx((1000, -5), rel=0.2)
+    net = gantlet.load(store.folder, run=0)
+    latent = int(store.record().settings[0].values["latent_dim"])
+    assert net(torch.zeros(1, latent))[0].detach().numpy() == pytest.approx((1000, -5), rel=0.5)
+    with (write_samples(store.folder, 0, out=tmp_path / "x.csv", count=200, seed=3)).open() as file:
+        header, *rows = csv.reader(file)
+    assert header == list(sample.columns or ("x0", "x1"))
+    assert np.array(rows, float) == pytest.approx(made, rel=1e-5)

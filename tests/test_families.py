@@ -1,0 +1,72 @@
+"""Families of parts: alike in what they answer, and nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from gantlet import catalogue
+from gantlet.errors import BadValue, UnknownName
+from gantlet.families import Family
+
+ROOMS = {
+    "objectives": "objective",
+    "penalties": "penalty",
+    "networks": "network",
+    "data": "data",
+    "metrics": "metric",
+    "methods": "method",
+    "tasks": "task",
+}
+
+
+@pytest.mark.parametrize(("room", "kind"), ROOMS.items(), ids=list(ROOMS))
+def test_every_family_answers_alike(room: str, kind: str) -> None:
+    module = importlib.import_module(f"gantlet.{room}")
+    assert module.names() == catalogue.names(kind)
+    assert module.names()
+    for name in module.names() if kind != "metric" else ():  # a metric is made for a data set, by its task
+        found = catalogue.find(kind, name)
+        made = module.get(name)
+        assert isinstance(made, found) if isinstance(found, type) else made == found
+    with pytest.raises(UnknownName, match=f"no {kind} called 'nosuchpart'"):
+        module.get("nosuchpart")
+    with pytest.raises(UnknownName, match=f"setting of the {kind} '{module.names()[0]}' called 'wings'"):
+        module.get(module.names()[0], wings=2)
+    with pytest.raises(AttributeError, match=f"no {kind} defined as 'Wings'"):
+        _ = module.Wings
+
+
+def test_a_class_is_found_by_its_name_in_the_package() -> None:
+    from gantlet import objectives
+    from gantlet.objectives.alpha import Alpha
+
+    assert objectives.Alpha is Alpha
+
+
+def test_what_a_path_names_must_be_such_a_part() -> None:
+    for kind in ("objective", "network"):
+        with pytest.raises(BadValue, match=r"'gantlet.errors:BadData' is not an? \w+: it has no \w+\(\)"):
+            importlib.import_module(f"gantlet.{kind}s").get("gantlet.errors:BadData")
+
+
+def test_importing_every_family_imports_nothing_heavy() -> None:
+    """In a fresh process: torch, numpy and pandas take seconds."""
+    rooms = ", ".join(f"gantlet.{room}" for room in ROOMS)
+    asks = "; ".join(f"gantlet.{room}.names()" for room in ROOMS)
+    heavy = "sorted({'torch', 'numpy', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules))"
+    code = f"import sys, gantlet, {rooms}; {asks}; print({heavy})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_tensor_of_choices_is_refused_and_one_of_numbers_checked() -> None:
+    import torch
+
+    alpha = Family("objective").get("alpha", alpha_d=torch.tensor([0.5, 1.0]))
+    assert alpha.alpha_d.tolist() == [0.5, 1.0]
+    with pytest.raises(BadValue, match=r"alpha_d=-1\.0 is out of range"):
+        Family("objective").get("alpha", alpha_d=torch.tensor([0.5, -1.0]))
