@@ -22,6 +22,7 @@ from .errors import BadValue, UnknownName, UsageError
 __all__ = [
     "FAMILIES",
     "find",
+    "in_process",
     "is_path",
     "load_path",
     "names",
@@ -248,6 +249,11 @@ def remember(thing: Any) -> str:
     path = f"{script or owner.__module__}:{name}"
     _REMEMBERED[path] = thing
     return path
+
+
+def in_process(path: str) -> bool:
+    """Whether a path names what this process was given itself, by :func:`remember`."""
+    return path in _REMEMBERED
 
 
 def only_here(path: str) -> bool:

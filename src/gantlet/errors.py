@@ -12,6 +12,7 @@
     │   │   └── TooFewSamples    samples that are too few for a metric
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
+    │   ├── Untrusted            a study whose own parts would run, and whose author this user has not trusted
     │   └── MissingExtra         an optional dependency that is not installed
     ├── TrainingFailed           no member of a study could be trained
     ├── StoreError               the disk is full, or a study folder cannot be read or written
@@ -37,6 +38,7 @@ __all__ = [
     "TooFewSamples",
     "TrainingFailed",
     "UnknownName",
+    "Untrusted",
     "UsageError",
 ]
 
@@ -93,6 +95,10 @@ class Refused(UsageError):
 
 class FolderInUse(UsageError):
     """An output folder that already holds something."""
+
+
+class Untrusted(UsageError):
+    """A study names parts of somebody's own, and this user has neither started it here nor said that they may run."""
 
 
 class MissingExtra(UsageError):

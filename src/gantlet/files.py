@@ -13,23 +13,27 @@ import os
 import platform
 import stat
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .errors import StoreError
 
 __all__ = [
     "LockHolder",
     "cache_folder",
+    "check_seal",
     "file_digest",
+    "inside",
     "locked",
     "read_regular",
     "replace_whole",
+    "sealed",
+    "sweep",
     "write_whole",
 ]
 
@@ -47,7 +51,7 @@ def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
         ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{_mark(os.getpid())}")
     os.close(handle)
     fresh = Path(name)
     try:
@@ -79,6 +83,53 @@ def write_whole(path: Path, fill: Callable[[Path], object] | bytes, *, advice: s
         raise StoreError(f"{words} {advice}".rstrip()) from error
 
 
+def sweep(folder: Path) -> list[Path]:
+    """Delete the temporary files that killed processes of this machine left in a folder, and return which.
+
+    Those of processes that still run, here or on another machine, stay.
+    """
+    gone: list[Path] = []
+    for path in folder.glob(f".*{_mark('*')}*"):
+        number = path.name.rpartition("~")[0].rpartition("-")[2]
+        if number.isdecimal() and not _runs(int(number)) and path.is_file() and not path.is_symlink():
+            with suppress(OSError):
+                path.unlink()
+                gone.append(path)
+    return gone
+
+
+def _mark(process: int | str) -> str:
+    """What stands in the name of a temporary file: who writes it, on which machine."""
+    host = "".join(mark for mark in platform.node() if mark.isalnum()) or "host"
+    return f"~{host}-{process}~"
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def inside(root: Path, *parts: str) -> Path:
+    """A path below a folder, none of whose parts leads elsewhere.
+
+    Raises:
+        StoreError: A part is a link, or not a plain name.
+    """
+    path = root
+    for part in parts:
+        if part in ("", ".", "..") or "/" in part or os.sep in part or "\0" in part:
+            raise StoreError(f"'{part[:40]}' is not a name within {root}.")
+        path = path / part
+        if path.is_symlink():
+            raise StoreError(f"{path} is a link, and links within a study are not followed. Remove it.")
+    return path
+
+
 def read_regular(path: Path, *, most: int) -> bytes:
     """The content of a plain file; nothing else is opened: no link, no pipe, no device.
 
@@ -97,7 +148,7 @@ def read_regular(path: Path, *, most: int) -> bytes:
                 raise StoreError(f"{path} is not a plain file, and is not read.")
             if status.st_size > most:
                 raise StoreError(f"{path} has {status.st_size:,} bytes; more than {most:,} are not read.")
-            return file.read(most)
+            return file.read(status.st_size)
     except OSError as error:
         reason = "it is a link, and links are not followed" if path.is_symlink() else error.strerror or error
         raise StoreError(f"{path} cannot be read: {reason}.") from error
@@ -204,6 +255,28 @@ def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] =
         with file.open("rb") as content:
             return file_digest(content, kind)
     return hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a JSON file holds, with the SHA-256 of it all under ``seal``: it tells damage and edits, not malice."""
+    plain = {name: value for name, value in content.items() if name != "seal"}
+    return {**plain, "seal": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()}
+
+
+def check_seal(content: Mapping[str, Any], what: str) -> None:
+    """Make sure that what was read is what was written; files from before there were seals pass.
+
+    Example:
+        >>> check_seal(sealed({"step": 3}), "a.json")
+        >>> check_seal({**sealed({"step": 3}), "step": 4}, "a.json")
+        Traceback (most recent call last):
+        gantlet.errors.StoreError: a.json was damaged or changed since it was written.
+
+    Raises:
+        StoreError: It is not.
+    """
+    if "seal" in content and sealed(content)["seal"] != content["seal"]:
+        raise StoreError(f"{what} was damaged or changed since it was written.")
 
 
 def cache_folder(name: str) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.figures.animation import write_animation
+from gantlet.files import inside
 from gantlet.studies.members import member_fleet
 from gantlet.studies.store import Store
 
@@ -39,7 +40,7 @@ def animate(folder: Path, run: int, *, out: Path | None = None, seconds: float =
         raise BadValue(f"Run {run} has no images in {folder}. {_with_images(folder)}")
     if out is not None and out.exists():
         raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
-    target = out or folder / "samples" / str(run) / "animation.gif"
+    target = out or inside(folder, "samples", str(run)) / "animation.gif"
     write_animation(paths, target, seconds=seconds, hold=hold)
     return target
 

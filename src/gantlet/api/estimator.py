@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from gantlet.studies.migrations import migrated_setting
 from gantlet.studies.plan import recorded_setting, resolve_setting
 from gantlet.studies.planning import choose_device
 from gantlet.studies.record import SettingRecord
+from gantlet.studies.trust import allow, require_trust
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
@@ -156,21 +158,25 @@ class GAN:
             StoreError: The folder cannot be written.
         """
         resolved, specification = self._need_fit()
+        setting, key = recorded_setting(resolved), uuid.uuid4().hex
+        allow((setting,), key)
         about = {
+            "id": key,
             "method": resolved.method.name,
             "seed": self.seed,
             "settings": {name: _plain(value) for name, value in self.settings.items()},
             "shape": list(specification.shape),
-            "resolved": recorded_setting(resolved).model_dump(),
+            "resolved": setting.model_dump(),
         }
         checkpoint.write(Path(folder), self._tensors, {**self._rest, "gan": about})
 
     @classmethod
-    def load(cls, folder: str | Path) -> GAN:
-        """What :meth:`save` wrote.
+    def load(cls, folder: str | Path, *, trust: bool = False) -> GAN:
+        """What :meth:`save` wrote; ``trust`` lets parts of somebody's own, which it may name, run here.
 
         Raises:
             StoreError: It cannot be read.
+            Untrusted: It names parts of somebody's own.
         """
         tensors, rest = checkpoint.read(Path(folder))
         if "gan" not in rest:
@@ -178,9 +184,14 @@ class GAN:
                 f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."
             )
         about: Mapping[str, Any] = rest.pop("gan")
+        setting = SettingRecord.model_validate(migrated_setting(about["resolved"]))
+        key = str(about.get("id", "")) if str(about.get("id", "")).isalnum() else "unknown"
+        if trust:
+            allow((setting,), key)
+        require_trust((setting,), key)
         gan = cls(about["method"], seed=about["seed"], **about["settings"])
         gan._tensors, gan._rest = tensors, rest
-        resolved = resolve_setting(Catalogue(), SettingRecord.model_validate(migrated_setting(about["resolved"])))
+        resolved = resolve_setting(Catalogue(), setting)
         gan._fitted = (resolved, SampleSpec(tuple(about["shape"]), pool=resolved.training.batch_size))
         return gan
 

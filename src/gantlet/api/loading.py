@@ -17,6 +17,7 @@ from gantlet.errors import BadValue, StoreError
 from gantlet.studies.build import blueprint
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.store import Store
+from gantlet.studies.trust import allow
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.randomness import keyed_generator
@@ -84,7 +85,7 @@ class InDataUnits(nn.Module):
         return self.network((x - self.mean) / self.deviation, *more)
 
 
-def load(folder: str | Path, *, run: int = 0, player: str = "generator") -> nn.Module:
+def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: bool = False) -> nn.Module:
     """A trained network of a study, in evaluation mode, on the CPU.
 
     The averaged weights are taken where the member was trained with averaging, as its metrics were. The training data are
@@ -95,12 +96,18 @@ def load(folder: str | Path, *, run: int = 0, player: str = "generator") -> nn.M
         folder: A study folder.
         run: The member's number in the column ``run``.
         player: ``generator`` (a :class:`Team` where there are several) or ``discriminator``.
+        trust: Whether parts of the study's author's own may run here.
 
     Raises:
         BadValue: No such run or player.
+        Untrusted: The study names parts of somebody's own.
         StoreError: The study or its checkpoint cannot be read.
     """
-    net, _, member = trained(Store(Path(folder)), run, player)
+    store = Store(Path(folder))
+    if trust:
+        record = store.record()
+        allow(record.settings, record.key)
+    net, _, member = trained(store, run, player)
     return InDataUnits(net, member.record.sample, player).eval() if member.record.sample.standardised else net
 
 

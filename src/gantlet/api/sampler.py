@@ -16,9 +16,10 @@ from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
-from gantlet.files import write_whole
+from gantlet.files import inside, write_whole
 from gantlet.studies.members import StudyMember
 from gantlet.studies.store import Store
+from gantlet.studies.trust import allow
 
 from .loading import Team, latents, trained
 
@@ -35,7 +36,14 @@ def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: 
 
 
 def write_samples(
-    folder: Path, run: int, *, out: Path | None, count: int = 25, seed: int = 1, by_generator: bool = False
+    folder: Path,
+    run: int,
+    *,
+    out: Path | None,
+    count: int = 25,
+    seed: int = 1,
+    by_generator: bool = False,
+    trust: bool = False,
 ) -> Path:
     """Write samples and return where they are.
 
@@ -49,8 +57,11 @@ def write_samples(
     """
     if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
+    if trust:
+        record = Store(folder).record()
+        allow(record.settings, record.key)
     member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
-    target = out or folder / "samples" / str(run) / f"seed-{seed}-n-{count}.png"
+    target = out or inside(folder, "samples", str(run)) / f"seed-{seed}-n-{count}.png"
     specification, kind = member.record.sample, member.record.task.pictures
     if target.suffix == ".npy":
         write_whole(target, _npy(in_data_units(samples, specification)))

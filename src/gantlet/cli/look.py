@@ -9,6 +9,8 @@ import typer
 
 from gantlet.errors import BadValue
 
+from .train import Trust
+
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 
 
@@ -54,11 +56,12 @@ def sample_command(
     by_generator: Annotated[
         bool, typer.Option("--by-generator", help="n samples of each generator of a team.")
     ] = False,
+    trust: Trust = False,
 ) -> None:
     """Draw samples from a trained member."""
     from gantlet.api.sampler import write_samples
 
-    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator)))
+    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, trust=trust)))
 
 
 def animate_command(

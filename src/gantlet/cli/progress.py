@@ -47,6 +47,7 @@ class Display:
         self._ended: dict[str, FleetResult] = {}
         self._started, self._said = time.monotonic(), time.monotonic()
         self._live: Any = None
+        self.damage: list[str] = []
 
     def __enter__(self) -> Display:
         for note in self._notes if self._voice == "table" else ():
@@ -80,6 +81,9 @@ class Display:
 
     def _end(self, result: FleetResult) -> None:
         self._ended[result.fleet] = result
+        self.damage += result.damage
+        if result.kind == "elsewhere":
+            self.damage.append(f"{result.error}; its members are left to it.")
         sizes = _cut_into(Store(self._folder), result.fleet)
         if sizes and self._voice == "table":
             widths = " and ".join(map(str, sizes))

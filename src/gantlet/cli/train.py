@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from gantlet.studies.record import PlanRecord
     from gantlet.studies.study import Study
 
-__all__ = ["replay_command", "resume_command", "run_command"]
+__all__ = ["Trust", "replay_command", "resume_command", "run_command"]
 
+Trust = Annotated[bool, typer.Option("--trust", help="Let parts of the study's author's own run here.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
 
@@ -95,11 +96,15 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         return
     assert options.out is not None
     voice = _voice(quiet=quiet, json=json)
-    _finish(_watched(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
+    _finish(*_watched(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
 
 
 def resume_command(
-    folder: Annotated[Path, typer.Argument(help="A study folder.")], quiet: _Quiet = False, json: _Json = False
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    device: Annotated[str, typer.Option(help="Another device than that of the start; bits will differ.")] = "",
+    trust: Trust = False,
+    quiet: _Quiet = False,
+    json: _Json = False,
 ) -> None:
     """Continue whatever is unfinished in a study; finished members are never run again."""
     from gantlet.studies.launch import resume
@@ -107,18 +112,19 @@ def resume_command(
 
     plan = Store(folder).record().plan
     voice = _voice(quiet=quiet, json=json)
-    _finish(_watched(folder, plan, voice, partial(resume, folder)), voice)
+    _finish(*_watched(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
 
 
 def replay_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
+    trust: Trust = False,
     quiet: _Quiet = False,
 ) -> None:
     """Train a member's fleet again and compare it with the record, bit for bit."""
     from gantlet.studies.replay import replay
 
-    outcome = replay(folder, run, say=(lambda words: None) if quiet else typer.echo)
+    outcome = replay(folder, run, say=(lambda words: None) if quiet else typer.echo, trust=trust)
     typer.echo(outcome)
 
 
@@ -155,8 +161,8 @@ def _watched(
     plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],
     go: Callable[[Callbacks], Study],
-) -> Study:
-    """Run under a progress display; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
+) -> tuple[Study, bool]:
+    """Run under a progress display, and say what was found damaged; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
 
     stopper = _Stopper()
@@ -164,13 +170,16 @@ def _watched(
     try:
         with Display(folder, plan, voice, stopping=stopper.asked) as display:
             study = go(display.callbacks())
+        damage = display.damage
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if stopper.asked():
         typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
         raise typer.Exit(130)
-    return study
+    for sentence in damage:
+        typer.echo(f"gantlet: {sentence}", err=True)
+    return study, bool(damage)
 
 
 class _Stopper:
@@ -186,7 +195,7 @@ class _Stopper:
         return self._came
 
 
-def _finish(study: Study, voice: Literal["table", "quiet", "json"]) -> None:
+def _finish(study: Study, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
     """Write the report, print the summary, and set the exit status."""
     from gantlet.reports.page import write_report
 
@@ -213,3 +222,5 @@ def _finish(study: Study, voice: Literal["table", "quiet", "json"]) -> None:
         )
     if len(bad):
         raise typer.Exit(3)
+    if damaged:
+        raise typer.Exit(1)

@@ -9,6 +9,7 @@ import torch
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
+from gantlet.files import inside, sweep
 from gantlet.metrics.compose import Composed
 from gantlet.requests.resolve import Resolved
 from gantlet.tasks.base import Task
@@ -30,8 +31,11 @@ def train_fleet(
     *,
     notify: Callable[[Progress], None],
     stopping: Callable[[], bool],
+    damage: list[str],
 ) -> bool:
     """Train one fleet of a study to its end, or until asked to stop; True when it finished.
+
+    A sentence for each damage that was met is added to ``damage``.
 
     After running out of memory the fleet is cut in halves, which is recorded, and started again.
     """
@@ -41,8 +45,11 @@ def train_fleet(
         fleet = queue.pop(0)
         if store.finished(fleet.id):
             continue
+        sweep(store.fleet(fleet.id))
+        job = _job(cache, store, record, fleet, notify=notify, stopping=stopping)
+        job.damage = damage
         try:
-            if not train(_job(cache, store, record, fleet, notify=notify, stopping=stopping)):
+            if not train(job):
                 return False
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error) or len(fleet.slots) == 1:
@@ -65,7 +72,7 @@ def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:
             first.setdefault(member.setting, member.run)
     kind = record.task.pictures
     return SampleRecorder(
-        store.folder / "samples",
+        inside(store.folder, "samples"),
         runs,
         kind="none" if kind == "points" and record.sample.shape != (2,) else kind,
         extent=record.sample.extent,
@@ -95,9 +102,10 @@ def _job(
         store=store,
         execution=execution_of(record, fleet),
         recorder=recorder_of(store, record),
+        study=record.seal,
         notify=notify,
         stopping=stopping,
-        events=store.folder / "tensorboard" if record.tensorboard else None,
+        events=inside(store.folder, "tensorboard") if record.tensorboard else None,
     )
 
 

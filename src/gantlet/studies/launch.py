@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from gantlet.errors import BadValue
+from gantlet.files import sweep
 from gantlet.requests.options import default_folder
 
 from . import executors
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
 from .plan import longest_first, plan_of
-from .planning import PlannedStudy
+from .planning import PlannedStudy, choose_device
 from .store import Store
 from .study import Study
+from .trust import allow
 from .views import write_views
 
-__all__ = ["resume", "start"]
+__all__ = ["check_device", "resume", "start"]
 
 
 def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Study:
@@ -31,22 +34,63 @@ def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor
         FolderInUse: The output folder holds something.
         StoreError: It cannot be written.
     """
-    store = Store(planned.options.out or default_folder(planned.request.task))
-    store.create(planned.record())
+    store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
+    store.create(record)
+    allow(record.settings, record.key)
     return _carry_on(store, callbacks or Callbacks(), planned.cache, executor)
 
 
-def resume(folder: Path, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Study:
+def resume(
+    folder: str | Path,
+    callbacks: Callbacks | None = None,
+    *,
+    executor: Executor | None = None,
+    device: str | None = None,
+    trust: bool = False,
+) -> Study:
     """Train whatever is unfinished in a study; finished members are never run again.
 
+    Arguments:
+        folder: A study folder.
+        callbacks: Who is told how it goes.
+        executor: Who trains, instead of the one that the study names.
+        device: Where, instead of where the study was started; this is recorded, since bits will differ.
+        trust: Whether parts of its author's own may run here.
+
     Raises:
-        StoreError: There is no study.
+        StoreError: There is no study, or its record is damaged.
+        Untrusted: It names parts of somebody's own.
+        BadValue: Its device is not there.
     """
-    return _carry_on(Store(folder), callbacks or Callbacks(), Cache(), executor)
+    store = Store(Path(folder))
+    record = store.record()
+    if trust:
+        allow(record.settings, record.key)
+    if device is not None and str(choose_device(device)) != record.execution.device:
+        moved = record.execution.model_copy(update={"device": str(choose_device(device))})
+        before = (*record.moved_from, record.execution.device)
+        store.update(record.model_copy(update={"execution": moved, "moved_from": before}))
+    return _carry_on(store, callbacks or Callbacks(), Cache(), executor)
+
+
+def check_device(folder: Path, name: str) -> None:
+    """Make sure that the device of a study is here.
+
+    Raises:
+        BadValue: It is not; the message says how to go on.
+    """
+    try:
+        choose_device(name)
+    except BadValue as error:
+        raise BadValue(
+            f"The study was started on {name}, which is not here: {error} To go on elsewhere, with other rounding: gantlet "
+            f"resume {folder} --device cpu"
+        ) from None
 
 
 def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> Study:
     record = store.record()
+    sweep(store.folder)
     fleets = [fleet for fleet in record.plan.fleets if not all(store.finished(leaf.id) for leaf in store.leaves(fleet))]
 
     def ended(result: FleetResult) -> None:
@@ -54,6 +98,7 @@ def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Execut
         callbacks.ended(result)
 
     if fleets:
+        check_device(store.folder, record.execution.device)
         unfinished = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
         for fleet in unfinished:
             store.forget_failure(fleet)

@@ -27,6 +27,7 @@ from gantlet.training.stack import Route, refuses_vmap
 
 from .build import blueprint
 from .record import FleetPlan, Member, PlanRecord, SettingRecord, StudyRecord
+from .trust import require_trust
 
 __all__ = [
     "Limits",
@@ -102,9 +103,11 @@ def plan_of(record: StudyRecord) -> Plan:
     """The plan of a study, as it was fixed before step 0, with the parts that its settings name.
 
     Raises:
+        Untrusted: A part is of a stranger's own.
         UnknownName: A part does not exist here.
         BadValue: A value is out of range, or a part of the user's own cannot be imported.
     """
+    require_trust(record.settings, record.key)
     known = Catalogue()
     settings = tuple(resolve_setting(known, setting) for setting in record.settings)
     return Plan(settings, record.plan.members, record.plan.fleets)
@@ -114,9 +117,11 @@ def slots_of(record: StudyRecord, fleet: FleetPlan) -> list[tuple[Resolved, int]
     """The (setting, seed) of each slot of one fleet of a study; only the parts of these settings are looked up.
 
     Raises:
+        Untrusted: A part is of a stranger's own.
         UnknownName: A part does not exist here.
         BadValue: A value is out of range, or a part of the user's own cannot be imported.
     """
+    require_trust(record.settings, record.key)
     known, by_run = Catalogue(), record.member_by_run
     members = [by_run[run] for run in fleet.slots]
     settings = {

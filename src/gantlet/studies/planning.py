@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from .plan import Limits, Plan, make_plan
 from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
 from .tensorboard import check_tensorboard
+from .trust import own_parts
 
 __all__ = ["PlannedStudy", "choose_device", "plan_study"]
 
@@ -61,6 +63,8 @@ class PlannedStudy:
         settings, plan = self.plan.recorded()
         here = versions()
         return StudyRecord(
+            id=uuid.uuid4().hex,
+            parts=own_parts(settings),
             gantlet=here["gantlet"],
             command=self.options.command or command_line(),
             created=now(),

@@ -6,8 +6,10 @@ brought up to date when they are read (:mod:`gantlet.studies.migrations`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -122,6 +124,9 @@ class StudyRecord(_Part):
 
     Attributes:
         format: The version of this model.
+        id: A name that no other study has; empty in studies of version 1.
+        digest: SHA-256 of what was asked and planned; checkpoints and results carry it, too. It tells damage and edits.
+        parts: The parts of the user's own that the settings name, with the SHA-256 of each file.
         gantlet: The version of gantlet that wrote it.
         command: How the study was asked for.
         created: When, in UTC.
@@ -133,6 +138,7 @@ class StudyRecord(_Part):
         settings: The grid.
         plan: Members and fleets.
         execution: Device, workers, threads, executor.
+        moved_from: The devices on which it was trained before, where it was resumed on another.
         sample: The specification of a sample, so that the data are not needed to use what was trained.
         metrics: By column, what it is.
         facts: Of the data set and of the metrics, for readers of the report.
@@ -142,6 +148,9 @@ class StudyRecord(_Part):
     """
 
     format: Literal[2] = FORMAT
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{0,32}$")] = ""
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")] = ""
+    parts: dict[str, str] = {}
     gantlet: str
     command: str
     created: str
@@ -153,6 +162,7 @@ class StudyRecord(_Part):
     settings: tuple[SettingRecord, ...]
     plan: PlanRecord
     execution: ExecutionRecord
+    moved_from: tuple[str, ...] = ()
     sample: SampleSpec
     metrics: dict[str, MetricRecord] = {}
     facts: dict[str, Any] = {}
@@ -178,7 +188,18 @@ class StudyRecord(_Part):
 
     def to_json(self) -> str:
         """The file's content."""
-        return json.dumps(self.model_dump(), indent=1, ensure_ascii=False, allow_nan=True)
+        return json.dumps(self.model_dump() | {"digest": self.seal}, indent=1, ensure_ascii=False, allow_nan=True)
+
+    @cached_property
+    def seal(self) -> str:
+        """The digest that this record should have."""
+        tied = self.model_dump(include={"id", "parts", "settings", "plan", "sample", "task", "metrics", "members"})
+        return hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def key(self) -> str:
+        """A name of the study that no other has."""
+        return self.id or self.seal
 
     @property
     def member_by_run(self) -> dict[int, Member]:
@@ -204,7 +225,13 @@ def read_record(path: Path) -> StudyRecord:
     if form not in range(1, FORMAT + 1):
         raise StoreError(f"{path} has format {str(form)[:40]}; this gantlet reads formats 1 to {FORMAT}.")
     try:
-        return StudyRecord.model_validate(migrated(found))
+        record = StudyRecord.model_validate(migrated(found))
+        if form == FORMAT and record.digest != record.seal:
+            raise StoreError(
+                f"{path} was damaged or changed since the study was started: it does not have its checksum. Put the file "
+                "back; to train more, start a new study."
+            )
+        return record
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -19,14 +19,16 @@ from gantlet.training.fleet import Fleet
 from .build import blueprint
 from .cache import Cache
 from .fleets import check_unchanged, execution_of
+from .launch import check_device
 from .machine import versions
 from .members import find_member
 from .store import Store
+from .trust import allow
 
 __all__ = ["replay"]
 
 
-def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words: None) -> str:
+def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words: None, trust: bool = False) -> str:
     """Train again, compare, and return one sentence.
 
     Raises:
@@ -34,8 +36,12 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
         ReplayMismatch: Some tensor differs.
     """
     store = Store(folder)
+    if trust:
+        record = store.record()
+        allow(record.settings, record.key)
     found = find_member(store, run)
     record = found.record
+    check_device(folder, record.execution.device)
     if not store.finished(found.fleet.id):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
     tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))

@@ -19,6 +19,7 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 
 from .build import blueprint
+from .checkpoints import last_good
 from .evaluate import as_history, evaluate
 from .record import FleetPlan
 from .store import Store
@@ -56,9 +57,12 @@ class FleetJob:
         slots: The setting and seed of each slot of the fleet.
         headline: The column that ranks members, and whether higher is better in it.
         recorder: Draws samples at evaluations.
+        study: The digest of the study's record, which ties what is written to it.
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
+        chunks: The history files that were written, with their SHA-256.
+        damage: A sentence for each damage that was met.
     """
 
     fleet: FleetPlan
@@ -69,6 +73,7 @@ class FleetJob:
     store: Store
     execution: Execution
     recorder: SampleRecorder
+    study: str = ""
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
@@ -76,6 +81,8 @@ class FleetJob:
     fresh: list[Rows] = field(default_factory=list[Rows])
     seen: list[Histogram] = field(default_factory=list[Histogram])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    chunks: dict[str, str] = field(default_factory=dict[str, str])
+    damage: list[str] = field(default_factory=list[str])
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
@@ -132,21 +139,20 @@ def train(job: FleetJob) -> bool:
         _evaluate(job, fleet)
         _save(job, fleet, begin)
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
-    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members])
+    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
     return True
 
 
 def _start(job: FleetJob) -> tuple[Fleet, int]:
     """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
     fleet = Fleet(job.blueprint(), job.dataset)
-    folder = job.store.checkpoint(job.fleet.id)
-    if not checkpoint.has_checkpoint(folder):
-        job.store.drop_chunks_after(job.fleet.id, -1)
-        return fleet, 0
-    tensors, rest = checkpoint.read(folder)
-    checkpoint.restore(fleet, tensors, rest)
-    job.seconds, job.last = rest["seconds"], rest["last"]
-    job.store.drop_chunks_after(job.fleet.id, fleet.step)
+    good = last_good(job.store, job.fleet.id, job.study)
+    if good.rest:
+        checkpoint.restore(fleet, good.tensors, good.rest)
+        job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
+    if good.damage:
+        went = f"goes on from step {fleet.step:,}" if fleet.step else "is trained again from the start"
+        job.damage.append(f"{' '.join(good.damage)} Fleet {job.fleet.id} {went}.")
     return fleet, fleet.step
 
 
@@ -163,9 +169,11 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     rows = _joined([fleet.history.take(), *job.fresh])
     job.fresh = []
     if rows.step:
-        job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, job.members)
+        name, digest = job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, job.members)
+        job.chunks[name] = digest
     tensors, rest = checkpoint.snapshot(fleet)
-    checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | {"seconds": job.seconds, "last": job.last})
+    own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}
+    checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
         write_events(job.events, rows, job.members, job.seen)
         job.seen = []

@@ -10,17 +10,20 @@ dropped on resume.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from gantlet.errors import FolderInUse, StoreError
-from gantlet.files import read_regular, write_whole
+from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
 from gantlet.training.history import Rows
 
 from .record import FleetPlan, StudyRecord, read_record
@@ -29,6 +32,8 @@ __all__ = ["Store"]
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _LARGEST = 1 << 28  # bytes of a JSON file
+_MOST_ROWS = 50_000_000  # of a chunk of history
+_LOG = logging.getLogger("gantlet")
 
 
 class Store:
@@ -51,6 +56,10 @@ class Store:
             StoreError: It cannot be written.
         """
         self.check_free()
+        self.update(record)
+
+    def update(self, record: StudyRecord) -> None:
+        """Rewrite ``study.json``."""
         self._replace(self.folder / "study.json", partial(_write_text, text=record.to_json()))
 
     def check_free(self) -> None:
@@ -59,9 +68,16 @@ class Store:
         Raises:
             FolderInUse: The folder holds something already.
         """
-        if self.folder.is_file():
+        try:
+            taken = self.folder.is_file(), self.folder.exists() and any(self.folder.iterdir())
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise FolderInUse(
+                f"{str(self.folder)[:80]} cannot be a study folder: {reason}. Choose another --out."
+            ) from error
+        if taken[0]:
             raise FolderInUse(f"{self.folder} is a file; --out wants a folder.")
-        if self.folder.exists() and any(self.folder.iterdir()):
+        if taken[1]:
             study = (self.folder / "study.json").exists()
             what = "a study" if study else "other files"
             hint = f"Continue it with: gantlet resume {self.folder}" if study else "Choose another --out."
@@ -77,35 +93,58 @@ class Store:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file atomically."""
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=True)
+        text = json.dumps(sealed(content), indent=1, ensure_ascii=False, allow_nan=True)
         self._replace(self.folder / name, partial(_write_text, text=text))
 
     # ------------------------------------------------------------------------------------------------ fleets
 
     def fleet(self, fleet: str) -> Path:
         """A fleet's folder."""
-        return self.folder / "fleets" / fleet
+        return inside(self.folder, "fleets", fleet)
 
     def checkpoint(self, fleet: str) -> Path:
         """A fleet's checkpoint folder."""
-        return self.fleet(fleet) / "checkpoint"
+        return inside(self.folder, "fleets", fleet, "checkpoint")
+
+    def lock(self, fleet: str) -> Path:
+        """The file that whoever trains a fleet holds locked."""
+        return inside(self.folder, "fleets") / f"{fleet}.lock"
 
     def finished(self, fleet: str) -> bool:
-        """Whether a fleet's results are complete."""
-        return (self.fleet(fleet) / "results.json").exists()
+        """Whether a fleet's results are complete and as they were written."""
+        if not (self.fleet(fleet) / "results.json").exists():
+            return False
+        try:
+            self.results(fleet)
+        except StoreError:
+            return False
+        return True
 
     def results(self, fleet: str) -> list[dict[str, Any]]:
-        """The rows of a finished fleet, one per member."""
-        return self._read_json(self.fleet(fleet) / "results.json")["runs"]
+        """The rows of a finished fleet, one per member.
 
-    def write_results(self, fleet: str, rows: list[dict[str, Any]]) -> None:
-        """Declare a fleet finished."""
-        self.write_json(f"fleets/{fleet}/results.json", {"runs": rows})
+        Raises:
+            StoreError: They are missing, damaged, or of another fleet.
+        """
+        path = self.fleet(fleet) / "results.json"
+        found = self._read_json(path)
+        rows = found.get("runs")
+        if not isinstance(rows, list) or not all(
+            isinstance(row, dict) and isinstance(row.get("run"), int) for row in rows
+        ):
+            raise StoreError(f"{path} is not what a fleet writes.")
+        if found.get("fleet", fleet) != fleet:
+            raise StoreError(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
+        return rows
+
+    def write_results(self, fleet: str, rows: list[dict[str, Any]], *, study: str = "") -> None:
+        """Declare a fleet finished; ``study`` is the digest of the record by which it was trained."""
+        self.write_json(f"fleets/{fleet}/results.json", {"fleet": fleet, "study": study, "runs": rows})
 
     def failure(self, fleet: str) -> str | None:
         """Why a fleet failed in its last attempt, or None."""
         path = self.fleet(fleet) / "failure.json"
-        return self._read_json(path)["error"] if path.exists() else None
+        return str(self._read_json(path).get("error", "")) if path.exists() else None
 
     def write_failure(self, fleet: str, error: str) -> None:
         """Record that a fleet failed."""
@@ -118,7 +157,12 @@ class Store:
     def split(self, fleet: str) -> list[FleetPlan] | None:
         """The narrower fleets a fleet was cut into, or None."""
         path = self.fleet(fleet) / "split.json"
-        return [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]] if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"{path} is not what a fleet writes.") from error
 
     def write_split(self, fleet: str, parts: Sequence[FleetPlan], error: str) -> None:
         """Record that a fleet ran out of memory and was cut."""
@@ -129,14 +173,32 @@ class Store:
         split = self.split(fleet.id)
         return [fleet] if split is None else [leaf for part in split for leaf in self.leaves(part)]
 
-    def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> None:
-        """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out."""
+    def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> tuple[str, str]:
+        """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out.
+
+        Returns:
+            The file's name and SHA-256.
+        """
         frame = pd.DataFrame(
             {"slot": rows.slot, "step": rows.step, "name": rows.name, "value": rows.value},
         )
         frame = frame[frame["slot"].isin(list(runs))]
         frame.insert(0, "run", frame["slot"].map(dict(runs)).astype("int64"))
-        self.write_frame(f"fleets/{fleet}/history-{begin:09d}-{end:09d}.parquet", frame.drop(columns="slot"))
+        name = f"history-{begin:09d}-{end:09d}.parquet"
+        self.write_frame(f"fleets/{fleet}/{name}", frame.drop(columns="slot"))
+        return name, file_digest(self.fleet(fleet) / name)
+
+    def check_chunks(self, fleet: str, chunks: Mapping[str, str]) -> None:
+        """Make sure that the history of a fleet is as it was written: ``chunks`` has each file's SHA-256.
+
+        Raises:
+            StoreError: A chunk is missing, or has another content.
+        """
+        for name, digest in chunks.items():
+            path = inside(self.folder, "fleets", fleet, name)
+            if not path.is_file() or file_digest(path) != digest:
+                what = "is damaged" if path.is_file() else "is missing"
+                raise StoreError(f"The history {path} {what}.")
 
     def drop_chunks_after(self, fleet: str, step: int) -> None:
         """Drop chunks that the good checkpoint does not vouch for."""
@@ -151,10 +213,9 @@ class Store:
     # ------------------------------------------------------------------------------------------------ views
 
     def history(self) -> pd.DataFrame:
-        """The merged long table: run, step, name, value."""
-        root = self.folder / "fleets"
-        fleets = sorted(path.name for path in root.iterdir()) if root.exists() else []
-        frames = [pd.read_parquet(path) for fleet in fleets for path, _ in self._chunks(fleet)]
+        """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
+        fleets = [leaf.id for fleet in self.record().plan.fleets for leaf in self.leaves(fleet)]
+        frames = [frame for fleet in fleets for path, _ in self._chunks(fleet) if (frame := _chunk(path)) is not None]
         empty = pd.DataFrame({"run": [], "step": [], "name": [], "value": []})
         frames = [frame for frame in frames if len(frame)]
         merged = pd.concat(frames, ignore_index=True) if frames else empty
@@ -171,13 +232,31 @@ class Store:
 
     def _read_json(self, path: Path) -> dict[str, Any]:
         try:
-            return json.loads(read_regular(path, most=_LARGEST))
+            found = json.loads(read_regular(path, most=_LARGEST))
         except (ValueError, RecursionError) as error:
             raise StoreError(f"{path} cannot be read: {error}.") from error
+        if not isinstance(found, dict):
+            raise StoreError(f"{path} is not what a study writes.")
+        check_seal(found, str(path))
+        return found
 
     def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
         advice = f"Make room or fix the permissions, then use: gantlet resume {self.folder}"
         write_whole(path, write, advice=advice)
+
+
+def _chunk(path: Path) -> pd.DataFrame | None:
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ValueError("it is not a plain file")
+        rows = pq.read_metadata(path).num_rows
+        if rows > _MOST_ROWS:
+            raise ValueError(f"it has {rows:,} rows, more than {_MOST_ROWS:,}")
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        _LOG.warning("note: the history %s is left out: %s", path, " ".join(str(error).split()))
+        return None
+    return frame[["run", "step", "name", "value"]] if {"run", "step", "name", "value"} <= set(frame) else None
 
 
 def _write_text(path: Path, *, text: str) -> None:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from gantlet.errors import StoreError
+
+from .record import FleetPlan
 from .store import Store
 
 __all__ = ["runs_table", "write_views"]
@@ -18,10 +21,11 @@ def runs_table(store: Store) -> pd.DataFrame:
     by_run = record.member_by_run
     rows: list[dict[str, Any]] = []
     for planned in record.plan.fleets:
-        failure = store.failure(planned.id)
+        failure = _failure(store, planned.id)
         for fleet in store.leaves(planned):
-            if store.finished(fleet.id):
-                rows += store.results(fleet.id)
+            done, fault = _results(store, fleet)
+            if done is not None:
+                rows += done
                 continue
             for run in fleet.runs:
                 setting = record.settings[by_run[run].setting]
@@ -32,11 +36,35 @@ def runs_table(store: Store) -> pd.DataFrame:
                         "method": setting.method,
                         "setting": setting.label,
                         "seed": by_run[run].seed,
-                        "status": "failed" if failure else "stopped",
-                        "cause": failure.strip().splitlines()[-1] if failure else None,
+                        "status": "failed" if failure or fault else "stopped",
+                        "cause": fault or _last_line(failure),
                     }
                 )
     return _typed(rows).sort_values("run", ignore_index=True)
+
+
+def _last_line(failure: str | None) -> str | None:
+    return failure.strip().splitlines()[-1] if failure and failure.strip() else None
+
+
+def _failure(store: Store, fleet: str) -> str | None:
+    try:
+        return store.failure(fleet)
+    except StoreError as error:
+        return str(error)
+
+
+def _results(store: Store, fleet: FleetPlan) -> tuple[list[dict[str, Any]] | None, str]:
+    """The rows of a finished fleet, or None and what is wrong with them."""
+    if not (store.fleet(fleet.id) / "results.json").exists():
+        return None, ""
+    try:
+        rows = store.results(fleet.id)
+    except StoreError as error:
+        return None, str(error)
+    if sorted(row["run"] for row in rows) != sorted(fleet.runs):
+        return None, f"The results of fleet {fleet.id} are those of other runs."
+    return rows, ""
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

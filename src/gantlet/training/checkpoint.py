@@ -1,7 +1,8 @@
 """Checkpoints: everything a fleet needs to go on as if it had never stopped.
 
 Tensors go into a safetensors file, the rest into JSON: nothing executable in a file that a stranger sends. Both are
-written into a temporary folder, synced, and renamed into place; the last good one stays until then.
+written into a temporary folder, synced, and renamed into place. The one before stays beside it, so that there is a good
+one to go back to when the last one is damaged; checksums tell.
 
 What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, divergences
 (under ``exits``), and the open log interval of the history. What is not: random states (draws are keyed) and data
@@ -10,6 +11,7 @@ positions (they follow from counters).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,12 +26,14 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import StoreError
+from gantlet.files import check_seal, file_digest, read_regular, sealed
 
 from .fleet import Divergence, Fleet
 
-__all__ = ["has_checkpoint", "read", "restore", "snapshot", "write"]
+__all__ = ["go_back", "has_checkpoint", "places", "read", "read_at", "restore", "snapshot", "write"]
 
 _FORMAT = 1
+_LARGEST = 1 << 28  # bytes of a state
 _NAMES = ("tensors.safetensors", "state.json")
 
 
@@ -80,17 +84,18 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """Write a checkpoint folder atomically; the one before it stays until the new one is complete.
+    """Write a checkpoint folder atomically, with checksums; the one before it stays as ``<name>.old``.
 
     Raises:
         StoreError: The disk is full, or the folder cannot be written; the last good checkpoint is untouched.
     """
-    fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+    fresh, old = folder.with_name(folder.name + ".new"), _before(folder)
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         safetensors.torch.save_file(dict(tensors), fresh / _NAMES[0])
-        (fresh / _NAMES[1]).write_text(json.dumps(rest), encoding="utf-8")
+        sealed_rest = sealed({**rest, "tensors_sha256": file_digest(fresh / _NAMES[0], "sha256")})
+        (fresh / _NAMES[1]).write_text(json.dumps(sealed_rest), encoding="utf-8")
         for name in _NAMES:
             _sync(fresh / name)
         _sync(fresh)
@@ -98,37 +103,62 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
         fresh.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
         _sync(folder.parent)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise StoreError(
-            f"The checkpoint could not be written to {folder}: {error}. The last good one is kept; make room or mend "
+            f"The checkpoint could not be written to {folder}: {error}. The last good one is kept; make room or fix "
             f"the permissions, then use gantlet resume."
         ) from error
 
 
+def places(folder: Path) -> list[Path]:
+    """Where checkpoints are, the newest first: the folder itself, and the one before it."""
+    return [place for place in (folder, _before(folder)) if (place / _NAMES[1]).exists()]
+
+
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a good checkpoint is there (the one being replaced counts, if the machine died in between)."""
-    return any((complete / _NAMES[1]).exists() for complete in (folder, folder.with_name(folder.name + ".old")))
+    """Whether a checkpoint is there (the one being replaced counts, if the machine died in between)."""
+    return bool(places(folder))
+
+
+def go_back(folder: Path) -> None:
+    """Put the checkpoint before in the place of a damaged one."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _before(folder).rename(folder)
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The last good checkpoint.
+    """The newest checkpoint of a folder, checked.
 
     Raises:
         StoreError: There is none, it is damaged, or another version of gantlet wrote it.
     """
-    complete = folder if (folder / _NAMES[1]).exists() else folder.with_name(folder.name + ".old")
+    return read_at(next(iter(places(folder)), folder))
+
+
+def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The checkpoint that is stored at exactly this place, checked.
+
+    Raises:
+        StoreError: There is none, it is damaged, or another version of gantlet wrote it.
+    """
     try:
-        tensors = safetensors.torch.load_file(complete / _NAMES[0])
-        rest = json.loads((complete / _NAMES[1]).read_text(encoding="utf-8"))
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise StoreError(f"The checkpoint in {folder} cannot be read: {error}.") from error
-    form = rest.get("format") if isinstance(rest, dict) else None
-    if form != _FORMAT:
-        raise StoreError(f"The checkpoint in {folder} has format {form}; this gantlet reads {_FORMAT}.")
-    return tensors, rest
+        rest = json.loads(read_regular(place / _NAMES[1], most=_LARGEST))
+        form = rest.get("format") if isinstance(rest, dict) else None
+        if form != _FORMAT:
+            raise StoreError(f"The checkpoint in {place} has format {str(form)[:40]}; this gantlet reads {_FORMAT}.")
+        check_seal(rest, f"The state of the checkpoint in {place}")
+        content = read_regular(place / _NAMES[0], most=1 << 40)
+        if rest.get("tensors_sha256", "") not in ("", hashlib.sha256(content).hexdigest()):
+            raise StoreError(f"The checkpoint in {place} is damaged: its tensors do not have their checksum.")
+        return safetensors.torch.load(content), rest
+    except (ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise StoreError(f"The checkpoint in {place} cannot be read: {error}.") from error
+
+
+def _before(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".old")
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str, device: torch.device) -> dict[str, Tensor]:

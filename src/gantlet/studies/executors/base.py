@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from gantlet.errors import GantletError
+from gantlet.files import locked
 
 from ..cache import Cache
 from ..fleets import train_fleet
@@ -23,11 +24,19 @@ __all__ = ["Callbacks", "Executor", "FleetResult", "train_one"]
 
 @dataclass(frozen=True)
 class FleetResult:
-    """How the training of one fleet ended."""
+    """How the training of one fleet ended.
+
+    Attributes:
+        fleet: Its id.
+        kind: ``elsewhere`` where another process trains it.
+        error: Why it failed, or who trains it.
+        damage: A sentence for each damaged file that was met.
+    """
 
     fleet: str
-    kind: Literal["finished", "stopped", "failed"]
+    kind: Literal["finished", "stopped", "failed", "elsewhere"]
     error: str | None = None
+    damage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,13 +74,17 @@ def train_one(
     stopping: Callable[[], bool],
 ) -> FleetResult:
     """Train one fleet; an error of its own becomes its result and is written down."""
+    damage: list[str] = []
     try:
-        done = train_fleet(cache, store, fleet, notify=notify, stopping=stopping)
+        with locked(store.lock(fleet), wait=False) as holder:
+            if holder is not None:
+                return FleetResult(fleet, "elsewhere", f"fleet {fleet} is being trained by {holder}")
+            done = train_fleet(cache, store, fleet, notify=notify, stopping=stopping, damage=damage)
     except Exception as error:
         words = str(error) if isinstance(error, GantletError) else "".join(traceback.format_exception(error))
         try:
             store.write_failure(fleet, words)
         except GantletError:
             words += "\n(and the failure could not be written down)"
-        return FleetResult(fleet, "failed", words)
-    return FleetResult(fleet, "finished" if done else "stopped")
+        return FleetResult(fleet, "failed", words, tuple(damage))
+    return FleetResult(fleet, "finished" if done else "stopped", damage=tuple(damage))

@@ -7,27 +7,33 @@ and threads that wait for each other at every product lose most of their time wh
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 from ..cache import Cache
+from ..record import StudyRecord
 from ..runner import Progress
 from ..store import Store
+from ..trust import TRUSTED
 from .base import Callbacks, FleetResult
 from .inline import InlineExecutor
 
 __all__ = ["LocalExecutor"]
 
 _POLL = 0.1
+_RETRIES = 2  # of a fleet whose worker died
+_PR_SET_PDEATHSIG = 1
 _BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT)
 
 
@@ -44,9 +50,10 @@ class LocalExecutor:
 
 
 def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int) -> None:
-    waiting = list(fleets)
+    waiting, tries = list(fleets), dict.fromkeys(fleets, 0)
     messages: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-    processes = [_Worker(place, store.folder, messages) for place in range(min(workers, len(waiting)))]
+    trusted = store.record()
+    processes = [_Worker(place, store, trusted, messages) for place in range(min(workers, len(waiting)))]
     for worker in processes:
         worker.give(waiting.pop(0))
     asked = False
@@ -60,52 +67,68 @@ def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, wo
                 place, message = messages.get(timeout=_POLL)
             except queue.Empty:
                 continue
-            _handle(processes[place], message, store, callbacks, asked=asked)
-            if waiting and not processes[place].busy and message is not None:
+            if message is None:  # the pipe closed: the process is gone
+                fleet, died = processes[place].busy, _died(processes[place], asked=asked)
+                if fleet and not asked and tries[fleet] < _RETRIES:
+                    tries[fleet] += 1
+                    waiting.insert(0, fleet)
+                elif fleet:
+                    _end(died, store, callbacks)
+                if waiting:
+                    processes[place].dismiss()
+                    processes[place] = _Worker(place, store, trusted, messages)
+                    processes[place].give(waiting.pop(0))
+                continue
+            _handle(processes[place], message, callbacks)
+            if waiting and not processes[place].busy:
                 processes[place].give(waiting.pop(0))
     finally:
         for worker in processes:
             worker.dismiss()
 
 
-def _handle(
-    worker: _Worker, message: dict[str, Any] | None, store: Store, callbacks: Callbacks, *, asked: bool = False
-) -> None:
-    if message is None:  # the pipe closed: the process is gone
-        fleet, worker.busy = worker.busy, ""
-        if not fleet:
-            return
-        status = worker.process.wait()
-        if asked and status in _BY_SIGNAL:  # asked to stop before it could listen for the signal
-            callbacks.ended(FleetResult(fleet, "stopped"))
-            return
-        error = f"the worker process ended with status {status}: {worker.last_words()}"
-        store.write_failure(fleet, error)
-        callbacks.ended(FleetResult(fleet, "failed", error))
-        return
+def _died(worker: _Worker, *, asked: bool) -> FleetResult:
+    """What became of the fleet of a process that is gone."""
+    fleet, worker.busy = worker.busy, ""
+    status = worker.process.wait()
+    if asked and status in _BY_SIGNAL:  # asked to stop before it could listen for the signal
+        return FleetResult(fleet, "stopped")
+    return FleetResult(fleet, "failed", f"the worker process ended with status {status}: {worker.last_words()}")
+
+
+def _end(result: FleetResult, store: Store, callbacks: Callbacks) -> None:
+    if result.kind == "failed":
+        store.write_failure(result.fleet, result.error or "")
+    callbacks.ended(result)
+
+
+def _handle(worker: _Worker, message: dict[str, Any], callbacks: Callbacks) -> None:
     if "progress" in message:
         progress = message["progress"]
         progress |= {name: tuple(progress[name]) if progress[name] else None for name in ("best", "worst")}
         callbacks.progress(Progress(**progress))
         return
     worker.busy = ""
-    callbacks.ended(FleetResult(message["fleet"], message["kind"], message["error"]))
+    result = message["result"]
+    callbacks.ended(FleetResult(**(result | {"damage": tuple(result["damage"])})))
 
 
 class _Worker:
     """One worker process and the thread that listens to it."""
 
-    def __init__(self, place: int, folder: Path, messages: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:
+    def __init__(
+        self, place: int, store: Store, record: StudyRecord, messages: queue.Queue[tuple[int, dict[str, Any] | None]]
+    ) -> None:
         self.busy = ""
-        self._log = folder / f".worker-{place}.log"
-        self._errors = self._log.open("w", encoding="utf-8")
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in dismiss
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gantlet.studies.executors.worker", str(folder)],
+            [sys.executable, "-m", "gantlet.studies.executors.worker", str(store.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", TRUSTED: record.key},
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, loaded before
         )
         assert self.process.stdout is not None
         self._listener = threading.Thread(target=_listen, args=(place, self.process.stdout, messages), daemon=True)
@@ -115,25 +138,44 @@ class _Worker:
         """Hand over a fleet."""
         self.busy = fleet
         assert self.process.stdin is not None
-        self.process.stdin.write(fleet + "\n")
-        self.process.stdin.flush()
+        with suppress(OSError):  # it died meanwhile, which its listener will say
+            self.process.stdin.write(fleet + "\n")
+            self.process.stdin.flush()
 
     def last_words(self) -> str:
         """The end of what it wrote to its log."""
-        return self._log.read_text(encoding="utf-8", errors="replace").strip()[-2000:] or "it said nothing"
+        self._errors.seek(0)
+        return self._errors.read().strip()[-2000:] or "it said nothing"
 
     def dismiss(self) -> None:
         """Close its input, wait for it, and drop its log."""
         assert self.process.stdin is not None
         if self.busy:
             self.process.terminate()
-        self.process.stdin.close()
+        with suppress(OSError):
+            self.process.stdin.close()
         self.process.wait()
         self._listener.join()
         self._errors.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
-        self._log.unlink(missing_ok=True)
+
+
+def _die_with_parent() -> None:
+    """Called in the child before it becomes a worker: from here on the system ends it when its parent ends."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _libc() -> ctypes.CDLL | None:
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return libc if hasattr(libc, "prctl") else None
+    except OSError:  # not on this system: then the pipe's end stops the worker
+        return None
+
+
+_LIBC = _libc()
 
 
 def _listen(place: int, pipe: IO[str], messages: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:

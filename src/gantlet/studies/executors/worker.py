@@ -47,7 +47,7 @@ def serve(folder: str) -> None:
                 notify=lambda progress: _say({"progress": asdict(progress)}),
                 stopping=stop.asked,
             )
-            _say({"fleet": fleet, "kind": result.kind, "error": result.error})
+            _say({"result": asdict(result)})
 
 
 class _Stop:

@@ -1,0 +1,103 @@
+"""Whose parts run: those that a study names by file or module are imported only for the user who started it here.
+
+A study folder may come from anybody. That this user started a study on this machine, with these files, is noted outside
+of it, in ``$XDG_STATE_HOME/gantlet/studies`` (``~/.local/state``); ``--trust`` notes the same of a stranger's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from gantlet import catalogue
+from gantlet.errors import GantletError, Untrusted
+from gantlet.files import file_digest, read_regular, replace_whole
+
+from .record import SettingRecord
+
+__all__ = ["TRUSTED", "allow", "own_parts", "require_trust"]
+
+TRUSTED = "GANTLET_TRUSTED_STUDY"
+"""The environment variable by which workers know the study that their parent was allowed to run."""
+
+_JOINED = ("penalties", "metrics")
+_SINGLE = ("network", "generator", "discriminator", "constraint")
+
+
+def own_parts(settings: tuple[SettingRecord, ...]) -> dict[str, str]:
+    """The parts that settings name by file or module, with the SHA-256 of each file; empty where it cannot be found."""
+    return {name: _hash(name) for name in sorted({name for setting in settings for name in _named(setting)})}
+
+
+def allow(settings: tuple[SettingRecord, ...], key: str) -> None:
+    """Note that this user trusts the parts that settings name, as their files are now; ``key`` is the study's name."""
+    parts = own_parts(settings)
+    if parts:
+        with suppress(OSError):  # then the next command asks again
+            replace_whole(_note(key), lambda path: path.write_text(json.dumps(parts), encoding="utf-8"))
+
+
+def require_trust(settings: tuple[SettingRecord, ...], key: str) -> None:
+    """Make sure that looking up the parts that settings name runs nothing of a stranger's.
+
+    Raises:
+        Untrusted: A part is of somebody's own, and this user has not started the study here, or its file has changed.
+    """
+    found = {name: digest for name, digest in own_parts(settings).items() if not catalogue.in_process(name)}
+    if not found or os.environ.get(TRUSTED, "") == key:
+        return
+    known = _known(key)
+    for name, digest in found.items():
+        if name not in known:
+            raise Untrusted(
+                f"This study names a part of its author's own, {name} (SHA-256 {digest[:16] or 'unknown'}), which would be "
+                "run here. If you trust it, add --trust (in Python: trust=True)."
+            )
+        if known[name] != digest:
+            raise Untrusted(
+                f"{name} has changed since this study was started here (SHA-256 {known[name][:16]} then, "
+                f"{digest[:16] or 'none'} now). If that is right, add --trust (in Python: trust=True)."
+            )
+
+
+def _named(setting: SettingRecord) -> list[str]:
+    values = setting.values
+    joined = [str(values.get(key, "")).split("+") for key in _JOINED]
+    names = [setting.task, setting.method, *(str(values.get(key, "")) for key in _SINGLE)]
+    return [
+        name.strip()
+        for name in [*names, *(name for part in joined for name in part)]
+        if catalogue.is_path(name.strip())
+    ]
+
+
+def _hash(name: str) -> str:
+    module = name.rpartition(":")[0]
+    try:
+        if module.endswith(".py"):
+            return file_digest(Path(module))
+        path = module.replace(".", "/")
+        for root in dict.fromkeys([str(Path.cwd()), *sys.path]):  # found without importing anything
+            for file in (Path(root, f"{path}.py"), Path(root, path, "__init__.py")):
+                if file.is_file():
+                    return file_digest(file)
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+def _known(key: str) -> dict[str, str]:
+    try:
+        found = json.loads(read_regular(_note(key), most=1 << 20))
+    except (GantletError, ValueError, RecursionError):
+        return {}
+    return {str(name): str(digest) for name, digest in found.items()} if isinstance(found, dict) else {}
+
+
+def _note(key: str) -> Path:
+    named = Path(os.environ.get("XDG_STATE_HOME", ""))
+    root = named if named.is_absolute() else Path.home() / ".local" / "state"
+    return root / "gantlet" / "studies" / f"{key}.json"
