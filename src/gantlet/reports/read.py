@@ -6,12 +6,14 @@ part is checked here, and every page escapes what it shows.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype
 
 from gantlet.errors import StoreError
@@ -19,6 +21,7 @@ from gantlet.studies.record import StudyRecord, read_record
 
 __all__ = ["StudyData", "read_study"]
 
+_MOST_ROWS = 50_000_000
 _RUNS = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}
 _HISTORY = {"run": int, "step": int, "name": str, "value": float}
 _RATES = ("success", "failure")
@@ -32,13 +35,20 @@ class StudyData:
         folder: Where it lies.
         record: What was asked, by what, on what.
         runs: One row per member.
-        history: The long table run, step, name, value.
     """
 
     folder: Path
     record: StudyRecord
     runs: pd.DataFrame
-    history: pd.DataFrame
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """The long table run, step, name, value; read when it is first asked for.
+
+        Raises:
+            StoreError: It is missing, unreadable, too long, or not what a study writes.
+        """
+        return _read_table(self.folder / "history.parquet", _HISTORY)
 
     @property
     def name(self) -> str:
@@ -84,18 +94,22 @@ def read_study(folder: Path) -> StudyData:
     """
     record = read_record(folder / "study.json")
     runs = _read_table(folder / "runs.parquet", _RUNS)
-    history = _read_table(folder / "history.parquet", _HISTORY)
     unknown = set(runs["setting"]) - {setting.label for setting in record.settings}
     if unknown:
         raise StoreError(
             f"'{folder}' does not fit together: runs.parquet has the setting '{sorted(unknown)[0]}', "
             "which study.json does not know."
         )
-    return StudyData(folder=folder, record=record, runs=runs, history=history)
+    return StudyData(folder=folder, record=record, runs=runs)
 
 
 def _read_table(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise StoreError(f"{path} is not a plain file, and is not read.")
+        rows = pq.read_metadata(path).num_rows
+        if rows > _MOST_ROWS:
+            raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
         table = pd.read_parquet(path)
     except FileNotFoundError:
         raise StoreError(f"The study '{path.parent}' has no {path.name}.") from None
