@@ -144,7 +144,7 @@ def trained(asked: Request, folder: Path, **options: Any) -> Store:
 
 def study_record(**changes: Any) -> StudyRecord:
     """A record of one member that nobody trained; ``changes`` are fields."""
-    return StudyRecord(
+    record = StudyRecord(
         **{
             "gantlet": "0.2.0",
             "command": "gantlet run ring8 vanilla",
@@ -158,6 +158,7 @@ def study_record(**changes: Any) -> StudyRecord:
             **changes,
         }
     )
+    return record.model_copy(update={"digest": record.seal})
 
 
 def plan_of(methods: str, *words: str, seeds: str = "1", limits: Limits | None = None) -> Plan:
@@ -184,9 +185,10 @@ def results(store: Store) -> dict[int, dict[str, Any]]:
 
 
 def checkpoint_of(store: Store, fleet: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """A fleet's checkpoint, without the seconds."""
+    """A fleet's checkpoint, without the seconds and what ties it to its own study and files."""
     tensors, rest = checkpoint.read(store.checkpoint(fleet))
-    return tensors, {name: value for name, value in rest.items() if name != "seconds"}
+    own = ("seconds", "study", "chunks", "seal", "tensors_sha256")
+    return tensors, {name: value for name, value in rest.items() if name not in own}
 
 
 def difference(one: Store, other: Store) -> str | None:

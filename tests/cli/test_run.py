@@ -249,10 +249,10 @@ def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None
     tensors = Store(folder).checkpoint("0000") / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-20])
     done = gantlet("resume", folder, "--quiet")
-    assert done.status == 3
+    assert done.status == 1
     assert len(done.lines) == 1
-    assert done.err.startswith("gantlet: 1 of 2 members failed; run 0: The checkpoint in ")
-    assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["failed", "finished"]
+    assert "is damaged: its tensors do not have their checksum. Fleet 0000 goes on from step 3." in done.err
+    assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["finished", "finished"]
 
 
 def test_resume_of_a_finished_study_trains_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,9 +273,9 @@ def test_replay_says_what_it_found(finished: Store) -> None:
 
 def test_a_replay_that_differs_is_an_error(folder: Path) -> None:
     run(folder, "vanilla", "lr=1e-3")
-    record = Store(folder).record()
-    record.settings[0].values["lr_g"] = 0.002
-    Store(folder).write_json("study.json", record.model_dump())
+    content = json.loads((folder / "study.json").read_text(encoding="utf-8"))
+    content["settings"][0]["values"]["lr_g"] = 0.002
+    (folder / "study.json").write_text(json.dumps(content | {"digest": ""}), encoding="utf-8")
     done = gantlet("replay", folder, 0)
     assert done.status == 1
     assert len(done.lines) == 1

@@ -32,7 +32,8 @@ def test_the_record_is_written_before_step_0(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr("gantlet.training.fleet.Fleet.advance", advance)
     with pytest.raises(Stopped):
         terminal.study(folder, "vanilla", seeds="2")
-    assert [path.name for path in folder.iterdir()] == ["study.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["fleets", "study.json"]
+    assert list((folder / "fleets").iterdir()) == []
 
 
 def test_the_record_holds_what_resume_and_the_report_need(finished: Store) -> None:
@@ -47,7 +48,7 @@ def test_the_record_holds_what_resume_and_the_report_need(finished: Store) -> No
     assert record.execution == ExecutionRecord(device="cpu", workers=1, threads=1, executor="local")
     assert record.metrics["modes"].better == "higher"
     assert record.facts["data"]["modes"] == 8
-    assert record.facts["metrics"]["samples"] == 25000
+    assert record.facts["metrics"]["mixture"]["samples"] == 25000
     assert (record.sample.shape, record.sample.pool, record.sample.extent) == ((2,), 256, 2.0)
     assert record.gantlet == gantlet.__version__
     assert record.versions == versions()
@@ -105,7 +106,7 @@ def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None
     for setting in record["settings"]:
         for key in ("team_weights", "ema"):
             del setting["values"][key], setting["sources"][key]
-    (folder / "study.json").write_text(json.dumps(record), encoding="utf-8")
+    (folder / "study.json").write_text(json.dumps(record | {"digest": ""}), encoding="utf-8")
     (resolved,) = plan_of(store.record()).settings
     assert (resolved.values["team_weights"], resolved.values["ema"]) == ("uniform", 0.0)
     assert resolved.sources["ema"] == "default, since the study was written"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import safetensors.torch
 import torch
 
 import terminal
@@ -46,11 +45,11 @@ def test_a_member_of_a_padded_fleet_is_replayed_with_its_pads(folder: Path) -> N
 def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
     store = terminal.study(folder, "vanilla", seeds="2")
     place = store.checkpoint("0000")
-    tensors, _ = checkpoint.read(place)
+    tensors, rest = checkpoint.read(place)
     full = next(key for key in tensors if key.startswith(name))
     bits = tensors[full][1].reshape(-1).view(torch.uint8)
     bits[0] ^= 1  # the last bit of one number of the second member
-    safetensors.torch.save_file(tensors, place / "tensors.safetensors")
+    checkpoint.write(place, tensors, rest)
     with pytest.raises(ReplayMismatch, match=rf"The replay differs from the record: {full} by up to"):
         replay(folder, 1)
     assert "equal bit for bit" in replay(folder, 0)
@@ -59,7 +58,7 @@ def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
 def test_another_version_is_said(folder: Path) -> None:
     store = terminal.study(folder, "vanilla")
     record = store.record()
-    store.write_json("study.json", record.model_dump() | {"versions": record.versions | {"torch": "1.0"}})
+    store.update(record.model_copy(update={"versions": record.versions | {"torch": "1.0"}}))
     said: list[str] = []
     replay(folder, 0, say=said.append)
     assert said == [f"note: torch was 1.0 then and is {torch.__version__} now"]

@@ -154,9 +154,9 @@ def test_readers_never_meet_half_a_file(store: Store) -> None:
 
 
 def test_history_is_merged_by_run_name_and_step_without_pads(store: Store) -> None:
-    store.write_chunk("0001", 0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
-    store.write_chunk("0001", 2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
-    store.write_chunk("0000", 0, 3, rows((0, 3, "a", 6.0)), {0: 1})
+    store.write_chunk("0000", 0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
+    store.write_chunk("0000", 2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
+    store.write_chunk("0000", 3, 4, rows((0, 3, "a", 6.0)), {0: 1})
     assert store.history().to_numpy().tolist() == [
         [1, 3, "a", 6.0],
         [3, 1, "b", 2.0],

@@ -35,11 +35,13 @@ class StudyData:
         folder: Where it lies.
         record: What was asked, by what, on what.
         runs: One row per member.
+        given: The history, where it is not to be read from the folder.
     """
 
     folder: Path
     record: StudyRecord
     runs: pd.DataFrame
+    given: pd.DataFrame | None = None
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -48,7 +50,7 @@ class StudyData:
         Raises:
             StoreError: It is missing, unreadable, too long, or not what a study writes.
         """
-        return _read_table(self.folder / "history.parquet", _HISTORY)
+        return _read_table(self.folder / "history.parquet", _HISTORY) if self.given is None else self.given
 
     @property
     def name(self) -> str:

@@ -226,7 +226,7 @@ def read_record(path: Path) -> StudyRecord:
         raise StoreError(f"{path} has format {str(form)[:40]}; this gantlet reads formats 1 to {FORMAT}.")
     try:
         record = StudyRecord.model_validate(migrated(found))
-        if form == FORMAT and record.digest != record.seal:
+        if form == FORMAT and record.digest not in ("", record.seal):
             raise StoreError(
                 f"{path} was damaged or changed since the study was started: it does not have its checksum. Put the file "
                 "back; to train more, start a new study."

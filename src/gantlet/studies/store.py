@@ -69,7 +69,7 @@ class Store:
             FolderInUse: The folder holds something already.
         """
         try:
-            taken = self.folder.is_file(), self.folder.exists() and any(self.folder.iterdir())
+            taken = self.folder.is_file(), self.folder.is_dir() and any(self.folder.iterdir())
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderInUse(
