@@ -10,7 +10,7 @@ import pytest
 
 from gantlet import catalogue
 from gantlet.errors import BadValue, UnknownName
-from gantlet.families import Family
+from gantlet.families import Registry
 
 ROOMS = {
     "objectives": "objective",
@@ -66,7 +66,7 @@ def test_importing_every_family_imports_nothing_heavy() -> None:
 def test_a_tensor_of_choices_is_refused_and_one_of_numbers_checked() -> None:
     import torch
 
-    alpha = Family("objective").get("alpha", alpha_d=torch.tensor([0.5, 1.0]))
+    alpha = Registry("objective").get("alpha", alpha_d=torch.tensor([0.5, 1.0]))
     assert alpha.alpha_d.tolist() == [0.5, 1.0]
     with pytest.raises(BadValue, match=r"alpha_d=-1\.0 is out of range"):
-        Family("objective").get("alpha", alpha_d=torch.tensor([0.5, -1.0]))
+        Registry("objective").get("alpha", alpha_d=torch.tensor([0.5, -1.0]))

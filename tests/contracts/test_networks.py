@@ -15,8 +15,8 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
 from gantlet.catalogue import FAMILIES
-from gantlet.networks import has_batch_statistics
 from gantlet.networks.base import Family
+from gantlet.networks.inspection import has_batch_statistics
 from gantlet.objectives.base import DiscriminatorOutput
 
 LATENT = 3

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from gantlet.errors import Refused
-from gantlet.networks import has_batch_statistics
 from gantlet.networks.bogonet import BogoNet, BogoNetPlan
+from gantlet.networks.inspection import has_batch_statistics
 from gantlet.networks.resnet import ResidualBlock
 
 SHAPE = (1, 16, 16)

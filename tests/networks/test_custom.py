@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.errors import BadValue
-from gantlet.networks import CustomNetworks, StackelbergMixture
 from gantlet.networks.base import Family
+from gantlet.networks.custom import CustomNetworks
+from gantlet.networks.mlp import StackelbergMixture
 from gantlet.objectives.base import DiscriminatorOutput
 
 SHAPE = (1, 4, 4)

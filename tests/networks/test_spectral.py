@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.errors import Refused
-from gantlet.networks import has_batch_statistics
+from gantlet.networks.inspection import has_batch_statistics
 from gantlet.networks.layers import Score
 from gantlet.networks.spectral import (
     SpectralConv2d,

@@ -6,19 +6,22 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import console
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+import terminal
 from gantlet import catalogue
 from gantlet.reports.page import write_report
-from gantlet.studies.executors import Watcher
-from gantlet.studies.record import plan_from_record
+from gantlet.requests.options import Options
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import resume, start
+from gantlet.studies.plan import plan_of
+from gantlet.studies.planning import plan_study
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
-from gantlet.studies.study import Options, Study, prepare, resume, start
+from gantlet.studies.study import Study
 
 MINE = '''
 from dataclasses import dataclass
@@ -47,13 +50,12 @@ class Mine:
 '''
 OTHER = MINE.replace("mean_gap", "modes")
 DEFAULT = ["modes", "high_quality", "kl", "reverse_kl", "jsd", "tvd", "success", "failure", "classification_error"]
-SMALL = [word for word in console.TINY if not word.startswith("samples")]
+SMALL = [word for word in terminal.TINY if not word.startswith("samples")]
 
 
 @pytest.fixture(autouse=True)
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A current folder with metrics of the user's own, one of which is installed by the name ``theirs``."""
-    console.quicken(monkeypatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "other.py").write_text(OTHER)
@@ -65,13 +67,13 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def trained(*words: str, task: str = "ring8", out: str = "st") -> Study:
-    asked = console.request(task, "vanilla", *words, seeds="2")
-    return start(prepare(asked, Options(out=Path(out), workers=1)))
+    asked = terminal.request(task, "vanilla", *words, seeds="2")
+    return start(plan_study(asked, Options(out=Path(out), workers=1)))
 
 
 def metrics_of(study: Study) -> list[str]:
     """The columns behind those of every row and setting."""
-    names = list(Store(study.folder).record()["metrics"])
+    names = list(Store(study.folder).record().metrics)
     return [name for name in study.runs if name in names]
 
 
@@ -85,7 +87,7 @@ def test_a_metric_of_ones_own_fills_its_column_everywhere(name: str) -> None:
     assert sorted(set(history["step"])) == [3, 6]
     last = history[history["step"] == 6].set_index("run")["value"]
     assert last.to_dict() == study.runs.set_index("run")["mean_gap"].to_dict()
-    assert Store(study.folder).record()["facts"]["metrics"] == {"samples": 300}
+    assert Store(study.folder).record().facts["metrics"] == {"samples": 300}
     assert "mean_gap" in str(list(study.summary().columns))
     page = write_report([study.folder], out=study.folder / "report.html")
     text = Path(page).read_text(encoding="utf-8")
@@ -99,7 +101,7 @@ def test_composed_with_others_neither_changes() -> None:
     assert metrics_of(study) == [*DEFAULT, "mean_gap"]  # those of equally many samples together
     pd.testing.assert_frame_equal(study.runs[DEFAULT], default[DEFAULT], check_exact=True)
     assert study.runs["mean_gap"].tolist() == mine["mean_gap"].tolist()
-    assert list(Store(study.folder).record()["facts"]["metrics"]) == ["mixture", "mine.py:Mine", "classification-error"]
+    assert list(Store(study.folder).record().facts["metrics"]) == ["mixture", "mine.py:Mine", "classification-error"]
 
 
 def test_the_default_is_what_the_task_names() -> None:
@@ -114,7 +116,7 @@ def test_none_trains_without_any(samples: str) -> None:
     study = trained(*SMALL, "metrics=none", samples)
     assert (set(study.runs["status"]), metrics_of(study)) == ({"finished"}, [])
     record = Store(study.folder).record()
-    assert (record["metrics"], record["facts"]["metrics"]) == ({}, {})
+    assert (record.metrics, record.facts["metrics"]) == ({}, {})
     assert "modes" not in set(study.history["name"])
     write_report([study.folder], out=study.folder / "report.html")
 
@@ -122,9 +124,9 @@ def test_none_trains_without_any(samples: str) -> None:
 def test_settings_may_differ_in_their_metrics_and_train_apart() -> None:
     study = trained(*SMALL, "metrics=none,two-sample,mine.py:Mine")
     record, runs = Store(study.folder).record(), study.runs
-    assert [fleet.slots for fleet in plan_from_record(record).fleets] == [(0, 1), (2, 3), (4, 5)]
-    assert list(record["metrics"]) == ["energy_distance", "sliced_wasserstein", "precision", "recall", "mean_gap"]
-    assert list(record["facts"]["metrics"]) == ["two-sample", "mine.py:Mine"]
+    assert [fleet.slots for fleet in plan_of(record).fleets] == [(0, 1), (2, 3), (4, 5)]
+    assert list(record.metrics) == ["energy_distance", "sliced_wasserstein", "precision", "recall", "mean_gap"]
+    assert list(record.facts["metrics"]) == ["two-sample", "mine.py:Mine"]
     assert runs["mean_gap"].notna().tolist() == [False] * 4 + [True] * 2
     assert runs["recall"].notna().tolist() == [False, False, True, True, False, False]
     write_report([study.folder], out=study.folder / "report.html")
@@ -139,10 +141,10 @@ def test_a_study_with_a_metric_of_ones_own_resumes_and_replays() -> None:
         return asked > 4
 
     whole = trained(*SMALL, "metrics=mine.py:Mine", out="whole")
-    request = console.request("ring8", "vanilla", *SMALL, "metrics=mine.py:Mine", seeds="2")
-    start(prepare(request, Options(out=Path("cut"), workers=1)), Watcher(stopping=stopping))
+    request = terminal.request("ring8", "vanilla", *SMALL, "metrics=mine.py:Mine", seeds="2")
+    start(plan_study(request, Options(out=Path("cut"), workers=1)), Callbacks(stopping=stopping))
     resume(Path("cut"))
-    assert console.difference(Store(Path("cut")), Store(whole.folder)) is None
+    assert terminal.difference(Store(Path("cut")), Store(whole.folder)) is None
     assert replay(whole.folder, 1).startswith("run 1: ")
 
 
@@ -160,7 +162,7 @@ def test_a_study_with_a_metric_of_ones_own_resumes_and_replays() -> None:
 def test_what_is_wrong_is_one_sentence_and_nothing_is_written(word: str, reason: str) -> None:
     np.save("points.npy", np.random.default_rng(1).normal(size=(200, 2)))
     task = "points:points.npy" if "classifier" in word else "ring8"
-    done = console.gantlet("run", task, "vanilla", word, "steps=4", "batch_size=16", "--out", "st", "--quiet")
+    done = terminal.gantlet("run", task, "vanilla", word, "steps=4", "batch_size=16", "--out", "st", "--quiet")
     assert (done.status, len(done.lines)) == (2, 1)
     assert reason in done.err
     assert not Path("st").exists()
@@ -175,11 +177,11 @@ def test_a_dozen_images_train_without_the_tasks_metrics_but_not_without_those_th
     study = trained(*small, task="folder:p")
     assert set(study.runs["status"]) == {"finished"}
     record = Store(study.folder).record()
-    assert record["metrics"] == {}
-    (note,) = record["facts"]["metrics"]["notes"]
+    assert record.metrics == {}
+    (note,) = record.facts["metrics"]["notes"]
     assert note.startswith(
         "The metric 'thumbnails' is left out. Precision and recall need 8 held-out samples; there are"
     )
-    done = console.gantlet("run", "folder:p", "vanilla", *small, "metrics=thumbnails", "--out", "other", "--quiet")
+    done = terminal.gantlet("run", "folder:p", "vanilla", *small, "metrics=thumbnails", "--out", "other", "--quiet")
     assert (done.status, len(done.lines)) == (2, 1)
     assert "need 8 held-out samples" in done.err

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from console import gantlet as command
 from safetensors.torch import load_file
 
 import gantlet
+from terminal import gantlet as command
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
 VERSIONS = sorted(path.name for path in FIXTURES.iterdir() if (path / "expected.json").is_file())
