@@ -60,7 +60,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ring8 vanilla steps=5 epochs=2", "both say how long to train"),
         ("ring8 vanilla lr_g", "'lr_g' is not KEY=VALUE"),
         ("ring8", "No method was named"),
-        ("ring8 lr_g=1", "stands where the methods belong"),
+        ("ring8 lr_g=1", "is where the methods belong"),
         ("ring8 vanilla,vanilla", "A method is named twice"),
         ("ring8 vanilla --seeds 0", "names no seed"),
         ("ring8 vanilla --seeds a", "is not a number N"),

@@ -43,9 +43,11 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _about(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    """Train and compare generative adversarial networks: many seeds at once, judged with error bars."""
+    """Train and compare generative adversarial networks: many seeds at once, evaluated with error bars."""
 
 
 app.command("run")(run_command)

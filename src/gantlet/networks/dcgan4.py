@@ -13,7 +13,7 @@ or reaches one pixel has a sixteenth of the image's side. No layer has a bias. B
 discriminator leaky ones of slope 0.2) everywhere but at the image and the score, tanh at the end.
 
 Differs from the paper's table in: no batch norm after the discriminator's first convolution, as in the published code.
-A layer whose normalisation is taken away by ``d_norm=none`` gets a bias in its place.
+A layer whose normalisation is taken away by ``d_norm=none`` gets a bias instead.
 
 References:
     | Addressing GAN training instabilities via tunable classification losses (Welfert et al., 2023),

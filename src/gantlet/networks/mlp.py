@@ -109,7 +109,7 @@ class StackelbergMixture:
 class BranchMixture:
     """One path of the multi-branch baseline: four widening layers, batch norm in all but the first.
 
-    Published code passed 0.8 in the place of batch norm's eps, where a momentum was meant; ``bn_eps=0.8``
+    Published code passed 0.8 as batch norm's eps, where a momentum was meant; ``bn_eps=0.8``
     repeats it.
 
     Example:

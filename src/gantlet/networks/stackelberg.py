@@ -42,7 +42,7 @@ from .same_padding import same_convolution, same_deconvolution
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
 
 _INDEPENDENT = frozenset({"no_batch_statistics"})
-# TensorFlow's truncated normal: what lies beyond two deviations is drawn again.
+# TensorFlow's truncated normal: values beyond two deviations are drawn again.
 _TRUNCATED = partial(nn.init.trunc_normal_, std=0.02, a=-0.04, b=0.04)
 
 

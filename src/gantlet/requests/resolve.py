@@ -54,10 +54,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Resolved:
-    """One setting: typed options of every part, and who decided each value.
+    """One setting: typed options of every part, and where each value comes from.
 
     Attributes:
-        label: Names the method and whatever the grid varies.
+        label: The method's name and the values that differ within the grid.
         parts: The parts, each looked up once.
         training: The settings that every method and task shares.
         source: The data set, with its options.
@@ -65,7 +65,7 @@ class Resolved:
         objective: The objective, with its options.
         penalties: The penalties, with their options, in the method's order.
         constraint: The constraint, with its options, or None.
-        sources: By key, who decided the value.
+        sources: By key, where the value comes from.
     """
 
     label: str
@@ -124,7 +124,7 @@ def expand(request: Request) -> list[Resolved]:
         UnknownName: A task, method or key that does not exist.
         BadGrid: An empty, contradictory or ambiguous grid.
         BadValue: A value of the wrong type or out of range.
-        Refused: A method that cannot play the task.
+        Refused: A method that cannot train on the task.
     """
     if not request.methods:
         raise BadGrid("No method was named. Give one or more, such as vanilla,alpha.")
@@ -234,7 +234,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
         values["data_path"] = absolute(str(values["data_path"]))
     built = _built(parts, values, sources, label)
     training = built.training
-    if ranks["epochs"] > ranks["steps"]:  # whoever speaks last of how long to train
+    if ranks["epochs"] > ranks["steps"]:  # the stronger source decides how long to train
         training, sources["steps"] = replace(training, steps=0), "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
