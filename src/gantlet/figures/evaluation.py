@@ -43,9 +43,9 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset, Range
 from gantlet.errors import BadValue
+from gantlet.randomness import keyed_generator
 from gantlet.training.batch_loader import POOL_SEED
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import keyed_generator
 from gantlet.training.sampling import LatentDraw, draw_latents, sample
 
 from .draw import draw_beneath, draw_images

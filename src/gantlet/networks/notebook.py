@@ -30,7 +30,7 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Norm, Score, initialised, normalisation, square_image
+from .layers import Norm, Score, discriminator_norm, initialised, normalisation, square_image
 
 __all__ = ["NotebookConv", "NotebookCritic"]
 
@@ -100,11 +100,7 @@ class NotebookCritic:
     g_width: int = setting(64, "channels before the image; there are twice as many at a quarter of the side", low=1)
     d_width: int = setting(64, "channels after the critic's first layer; the second has twice as many", low=1)
     hidden: int = setting(1024, "width of both players' hidden linear layer", low=1)
-    d_norm: Norm = setting(
-        "none",
-        "the critic's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm("none")
 
     @property
     def provides(self) -> frozenset[str]:
@@ -163,8 +159,6 @@ def _generator(network: str, *, latent: int, hidden: int, width: int, shape: tup
 
 
 def _image(network: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    return square_image(network, shape, fits=_fits, sides="divisible by 4, of 16 pixels or more")
-
-
-def _fits(side: int) -> bool:
-    return side % 4 == 0 and side >= 16
+    return square_image(
+        network, shape, fits=lambda side: side % 4 == 0 and side >= 16, sides="divisible by 4, of 16 pixels or more"
+    )

@@ -36,7 +36,17 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Norm, Output, dense_generator, heads, initialised, normal, normalisation, square_image
+from .layers import (
+    Norm,
+    Output,
+    dense_generator,
+    discriminator_norm,
+    heads,
+    initialised,
+    normal,
+    normalisation,
+    square_image,
+)
 from .same_padding import same_convolution, same_deconvolution
 
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
@@ -125,11 +135,7 @@ class StackelbergCIFAR:
     )
     g_width: int = setting(128, "channels before the image; each scale further down has twice as many", low=1)
     d_width: int = setting(128, "channels after the discriminator's first layer; each next one doubles", low=1)
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
 
     @property
     def provides(self) -> frozenset[str]:

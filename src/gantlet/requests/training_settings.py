@@ -37,7 +37,7 @@ class TrainingSettings:
     )
     lr_schedule: Literal["constant", "step", "cosine", "on-plateau"] = setting(
         "constant",
-        "learning rates: constant, times lr_decay every lr_every steps, half a cosine, or lr_decay on a plateau of the convergence measure",
+        "learning rates: constant, half a cosine, or times lr_decay in steps or on a plateau of the convergence measure",
         choices=("constant", "step", "cosine", "on-plateau"),
     )
     lr_decay: float = setting(0.5, "factor of the learning rates at a step or plateau", above=0, below=1)
@@ -62,7 +62,7 @@ class TrainingSettings:
     generators: int = setting(1, "number of generators; several are a team", low=1, high=10_000)
     team: Literal["stackelberg", "average", "choose"] = setting(
         "stackelberg",
-        "how several generators train: each with its own batch and loss, averaged branches, or branches that share a batch",
+        "several generators: each with its own batch and loss, averaged branches, or branches that share a batch",
         choices=("stackelberg", "average", "choose"),
     )
     team_reduction: Literal["mean", "sum", "half-sum"] = setting(
