@@ -57,7 +57,7 @@ app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
-app.command("film", hidden=True)(animate_command)  # its name before version 0.2
+app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 app.add_typer(data_app)

@@ -66,12 +66,12 @@ def _print_family(console: Console, family: str) -> None:
     console.print(table)
 
 
-def _words(found: object) -> tuple[str, str]:
-    summary, paper = getattr(found, "summary", None), getattr(found, "paper", None)
+def _words(part: object) -> tuple[str, str]:
+    summary, paper = getattr(part, "summary", None), getattr(part, "paper", None)
     if isinstance(summary, str) and isinstance(paper, str):
         return summary, paper
-    lines = (found.__doc__ or "").strip().splitlines()
-    module = sys.modules[getattr(found, "__module__", type(found).__module__)].__doc__ or ""
+    lines = (part.__doc__ or "").strip().splitlines()
+    module = sys.modules[getattr(part, "__module__", type(part).__module__)].__doc__ or ""
     references = [line.strip(" |") for line in module.splitlines() if line.strip().startswith("|")]
     return (lines[0] if lines else ""), (references[0] if references else "")
 

@@ -6,7 +6,7 @@ holds what the generators make of one latent.
 
 ``interpolation.png``
     Walks between latents of the grid in ten steps, whose ends are samples of the grid. For a normal prior along the great
-    circle, since a straight line would leave the shell on which normal latents lie; with the angle ω between the ends
+    circle, since a straight line would leave the shell that normal latents are on; with the angle ω between the ends
     :math:`a` and :math:`b`,
 
     .. math::
@@ -175,20 +175,20 @@ def nearest(images: Tensor, dataset: Dataset, count: int) -> Neighbours:
         >>> nearest(torch.tensor([[[[3.25]]]]), data, 2)
         Neighbours(places=tensor([[1, 2]]), distances=tensor([[0.2500, 0.7500]], dtype=torch.float64))
     """
-    asked = images.detach().cpu().float().nan_to_num().flatten(1)  # [N, d]
-    close = torch.empty(len(asked), 0)
-    place = torch.empty(len(asked), 0, dtype=torch.int64)
+    queries = images.detach().cpu().float().nan_to_num().flatten(1)  # [N, d]
+    close = torch.empty(len(queries), 0)
+    place = torch.empty(len(queries), 0, dtype=torch.int64)
     for start, piece in _pieces(dataset):
         # ‖x - y‖² = ‖x‖² - 2 x·y + ‖y‖², and ‖x‖² ranks nothing
-        far = piece.square().sum(1) - 2 * asked @ piece.T  # [N, piece]
+        far = piece.square().sum(1) - 2 * queries @ piece.T  # [N, piece]
         close, place = torch.cat([close, far], 1), torch.cat([place, _places(far, start)], 1)
         close, kept = close.topk(min(_SPARE * count, close.shape[1]), largest=False)
         place = place.gather(1, kept)
     place = place.sort().values
     candidates = dataset.floats(dataset.train[place]).flatten(2)  # [N, candidates, d]
-    distance = (candidates.double() - asked.double().unsqueeze(1)).norm(dim=-1)
-    found, order = distance.sort(dim=1, stable=True)
-    return Neighbours(place.gather(1, order)[:, :count], found[:, :count])
+    distance = (candidates.double() - queries.double().unsqueeze(1)).norm(dim=-1)
+    distance, order = distance.sort(dim=1, stable=True)
+    return Neighbours(place.gather(1, order)[:, :count], distance[:, :count])
 
 
 def on_scale(images: Tensor, pixel_range: Range) -> Tensor:

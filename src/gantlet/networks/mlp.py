@@ -13,7 +13,7 @@ family, player           layers                                         paramete
 \                        784 - 2 × 256 LReLU 0.01 - 1                   267,009
 =======================  =============================================  ===========
 
-The generator stands first. The first three are counted at latent 2 on points of the plane, the last at latent
+The generator is first. The first three are counted at latent 2 on points of the plane, the last at latent
 96 on 28×28 images; LReLU is the leaky rectifier, of slope 0.2 unless said, BN batch norm.
 
 References:

@@ -11,7 +11,7 @@ generator of both     latent 96 - 1024 BN - 7·7·128 BN, then 4×4 ↑2: 64 BN,
 ↑2 and ↓2 are stride 2, BN is batch norm *after* the rectifier. Discriminators have leaky rectifiers of slope 0.01 and
 no padding; ``pool`` takes the largest of 2×2 pixels.
 
-Differs from the notebooks in: the critic comes without batch norm unless ``d_norm`` says otherwise, since its
+Differs from the notebooks in: the critic has no batch norm unless ``d_norm`` says otherwise, since its
 gradient penalty is taken sample by sample. (Its batch norm was never in training mode there, which left a gain and a
 bias per channel; with ``batch`` it is.)
 

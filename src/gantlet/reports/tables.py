@@ -35,7 +35,7 @@ _WIDTH = 100  # characters, where the terminal does not say
 
 
 def summary_table(study: StudyData) -> pd.DataFrame:
-    """One row per setting, in the order in which they were asked for.
+    """One row per setting, in the order of the request.
 
     Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
     ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is

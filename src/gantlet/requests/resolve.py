@@ -1,4 +1,4 @@
-"""From what was asked to typed settings, resolved once: who decides each value, and which grid points exist.
+"""From a request to typed settings, resolved once: where each value comes from, and which grid points exist.
 
 User > preset > the task × method row > task > method > the part's own default.
 """
@@ -35,7 +35,7 @@ _LOG = logging.getLogger("gantlet")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked.
+    """What a user asked for.
 
     Attributes:
         task: A task's name, perhaps with a file behind a colon.
@@ -166,7 +166,7 @@ class _Expansion:
         early = [axis for axis in request.axes if axis.keys[0] in EarlyChoice._fields and len(axis.keys) == 1]
         rows = [self.task.defaults, self.task.rows.get(self.method.name, {}), *(values for _, values in self.presets)]
         settled = {name: str(value) for row in rows for name, value in row.items() if name in EarlyChoice._fields}
-        found: list[Resolved] = []
+        resolved: list[Resolved] = []
         for choice in product(*(axis.values for axis in early)):
             given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
             parts = self.known.parts(self.task, self.method, EarlyChoice(**(settled | given)))
@@ -178,8 +178,8 @@ class _Expansion:
             fixed = {name: (given[name],) for name in given}
             for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
                 user = dict(self.implied) | _assign(axes, point, keys)
-                found.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
-        return found
+                resolved.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
+        return resolved
 
     def _called(self) -> str:
         short = self.method.name.rpartition(":")[2]  # of file.py:Name, the name
@@ -269,12 +269,14 @@ def _preset(task: Task, method: Method, name: str) -> dict[str, Scalar]:
 def _applies(axis: Axis, keys: Mapping[str, Key]) -> bool:
     known = [real in keys for key in axis.keys for real in _real(key, keys)]
     if any(known) and not all(known):
-        raise BadGrid(f"'{'+'.join(axis.keys)}' ties keys of which this method has only some; give them apart.")
+        raise BadGrid(
+            f"'{'+'.join(axis.keys)}' combines keys of which this method has only some. Give them separately."
+        )
     return all(known)
 
 
 def _real(key: str, keys: Mapping[str, Key]) -> tuple[str, ...]:
-    """The keys that a word stands for: itself, both players' keys, or the key that had this name before."""
+    """The keys that a word means: itself, both players' keys, or the key that had this name before."""
     if key in keys:
         return (key,)
     return PLAYERS.get(key) or PLAYERS.get(renamed(key)) or (renamed(key),)
@@ -321,7 +323,7 @@ def _check_distinct(settings: Iterable[Resolved]) -> None:
     for resolved in settings:
         mark = (resolved.method.name, *sorted((name, str(value)) for name, value in resolved.values.items()))
         if mark in seen:
-            raise BadGrid(f"The grid names one setting twice: '{seen[mark]}' and '{resolved.label}'.")
+            raise BadGrid(f"The grid has the same setting twice: '{seen[mark]}' and '{resolved.label}'. Remove one.")
         seen[mark] = resolved.label
 
 

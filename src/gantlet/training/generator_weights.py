@@ -9,7 +9,7 @@ see that mixture instead of the uniform one:
 
 Since the weights add up to one, the real term of :math:`L_D` stays as it is. If the losses were constant, the best
 weights would be :math:`\pi_k \propto e^{-L_k / \lambda}`: the entropy's weight λ says how much worse a generator may be
-before it is hardly asked any more, and without it one generator would soon be left. The logits w are a player of their own
+before it is hardly sampled any more, and without it one generator would soon be left. The logits w are a player of their own
 in the optimisers: they move with the generators, at their own rate.
 
 Differs from the paper in: one discriminator instead of a mixture of them; the entropy, where the paper adds the mean of
