@@ -67,11 +67,7 @@ class DRAGANMNIST:
     output: Literal["linear", "tanh", "sigmoid"] = setting(
         "tanh", "how the generator ends; sigmoid is scaled to (-1, 1)", choices=("linear", "tanh", "sigmoid")
     )
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """One hidden layer with rectifiers."""

@@ -51,11 +51,7 @@ class NotebookConv:
     g_width: int = setting(64, "channels before the image; there are twice as many at a quarter of the side", low=1)
     d_width: int = setting(32, "channels after the discriminator's first layer; the second has twice as many", low=1)
     hidden: int = setting(1024, "width of both players' hidden linear layer", low=1)
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, n, n]
         """Two linear layers, then two transposed convolutions.

@@ -63,11 +63,7 @@ class R3GAN:
         4, "groups of the 3×3 convolutions at full size, which have 2·width channels; more where wider", low=1
     )
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, H, W]
         """The modulated basis, then blocks and upsampling from scale to scale.

@@ -51,7 +51,6 @@ from .same_padding import same_convolution, same_deconvolution
 
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
 
-_INDEPENDENT = frozenset({"no_batch_statistics"})
 # TensorFlow's truncated normal: values beyond two deviations are drawn again.
 _TRUNCATED = partial(nn.init.trunc_normal_, std=0.02, a=-0.04, b=0.04)
 
@@ -71,11 +70,7 @@ class StackelbergMNIST:
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     bn_eps: float = setting(1e-5, "what batch norm adds to a variance", above=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Two hidden layers, both with batch norm."""
@@ -100,11 +95,7 @@ class StackelbergFashion:
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     bn_eps: float = setting(1e-5, "what batch norm adds to a variance", above=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Four hidden layers with batch norm in all but the first."""
@@ -140,7 +131,7 @@ class StackelbergCIFAR:
     @property
     def provides(self) -> frozenset[str]:
         """``no_batch_statistics`` unless the discriminator has batch norm."""
-        return frozenset() if self.d_norm == "batch" else _INDEPENDENT
+        return frozenset() if self.d_norm == "batch" else frozenset({"no_batch_statistics"})
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, n, n]
         """Linear, then transposed convolutions, with rectifiers between and no normalisation.

@@ -86,7 +86,8 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
             values = np.where(np.isfinite(values), values, np.nan)
             if name in study.record.metrics:
                 values = _with_divergences(members, name, steps, values)
-            curves.append(Curve(rank, *_banded(*thin(steps, values, points), band)))
+            steps, values = thin(steps, values, points)
+            curves.append(Curve(rank, steps, *band(values)))
     return curves
 
 
@@ -181,10 +182,6 @@ def costs_of(study: StudyData) -> dict[str, dict[int, float]]:
         if known := {rank: cost for rank, cost in each.items() if cost is not None}:
             costs[axis] = known
     return costs
-
-
-def _banded(steps: _Floats, values: _Floats, band: Band) -> tuple[_Floats, _Floats, _Floats, _Floats]:
-    return steps, *band(values)
 
 
 def _with_divergences(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
