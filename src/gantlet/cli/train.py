@@ -41,15 +41,8 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         str, typer.Option(help="Where to train: local (worker processes) or inline (this process).")
     ] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
-    route: Annotated[
-        str,
-        typer.Option(
-            help="How a fleet is trained: stacked (all members at once) or loop (one after another). [default: chosen]"
-        ),
-    ] = "",
-    width: Annotated[
-        int, typer.Option(min=0, help="Most members of a fleet, which are trained at once; 0: chosen.")
-    ] = 0,
+    route: Annotated[str, typer.Option(help="stacked (at once) or loop (one by one); empty: chosen.")] = "",
+    width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     recorded: Annotated[
@@ -58,9 +51,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
             min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
         ),
     ] = -1,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would run and how long it would take; train nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and for how long.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --dry-run: show defaults, too.")] = False,
     quiet: _Quiet = False,
     json: _Json = False,
