@@ -1,4 +1,4 @@
-"""gantlet: train and compare generative adversarial networks, many seeds at once, judged with error bars.
+"""gantlet: train and compare generative adversarial networks, many seeds at once, evaluated with error bars.
 
 ``import gantlet`` is quick: torch and everything else heavy is imported when it is first used.
 """

@@ -1,4 +1,4 @@
-"""Pictures: every pixel of an image grid, and where dots and levels land in a picture of points."""
+"""Figures: every pixel of an image grid, and where dots and levels land in a plot of points."""
 
 from __future__ import annotations
 
@@ -264,13 +264,13 @@ def test_ownership_of_any_size_fits_its_picture(tmp_path: Path, shape: tuple[int
 
 @pytest.mark.parametrize("shape", [(3,), (0, 4), (2, 2, 2)])
 def test_ownership_of_another_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    with pytest.raises(BadValue, match=r"\[generators, classes\]; this is"):
+    with pytest.raises(BadValue, match=r"counts \[generators, classes\]; got"):
         draw_ownership(tmp_path / "a.png", np.zeros(shape), title="t", modes_are="class")
 
 
 def test_points_of_another_shape_and_unknown_maps_are_refused(tmp_path: Path) -> None:
     flat, points = np.zeros((5, 3)), np.zeros((5, 2))
-    with pytest.raises(BadValue, match=r"fake points \[N, 2\]; these are \[5, 3\]"):
+    with pytest.raises(BadValue, match=r"fake points \[N, 2\]; got \[5, 3\]"):
         draw_points(tmp_path / "a.png", fake=flat, real=points, title="", extent=WINDOW)
     with pytest.raises(BadValue, match="probability or a score, not 'logit'"):
         draw_points(

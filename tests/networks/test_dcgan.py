@@ -67,5 +67,5 @@ def test_each_pixel_sees_its_neighbourhood() -> None:
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     came = "×".join(str(size) for size in shape)
     for build in (lambda: DCGAN28().generator(latent=2, shape=shape), lambda: DCGAN28().discriminator(shape=shape)):
-        with pytest.raises(Refused, match=f"a sample has the shape {came}: choose a network"):
+        with pytest.raises(Refused, match=f"a sample has the shape {came}: resize the images, or choose"):
             build()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gantlet.reports.gallery import Picture, galleries, shrink
+from gantlet.reports.gallery import EmbeddedImage, galleries, shrink
 from gantlet.reports.page import write_report
 from gantlet.reports.read import StudyData, read_study
 
@@ -21,7 +21,7 @@ def study(make_study: Callable[..., Path]) -> StudyData:
     return read_study(make_study(seeds=9, evaluations=10, drawn=True))
 
 
-def opened(picture: Picture) -> Image.Image:
+def opened(picture: EmbeddedImage) -> Image.Image:
     content = base64.b64decode(picture.address.split(",", 1)[1])
     return Image.open(io.BytesIO(content))
 

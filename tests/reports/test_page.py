@@ -308,7 +308,7 @@ def test_pictures_never_make_the_page_too_large(
         return sum(len(value) for value in Page(path).values("src"))
 
     whole = of_pictures(write_report([folder], tmp_path / "a.html"))
-    monkeypatch.setattr(page_module, "_PICTURES", whole // 3)
+    monkeypatch.setattr(page_module, "_IMAGE_BUDGET", whole // 3)
     assert 0 < of_pictures(write_report([folder], tmp_path / "b.html")) <= whole // 3
 
 

@@ -135,5 +135,5 @@ def test_words_in_place_of_numbers_are_refused(folder: Path, name: str, column: 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", "study.json"])
 def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
-    with pytest.raises(BadValue, match=r"would hold an HTML page under another name; give FILE\.html"):
+    with pytest.raises(BadValue, match=r"is not an HTML file: a report is one page. Give FILE\.html"):
         write_report([folder], folder / name)

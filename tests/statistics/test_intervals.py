@@ -71,7 +71,7 @@ def test_wilson_without_trials_knows_nothing() -> None:
 
 @pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5)])
 def test_wilson_refuses_counts_that_cannot_be(successes: int, trials: int) -> None:
-    with pytest.raises(BadValue, match=f"{successes} successes of {trials} trials"):
+    with pytest.raises(BadValue, match=f"successes={successes}, trials={trials} is out of range"):
         wilson(successes, trials)
 
 

@@ -171,7 +171,7 @@ def test_matched_capacity_trains_one_generator_and_says_so(tmp_path: Path) -> No
         p.numel() for p in team.discriminator.build().parameters()
     ), "the discriminator stays as it is"
     done = command("run", "mixture8", "vanilla", "generators=8", "match_capacity=true", "steps=2", "--dry-run")
-    assert "stands for 8 of g_hidden=16" in " ".join(done.out.split())
+    assert "replaces 8 of g_hidden=16" in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData, Refused
+from gantlet.randomness import keyed_generator
 from gantlet.training.batch_loader import POOL_SEED, BatchLoader, Latents, fixed_latents
-from gantlet.training.randomness import KeyedRandom, block_length, keyed_generator
+from gantlet.training.randomness import KeyedRandom, block_length
 
 
 def numbered(count: int, **more: Any) -> Dataset:

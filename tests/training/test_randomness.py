@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantlet.training.randomness import KeyedRandom, block_length, keyed_generator, seed_of
+from gantlet.randomness import keyed_generator, seed_of
+from gantlet.training.randomness import KeyedRandom, block_length
 
 CPU = torch.device("cpu")
 

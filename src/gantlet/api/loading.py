@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue, StoreError
+from gantlet.randomness import keyed_generator
 from gantlet.studies.build import blueprint
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
-from gantlet.training.randomness import keyed_generator
 from gantlet.training.sampling import owners_by_weight
 
 __all__ = ["Branches", "InDataUnits", "Team", "latents", "load", "network", "trained"]

@@ -23,7 +23,7 @@ from gantlet.studies.trust import allow
 
 from .loading import Team, latents, trained
 
-__all__ = ["draw_member", "write_samples"]
+__all__ = ["draw_member", "in_data_units", "write_samples"]
 
 
 def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False) -> tuple[Tensor, Tensor]:

@@ -43,9 +43,11 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _about(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    """Train and compare generative adversarial networks: many seeds at once, judged with error bars."""
+    """Train and compare generative adversarial networks: many seeds at once, evaluated with error bars."""
 
 
 app.command("run")(run_command)
@@ -55,7 +57,7 @@ app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
-app.command("film", hidden=True)(animate_command)  # its name before version 0.2
+app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 app.add_typer(data_app)

@@ -88,7 +88,7 @@ def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> dict[str, Any]:
 
 
 def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
-    """Noise of the samples' shape, where the data are not at hand: a step takes as long."""
+    """Noise of the samples' shape, where the data are not on this machine: a step takes as long."""
     noise = torch.rand(max(batch, 2), *shape) * 2 - 1
     return Dataset(noise, noise)
 
@@ -104,7 +104,9 @@ def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float |
         f"{len(fleets)} fleets, {planned.workers} at a time with {planned.threads} threads each on {planned.device}"
     )
     if planned.missing:
-        console.print(f"The data are not here, so what they decide is marked '?': {planned.missing}", soft_wrap=True)
+        console.print(
+            f"The data are not on this machine; what depends on them is shown as '?': {planned.missing}", soft_wrap=True
+        )
     table = Table("fleet", "setting", "members", "pads", "route", "steps", "MiB", "minutes", box=None, pad_edge=False)
     for fleet, known in zip(fleets, planned.plan.fleets, strict=True):
         labels = sorted({resolved.label for resolved, _ in planned.plan.slots(known)})
@@ -124,14 +126,14 @@ def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float |
         console.print(f"note: {note}")
     if seconds is None:
         console.print(
-            f"about {max(fleet['seconds_per_step'] for fleet in fleets):.3g} s a step; how many, the data decide"
+            f"about {max(fleet['seconds_per_step'] for fleet in fleets):.3g} s a step; the number of steps depends on the data"
         )
     else:
-        console.print(f"about {seconds / 60:.1f} minutes of training in all, evaluations apart")
+        console.print(f"about {seconds / 60:.1f} minutes of training in all, without evaluations")
     for resolved in settings:
         _print_values(console, resolved, everything=everything)
     if not everything:
-        console.print("Values that are not listed have their defaults; --all lists them too.")
+        console.print("Values that are not shown are defaults; --all shows them, too.")
 
 
 def _print_values(console: Console, resolved: Resolved, *, everything: bool) -> None:

@@ -44,7 +44,7 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
             [*losses, "", "l: score, s = σ(l); r: real, f: fake; E: mean over the batch; natural logarithms"],
         )
     if method.optimum:
-        yield "at its best L_D is", [method.optimum]
+        yield "optimal L_D", [method.optimum]
     yield "parts", list(_parts(method.objective, method.penalties, method.constraint, method.requires, method.prefers))
     given = {**method.fixed, **method.options, **method.defaults}
     yield "defaults", [f"{key}={_shown(value)}" for key, value in given.items()] or ["those of the task"]
@@ -66,7 +66,7 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
     if method.watch:
         yield "watch", list(method.watch)
     if method.differs:
-        yield "differs from the paper in", list(method.differs)
+        yield "differs from the paper", list(method.differs)
 
 
 def _parts(

@@ -1,4 +1,4 @@
-"""``gantlet list``: what there is, on one screen; a family with one line each."""
+"""``gantlet list``: all names on one screen; a family with one line each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def list_command(
     ] = "",
     name: Annotated[str, typer.Argument(help="With `keys`: a task and a method, such as ring8:alpha.")] = "",
 ) -> None:
-    """List what there is: all names, or one FAMILY with paper and one line each."""
+    """List all tasks, methods and other parts by name, or one FAMILY with a line about each."""
     from rich.console import Console
 
     from gantlet import catalogue
@@ -48,7 +48,8 @@ def _print_names(console: Console, plural: dict[str, str]) -> None:
         table.add_row(f"[bold]{title}[/]", ", ".join(catalogue.names(entry)))
     console.print(table)
     console.print(
-        "\n`gantlet list FAMILY` has a line about each, `gantlet list keys TASK:METHOD` every setting.", soft_wrap=True
+        "\n`gantlet list FAMILY` has a line about each name, `gantlet list keys TASK:METHOD` every setting.",
+        soft_wrap=True,
     )
 
 
@@ -65,12 +66,12 @@ def _print_family(console: Console, family: str) -> None:
     console.print(table)
 
 
-def _words(found: object) -> tuple[str, str]:
-    summary, paper = getattr(found, "summary", None), getattr(found, "paper", None)
+def _words(part: object) -> tuple[str, str]:
+    summary, paper = getattr(part, "summary", None), getattr(part, "paper", None)
     if isinstance(summary, str) and isinstance(paper, str):
         return summary, paper
-    lines = (found.__doc__ or "").strip().splitlines()
-    module = sys.modules[getattr(found, "__module__", type(found).__module__)].__doc__ or ""
+    lines = (part.__doc__ or "").strip().splitlines()
+    module = sys.modules[getattr(part, "__module__", type(part).__module__)].__doc__ or ""
     references = [line.strip(" |") for line in module.splitlines() if line.strip().startswith("|")]
     return (lines[0] if lines else ""), (references[0] if references else "")
 
@@ -82,7 +83,7 @@ def _print_keys(console: Console, name: str) -> None:
 
     task, _, method = name.partition(":")
     table = Table(box=None, pad_edge=False)
-    for title in ("key", "default", "range", "what", "in a fleet"):
+    for title in ("key", "default", "values", "what", "in a fleet"):
         table.add_column(title, overflow="fold", no_wrap=title == "key")
     for key, known in keys_of(task or "ring8", method or "vanilla").items():
         declared = known.setting
@@ -91,6 +92,6 @@ def _print_keys(console: Console, name: str) -> None:
             str(declared.default),
             declared.range(),
             declared.help,
-            "may differ" if declared.varies else "same for all",
+            "may differ" if declared.varies else "new fleet",
         )
     console.print(table)

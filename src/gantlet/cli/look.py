@@ -17,7 +17,7 @@ __all__ = ["animate_command", "print_summary", "report_command", "sample_command
 def show_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     format: Annotated[str, typer.Option(help="table, csv, json or markdown.")] = "table",
-    runs: Annotated[bool, typer.Option("--runs", help="Every member instead of the summary.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="One row per member instead of the summary.")] = False,
 ) -> None:
     """Print the summary table of a study: rates and means with 95 % intervals."""
     if format not in ("table", "csv", "json", "markdown"):
@@ -37,9 +37,9 @@ def print_summary(folder: Path, *, format: str = "table", runs: bool = False) ->
 
 def report_command(
     folders: Annotated[list[Path], typer.Argument(help="One or more study folders.")],
-    out: Annotated[Path | None, typer.Option(help="The page. [default: report.html in the first folder]")] = None,
+    out: Annotated[Path | None, typer.Option(help="FILE.html. [default: report.html in the first folder]")] = None,
 ) -> None:
-    """Write one self-contained report.html; several studies stand side by side."""
+    """Write one self-contained HTML report about one study, or several to compare."""
     from gantlet.reports.page import write_report
 
     typer.echo(str(write_report(folders, out)))
@@ -49,7 +49,7 @@ def sample_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
     out: Annotated[
-        Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, FILE.csv, or a folder for single PNGs.")
+        Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, FILE.csv (a table), or a folder for single PNGs.")
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many samples.")] = 25,
     seed: Annotated[int, typer.Option(help="Seed of the latents.")] = 1,
@@ -58,7 +58,7 @@ def sample_command(
     ] = False,
     trust: Trust = False,
 ) -> None:
-    """Draw samples from a trained member."""
+    """Draw samples from a trained member, in the units of its data; the training data are not needed."""
     from gantlet.api.sampler import write_samples
 
     typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, trust=trust)))
@@ -73,7 +73,7 @@ def animate_command(
     seconds: Annotated[float, typer.Option(help="How long each frame is shown.")] = 0.2,
     hold: Annotated[float, typer.Option(help="How long the last frame is shown, in seconds.")] = 2.0,
 ) -> None:
-    """Join a member's images, one of each evaluation, to an animation of its training."""
+    """Make an animation of a member's training from the images of its evaluations."""
     from gantlet.api.animate import animate
 
     typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold)))

@@ -23,11 +23,11 @@ _PLAIN_SECONDS = 15.0
 
 
 class Display:
-    """Shows how a study goes.
+    """Shows the progress of a study.
 
     Arguments:
         folder: The study's folder.
-        plan: The plan as it stands in study.json.
+        plan: The plan in study.json.
         voice: ``table``, ``quiet`` or ``json``.
         stopping: Whether a stop was asked for.
     """
@@ -66,7 +66,7 @@ class Display:
             self._live.stop()
 
     def callbacks(self) -> Callbacks:
-        """What the executor tells, and asks."""
+        """What the executor calls."""
         return Callbacks(progress=self._progress, ended=self._end, stopping=self._stopping)
 
     def _progress(self, progress: Progress) -> None:

@@ -26,38 +26,40 @@ _Json = Annotated[bool, typer.Option("--json", help="Print progress and the resu
 
 
 def run_command(  # noqa: PLR0913 - each argument is an option of the command line
-    task: Annotated[str, typer.Argument(help="A task, FILE-bound tasks as points:FILE.npy, or a study.toml.")],
+    task: Annotated[str, typer.Argument(help="A task, a task on your data such as points:FILE.npy, or a study.toml.")],
     methods: Annotated[str, typer.Argument(help="One or more methods, separated by commas.")] = "",
     grid: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE[,VALUE…]]", help="Settings; several values make a grid."),
+        typer.Argument(metavar="[KEY=VALUE[,VALUE…]]", help="Settings, such as lr=1e-3; several values make a grid."),
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="N for seeds 1..N, a list 1,4,9 (7, is the single seed 7), or a range 6:10.")
+        str, typer.Option(help="N for seeds 1 to N, a range 6:10, or a list 1,4,9 (7, is the single seed 7).")
     ] = "1",
     out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TASK-DATE-TIME]")] = None,
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
-    executor: Annotated[str, typer.Option(help="Who trains: local (worker processes) or inline (this one).")] = "local",
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core on a CPU.")] = 0,
-    route: Annotated[str, typer.Option(help="loop or stacked; chosen when empty.")] = "",
-    width: Annotated[int, typer.Option(min=0, help="Members trained at once; 0: chosen.")] = 0,
-    note: Annotated[str, typer.Option(help="A remark for the report.")] = "",
+    executor: Annotated[
+        str, typer.Option(help="Where to train: local (worker processes) or inline (this process).")
+    ] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
+    route: Annotated[str, typer.Option(help="stacked (at once) or loop (one by one); empty: chosen.")] = "",
+    width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
+    note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     recorded: Annotated[
         int,
         typer.Option(
-            min=-1, help="About how many members' samples are drawn; 0: none. [default: 8]", show_default=False
+            min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
         ),
     ] = -1,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and train nothing.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="With --dry-run: every value, defaults too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and for how long.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="With --dry-run: show defaults, too.")] = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
-    """Train METHODS on TASK, over a grid of settings and many seeds at once, and report.
+    """Train METHODS on TASK with every combination of the settings and every seed, and write a report.
 
-    Examples: gantlet run ring8 vanilla,alpha alpha_d=0.3,1.0 --seeds 20
+    Example: gantlet run ring8 vanilla,alpha alpha_d=0.3,1.0 --seeds 20
     """
     from dataclasses import replace
 
@@ -106,7 +108,7 @@ def resume_command(
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
-    """Continue whatever is unfinished in a study; finished members are never run again."""
+    """Train the unfinished members of a study; finished members are never run again."""
     from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
 
@@ -121,7 +123,7 @@ def replay_command(
     trust: Trust = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Train a member's fleet again and compare it with the record, bit for bit."""
+    """Train a member's fleet again and compare the result with the checkpoint, bit for bit."""
     from gantlet.studies.replay import replay
 
     outcome = replay(folder, run, say=(lambda words: None) if quiet else typer.echo, trust=trust)
@@ -133,7 +135,7 @@ def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) 
     from gantlet.requests.resolve import Request
 
     if "=" in methods:
-        raise BadGrid(f"'{methods}' stands where the methods belong: gantlet run TASK METHOD[,METHOD…] KEY=VALUE …")
+        raise BadGrid(f"'{methods}' is where the methods belong: gantlet run TASK METHOD[,METHOD…] KEY=VALUE …")
     return Request(
         task=task,
         methods=words(methods),
@@ -144,7 +146,7 @@ def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) 
 
 
 def _hear_log() -> None:
-    """What the library logs while it works before training goes to standard error, such as pictures being prepared."""
+    """Show the library's log messages before training, such as images being prepared, on standard error."""
     import logging
 
     log, handler = logging.getLogger("gantlet"), logging.StreamHandler()

@@ -1,8 +1,7 @@
 """Images one after the other, as an animated GIF or WebP, or as an MP4; the last one is held.
 
-Frames of different sizes are
-centred on white. Grey frames and WebP are exact; a GIF has 256 colours a frame, without dithering, which would flicker.
-An MP4 is made by the program ffmpeg, where it is installed.
+Frames of different sizes are centred on white. Grey frames and WebP are exact; a GIF has 256 colours a frame, without dithering, which would flicker.
+An MP4 needs the program ffmpeg.
 
 Legend: ``T`` frames.
 """
@@ -26,12 +25,12 @@ from gantlet.files import write_whole
 __all__ = ["write_animation"]
 
 _SHORTEST, _LONGEST = 0.02, 60.0  # seconds; browsers slow down whatever is faster
-_MOST_PIXELS = 40_000_000  # a larger picture is not opened: a study may be a stranger's
+_MOST_PIXELS = 40_000_000  # a larger image is not opened: a study may be a stranger's
 
 
 @dataclass(frozen=True)
 class _Frames:
-    """What a animation is made of: its pictures in order, and the size and mode that all frames get."""
+    """What an animation is made of: its images in order, and the size and mode that all frames get."""
 
     paths: Sequence[Path]
     size: tuple[int, int]
@@ -41,9 +40,9 @@ class _Frames:
         """The frames one by one, so that a long animation does not fill the memory."""
         for path in self.paths:
             with _opened(path) as opened:
-                picture = opened.convert(self.mode)
+                image = opened.convert(self.mode)
             frame = Image.new(self.mode, self.size, "white")
-            frame.paste(picture, ((self.size[0] - picture.width) // 2, (self.size[1] - picture.height) // 2))
+            frame.paste(image, ((self.size[0] - image.width) // 2, (self.size[1] - image.height) // 2))
             yield frame
 
 
@@ -87,9 +86,9 @@ def _frames_of(paths: Sequence[Path]) -> _Frames:
     sizes: list[tuple[int, int]] = []
     modes: set[str] = set()
     for path in paths:
-        with _opened(path) as picture:
-            sizes.append(picture.size)
-            modes.add(picture.mode)
+        with _opened(path) as image:
+            sizes.append(image.size)
+            modes.add(image.mode)
     widths, heights = zip(*sizes, strict=True)
     return _Frames(paths, (max(widths), max(heights)), "L" if modes <= {"1", "L"} else "RGB")
 
@@ -98,11 +97,11 @@ def _frames_of(paths: Sequence[Path]) -> _Frames:
 def _opened(path: Path) -> Generator[Image.Image]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged by our own limit
-            with Image.open(path, formats=["PNG"]) as picture:
-                if picture.width * picture.height > _MOST_PIXELS:
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit decides
+            with Image.open(path, formats=["PNG"]) as image:
+                if image.width * image.height > _MOST_PIXELS:
                     raise ValueError("it is too large")
-                yield picture
+                yield image
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BadData(
             f"The image {path} cannot be read: {error}. Remove it to make an animation of the others."
@@ -110,10 +109,10 @@ def _opened(path: Path) -> Generator[Image.Image]:
 
 
 def _write_gif(path: Path, frames: _Frames, seconds: float, hold: float) -> None:
-    pictures = (
+    images = (
         frame if frame.mode == "L" else frame.quantize(256, dither=Image.Dither.NONE) for frame in frames.images()
     )
-    _save(path, pictures, durations=_durations(frames, seconds, hold), kind="GIF", options={"optimize": False})
+    _save(path, images, durations=_durations(frames, seconds, hold), kind="GIF", options={"optimize": False})
 
 
 def _write_webp(path: Path, frames: _Frames, seconds: float, hold: float) -> None:
@@ -134,11 +133,11 @@ def _durations(frames: _Frames, seconds: float, hold: float) -> list[int]:  # [T
 
 
 def _write_mp4(path: Path, frames: _Frames, seconds: float, hold: float) -> None:
-    # Chroma at half the resolution, which every player wants, needs even sides.
+    # Chroma at half the resolution, which every video player expects, needs even sides.
     even = _Frames(frames.paths, (frames.size[0] + frames.size[0] % 2, frames.size[1] + frames.size[1] % 2), "RGB")
     with tempfile.TemporaryDirectory() as name:
-        for place, frame in enumerate(even.images()):
-            frame.save(Path(name, f"{place:06d}.png"))
+        for index, frame in enumerate(even.images()):
+            frame.save(Path(name, f"{index:06d}.png"))
         source = ["-framerate", f"{1 / seconds:.6g}", "-i", str(Path(name, "%06d.png"))]
         held = ["-vf", f"tpad=stop_mode=clone:stop_duration={hold - seconds:.6g}"]
         form = ["-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4"]

@@ -1,18 +1,17 @@
-r"""What a member drew: its fakes as dots over the discriminator's map, or as a grid of images; and who of a team drew it.
+r"""Plots of samples: fakes as dots over the discriminator's map, grids of images, and which generator of a team made what.
 
-A picture of points shows the discriminator as 20 filled levels of the map "Spectral" with a colour bar, and
-the fakes as black dots on it; without a discriminator (the last picture of a run) it shows the fakes alone
-over faint reals. A map of probabilities always spans [0, 1], so that two pictures compare; one of scores
-spans its own range. A team's dots wear their generators' colours, over faint reals or over a map in greys, which leaves the
-colours to the dots; a legend stands below where there are at most twelve.
+A plot of points shows the discriminator as 20 filled levels of the map "Spectral" with a colour bar, and
+the fakes as black dots on it; without a discriminator (the last plot of a run) it shows the fakes alone
+over faint reals. A map of probabilities always spans [0, 1], so that two plots compare; one of scores
+spans its own range. A team's dots have their generators' colours, over faint reals or a map in greys;
+up to twelve generators get a legend.
 
-A picture of images is exact: the value :math:`v \in [-1, 1]` becomes the shade
+A grid of images is exact: the value :math:`v \in [-1, 1]` becomes the shade
 :math:`\mathrm{round}((v + 1)\,255 / 2)`, small images are enlarged by a whole factor, and a thin white gap separates them, a
 wider one the generators of a team, or images and what belongs to them.
 
-Ownership is a table of counts, generator by mode: the darker, the more; the most of each mode is framed in its
-generator's colour. Every file is written to a temporary one first and then renamed, so that a reader never meets half of
-one.
+Ownership is a table of counts, generator by mode: the darker, the more; the largest count of each mode is framed in its
+generator's colour. Every file is written to a temporary one first and then renamed, so that nobody reads half a file.
 
 Legend: ``N`` fakes, ``N'`` reals, ``X`` and ``Y`` points of a decision map along each axis, ``n`` images,
 ``C`` channels, ``K`` generators of a team, ``M`` modes or classes.
@@ -42,7 +41,7 @@ from gantlet.files import write_whole
 __all__ = ["Decision", "Extent", "draw_beneath", "draw_images", "draw_ownership", "draw_points"]
 
 Extent = tuple[float, float, float, float]
-"""The window of a picture of points: left, right, bottom, top."""
+"""The window of a plot of points: left, right, bottom, top."""
 
 _LEVELS = 20  # filled contours
 _DOT = 0.2**0.5  # diameter in points of a dot with an area of 0.2 square points
@@ -53,7 +52,7 @@ _COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"),  # Okabe and Ito's, as in the report
     *("#7b3fa0", "#7f4a12", "#9aa800", "#4d4d4d"),
 )
-_FAINT, _HALO = "#ccd1d9", 4 * _DOT  # reals stay visible around fakes that lie on them
+_FAINT, _HALO = "#ccd1d9", 4 * _DOT  # reals stay visible around fakes on top of them
 _DOTS_PER_INCH = 100
 _SMALL = 64  # images below this many pixels are enlarged
 _GAP = 2  # pixels between images
@@ -64,18 +63,18 @@ _MOST_CELLS = 40
 _MOST_COUNT = 99_999  # a longer number does not fit into a cell
 
 _PALE = LinearSegmentedColormap.from_list("pale", ["#b3b9c1", "#ffffff"])
-"""From judged fake to judged real: light enough for coloured dots to show everywhere."""
+"""From scored fake to scored real: light enough for coloured dots to show everywhere."""
 
 _Shades = npt.NDArray[np.uint8]
 
 
 class Decision(NamedTuple):
-    """What a discriminator says over the plane (any tuple of these four will do).
+    """A discriminator's output over the plane (any tuple of these four will do).
 
     Attributes:
-        xs: Where it was asked along the first axis, ``[X]``.
-        ys: Where it was asked along the second axis, ``[Y]``.
-        values: What it said, ``[Y, X]``.
+        xs: Grid points along the first axis, ``[X]``.
+        ys: Grid points along the second axis, ``[Y]``.
+        values: Its output there, ``[Y, X]``.
         kind: ``probability`` (of being real, drawn on [0, 1]) or ``score`` (drawn on its own range).
     """
 
@@ -103,7 +102,7 @@ def draw_points(
         path: The file to write.
         fake: Generated points, ``[N, 2]``; those that are not finite cannot be drawn.
         real: Real points, ``[N', 2]``; drawn only where there is no ``decision``.
-        title: Stands above the picture, as plain text.
+        title: Shown above the plot, as plain text.
         extent: The window.
         decision: The discriminator's map.
         owners: Which generator made each fake, ``[N]``; each gets its own colour.
@@ -140,9 +139,9 @@ def draw_points(
         _scatter(axes, fakes, np.asarray(owners), _colours(names))
     if below:
         _write_legend(figure, _colours(names))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    write_whole(path, png.getvalue())
 
 
 def draw_images(path: Path, images: npt.ArrayLike, columns: int = 5, *, generators: int = 1) -> None:
@@ -187,13 +186,13 @@ def draw_beneath(path: Path, above: npt.ArrayLike, beneath: npt.ArrayLike) -> No
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     draw_beneath(Path(folder, "a.png"), np.zeros((4, 1, 64, 64)), np.ones((4, 2, 1, 64, 64)))
-        ...     with Image.open(Path(folder, "a.png")) as picture:
-        ...         picture.size
+        ...     with Image.open(Path(folder, "a.png")) as image:
+        ...         image.size
         (266, 206)
     """
     top, below = _images(above), np.asarray(beneath, dtype=np.float64)
     if below.ndim != 5 or (len(below), *below.shape[2:]) != top.shape or below.size == 0:
-        raise BadValue(f"Beneath images {list(top.shape)} stand [n, k, C, H, W]; these are {list(below.shape)}.")
+        raise BadValue(f"Expected [n, k, C, H, W] to draw beneath images {list(top.shape)}; got {list(below.shape)}.")
     _write_groups(path, [top, below.swapaxes(0, 1).reshape(-1, *top.shape[1:])], len(top))
 
 
@@ -203,7 +202,7 @@ def draw_ownership(path: Path, counts: npt.ArrayLike, *, title: str, modes_are: 
     Arguments:
         path: The file to write.
         counts: ``[K, M]``, whole numbers; they are written into the cells where they fit.
-        title: Stands above the picture, as plain text.
+        title: Shown above the plot, as plain text.
         modes_are: What the columns are, in the singular.
 
     Raises:
@@ -219,7 +218,7 @@ def draw_ownership(path: Path, counts: npt.ArrayLike, *, title: str, modes_are: 
     """
     table = np.asarray(counts)  # [K, M]
     if table.ndim != 2 or table.size == 0:
-        raise BadValue(f"Ownership is counted as [generators, {_plural(modes_are)}]; this is {list(table.shape)}.")
+        raise BadValue(f"Expected counts [generators, {_plural(modes_are)}]; got {list(table.shape)}.")
     generators, modes = table.shape
     high, wide = (_CELL * min(size, _MOST_CELLS) for size in (generators, modes))
     left, right, bottom, top = 1.15, 0.2, 0.55, 0.45  # inches
@@ -237,9 +236,9 @@ def draw_ownership(path: Path, counts: npt.ArrayLike, *, title: str, modes_are: 
     if max(generators, modes) <= _MOST_CELLS:
         _write_counts(axes, table)
         _frame_owners(axes, table)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    write_whole(path, png.getvalue())
 
 
 def _plural(noun: str) -> str:
@@ -265,7 +264,7 @@ def _frame_owners(axes: Axes, table: npt.NDArray[Any]) -> None:
 def _points(points: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:  # [N, 2]
     values = np.asarray(points, dtype=np.float64)
     if values.ndim != 2 or values.shape[1] != 2:
-        raise BadValue(f"A picture of points needs {name} points [N, 2]; these are {list(values.shape)}.")
+        raise BadValue(f"Expected {name} points [N, 2]; got {list(values.shape)}.")
     return values
 
 
@@ -317,7 +316,7 @@ def _fill(figure: Figure, axes: Axes, decision: Decision, *, team: bool) -> None
         raise BadValue(f"A decision map shows a probability or a score, not '{decision.kind}'.")
     values = np.ma.masked_invalid(np.asarray(decision.values, dtype=np.float64))  # [Y, X]
     if values.count() == 0:
-        return  # a dead discriminator says nothing anywhere
+        return  # no finite output to show
     low, high = (0.0, 1.0) if decision.kind == "probability" else (float(values.min()), float(values.max()))
     if high <= low:  # a constant map still needs increasing levels
         low, high = low - 0.5, high + 0.5
@@ -340,9 +339,9 @@ def _write_groups(path: Path, groups: Sequence[npt.NDArray[np.float64]], columns
     tiles = [_tile(_enlarge(_shades(group)), columns) for group in groups]  # [C, height, width] each
     gap = np.full((tiles[0].shape[0], _GROUP_GAP - 2 * _GAP, tiles[0].shape[2]), _WHITE, dtype=np.uint8)
     grid = np.concatenate([part for tile in tiles for part in (gap, tile)][1:], axis=1)  # [C, height, width]
-    picture = io.BytesIO()
-    Image.fromarray(grid[0] if len(grid) == 1 else np.moveaxis(grid, 0, -1)).save(picture, format="png")
-    write_whole(path, picture.getvalue())
+    png = io.BytesIO()
+    Image.fromarray(grid[0] if len(grid) == 1 else np.moveaxis(grid, 0, -1)).save(png, format="png")
+    write_whole(path, png.getvalue())
 
 
 def _shades(values: npt.NDArray[np.float64]) -> _Shades:

@@ -1,19 +1,19 @@
-r"""Pictures by which a member's images are judged by eye: its grid, real ones beside it, and two tests of memory.
+r"""Images of a member that runs on image data: its samples, real images on the same grid, and two checks for memorisation.
 
-All are drawn from one fixed batch of latents, the same at every checkpoint, for every member and in every picture: the
+All are drawn from one fixed batch of latents, the same at every checkpoint, for every member and in every image: the
 *grid*. A grid holds 25 images in rows of five; of a team, rows of ten by generator, about a hundred in all, where a column
 holds what the generators make of one latent.
 
 ``interpolation.png``
     Walks between latents of the grid in ten steps, whose ends are samples of the grid. For a normal prior along the great
-    circle, since a straight line would leave the shell on which normal latents lie; with the angle ω between the ends
+    circle, since a straight line would leave the shell that normal latents are on; with the angle ω between the ends
     :math:`a` and :math:`b`,
 
     .. math::
         z(t) = \frac{\sin((1 - t) ω)}{\sin ω} a + \frac{\sin(t ω)}{\sin ω} b ,
 
-    for a uniform one on the straight line, which stays in the cube. A generator that learnt the data changes gradually
-    from one plausible image into another; one that learnt images by heart jumps. A row each for five pairs of latents, or
+    for a uniform one on the straight line, which stays in the cube. A generator that has learned the data changes gradually
+    from one plausible image into another; one that has memorised images jumps. A row each for five pairs of latents, or
     for each generator of a team, all between the same two.
 ``neighbours.png``
     The first ten samples of the grid (of a team, its generators in turn), and beneath each its five nearest *training*
@@ -22,8 +22,8 @@ holds what the generators make of one latent.
 ``real.png``
     As many test images as the grid has, in its rows, picked by a fixed key, since the first of a file may be of one class.
 
-Images are drawn on the scale of their data: where these lie in [0, 1], so is a sample, and what leaves that range (a
-generator that ends in tanh can) is clipped.
+Images are drawn on the scale of their data: where these are in [0, 1], so is a sample, and values outside that range (a
+generator that ends in tanh has them) are clipped.
 
 Legend: ``K`` generators of a team, ``n`` latents, ``N`` images, ``T`` steps, ``k`` neighbours, ``*x`` sample shape.
 
@@ -43,9 +43,9 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset, Range
 from gantlet.errors import BadValue
+from gantlet.randomness import keyed_generator
 from gantlet.training.batch_loader import POOL_SEED
 from gantlet.training.fleet import Fleet
-from gantlet.training.randomness import keyed_generator
 from gantlet.training.sampling import LatentDraw, draw_latents, sample
 
 from .draw import draw_beneath, draw_images
@@ -64,7 +64,7 @@ __all__ = [
 _IMAGES, _COLUMNS = 25, 5
 _TEAM_COLUMNS, _TEAM_ROWS = 10, 10
 _PAIRS, _STEPS = 5, 10
-_JUDGED, _NEIGHBOURS = 10, 5
+_QUERIES, _NEIGHBOURS = 10, 5
 _PARALLEL = 1e-6  # the sine of an angle below which there is no circle to walk along
 _NUMBERS = 1 << 24  # floats of the training pool at once: 64 MiB
 _SPARE = 4  # times as many candidates as neighbours: single precision ranks them, double precision decides
@@ -72,7 +72,7 @@ _SPARE = 4  # times as many candidates as neighbours: single precision ranks the
 
 @dataclass(frozen=True)
 class _Grid:
-    """The latents that a member's pictures show, ``[n, latent]``, and how they are laid out."""
+    """The latents that a member's images show, ``[n, latent]``, and how they are laid out."""
 
     latents: Tensor
     generators: int
@@ -117,7 +117,7 @@ def draw_neighbours(path: Path, fleet: Fleet, slot: int, dataset: Dataset) -> No
 
     Of a pool that is streamed, the nearest of its fixed sample.
     """
-    made = _grid(fleet).made(fleet, slot).transpose(0, 1).flatten(0, 1)[:_JUDGED].cpu()  # generators in turn
+    made = _grid(fleet).made(fleet, slot).transpose(0, 1).flatten(0, 1)[:_QUERIES].cpu()  # generators in turn
     found = dataset.floats(dataset.train[nearest(made, dataset, _NEIGHBOURS).places])  # [N, k, *x]
     draw_beneath(path, on_scale(made, dataset.pixel_range).numpy(), on_scale(found, dataset.pixel_range).numpy())
 
@@ -175,20 +175,20 @@ def nearest(images: Tensor, dataset: Dataset, count: int) -> Neighbours:
         >>> nearest(torch.tensor([[[[3.25]]]]), data, 2)
         Neighbours(places=tensor([[1, 2]]), distances=tensor([[0.2500, 0.7500]], dtype=torch.float64))
     """
-    asked = images.detach().cpu().float().nan_to_num().flatten(1)  # [N, d]
-    close = torch.empty(len(asked), 0)
-    place = torch.empty(len(asked), 0, dtype=torch.int64)
+    queries = images.detach().cpu().float().nan_to_num().flatten(1)  # [N, d]
+    close = torch.empty(len(queries), 0)
+    place = torch.empty(len(queries), 0, dtype=torch.int64)
     for start, piece in _pieces(dataset):
         # ‖x - y‖² = ‖x‖² - 2 x·y + ‖y‖², and ‖x‖² ranks nothing
-        far = piece.square().sum(1) - 2 * asked @ piece.T  # [N, piece]
+        far = piece.square().sum(1) - 2 * queries @ piece.T  # [N, piece]
         close, place = torch.cat([close, far], 1), torch.cat([place, _places(far, start)], 1)
         close, kept = close.topk(min(_SPARE * count, close.shape[1]), largest=False)
         place = place.gather(1, kept)
     place = place.sort().values
     candidates = dataset.floats(dataset.train[place]).flatten(2)  # [N, candidates, d]
-    distance = (candidates.double() - asked.double().unsqueeze(1)).norm(dim=-1)
-    found, order = distance.sort(dim=1, stable=True)
-    return Neighbours(place.gather(1, order)[:, :count], found[:, :count])
+    distance = (candidates.double() - queries.double().unsqueeze(1)).norm(dim=-1)
+    distance, order = distance.sort(dim=1, stable=True)
+    return Neighbours(place.gather(1, order)[:, :count], distance[:, :count])
 
 
 def on_scale(images: Tensor, pixel_range: Range) -> Tensor:

@@ -1,8 +1,8 @@
 """Images of some members' samples at every evaluation, and at the end: ``samples/<run>/<step>.png`` and ``final.png``.
 
-Beside the last picture of images lie ``interpolation.png`` and ``neighbours.png``, and beside that of each setting's first
-member ``real.png`` (see :mod:`gantlet.figures.evaluation`). Beside a team's last picture lies ``ownership.png``:
-who made the samples by which the metrics of the end were judged, by generator and mode.
+Image data also get ``interpolation.png`` and ``neighbours.png`` at the end, and each setting's first member gets ``real.png``
+(see :mod:`gantlet.figures.evaluation`). A team also gets ``ownership.png``: how many of the samples that the last evaluation
+used came from each generator, by mode.
 
 Legend: ``N`` samples, ``K`` generators of a team, ``M`` modes, ``*x`` sample shape.
 """
@@ -32,7 +32,7 @@ _POINTS = 4000
 
 @dataclass(frozen=True)
 class SampleRecorder:
-    """Where images of samples go, and of whom they are drawn.
+    """Where images of samples are written, and for which members.
 
     Attributes:
         folder: The study's ``samples`` folder.
@@ -56,14 +56,14 @@ class SampleRecorder:
     def final(
         self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset, metric: Owning | None, samples: int
     ) -> None:
-        """Draw their last image, of images what else they are judged by, and who of a team made what.
+        """Draw their last image, the other images of image data, and which generator of a team made what.
 
         Arguments:
             fleet: After its last step.
             members: Slots and their run numbers.
             dataset: What the fleet was trained on.
-            metric: Who can say which generator of a team made what, or None.
-            samples: How many samples of a member it counts; 0: as many as it wants.
+            metric: Counts which generator of a team made what; None for none.
+            samples: How many samples of a member it counts; 0: its own number.
         """
         for slot, run in self._drawn(members):
             place = self.folder / str(run)

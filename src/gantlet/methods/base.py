@@ -16,7 +16,7 @@ __all__ = ["Method"]
 
 @dataclass(frozen=True)
 class Method:
-    """A recipe.
+    """The recipe of a paper.
 
     Attributes:
         name: As on the command line.
@@ -24,18 +24,18 @@ class Method:
         paper: Authors, title, year.
         url: Where the paper is.
         objective: Its objective's name in the catalogue.
-        fixed: Objective fields that make the method what it is; a user cannot turn them.
+        fixed: Objective fields that define the method; a user cannot change them.
         options: Defaults of the objective's other fields, where they differ from the objective's own.
         penalties: Names in the catalogue.
         constraint: A name in the catalogue, or None.
         defaults: Training settings of the paper.
-        requires: What it asks of the networks: ``autoencoder``, ``no_batch_statistics``, ``spectral_norm``.
+        requires: What it needs of the networks: ``autoencoder``, ``no_batch_statistics``, ``spectral_norm``.
         prefers: A network family it takes where a task offers it.
         presets: Named sets of settings, such as ``seed`` for the earlier code where it differs.
         differs: "Differs from the paper in …", one sentence each.
         formulas: The discriminator's loss and the generator's, in the notation of docs/methods.md.
-        optimum: What the discriminator's loss is worth at its best, and which divergence that makes.
-        watch: Names in the history worth watching, each with what it says.
+        optimum: The discriminator's loss at its optimum, and the divergence that it then equals.
+        watch: Names in the history worth watching, each with what it means.
     """
 
     name: str

@@ -17,8 +17,8 @@ COULOMB = Method(
     defaults={"lr_g": 1e-4, "lr_d": 5e-5, "beta1": 0.9, "beta2": 0.999},
     presets={"seed": {"lr_g": 5e-4, "lr_d": 2.5e-4, "beta1": 0.5, "latent_dim": 32, "batch_size": 128}},
     differs=(
-        "no weight decay of 1e-7, and no noise on what the discriminator judges (set instance_noise for it)",
-        "the sign of the authors' code is turned on both sides: high potential is where real samples are missing fakes",
+        "no weight decay of 1e-7, and no noise on the discriminator's input (set instance_noise for it)",
+        "the sign of the authors' code is flipped in both losses: the potential is high where fakes are too few",
     ),
     formulas=(
         "E (l_r − P(r))² + E (l_f − P(f))², P(a) = E k(a, r) − E k(a, f), k(a, b) = (‖a − b‖² + ε²)^(−(d−2)/2)",

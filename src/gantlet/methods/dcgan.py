@@ -19,7 +19,7 @@ DCGAN = Method(
     prefers="dcgan",
     presets={"seed": {"prior": "normal", "init": "xavier", "first_norm": False}},
     differs=(
-        "on points, where there is nothing to convolve, the task's own networks play",
+        "on points, which have nothing to convolve, the task's own networks are used",
         "preset=seed: normal latents, Xavier weights and no batch norm on the generator's first layer, as the "
         "TensorFlow comparison",
     ),

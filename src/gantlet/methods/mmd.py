@@ -26,10 +26,10 @@ MMD = Method(
         "penalty_weight": 1.0,
     },
     differs=(
-        "the gradient penalty acts on the witness between single samples, two-sided, as the paper's",
+        "the gradient penalty acts on the critic between single samples, two-sided, as the paper's",
         "without the paper's decay of learning rates by a three-sample test",
     ),
-    formulas=("−MMD²(h(r), h(f)) + λ E (‖∇w(x̂)‖₂ − 1)², w the witness", "MMD²(h(r), h(f))"),
+    formulas=("−MMD²(h(r), h(f)) + λ E (‖∇w(x̂)‖₂ − 1)², w the critic (witness function)", "MMD²(h(r), h(f))"),
     optimum="none in closed form; 0 where the embedded laws agree",
     watch=("mmd2: the unbiased estimate, around 0 when the critic sees no difference", "gradient_penalty: near 0"),
 )

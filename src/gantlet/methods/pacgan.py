@@ -1,4 +1,4 @@
-"""PacGAN: several samples are judged as one, so that a lack of variety shows.
+"""PacGAN: the discriminator scores several samples as one, so that mode collapse shows.
 
 Reference:
     | PacGAN: The power of two samples in generative adversarial networks (Lin et al., 2018), https://arxiv.org/abs/1712.04086

@@ -53,11 +53,9 @@ class DenseAutoEncoder:
     code: int = setting(32, "dimension of the code", low=1)
     energy: Energy = setting("l2", "how a residual becomes the score (EBGAN l2, BEGAN l1)", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """An auto-encoder in which no layer mixes the samples of a batch."""
-        return frozenset({"autoencoder", "no_batch_statistics"})
+    provides = frozenset(
+        {"autoencoder", "no_batch_statistics"}
+    )  # an auto-encoder in which no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Two hidden layers with rectifiers."""

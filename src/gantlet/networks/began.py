@@ -52,11 +52,9 @@ class BEGAN:
     code: int = setting(64, "dimension of the code; the paper's latent dimension is the same", low=1)
     energy: Energy = setting("l1", "how a residual becomes the score", choices=("l2", "l1", "mse"))
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """An auto-encoder in which no layer mixes the samples of a batch."""
-        return frozenset({"autoencoder", "no_batch_statistics"})
+    provides = frozenset(
+        {"autoencoder", "no_batch_statistics"}
+    )  # an auto-encoder in which no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, H, W]
         """A decoder of the latent.

@@ -1,4 +1,4 @@
-"""Random architectures: a method is robust if it plays well with networks that nobody tuned for it.
+"""Random architectures: a method is robust if it trains well on networks that were not tuned for it.
 
 The BogoNet protocol of the DRAGAN paper: each game draws the generator's and the discriminator's architecture apart, from
 three families, and every method plays the same games. Here ``architecture`` is the number of the game. It decides, for each

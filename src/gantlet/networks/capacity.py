@@ -38,7 +38,7 @@ def matched(family: Family, team: int, *, latent: int, shape: tuple[int, ...]) -
         >>> from gantlet.networks.mlp import StackelbergMixture
         >>> family, said = matched(StackelbergMixture(g_hidden=16), 8, latent=2, shape=(2,))
         >>> family.g_hidden, said
-        (131, 'one generator of g_hidden=131 (657 parameters) stands for 8 of g_hidden=16 (656)')
+        (131, 'one generator of g_hidden=131 (657 parameters) replaces 8 of g_hidden=16 (656)')
     """
     key = next((name for name in _WIDTHS if name in settings_of(family)), None)
     if key is None:
@@ -59,7 +59,7 @@ def matched(family: Family, team: int, *, latent: int, shape: tuple[int, ...]) -
         raise Refused(
             f"match_capacity found no width within 2 % of {goal:,} parameters: {key}={width} has {count(width):,}."
         )
-    said = f"one generator of {key}={width} ({count(width):,} parameters) stands for {team} of {key}={base} ({goal:,})"
+    said = f"one generator of {key}={width} ({count(width):,} parameters) replaces {team} of {key}={base} ({goal:,})"
     return replace(cast(Any, family), **{key: width}), said
 
 

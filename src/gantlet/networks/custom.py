@@ -57,7 +57,7 @@ class CustomNetworks:
             return self.rest.provides
         if self.shape is None:
             raise BadValue(
-                "What an own discriminator provides is found out by running it: give CustomNetworks a shape."
+                "What a discriminator of your own provides is detected by running it: give CustomNetworks a shape."
             )
         with torch.random.fork_rng(devices=[]):
             discriminator = self.discriminator(shape=self.shape)

@@ -21,14 +21,11 @@ from typing import Literal
 
 from torch import nn
 
-from gantlet.errors import Refused
 from gantlet.settings import setting
 
-from .layers import Score
+from .layers import Norm, Score, discriminator_norm, initialised, normal, normalisation, square_image
 
 __all__ = ["DCGAN28"]
-
-_Norm = Literal["batch", "none", "layer"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,7 @@ class DCGAN28:
     """
 
     width: int = setting(32, "channels at 14×14 pixels; there are twice as many at 7×7", low=1)
-    d_norm: _Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
     g_norm: Literal["batch", "none"] = setting("batch", "the generator's normalisation", choices=("batch", "none"))
 
     @property
@@ -62,17 +55,18 @@ class DCGAN28:
             Refused: Samples that are not 28×28 images.
         """
         channels, deep, norm = _channels(shape), 2 * self.width, self.g_norm
-        return _initialised(
+        layers = [
             nn.Linear(latent, deep * 7 * 7, bias=norm == "none"),
             nn.Unflatten(-1, (deep, 7, 7)),
-            *_normed(norm, deep),
+            *normalisation(norm, deep),
             nn.ReLU(),
             nn.ConvTranspose2d(deep, self.width, 4, stride=2, padding=1, bias=norm == "none"),
-            *_normed(norm, self.width),
+            *normalisation(norm, self.width),
             nn.ReLU(),
             nn.ConvTranspose2d(self.width, channels, 4, stride=2, padding=1),
             nn.Tanh(),
-        )
+        ]
+        return nn.Sequential(*initialised(layers, normal(0.02)))
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, 28, 28] -> [B]
         """Two convolutions, then linear to one score.
@@ -81,41 +75,18 @@ class DCGAN28:
             Refused: Samples that are not 28×28 images.
         """
         channels, deep, norm = _channels(shape), 2 * self.width, self.d_norm
-        return _initialised(
+        layers = [
             nn.Conv2d(channels, self.width, 4, stride=2, padding=1),
             nn.LeakyReLU(0.2),
             nn.Conv2d(self.width, deep, 4, stride=2, padding=1, bias=norm == "none"),
-            *_normed(norm, deep),
+            *normalisation(norm, deep),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
             nn.Linear(deep * 7 * 7, 1),
             Score(),
-        )
+        ]
+        return nn.Sequential(*initialised(layers, normal(0.02)))
 
 
 def _channels(shape: tuple[int, ...]) -> int:
-    if len(shape) != 3 or shape[1:] != (28, 28):
-        sample_size = "×".join(str(size) for size in shape)
-        raise Refused(
-            f"The network 'dcgan28' is made for images of channels×28×28, but a sample has the shape {sample_size}: "
-            f"choose a network for that shape, such as 'fc-mnist'."
-        )
-    return shape[0]
-
-
-def _normed(norm: _Norm, channels: int) -> list[nn.Module]:
-    kinds: dict[_Norm, list[nn.Module]] = {
-        "batch": [nn.BatchNorm2d(channels)],
-        "layer": [nn.GroupNorm(1, channels)],
-        "none": [],
-    }
-    return kinds[norm]
-
-
-def _initialised(*layers: nn.Module) -> nn.Sequential:
-    for layer in layers:
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(layer.weight, std=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)
+    return square_image("dcgan28", shape, fits=lambda side: side == 28, sides="of 28 pixels")[0]

@@ -13,7 +13,7 @@ or reaches one pixel has a sixteenth of the image's side. No layer has a bias. B
 discriminator leaky ones of slope 0.2) everywhere but at the image and the score, tanh at the end.
 
 Differs from the paper's table in: no batch norm after the discriminator's first convolution, as in the published code.
-A layer whose normalisation is taken away by ``d_norm=none`` gets a bias in its place.
+A layer whose normalisation is taken away by ``d_norm=none`` gets a bias instead.
 
 References:
     | Addressing GAN training instabilities via tunable classification losses (Welfert et al., 2023),
@@ -35,7 +35,7 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Norm, Score, initialised, normal, normalisation, square_image
+from .layers import Norm, Score, discriminator_norm, initialised, normal, normalisation, square_image
 
 __all__ = ["DCGAN4", "Start", "started"]
 
@@ -54,11 +54,7 @@ class DCGAN4:
     """
 
     width: int = setting(64, "channels before the image, and after the discriminator's first layer", low=1)
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
     init: Start = setting(
         "normal",
         "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), PyTorch's, or Xavier's uniform",
@@ -117,9 +113,5 @@ def started(layers: Iterable[nn.Module], start: Start) -> list[nn.Module]:
 
 
 def _base(shape: tuple[int, ...]) -> tuple[int, int]:
-    channels, side = square_image("dcgan4", shape, fits=_fits, sides="divisible by 16")
+    channels, side = square_image("dcgan4", shape, fits=lambda side: side % 16 == 0, sides="divisible by 16")
     return channels, side // 16
-
-
-def _fits(side: int) -> bool:
-    return side % 16 == 0

@@ -39,7 +39,7 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Initialiser, Norm, Score, initialised, normal, normalisation
+from .layers import Initialiser, Norm, Score, discriminator_norm, initialised, normal, normalisation
 from .same_padding import same_convolution, same_deconvolution
 from .scales import scales_of
 
@@ -73,11 +73,7 @@ class DCGAN:
     kernel_size: int = setting(5, "side of all kernels in pixels", low=2)
     g_norm: Literal["batch", "none"] = setting("batch", "the generator's normalisation", choices=("batch", "none"))
     first_norm: bool = setting(True, "whether the generator's first layer is normalised, too")
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
     init: Init = setting(
         "normal",
         "how weights start: N(0, 0.02²), Xavier's uniform, or as PyTorch makes them",

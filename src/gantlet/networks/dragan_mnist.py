@@ -9,8 +9,8 @@ discriminator  784 - 128 ReLU - 1    100,609
 
 Weights start from :math:`N(0, 2 / \text{fan in})`, biases from 0.
 
-Differs from the notebook in: its images lie in (0, 1) and its generator ends in a sigmoid :math:`\sigma`. Images here
-lie in (-1, 1), so ``output=sigmoid`` is :math:`2 \sigma(x) - 1 = \tanh(x / 2)`; the default is :math:`\tanh x`.
+Differs from the notebook in: its images are in (0, 1) and its generator ends in a sigmoid :math:`\sigma`. Images here
+are in (-1, 1), so ``output=sigmoid`` is :math:`2 \sigma(x) - 1 = \tanh(x / 2)`; the default is :math:`\tanh x`.
 
 Reference:
     | On convergence and stability of GANs (Kodali et al., 2017), https://arxiv.org/abs/1705.07215
@@ -67,11 +67,7 @@ class DRAGANMNIST:
     output: Literal["linear", "tanh", "sigmoid"] = setting(
         "tanh", "how the generator ends; sigmoid is scaled to (-1, 1)", choices=("linear", "tanh", "sigmoid")
     )
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """One hidden layer with rectifiers."""

@@ -1,7 +1,7 @@
 """Other last layers on a discriminator: an embedding, or a head that tells the generators apart.
 
 A discriminator that qualifies is a chain (a tree of ``nn.Sequential``) whose last layer with parameters is a linear map
-or a convolution to one number; what stands before it is the trunk. :func:`embedded` exchanges that last layer for one
+or a convolution to one number; everything before it is the trunk. :func:`embedded` exchanges that last layer for one
 with several outputs, as kernel methods need; :func:`with_generator_head` puts a second one beside it, which tells the
 generators of a team apart. An auto-encoder qualifies by its code.
 
@@ -33,7 +33,7 @@ _Head = nn.Linear | nn.Conv2d
 
 
 def embedded(module: nn.Module, features: int) -> nn.Module:
-    """The discriminator with ``features`` outputs in the place of its score.
+    """The discriminator with ``features`` outputs instead of its score.
 
     Of an auto-encoder the encoder stays, with a linear map after its code.
 

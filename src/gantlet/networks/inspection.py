@@ -81,7 +81,7 @@ def tells_generators_apart(module: nn.Module, shape: tuple[int, ...]) -> bool:
 
 
 def scores_like_probabilities(module: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether every score of a discriminator lies in [0, 1], also far from the data, as after a sigmoid.
+    """Whether every score of a discriminator is in [0, 1], also far from the data, as after a sigmoid.
 
     Example:
         >>> linear = nn.Linear(2, 1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gantlet.errors import Refused
 from gantlet.objectives.base import DiscriminatorOutput
+from gantlet.settings import setting
 
 __all__ = [
     "Heads",
@@ -25,6 +26,7 @@ __all__ = [
     "dense",
     "dense_discriminator",
     "dense_generator",
+    "discriminator_norm",
     "heads",
     "initialised",
     "normal",
@@ -123,6 +125,12 @@ def normalisation(kind: Norm, channels: int) -> list[nn.Module]:
     if kind == "none":
         return []
     return [nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(1, channels)]
+
+
+def discriminator_norm(default: Norm = "batch") -> Norm:
+    """The setting ``d_norm`` of a family whose discriminator can be normalised in each of these ways."""
+    text = "the discriminator's normalisation (none or layer for gradient penalties)"
+    return setting(default, text, choices=("batch", "none", "layer"))
 
 
 def normal(deviation: float) -> Initialiser:

@@ -29,7 +29,7 @@ from torch import nn
 from gantlet.settings import setting
 
 from .dcgan64 import INITIALISERS, Init, strided_discriminator
-from .layers import Norm, initialised, normalisation, square_image
+from .layers import Norm, discriminator_norm, initialised, normalisation, square_image
 from .same_padding import same_deconvolution
 
 __all__ = ["LSGAN"]
@@ -46,11 +46,7 @@ class LSGAN:
     """
 
     width: int = setting(64, "channels before the image, and after the discriminator's first layer", low=1)
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
     init: Init = setting(
         "normal",
         "how weights start: N(0, 0.02²), Xavier's uniform, or as PyTorch makes them",
@@ -98,9 +94,5 @@ class LSGAN:
 
 
 def _base(shape: tuple[int, ...]) -> tuple[int, int]:
-    channels, side = square_image("lsgan", shape, fits=_fits, sides="divisible by 16")
+    channels, side = square_image("lsgan", shape, fits=lambda side: side % 16 == 0, sides="divisible by 16")
     return channels, side // 16
-
-
-def _fits(side: int) -> bool:
-    return side % 16 == 0

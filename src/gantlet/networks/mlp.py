@@ -13,7 +13,7 @@ family, player           layers                                         paramete
 \                        784 - 2 × 256 LReLU 0.01 - 1                   267,009
 =======================  =============================================  ===========
 
-The generator stands first. The first three are counted at latent 2 on points of the plane, the last at latent
+The generator is first. The first three are counted at latent 2 on points of the plane, the last at latent
 96 on 28×28 images; LReLU is the leaky rectifier, of slope 0.2 unless said, BN batch norm.
 
 References:
@@ -38,8 +38,6 @@ from .layers import Output, dense, dense_discriminator, dense_generator
 
 __all__ = ["MLP", "BranchMixture", "FullyConnected", "StackelbergMixture"]
 
-_INDEPENDENT = frozenset({"no_batch_statistics"})
-
 
 @dataclass(frozen=True)
 class MLP:
@@ -56,11 +54,7 @@ class MLP:
     d_depth: int = setting(4, "number of the discriminator's hidden layers", low=0, high=1000)
     d_slope: float = setting(0.2, "slope of the discriminator's leaky rectifiers below zero", low=0.0)
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Hidden layers with rectifiers."""
@@ -89,11 +83,7 @@ class StackelbergMixture:
     g_depth: int = setting(1, "number of the generator's hidden layers, each twice the one before", low=1, high=24)
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Hidden layers with leaky rectifiers."""
@@ -109,7 +99,7 @@ class StackelbergMixture:
 class BranchMixture:
     """One path of the multi-branch baseline: four widening layers, batch norm in all but the first.
 
-    Published code passed 0.8 in the place of batch norm's eps, where a momentum was meant; ``bn_eps=0.8``
+    Published code passed 0.8 as batch norm's eps, where a momentum was meant; ``bn_eps=0.8``
     repeats it.
 
     Example:
@@ -121,11 +111,7 @@ class BranchMixture:
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     bn_eps: float = setting(1e-5, "what batch norm adds to a variance", above=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Linear, then three times linear with batch norm, leaky rectifiers after each."""
@@ -154,11 +140,7 @@ class FullyConnected:
     d_width: int = setting(256, "width of the discriminator's two hidden layers", low=1)
     d_slope: float = setting(0.01, "slope of the discriminator's leaky rectifiers below zero", low=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Two hidden layers with rectifiers."""

@@ -11,7 +11,7 @@ generator of both     latent 96 - 1024 BN - 7·7·128 BN, then 4×4 ↑2: 64 BN,
 ↑2 and ↓2 are stride 2, BN is batch norm *after* the rectifier. Discriminators have leaky rectifiers of slope 0.01 and
 no padding; ``pool`` takes the largest of 2×2 pixels.
 
-Differs from the notebooks in: the critic comes without batch norm unless ``d_norm`` says otherwise, since its
+Differs from the notebooks in: the critic has no batch norm unless ``d_norm`` says otherwise, since its
 gradient penalty is taken sample by sample. (Its batch norm was never in training mode there, which left a gain and a
 bias per channel; with ``batch`` it is.)
 
@@ -30,7 +30,7 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Norm, Score, initialised, normalisation, square_image
+from .layers import Norm, Score, discriminator_norm, initialised, normalisation, square_image
 
 __all__ = ["NotebookConv", "NotebookCritic"]
 
@@ -51,11 +51,7 @@ class NotebookConv:
     g_width: int = setting(64, "channels before the image; there are twice as many at a quarter of the side", low=1)
     d_width: int = setting(32, "channels after the discriminator's first layer; the second has twice as many", low=1)
     hidden: int = setting(1024, "width of both players' hidden linear layer", low=1)
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, n, n]
         """Two linear layers, then two transposed convolutions.
@@ -100,11 +96,7 @@ class NotebookCritic:
     g_width: int = setting(64, "channels before the image; there are twice as many at a quarter of the side", low=1)
     d_width: int = setting(64, "channels after the critic's first layer; the second has twice as many", low=1)
     hidden: int = setting(1024, "width of both players' hidden linear layer", low=1)
-    d_norm: Norm = setting(
-        "none",
-        "the critic's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm("none")
 
     @property
     def provides(self) -> frozenset[str]:
@@ -163,8 +155,6 @@ def _generator(network: str, *, latent: int, hidden: int, width: int, shape: tup
 
 
 def _image(network: str, shape: tuple[int, ...]) -> tuple[int, int]:
-    return square_image(network, shape, fits=_fits, sides="divisible by 4, of 16 pixels or more")
-
-
-def _fits(side: int) -> bool:
-    return side % 4 == 0 and side >= 16
+    return square_image(
+        network, shape, fits=lambda side: side % 4 == 0 and side >= 16, sides="divisible by 4, of 16 pixels or more"
+    )

@@ -9,10 +9,10 @@ A block has three convolutions without biases, an inverted bottleneck of twice t
 With no normalisation to hold the sum of L blocks in check, each starts as the identity (:math:`W_3 = 0`), and the m − 1 = 2
 other layers of its branch start at He's deviation times :math:`L^{-1/(2m-2)} = L^{-1/4}` (Fixup).
 
-The generator starts from a learned picture of the base, whose channels a linear map of the latent multiplies. The
+The generator starts from a learned base image, whose channels a linear map of the latent multiplies. The
 discriminator ends with one kernel of the base's size per channel and a linear map to the score. Resampling is bilinear:
 upwards the weights are (1, 3) / 4, downwards (1, 3, 3, 1) / 8, as their adjoints; where channels change, a 1×1 convolution
-stands on the coarser side. The generator ends linearly.
+is on the coarser side. The generator ends linearly.
 
 Differs from the paper in: small sizes and widths (``width`` channels at full size, doubled per coarser scale up to four
 times, where the paper has 96 to 768), other bases (28 pixels start at 7×7), and no conditioning on labels. The paper's
@@ -63,11 +63,7 @@ class R3GAN:
         4, "groups of the 3×3 convolutions at full size, which have 2·width channels; more where wider", low=1
     )
     output: Output = setting("linear", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer mixes the samples of a batch."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, H, W]
         """The modulated basis, then blocks and upsampling from scale to scale.
@@ -133,7 +129,7 @@ class FixupBlock(nn.Module):
 
 
 class _Basis(nn.Module):
-    """A learned picture whose channels the latent multiplies."""
+    """A learned image whose channels the latent multiplies."""
 
     def __init__(self, latent: int, channels: int, base: tuple[int, int]) -> None:
         super().__init__()

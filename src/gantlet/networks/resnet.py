@@ -58,11 +58,7 @@ class ResNet:
     d_norm: Literal["layer", "none"] = setting("layer", "the critic's normalisation", choices=("layer", "none"))
     g_norm: Literal["batch", "none"] = setting("batch", "the generator's normalisation", choices=("batch", "none"))
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """No layer of the critic mixes the samples of a batch."""
-        return frozenset({"no_batch_statistics"})
+    provides = frozenset({"no_batch_statistics"})  # no layer of the critic mixes the samples of a batch
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, H, W]
         """Linear to the base, then one block per scale.

@@ -76,7 +76,7 @@ def _remedy(shape: tuple[int, ...], until: int, most: int | None) -> str:
         for short in bases
         for long in ([short] if height == width else range(short, max(height, width) + 1))
     )
-    wanted = sorted((height, width))
-    short, long = min(sizes, key=lambda size: abs(size[0] - wanted[0]) + abs(size[1] - wanted[1]))
+    target = sorted((height, width))
+    short, long = min(sizes, key=lambda size: abs(size[0] - target[0]) + abs(size[1] - target[1]))
     size = str(short) if short == long else f"{short}x{long}" if height < width else f"{long}x{short}"
     return f"the nearest size that works is size={size},"

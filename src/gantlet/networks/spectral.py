@@ -61,7 +61,7 @@ def spectrally_normalised(module: nn.Module) -> nn.Module:
         >>> round(torch.linalg.matrix_norm(network[0].normalised(), 2).item(), 4)
         1.0
     """
-    exchanged: dict[nn.Module, nn.Module] = {}  # a layer that stands in two places stays one layer
+    exchanged: dict[nn.Module, nn.Module] = {}  # a layer that is used twice stays one layer
     module = _exchange(module, exchanged)
     if not any(
         isinstance(part, SpectralLinear | SpectralConv2d | SpectralConvTranspose2d) for part in module.modules()
@@ -161,7 +161,7 @@ def _exchange(module: nn.Module, exchanged: dict[nn.Module, nn.Module]) -> nn.Mo
 
 
 def _children(module: nn.Module) -> list[tuple[str, nn.Module]]:
-    # Of a child that stands in two places, named_children() tells one.
+    # named_children() lists a child that is used twice only once.
     places = [name for name, _ in module.named_modules(remove_duplicate=False) if name and "." not in name]
     return [(name, module.get_submodule(name)) for name in places]
 

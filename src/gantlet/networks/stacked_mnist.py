@@ -33,7 +33,7 @@ from torch import nn
 from gantlet.settings import setting
 
 from .dcgan4 import Start, started
-from .layers import Norm, Score, normalisation, square_image
+from .layers import Norm, Score, discriminator_norm, normalisation, square_image
 
 __all__ = ["StackedMNIST"]
 
@@ -49,11 +49,7 @@ class StackedMNIST:
     """
 
     width: int = setting(4, "an eighth of the channels next to the image", low=1)
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
     init: Start = setting(
         "normal",
         "how weights start: N(0, 0.02²) with gains from N(1, 0.02²), PyTorch's, or Xavier's uniform",
@@ -114,8 +110,4 @@ class StackedMNIST:
 
 
 def _channels(shape: tuple[int, ...]) -> int:
-    return square_image("stacked-mnist", shape, fits=_fits, sides="of 28 pixels")[0]
-
-
-def _fits(side: int) -> bool:
-    return side == 28
+    return square_image("stacked-mnist", shape, fits=lambda side: side == 28, sides="of 28 pixels")[0]

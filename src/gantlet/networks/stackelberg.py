@@ -36,13 +36,22 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Norm, Output, dense_generator, heads, initialised, normal, normalisation, square_image
+from .layers import (
+    Norm,
+    Output,
+    dense_generator,
+    discriminator_norm,
+    heads,
+    initialised,
+    normal,
+    normalisation,
+    square_image,
+)
 from .same_padding import same_convolution, same_deconvolution
 
 __all__ = ["StackelbergCIFAR", "StackelbergFashion", "StackelbergMNIST"]
 
-_INDEPENDENT = frozenset({"no_batch_statistics"})
-# TensorFlow's truncated normal: what lies beyond two deviations is drawn again.
+# TensorFlow's truncated normal: values beyond two deviations are drawn again.
 _TRUNCATED = partial(nn.init.trunc_normal_, std=0.02, a=-0.04, b=0.04)
 
 
@@ -61,11 +70,7 @@ class StackelbergMNIST:
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     bn_eps: float = setting(1e-5, "what batch norm adds to a variance", above=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Two hidden layers, both with batch norm."""
@@ -90,11 +95,7 @@ class StackelbergFashion:
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
     bn_eps: float = setting(1e-5, "what batch norm adds to a variance", above=0.0)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
-
-    @property
-    def provides(self) -> frozenset[str]:
-        """Only the generator has batch norm."""
-        return _INDEPENDENT
+    provides = frozenset({"no_batch_statistics"})  # only the generator has batch norm
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
         """Four hidden layers with batch norm in all but the first."""
@@ -125,16 +126,12 @@ class StackelbergCIFAR:
     )
     g_width: int = setting(128, "channels before the image; each scale further down has twice as many", low=1)
     d_width: int = setting(128, "channels after the discriminator's first layer; each next one doubles", low=1)
-    d_norm: Norm = setting(
-        "batch",
-        "the discriminator's normalisation (none or layer for gradient penalties)",
-        choices=("batch", "none", "layer"),
-    )
+    d_norm: Norm = discriminator_norm()
 
     @property
     def provides(self) -> frozenset[str]:
         """``no_batch_statistics`` unless the discriminator has batch norm."""
-        return frozenset() if self.d_norm == "batch" else _INDEPENDENT
+        return frozenset() if self.d_norm == "batch" else frozenset({"no_batch_statistics"})
 
     def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, C, n, n]
         """Linear, then transposed convolutions, with rectifiers between and no normalisation.

@@ -52,7 +52,7 @@ class Objective(Protocol):
 
     ``boundary`` is the score at which the discriminator is undecided between real and fake (a tensor where it varies by
     member), None where a score has no such meaning (a critic). Losses are ``[..., B] -> [...]``; the team combines them.
-    Where scores are logits of being real, ``logistic = True`` has pictures show them as probabilities.
+    Where scores are logits of being real, ``logistic = True`` has figures show them as probabilities.
 
     An objective of your own needs only the two losses: ``needs`` is empty and ``boundary`` None where it has none.
     """
@@ -122,5 +122,5 @@ class Theory(Protocol):
         ...
 
     def optimal_value(self, *, real: Tensor, fake: Tensor) -> Tensor:
-        """The discriminator's least loss, as the closed form of the divergence it stands for."""
+        """The discriminator's least loss, as the closed form of its divergence."""
         ...

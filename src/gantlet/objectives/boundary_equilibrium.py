@@ -37,8 +37,8 @@ class BoundaryEquilibrium:
     Example:
         >>> objective = BoundaryEquilibrium(rate=0.5)
         >>> real, fake = torch.full((1, 1, 2), 4.0), torch.full((1, 1, 2), 1.0)
-        >>> state, seen = objective.update(objective.init(1), real=real, fake=fake)  # b = 2 - 1
-        >>> state["k"].item(), seen["convergence"].item()
+        >>> state, logged = objective.update(objective.init(1), real=real, fake=fake)  # b = 2 - 1
+        >>> state["k"].item(), logged["convergence"].item()
         (0.5, 5.0)
     """
 

@@ -22,7 +22,7 @@ from gantlet.objectives.base import DiscriminatorOutput
 __all__ = ["Constraint", "DiscriminatorFunction", "Draw", "Penalty", "PenaltyNeed"]
 
 PenaltyNeed = Literal["outputs", "parameters", "state"]
-"""What a penalty is given beyond the discriminate, the samples and its noise.
+"""What a penalty is given beyond the discriminator function, the samples and its noise.
 
 - ``outputs``: keywords ``real_output`` (None in the generator's update unless the objective asks for it) and
   ``fake_output``, as the player's own update computed them (LeCam, pulling-away).
@@ -37,7 +37,7 @@ DiscriminatorFunction = Callable[[Tensor], DiscriminatorOutput]
 
 @dataclass(frozen=True)
 class Draw:
-    """A random tensor that is wanted each step: ``kind`` and the shape per member (without ``S``)."""
+    """A random tensor that is drawn each step: ``kind`` and the shape per member (without ``S``)."""
 
     kind: Literal["normal", "uniform"]
     shape: tuple[int, ...]

@@ -19,11 +19,11 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: What it says.
+        text: The text.
         small: The small print under it, line by line.
-        order: What sorting goes by; empty where nothing is known.
+        order: The sort key; empty where nothing is known.
         kind: How it is set: ``number`` to the right, ``wide`` with line breaks, ``user``, ``bad`` in colour.
-        rank: The setting whose swatch stands before the text.
+        rank: The setting whose swatch is shown before the text.
         strong: Whether it is set in bold.
     """
 

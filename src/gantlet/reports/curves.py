@@ -73,7 +73,7 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
     """One curve per setting that has recorded ``name``.
 
     A member that diverged keeps, in every metric, the value of its last good state, and never counts as a success:
-    so a curve ends where the summary's number stands, and does not rise because the worst members have left.
+    so a curve ends at the summary's number, and does not rise because the worst members have dropped out.
     """
     table = study.curves[name]
     curves: list[Curve] = []
@@ -85,8 +85,9 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
             steps, values = rows.columns.to_numpy(float), rows.to_numpy(float)  # [T], [R, T]
             values = np.where(np.isfinite(values), values, np.nan)
             if name in study.record.metrics:
-                values = _with_exits(members, name, steps, values)
-            curves.append(Curve(rank, *_banded(*thin(steps, values, points), band)))
+                values = _with_divergences(members, name, steps, values)
+            steps, values = thin(steps, values, points)
+            curves.append(Curve(rank, steps, *band(values)))
     return curves
 
 
@@ -140,7 +141,7 @@ def spread_band(values: _Floats) -> tuple[_Floats, _Floats, _Floats]:  # [R, T] 
 def thin(steps: _Floats, values: _Floats, points: int) -> tuple[_Floats, _Floats]:
     """Means over windows of steps, so that at most ``points`` are left; steps ``[T]``, values ``[R, T]``.
 
-    A window's place is the mean of its steps; a member that left within a window counts by what it has there.
+    A window's place is the mean of its steps; a member that diverged within a window counts by its values there.
 
     Example:
         >>> thin(np.array([1.0, 2.0, 3.0]), np.array([[1.0, 3.0, np.nan]]), points=2)
@@ -175,26 +176,21 @@ def cost_per_step(members: pd.DataFrame, axis: str) -> float | None:
 
 def costs_of(study: StudyData) -> dict[str, dict[int, float]]:
     """For each measure of cost that the study recorded: a setting's rank to what one of its steps costs."""
-    found: dict[str, dict[int, float]] = {}
+    costs: dict[str, dict[int, float]] = {}
     for axis in AXES:
-        costs = [cost_per_step(study.members[label], axis) for label in study.labels]
-        known = {rank: cost for rank, cost in enumerate(costs) if cost is not None}
-        if known:
-            found[axis] = known
-    return found
+        each = {rank: cost_per_step(study.members[label], axis) for rank, label in enumerate(study.labels)}
+        if known := {rank: cost for rank, cost in each.items() if cost is not None}:
+            costs[axis] = known
+    return costs
 
 
-def _banded(steps: _Floats, values: _Floats, band: Band) -> tuple[_Floats, _Floats, _Floats, _Floats]:
-    return steps, *band(values)
-
-
-def _with_exits(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
+def _with_divergences(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
     if name not in members or "diverged_step" not in members:
         return values
-    out = (members["status"] == "diverged").to_numpy()  # [R]
+    diverged = (members["status"] == "diverged").to_numpy()  # [R]
     last = np.zeros(len(members)) if name == "success" else pd.to_numeric(members[name]).to_numpy(float)
-    left = pd.to_numeric(members["diverged_step"]).to_numpy(float)
-    after = out[:, None] & (steps[None] > left[:, None])  # [R, T]; false where the step is not known
+    at = pd.to_numeric(members["diverged_step"]).to_numpy(float)
+    after = diverged[:, None] & (steps[None] > at[:, None])  # [R, T]; false where the step is not known
     return np.where(after, last[:, None], values)
 
 

@@ -1,7 +1,7 @@
 r"""The report's figures, drawn by Matplotlib without pyplot.
 
 *Outcomes*: one stacked bar per setting; what went well starts from the left in the setting's colour, what
-failed from the right in grey, and whatever lies between is pale. Each of the two ends carries a whisker, its
+failed from the right in grey, and what is between is pale. Each of the two ends carries a whisker, its
 interval. *Courses*: one line per setting with its band, over a measure of cost.
 
 All are drawn small, at a phone's width, so that their letters stay readable there; a wide page shows several

@@ -1,10 +1,9 @@
-"""Which pictures a report shows, and how they become small enough to stand in it.
+"""Which images a report shows, and how they become small enough for it.
 
-Of each setting the last pictures of its first members, and for the first of them how it came there, step by
-step; of teams also who of them made what. Images have real ones before them, and of the first member what lies between two
-of its samples and which training images its samples are nearest to. Pictures are shrunk to the size at which they are shown and stored as WebP or PNG, whichever is smaller.
-When the page's allowance is spent the rest is left out, later members first; every setting keeps its first
-picture for as long as possible.
+For each setting: the last images of its first members, and for the first member also the images of earlier steps. For teams:
+which generator made what. For image data: real images, interpolations and nearest training images. Images are scaled
+to the size at which they are shown and stored as WebP or PNG, whichever is smaller. When the page's budget is used up the rest
+is left out, later members first; every setting keeps its first image for as long as possible.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from PIL import Image
 
 from .read import StudyData
 
-__all__ = ["Gallery", "Picture", "galleries", "shrink"]
+__all__ = ["EmbeddedImage", "Gallery", "galleries", "shrink"]
 
 _MEMBERS = 4  # of each setting
 _FRAMES = 8  # of a strip
 _SIDES = {"real": 400, "last": 400, "owned": 640, "between": 700, "near": 700, "strip": 260}  # pixels
-_WALKS = "between two latents in ten steps. What was learnt changes gradually, what was copied jumps."
+_WALKS = "between two latents in ten steps. A generator that has learned changes gradually, one that copies jumps."
 _COPIES = "samples, and below each its nearest training images by pixels. A copy stands above its original."
-_MOST_PIXELS = 40_000_000  # a larger picture is not opened: a report may be made from a stranger's folder
+_MOST_PIXELS = 40_000_000  # a larger image is not opened: a report may be made from a stranger's folder
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture in the page: its address, its size in pixels, and what stands under it."""
+class EmbeddedImage:
+    """An image in the page: its ``data:`` address, its size in pixels, and its caption."""
 
     address: str
     width: int
@@ -44,45 +43,45 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """One setting's pictures.
+    """One setting's images.
 
     Attributes:
-        last: The last ones of several members.
-        strip: The course of the first of them, which ``strip_of`` names.
-        owned: Who of a team made what, by member.
+        last: The last images of several members.
+        strip: The first member's images over the steps; ``strip_of`` names that member.
+        owned: Which generator of a team made what, by member.
         real: Real images on the same grid.
-        between: What the first member makes of latents between others.
+        between: The first member's interpolations between latents.
         near: Its samples over their nearest training images.
     """
 
     rank: int
     label: str
-    last: Sequence[Picture]
-    strip: Sequence[Picture]
+    last: Sequence[EmbeddedImage]
+    strip: Sequence[EmbeddedImage]
     strip_of: str
-    owned: Sequence[Picture] = ()
-    real: Sequence[Picture] = ()
-    between: Sequence[Picture] = ()
-    near: Sequence[Picture] = ()
+    owned: Sequence[EmbeddedImage] = ()
+    real: Sequence[EmbeddedImage] = ()
+    between: Sequence[EmbeddedImage] = ()
+    near: Sequence[EmbeddedImage] = ()
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _Candidate:
     rank: int
     kind: Literal["real", "last", "owned", "between", "near", "strip"]
     path: Path
     caption: str
 
 
-def galleries(study: StudyData, allowance: int) -> list[Gallery]:
-    """The pictures of every setting that has any, in at most ``allowance`` characters of the page."""
-    kept: dict[tuple[int, str], list[Picture]] = {}
-    for wish in _wishes(study):
-        picture = shrink(wish.path, wish.caption, _SIDES[wish.kind])
-        if picture is None or len(picture.address) > allowance:
+def galleries(study: StudyData, budget: int) -> list[Gallery]:
+    """The images of every setting that has any, in at most ``budget`` characters of the page."""
+    kept: dict[tuple[int, str], list[EmbeddedImage]] = {}
+    for item in _candidates(study):
+        image = shrink(item.path, item.caption, _SIDES[item.kind])
+        if image is None or len(image.address) > budget:
             continue
-        allowance -= len(picture.address)
-        kept.setdefault((wish.rank, wish.kind), []).append(picture)
+        budget -= len(image.address)
+        kept.setdefault((item.rank, item.kind), []).append(image)
     return [
         Gallery(
             rank,
@@ -96,8 +95,8 @@ def galleries(study: StudyData, allowance: int) -> list[Gallery]:
     ]
 
 
-def shrink(path: Path, caption: str, side: int) -> Picture | None:
-    """A picture of at most ``side`` pixels a side; None where the file cannot be shown."""
+def shrink(path: Path, caption: str, side: int) -> EmbeddedImage | None:
+    """An image of at most ``side`` pixels a side; None where the file cannot be shown."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -106,33 +105,35 @@ def shrink(path: Path, caption: str, side: int) -> Picture | None:
                     return None
                 image = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        return None  # missing, half written or not a picture: the report stands without it
+        return None  # missing, half written or not an image: the report goes without it
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     kinds = {"image/png": {}, "image/webp": {"quality": 82, "method": 2}}
     addresses = [_address(image, kind, options) for kind, options in kinds.items()]
-    return Picture(min(addresses, key=len), image.width, image.height, caption)
+    return EmbeddedImage(min(addresses, key=len), image.width, image.height, caption)
 
 
-def _wishes(study: StudyData) -> Iterator[_Wish]:
-    """Every picture wanted, the most wanted first."""
+def _candidates(study: StudyData) -> Iterator[_Candidate]:
+    """Every image that would be shown, the most important first."""
     members = [study.members[label] for label in study.labels]
     for turn in range(_MEMBERS):
         present = [(rank, rows.iloc[turn]) for rank, rows in enumerate(members) if turn < len(rows)]
         for rank, row in present:
-            yield _Wish(rank, "last", _folder(study, row["run"]) / "final.png", _caption(row))
+            yield _Candidate(rank, "last", _folder(study, row["run"]) / "final.png", _caption(row))
         for rank, row in present if turn == 0 else []:
-            yield _Wish(rank, "real", _folder(study, row["run"]) / "real.png", "real images, held out")
+            yield _Candidate(rank, "real", _folder(study, row["run"]) / "real.png", "real images, held out")
         for rank, row in present:
-            yield _Wish(rank, "owned", _folder(study, row["run"]) / "ownership.png", _caption(row))
+            yield _Candidate(rank, "owned", _folder(study, row["run"]) / "ownership.png", _caption(row))
     for rank, rows in enumerate(members):
         if len(rows):
             row = rows.iloc[0]
-            yield _Wish(rank, "between", _folder(study, row["run"]) / "interpolation.png", f"{_caption(row)}: {_WALKS}")
-            yield _Wish(rank, "near", _folder(study, row["run"]) / "neighbours.png", f"{_caption(row)}: {_COPIES}")
+            yield _Candidate(
+                rank, "between", _folder(study, row["run"]) / "interpolation.png", f"{_caption(row)}: {_WALKS}"
+            )
+            yield _Candidate(rank, "near", _folder(study, row["run"]) / "neighbours.png", f"{_caption(row)}: {_COPIES}")
     for rank, rows in enumerate(members):
         if len(rows):
             for step, path in _frames(_folder(study, rows.iloc[0]["run"])):
-                yield _Wish(rank, "strip", path, f"step {step:,}")
+                yield _Candidate(rank, "strip", path, f"step {step:,}")
 
 
 def _caption(row: pd.Series[Any]) -> str:
@@ -144,8 +145,7 @@ def _frames(folder: Path) -> list[tuple[int, Path]]:
     steps = sorted((int(path.stem), path) for path in folder.glob("*.png") if path.stem.isdecimal())
     if len(steps) <= _FRAMES:
         return steps
-    places = [round(place * (len(steps) - 1) / (_FRAMES - 1)) for place in range(_FRAMES)]
-    return [steps[place] for place in places]
+    return [steps[round(i * (len(steps) - 1) / (_FRAMES - 1))] for i in range(_FRAMES)]
 
 
 def _folder(study: StudyData, run: int) -> Path:

@@ -1,4 +1,4 @@
-"""From a Matplotlib figure to inline SVG that belongs to the page it stands in.
+"""From a Matplotlib figure to inline SVG that uses the page's colours and font.
 
 It takes its colours from the page's CSS variables and its letters from the page's font, so that it follows day
 and dark; its identifiers are its own, and it brings no style, no metadata and no address. Curves are thinned

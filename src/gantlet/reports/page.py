@@ -1,7 +1,7 @@
 """The report: one HTML file that needs nothing but itself.
 
 It holds no address of anything outside, and its content policy forbids a browser to fetch or run anything but
-what it carries: a study may come from a stranger. Whatever a study says is escaped by the template.
+what it carries: a study may come from a stranger. All texts of a study are escaped by the template.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .words import plain, printable
 __all__ = ["write_report"]
 
 _HERE = Path(__file__).parent
-_PICTURES = 4_000_000  # characters of all pictures together, so that a page stays below 10 MB
+_IMAGE_BUDGET = 4_000_000  # characters of all images together, so that a page stays below 10 MB
 
 
 @dataclass(frozen=True)
@@ -81,24 +81,24 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
         BadValue: No folder was named, or the file to write does not end in .html.
         StoreError: A study cannot be read, or the page cannot be written.
     """
-    places = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
-    if not places:
+    paths = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    if not paths:
         raise BadValue("A report needs at least one study folder; none was named.")
     if out is not None and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise BadValue(f"--out {out} would hold an HTML page under another name; give FILE.html.")
-    studies = [read_study(folder) for folder in places]
-    articles = [_article(study, place, len(studies)) for place, study in enumerate(studies)]
+        raise BadValue(f"--out {out} is not an HTML file: a report is one page. Give FILE.html.")
+    studies = [read_study(folder) for folder in paths]
+    articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
     page = _render(articles)
-    path = places[0] / "report.html" if out is None else Path(out)
+    path = paths[0] / "report.html" if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     return path
 
 
-def _article(study: StudyData, place: int, of: int) -> _Article:
+def _article(study: StudyData, rank: int, of: int) -> _Article:
     summary = summary_table(study)
-    key = f"f{place}"
+    key = f"f{rank}"
     return _Article(
-        anchor=f"study-{place + 1}",
+        anchor=f"study-{rank + 1}",
         study=study,
         created=_day(study.record.created),
         tiles=_tiles(study),
@@ -109,7 +109,7 @@ def _article(study: StudyData, place: int, of: int) -> _Article:
         metrics=charts.metric_courses(study, key),
         losses=charts.loss_courses(study, key),
         monitors=charts.monitor_courses(study, key),
-        galleries=galleries(study, _PICTURES // of),
+        galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
         comparisons=sections.comparisons(study),
         members=sections.members(study),

@@ -1,4 +1,4 @@
-"""Reading a study folder: what was asked (``study.json``), one row per member, and the course of training.
+"""Reading a study folder: its record (``study.json``), one row per member, and the history of training.
 
 A report may be made from a folder that somebody else sent, so nothing in it is trusted: the shape of every
 part is checked here, and every page escapes what it shows.
@@ -29,11 +29,11 @@ _RATES = ("success", "failure")
 
 @dataclass(frozen=True)
 class StudyData:
-    """A study as it lies in its folder.
+    """What a study folder holds.
 
     Attributes:
-        folder: Where it lies.
-        record: What was asked, by what, on what.
+        folder: The study's folder.
+        record: The request, the plan, versions and machine.
         runs: One row per member.
         given: The history, where it is not to be read from the folder.
     """
@@ -59,7 +59,7 @@ class StudyData:
 
     @property
     def labels(self) -> list[str]:
-        """The settings' labels in the order in which they were asked for; their rank is their colour."""
+        """The settings' labels in the order of the request; their rank is their colour."""
         return [setting.label for setting in self.record.settings]
 
     @property
@@ -75,7 +75,7 @@ class StudyData:
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """Every quantity over training, name to a table member × step (missing where a member had left)."""
+        """Every quantity over training, name to a table member × step (missing after a member diverged)."""
         return {
             str(name): rows.pivot_table(index="run", columns="step", values="value", aggfunc="last")
             for name, rows in self.history.groupby("name", sort=False, observed=True)

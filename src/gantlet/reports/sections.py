@@ -79,7 +79,7 @@ def comparisons(study: StudyData) -> Table | None:
 
 
 def members(study: StudyData) -> Table:
-    """One row per member, for whoever wants to see every single one."""
+    """One row per member."""
     names = [*study.rates, *study.metrics]
     known = [name for name in ("generator_steps", "images_seen", "seconds") if name in study.runs]
     columns = [Column("run", kind=_NUMBER), Column("setting"), Column("seed", kind=_NUMBER), Column("status")]
@@ -98,7 +98,7 @@ def members(study: StudyData) -> Table:
 
 
 def settings(study: StudyData, *, decided: bool) -> Table:
-    """Keys down, settings across, with who decided each value.
+    """Keys down, settings across, with the source of each value.
 
     With ``decided`` only the keys that the user set or in which the settings differ, otherwise all others.
     """
@@ -111,7 +111,7 @@ def settings(study: StudyData, *, decided: bool) -> Table:
 
 
 def title_of(study: StudyData, name: str) -> str:
-    """A metric's name with an arrow that says which way is better."""
+    """A metric's name with an arrow that says whether higher or lower is better."""
     record = study.record.metrics.get(name)
     better = record.better if record else {"success": "higher", "failure": "lower"}.get(name)
     return f"{name}{_ARROWS[better]}"

@@ -35,15 +35,15 @@ _WIDTH = 100  # characters, where the terminal does not say
 
 
 def summary_table(study: StudyData) -> pd.DataFrame:
-    """One row per setting, in the order in which they were asked for.
+    """One row per setting, in the order of the request.
 
     Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
     ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is
     left out; ``<name>_missing`` counts members without a value, where there are any.
     """
     frame = summarise(study.runs, metrics=study.metrics)
-    place = {label: rank for rank, label in enumerate(study.labels)}
-    frame = frame.iloc[frame["setting"].map(place).argsort(kind="stable")].reset_index(drop=True)
+    order = {label: rank for rank, label in enumerate(study.labels)}
+    frame = frame.iloc[frame["setting"].map(order).argsort(kind="stable")].reset_index(drop=True)
     unknown = [name for name in ("success", "failure") if name not in study.rates]
     ends = (_RATE, "_low", "_high", "_missing")
     return frame.drop(columns=[name + end for name in unknown for end in ends], errors="ignore")
@@ -57,12 +57,12 @@ def estimates(frame: pd.DataFrame) -> dict[str, bool]:
         {'success': True}
     """
     columns = [str(column) for column in frame.columns]
-    found: dict[str, bool] = {}
+    rates: dict[str, bool] = {}
     for column in columns:
         name, cut, end = column.rpartition("_")
         if f"_{end}" in (_RATE, _MEAN) and cut and {f"{name}_low", f"{name}_high"} <= {*columns}:
-            found[name] = f"_{end}" == _RATE
-    return found
+            rates[name] = f"_{end}" == _RATE
+    return rates
 
 
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +157,8 @@ def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
 
 def _table(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(Text(name), justify="left" if place == 0 else "right", overflow="fold")
+    for index, name in enumerate(columns):
+        table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
     for row in frame[list(columns)].to_numpy().tolist():
         table.add_row(*(Text(cell) for cell in row))  # Text, because a label may hold Rich's markup
     return table

@@ -1,6 +1,6 @@
-"""Colours: one table for the page and its figures, by day and in the dark.
+"""Colours: one table for the page and its figures, for the light and the dark theme.
 
-Settings wear the colours of Okabe and Ito (without yellow, which vanishes on white), lightened for the dark,
+Settings have the colours of Okabe and Ito (without yellow, which vanishes on white), lightened for the dark,
 so that readers with any common colour vision tell them apart. From the eighth setting on the colours start
 again with another dash. Inside the page a colour is a CSS variable, so that one drawing serves both themes.
 
@@ -34,14 +34,14 @@ class Palette:
     series: tuple[str, ...]
 
     def setting(self, rank: int) -> tuple[str, tuple[float, ...]]:
-        """The colour and the dashes of the setting at this place.
+        """The colour and the dashes of the setting of this rank.
 
         Example:
             >>> LIGHT.setting(0) == LIGHT.setting(28), LIGHT.setting(7)
             (True, ('#0072b2', (5.0, 2.0)))
         """
-        turn, place = divmod(rank, len(self.series))
-        return self.series[place], STYLES[turn % len(STYLES)]
+        turn, index = divmod(rank, len(self.series))
+        return self.series[index], STYLES[turn % len(STYLES)]
 
 
 LIGHT = Palette(
@@ -71,7 +71,7 @@ DARK = Palette(
 )
 
 _NAMES = [field.name for field in fields(Palette)][:-1] + [f"s{rank}" for rank in range(len(LIGHT.series))]
-_STAND_INS = [f"#0000{place + 1:02x}" for place in range(len(_NAMES))]
+_STAND_INS = [f"#0000{rank + 1:02x}" for rank in range(len(_NAMES))]
 
 VARIABLES = Palette(*_STAND_INS[:9], series=tuple(_STAND_INS[9:]))
 """Stand-ins: a figure drawn in these has its colours replaced by CSS variables, see :func:`variable_of`."""

@@ -1,4 +1,4 @@
-r"""How numbers and names are written for a reader, the same in the page, the terminal and the figures.
+r"""How numbers and names are written, the same in the page, the terminal and the figures.
 
 An estimate is rounded where its interval says that more digits mean nothing: to two digits of the interval's
 half width :math:`h`, that is :math:`1 - \lfloor \log_{10} h \rfloor` decimals. Rates are percentages with one

@@ -1,4 +1,4 @@
-"""From what a user asked (command line, file, Python) to typed settings, resolved once.
+"""From a user's request (command line, file, Python) to typed settings, resolved once.
 
 ::
 

@@ -13,7 +13,7 @@ PLAYERS = {"lr": ("lr_g", "lr_d"), "alpha": ("alpha_d", "alpha_g")}
 """Short keys that set both players."""
 
 _RENAMED = {
-    # before version 0.2
+    # earlier names
     "fit": "resize",
     "precrop": "center_crop",
     "max_bad": "max_corrupt",

@@ -39,7 +39,7 @@ def parse_axis(text: str) -> Axis:
     """Read one word of the command line.
 
     Raises:
-        BadGrid: No ``=``, no key, no value, a value that comes twice, or a range that does not reach its end.
+        BadGrid: No ``=``, no key, no value, a value that is given twice, or a range that does not reach its end.
     """
     left, equals, right = text.partition("=")
     keys = tuple(key.strip().replace("-", "_") for key in left.split("+"))
@@ -64,7 +64,7 @@ def check_axes(axes: Sequence[Axis], aliases: Mapping[str, tuple[str, ...]]) -> 
     """Refuse a grid that sets one key twice.
 
     Raises:
-        BadGrid: A key comes twice, perhaps through an alias.
+        BadGrid: A key is set twice, perhaps through an alias.
     """
     owner: dict[str, str] = {}
     for axis in axes:
@@ -79,7 +79,7 @@ def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
     """``N`` = seeds 1..N; ``1,4,9`` = these; ``7,`` = the single seed 7; ``6:10`` = 6 to 10, both included.
 
     Raises:
-        BadGrid: Not whole numbers, none at all, negative ones, too many, or one that comes twice.
+        BadGrid: Not whole numbers, none at all, negative ones, too many, or one that is given twice.
     """
     listed = not isinstance(text, (str, int)) or "," in str(text)
     given = str(text).split(",") if isinstance(text, (str, int)) else [str(seed) for seed in text]
@@ -96,9 +96,9 @@ def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
     if not seeds:
         raise BadGrid(f"--seeds {text} names no seed. Give a number N ≥ 1, a list such as 1,4,9, or a range 6:10.")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise BadGrid(f"--seeds {text} holds a negative seed, or one seed twice.")
+        raise BadGrid(f"--seeds {text} has a negative seed, or one seed twice. Give different seeds ≥ 0.")
     if max(seeds) >= 1 << 63:
-        raise BadGrid(f"--seeds {text} holds a seed of 2^63 or more.")
+        raise BadGrid(f"--seeds {text} has a seed that is too large: expected less than 2^63.")
     return tuple(seeds)
 
 
@@ -115,15 +115,15 @@ def words(text: str | Sequence[str]) -> tuple[str, ...]:
 
 def _seed_range(first: int, last: int, text: object) -> range:
     if last - first >= _MOST_SEEDS:
-        raise BadGrid(f"--seeds {text} names more than {_MOST_SEEDS} seeds, which are the most.")
+        raise BadGrid(f"--seeds {text} names too many seeds: expected at most {_MOST_SEEDS}.")
     return range(first, last + 1)
 
 
 def _axis(keys: tuple[str, ...], values: list[str], text: str) -> Axis:
     if not values:
-        raise BadGrid(f"'{text}' gives no value, so the grid is empty.")
+        raise BadGrid(f"'{text}' gives no value, so the grid is empty. Write KEY=VALUE.")
     if len(set(values)) < len(values):
-        raise BadGrid(f"'{text}' lists a value twice.")
+        raise BadGrid(f"'{text}' lists a value twice. Keep one.")
     return Axis(keys, tuple(values))
 
 
@@ -131,7 +131,7 @@ def _values(word: str, text: str) -> list[str]:
     match = _RANGE.fullmatch(word)
     if match is None:
         return [word] if word else []
-    beyond = f"'{text}' names more than {_MOST} values, or values beyond 1.8e308."
+    beyond = f"'{text}' has too many or too large values: expected at most {_MOST} values, up to 1.8e308."
     try:
         start, stop, step = (Decimal(number) for number in match.groups())
         steps = (stop - start) / step if step else Decimal(-1)

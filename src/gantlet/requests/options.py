@@ -1,4 +1,4 @@
-"""How a request is carried out: where, on what device, by whom."""
+"""How a request is run: where, on what device, by which executor."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _recorded() -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """How a request is carried out.
+    """How a request is run.
 
     Attributes:
         out: The study folder; None for ``runs/<task>-<date>-<time>``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
-        executor: Who trains the fleets: a name of the catalogue, such as ``local`` or ``inline``.
-        workers: Processes side by side; 0 for one per core on a CPU and one on a GPU.
+        executor: What trains the fleets: a name of the catalogue, such as ``local`` or ``inline``.
+        workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
         route: ``loop`` or ``stacked``; None to choose.
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
@@ -50,7 +50,7 @@ class Options:
 
 
 def check_options(options: Options) -> None:
-    """Refuse what no option may be.
+    """Check the options.
 
     Raises:
         BadValue: A route that does not exist, a negative number of workers, a width below 1.

@@ -46,7 +46,7 @@ class Parts:
 
     Attributes:
         task: The task.
-        method: The method, with the penalties and the constraint that were asked for.
+        method: The method, with the penalties and the constraint that were requested.
         network: The network family's name.
         family: The network family.
         objective: The method's objective: a class, or an instance.
@@ -143,7 +143,7 @@ class Catalogue:
 
         Raises:
             UnknownName: There is no such method.
-            BadValue: The thing behind a path does not have two losses.
+            BadValue: What a path names does not have two losses.
         """
         found = self.find("method", name)
         if isinstance(found, Method):
@@ -161,7 +161,7 @@ class Catalogue:
         Raises:
             UnknownName: There is no such penalty, constraint or network.
             BadValue: A penalty is named twice.
-            Refused: The method cannot play the network.
+            Refused: The method cannot use the network.
         """
         key = (task.name, method.name, early)
         if key not in self._parts:
@@ -175,7 +175,7 @@ class Catalogue:
         return self._parts[key]
 
     def offered(self, task: Task, method: Method) -> dict[str, Family]:
-        """The task's networks that the method can play, the one it prefers first.
+        """The task's networks that the method can use, the one it prefers first.
 
         Raises:
             Refused: There is none.
@@ -229,7 +229,7 @@ def penalty_prefixes(method: Method) -> dict[str, str]:
 
 
 def _with_penalties(method: Method, early: EarlyChoice) -> Method:
-    """The method with the penalties and the constraint that were asked for."""
+    """The method with the penalties and the constraint that were requested."""
     changes: dict[str, Any] = {}
     if early.penalties:
         named = () if early.penalties == "none" else tuple(name.strip() for name in early.penalties.split("+"))

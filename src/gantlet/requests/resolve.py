@@ -1,4 +1,4 @@
-"""From what was asked to typed settings, resolved once: who decides each value, and which grid points exist.
+"""From a request to typed settings, resolved once: where each value comes from, and which grid points exist.
 
 User > preset > the task × method row > task > method > the part's own default.
 """
@@ -35,7 +35,7 @@ _LOG = logging.getLogger("gantlet")
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked.
+    """What a user asked for.
 
     Attributes:
         task: A task's name, perhaps with a file behind a colon.
@@ -54,10 +54,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Resolved:
-    """One setting: typed options of every part, and who decided each value.
+    """One setting: typed options of every part, and where each value comes from.
 
     Attributes:
-        label: Names the method and whatever the grid varies.
+        label: The method's name and the values that differ within the grid.
         parts: The parts, each looked up once.
         training: The settings that every method and task shares.
         source: The data set, with its options.
@@ -65,7 +65,7 @@ class Resolved:
         objective: The objective, with its options.
         penalties: The penalties, with their options, in the method's order.
         constraint: The constraint, with its options, or None.
-        sources: By key, who decided the value.
+        sources: By key, where the value comes from.
     """
 
     label: str
@@ -124,7 +124,7 @@ def expand(request: Request) -> list[Resolved]:
         UnknownName: A task, method or key that does not exist.
         BadGrid: An empty, contradictory or ambiguous grid.
         BadValue: A value of the wrong type or out of range.
-        Refused: A method that cannot play the task.
+        Refused: A method that cannot train on the task.
     """
     if not request.methods:
         raise BadGrid("No method was named. Give one or more, such as vanilla,alpha.")
@@ -166,7 +166,7 @@ class _Expansion:
         early = [axis for axis in request.axes if axis.keys[0] in EarlyChoice._fields and len(axis.keys) == 1]
         rows = [self.task.defaults, self.task.rows.get(self.method.name, {}), *(values for _, values in self.presets)]
         settled = {name: str(value) for row in rows for name, value in row.items() if name in EarlyChoice._fields}
-        found: list[Resolved] = []
+        resolved: list[Resolved] = []
         for choice in product(*(axis.values for axis in early)):
             given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
             parts = self.known.parts(self.task, self.method, EarlyChoice(**(settled | given)))
@@ -178,8 +178,8 @@ class _Expansion:
             fixed = {name: (given[name],) for name in given}
             for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
                 user = dict(self.implied) | _assign(axes, point, keys)
-                found.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
-        return found
+                resolved.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
+        return resolved
 
     def _called(self) -> str:
         short = self.method.name.rpartition(":")[2]  # of file.py:Name, the name
@@ -234,7 +234,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
         values["data_path"] = absolute(str(values["data_path"]))
     built = _built(parts, values, sources, label)
     training = built.training
-    if ranks["epochs"] > ranks["steps"]:  # whoever speaks last of how long to train
+    if ranks["epochs"] > ranks["steps"]:  # the stronger source decides how long to train
         training, sources["steps"] = replace(training, steps=0), "epochs"
     elif sources["epochs"] == sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
@@ -269,12 +269,14 @@ def _preset(task: Task, method: Method, name: str) -> dict[str, Scalar]:
 def _applies(axis: Axis, keys: Mapping[str, Key]) -> bool:
     known = [real in keys for key in axis.keys for real in _real(key, keys)]
     if any(known) and not all(known):
-        raise BadGrid(f"'{'+'.join(axis.keys)}' ties keys of which this method has only some; give them apart.")
+        raise BadGrid(
+            f"'{'+'.join(axis.keys)}' combines keys of which this method has only some. Give them separately."
+        )
     return all(known)
 
 
 def _real(key: str, keys: Mapping[str, Key]) -> tuple[str, ...]:
-    """The keys that a word stands for: itself, both players' keys, or the key that had this name before."""
+    """The keys that a word means: itself, both players' keys, or the key that had this name before."""
     if key in keys:
         return (key,)
     return PLAYERS.get(key) or PLAYERS.get(renamed(key)) or (renamed(key),)
@@ -321,7 +323,7 @@ def _check_distinct(settings: Iterable[Resolved]) -> None:
     for resolved in settings:
         mark = (resolved.method.name, *sorted((name, str(value)) for name, value in resolved.values.items()))
         if mark in seen:
-            raise BadGrid(f"The grid names one setting twice: '{seen[mark]}' and '{resolved.label}'.")
+            raise BadGrid(f"The grid has the same setting twice: '{seen[mark]}' and '{resolved.label}'. Remove one.")
         seen[mark] = resolved.label
 
 

@@ -60,7 +60,7 @@ _OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorbo
 
 
 def read_study_file(path: Path, options: Options, *, seeds: str = "", preset: str = "") -> tuple[Request, Options]:
-    """A request and its options; what the command line says too is refused, so that neither wins in silence.
+    """A request and its options; what is given on the command line too is refused.
 
     ``out`` is the exception: the same file may be run again into another folder.
 

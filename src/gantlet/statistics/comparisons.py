@@ -33,7 +33,7 @@ from .intervals import Floats, Interval, bootstrap_mean
 __all__ = ["Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
 
 TestKind = Literal["mcnemar", "sign-flip", "sign-flip, random"]
-"""How a p value was found; the first two are exact."""
+"""The test that a p value is from; the first two are exact."""
 
 _EXACT = 15
 """Up to so many differences every choice of signs is enumerated."""
@@ -54,7 +54,7 @@ class Paired:
         missing: Shared seeds left out because a value is not finite.
         unshared: Seeds that only one of the two has.
         p_value: Two-sided, of the hypothesis that the setting makes no difference.
-        test: How it was found.
+        test: Which test it is from.
     """
 
     difference: Interval
@@ -128,7 +128,7 @@ def mcnemar(*, only_a: int, only_b: int) -> float:
         0.0625
     """
     if min(only_a, only_b) < 0:
-        raise BadValue(f"only_a={only_a} and only_b={only_b} came: counts are never negative.")
+        raise BadValue(f"only_a={only_a}, only_b={only_b} is out of range: expected 0 ≤ only_a and 0 ≤ only_b.")
     tail = float(bdtr(min(only_a, only_b), only_a + only_b, 0.5))
     return min(1.0, 2 * tail)
 

@@ -52,7 +52,7 @@ class Interval:
         high: The upper limit.
         level: The confidence, such as 0.95.
         n: How many values it rests on.
-        missing: How many values came that are not finite, and were left out.
+        missing: How many values are not finite, and were left out.
     """
 
     estimate: float
@@ -76,7 +76,7 @@ def wilson(successes: int, trials: int, *, level: float = 0.95) -> Interval:
     """
     _check_level(level)
     if not 0 <= successes <= trials:
-        raise BadValue(f"{successes} successes of {trials} trials came: expected 0 ≤ successes ≤ trials.")
+        raise BadValue(f"successes={successes}, trials={trials} is out of range: expected 0 ≤ successes ≤ trials.")
     if trials == 0:
         return Interval(math.nan, 0.0, 1.0, level)
     z, rate = _quantile(level), successes / trials

@@ -41,7 +41,7 @@ def summarise(runs: pd.DataFrame, *, metrics: Sequence[str], level: float = 0.95
 
     Raises:
         BadData: ``runs`` lacks one of its five columns.
-        UnknownName: A metric that is no column of ``runs``.
+        UnknownName: A metric that is not a column of ``runs``.
         BadValue: A metric that is not numeric, or a level that is not between 0 and 1.
 
     Example:
@@ -118,12 +118,12 @@ def _rate(values: Floats, level: float) -> Interval:
     return Interval(share.estimate, share.low, share.high, level, len(known), len(values) - len(known))
 
 
-def _named(name: str, kind: str, found: Interval) -> dict[str, float]:
+def _named(name: str, kind: str, interval: Interval) -> dict[str, float]:
     return {
-        f"{name}_{kind}": found.estimate,
-        f"{name}_low": found.low,
-        f"{name}_high": found.high,
-        f"{name}_missing": found.missing,
+        f"{name}_{kind}": interval.estimate,
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+        f"{name}_missing": interval.missing,
     }
 
 

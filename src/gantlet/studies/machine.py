@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet._version import VERSION
-from gantlet.training.randomness import KEY_VERSION
+from gantlet.randomness import KEY_VERSION
 
 __all__ = ["command_line", "facts_of_machine", "git_commit", "now", "versions"]
 

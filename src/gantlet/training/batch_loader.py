@@ -17,8 +17,9 @@ from torch import Tensor
 
 from gantlet.data.base import Dataset, Pool
 from gantlet.errors import BadData, Refused
+from gantlet.randomness import keyed_generator
 
-from .randomness import KeyedRandom, block_length, keyed_generator
+from .randomness import KeyedRandom, block_length
 
 __all__ = ["POOL_SEED", "BatchLoader", "Latents", "fixed_latents"]
 

@@ -4,7 +4,7 @@ Under ``vmap`` N convolutions become one grouped convolution, which takes longer
 enough arithmetic of its own. So a stack of such networks runs them in turn, and changes how they compute, but not what,
 up to rounding:
 
-- images lie with their channels last, in values as in gradients: a transposed convolution then takes as long as its
+- images are stored with their channels last, in values as in gradients: a transposed convolution then takes as long as its
   adjoint, where it takes twice as long otherwise;
 - rectifiers overwrite what a convolution or a normalisation gave, because these steps wait for memory;
 - where the image's side has at most four channels, a convolution is a product with the windows of the image, and its
@@ -103,7 +103,7 @@ class _Windows:
         return windows.reshape(channels * k * m, -1)
 
     def scatter(self, pixels: Tensor) -> Tensor:  # [C·k·k, B·h·w] -> [B, C, H, W]
-        """The adjoint of :meth:`gather`: images in which windows lie over one another and add up.
+        """The adjoint of :meth:`gather`: images in which windows overlap and add up.
 
         Pixels are sorted by their remainders modulo the stride: then whole planes add up, and few times.
         """
@@ -148,9 +148,9 @@ class _Scatter(torch.autograd.Function):
 
 
 class _WithGradientLaid(torch.autograd.Function):
-    """Nothing; but the gradient that comes back through it lies with channels last, as its values do.
+    """The identity, whose gradient is stored with channels last, as its values are.
 
-    Elementwise layers take several times as long where values and gradients lie differently.
+    Elementwise layers take several times as long where values and gradients are stored differently.
     """
 
     @staticmethod
@@ -204,7 +204,7 @@ class _Flatten(nn.Flatten):
 
 
 class _Linear(nn.Linear):
-    """A linear layer that takes images as they lie, and orders its weight accordingly."""
+    """A linear layer that takes images as they are stored, and orders its weight accordingly."""
 
     def forward(self, input: Tensor) -> Tensor:  # [B, C, H, W] or [B, i] -> [B, o]
         if input.dim() != 4:
@@ -253,8 +253,8 @@ def in_turn(module: nn.Module) -> InTurn | None:
     Example:
         >>> in_turn(nn.Sequential(nn.Conv2d(16, 32, 4), nn.Softmax(1))) is None
         True
-        >>> found = in_turn(nn.Sequential(nn.Conv2d(16, 32, 4), nn.Tanh()))
-        >>> found.kernel, found.pays(8), found.pays(64)
+        >>> plan = in_turn(nn.Sequential(nn.Conv2d(16, 32, 4), nn.Tanh()))
+        >>> plan.kernel, plan.pays(8), plan.pays(64)
         (8192, False, True)
     """
     parts = list(module.modules())
@@ -271,13 +271,13 @@ def in_turn(module: nn.Module) -> InTurn | None:
 
 
 def _usual(part: nn.Module) -> bool:
-    """Whether a part is known to read its input by shape only, however it lies in memory."""
+    """Whether a part is known to read its input by shape only, however it is stored."""
     hooked = part._forward_hooks or part._forward_pre_hooks  # pyright: ignore[reportPrivateUsage]
     return not hooked and (type(part) in _USUAL or type(part).__module__.startswith("gantlet.networks."))
 
 
 def _shares(module: nn.Module) -> bool:
-    """Whether a layer or a parameter stands in two places."""
+    """Whether a layer or a parameter is used twice."""
     layers, parameters = module.named_modules, module.named_parameters
     every = len(list(layers(remove_duplicate=False))), len(list(parameters(remove_duplicate=False)))
     return every > (len(list(layers())), len(list(parameters())))

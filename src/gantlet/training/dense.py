@@ -3,7 +3,7 @@ r"""Fully connected stacks without vmap: N networks as one chain of batched prod
 .. math::
     Y_n = W_n X_n + b_n 1^\top, \qquad X_n \in \mathbb{R}^{i \times B}
 
-Features stand before the batch. Then autograd's own rules give every gradient in the layout of its parameter,
+Features come before the batch. Then autograd's own rules give every gradient in the layout of its parameter,
 :math:`\bar W_n = \bar Y_n X_n^\top`, where torch's rule for a linear layer under ``vmap`` hands back transposed ones, which
 must be copied before an optimiser may see them, multiplies and adds in two passes, and spends most of a narrow network's
 step in Python (docs/performance.md).

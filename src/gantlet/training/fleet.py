@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
 from gantlet.penalties.base import DiscriminatorFunction
+from gantlet.randomness import seed_of
 
 from . import objective_state
 from .batch_loader import BatchLoader, Latents
@@ -27,7 +28,7 @@ from .generator_weights import GeneratorWeights
 from .history import History
 from .memory import keep_freed_memory
 from .optimisers import StackOptimiser
-from .randomness import KeyedRandom, seed_of
+from .randomness import KeyedRandom
 from .schedules import ReduceOnPlateau
 from .stack import Stack
 from .step import (

@@ -1,4 +1,4 @@
-r"""Learned mixture weights of a team: how often each generator is asked, found by the generators' side.
+r"""Learned mixture weights of a team: how often each generator is sampled, trained with the generators.
 
 A team's samples are then a mixture :math:`p_G = \sum_k \pi_k p_k` with :math:`\pi = \mathrm{softmax}(w)`, and both players
 see that mixture instead of the uniform one:
@@ -7,9 +7,9 @@ see that mixture instead of the uniform one:
     \min_{G, w} \; \sum_{k=1}^{K} \pi_k L_G(G_k) - \lambda H(\pi), \qquad
     \min_D \; \sum_{k=1}^{K} \pi_k L_D(G_k), \qquad H(\pi) = -\sum_{k=1}^{K} \pi_k \log \pi_k
 
-Since the weights add up to one, the real term of :math:`L_D` stays as it is. Were the losses to stand still, the best
+Since the weights add up to one, the real term of :math:`L_D` stays as it is. If the losses were constant, the best
 weights would be :math:`\pi_k \propto e^{-L_k / \lambda}`: the entropy's weight λ says how much worse a generator may be
-before it is hardly asked any more, and without it one generator would soon be left. The logits w are a player of their own
+before it is hardly sampled any more, and without it one generator would soon be left. The logits w are a player of their own
 in the optimisers: they move with the generators, at their own rate.
 
 Differs from the paper in: one discriminator instead of a mixture of them; the entropy, where the paper adds the mean of

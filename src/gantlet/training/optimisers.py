@@ -272,11 +272,11 @@ class StackOptimiser:
 
     def _collect(self) -> dict[str, Tensor]:
         """The gradient of each slab, ``[N, ...]``; that of the bank is put together."""
-        found = {name: self.parameters[name].grad for name in self._slabs if name != _BANK}
+        gradients = {name: self.parameters[name].grad for name in self._slabs if name != _BANK}
         if self._places:
             parts = [self._part_of_bank(name, start, stop) for name, (start, stop) in self._places.items()]
-            found[_BANK] = torch.cat([*parts, self._padding], 1)
-        return {name: gradient for name, gradient in found.items() if gradient is not None}
+            gradients[_BANK] = torch.cat([*parts, self._padding], 1)
+        return {name: gradient for name, gradient in gradients.items() if gradient is not None}
 
     def _part_of_bank(self, name: str, start: int, stop: int) -> Tensor:  # [N, stop - start]
         gradient, size = self.parameters[name].grad, self.members * self.per_member

@@ -15,9 +15,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gantlet.randomness import KEY_VERSION, keyed_generator, seed_of
+from gantlet.randomness import keyed_generator
 
-__all__ = ["KEY_VERSION", "KeyedRandom", "block_length", "keyed_generator", "seed_of"]
+__all__ = ["KeyedRandom", "block_length"]
 
 _Kind = Literal["normal", "uniform"]
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gantlet.randomness import keyed_generator
+
 from .batch_loader import POOL_SEED, fixed_latents
 from .discriminator_input import packed
 from .fleet import Fleet
-from .randomness import keyed_generator
 
 __all__ = ["LatentDraw", "decision", "draw_latents", "owners_by_weight", "sample", "scores"]
 

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gantlet.objectives.base import DiscriminatorOutput
+from gantlet.randomness import seed_of
 
 from .convolutional import in_turn
 from .dense import dense_stack
-from .randomness import seed_of
 
 __all__ = ["Route", "Stack", "refuses_vmap"]
 

@@ -124,10 +124,10 @@ def penalty_losses(
         if penalty.player != given.player or given.update % every:
             continue
         size, *shape = batch.fake_samples.shape[2:]
-        wanted = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
+        requests = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
         drawn = {
             name: given.random.draw(f"penalty/{index}/{name}", given.update, draw.shape, draw.kind)
-            for name, draw in wanted.items()
+            for name, draw in requests.items()
         }
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)

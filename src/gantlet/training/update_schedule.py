@@ -45,9 +45,9 @@ class UpdateSchedule:
     def __post_init__(self) -> None:
         several = self.n_critic > 1 or self.critic_schedule != "constant"
         if several and (self.reuse_fake or self.latent == "shared"):
-            asked = "reuse_fake=true" if self.reuse_fake else "latent=shared"
+            setting = "reuse_fake=true" if self.reuse_fake else "latent=shared"
             raise Refused(
-                f"{asked} shares one batch of latents between both players, so it needs exactly one discriminator "
+                f"{setting} shares one batch of latents between both players, so it needs exactly one discriminator "
                 f"update per step, but n_critic={self.n_critic} and critic_schedule={self.critic_schedule}."
             )
         if self.extragradient and (several or self.reuse_fake):
