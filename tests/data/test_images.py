@@ -21,7 +21,9 @@ from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.settings import settings_of
-from image_fixtures import ShelfReader, picture
+from gantlet.training.batch_loader import BatchLoader
+from gantlet.training.randomness import KeyedRandom
+from image_fixtures import FixtureReader, picture
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
-    return ImageSource(data_path=path, reader="image_fixtures:ShelfReader", **{"size": "6x8", **more})
+    return ImageSource(data_path=path, reader="image_fixtures:FixtureReader", **{"size": "6x8", **more})
 
 
 def which(pixels: torch.Tensor) -> list[int]:
@@ -82,9 +84,9 @@ def test_smaller_pools_are_drawn_from_the_whole_and_not_from_its_start() -> None
 def test_a_source_is_prepared_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "40,classes=3").write_text("one")
     source().load()
-    assert len(ShelfReader.reads) == 40
+    assert len(FixtureReader.reads) == 40
     source(data_seed=5, in_memory="false", train_size=20).load()
-    assert len(ShelfReader.reads) == 40, "the split and the memory are no part of what is prepared"
+    assert len(FixtureReader.reads) == 40, "the split and the memory are no part of what is prepared"
     source(size="6").load()
     assert len(FixtureReader.reads) == 80
     (tmp_path / "40,classes=3").write_text("another")
@@ -106,7 +108,7 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")
-    ShelfReader.reads.clear()
+    FixtureReader.reads.clear()
     data = ImageSource(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
     assert data.shape == (3, 6, 8)
     assert not FixtureReader.reads
@@ -201,8 +203,8 @@ def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> N
 
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from gantlet.data.images import ImageSource; from image_fixtures import ShelfReader;"
-        "n = len(ImageSource(data_path='3000', reader='image_fixtures:ShelfReader', size='6x8').prepared()); print(n, len(ShelfReader.reads))"
+        "from gantlet.data.images import ImageSource; from image_fixtures import FixtureReader;"
+        "n = len(ImageSource(data_path='3000', reader='image_fixtures:FixtureReader', size='6x8').prepared()); print(n, len(FixtureReader.reads))"
     )
     tests = str(Path(__file__).parent.parent)
     workers = [
@@ -289,7 +291,7 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
     for place in range(12):
         Image.fromarray(picture(place)).save(faces / f"{place}.png")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("".join(f"{place}.png 0\n" for place in range(9)))
-    with pytest.raises(BadData, match="disagree: of 12 pictures 3 are not listed"):
+    with pytest.raises(BadData, match="disagree: of 12 images 3 are not listed"):
         ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()

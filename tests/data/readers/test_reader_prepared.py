@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     """Two shards to train on, one to test on."""
     labels = {"y_train": np.arange(5) % 2, "y_test": np.arange(3) % 2}
     np.savez(tmp_path / "source.npz", x_train=TRAIN, x_test=TEST, **labels)
-    prepare(
+    prepare_images(
         PrepareRecipe("array", str(tmp_path / "source.npz"), Decoding(), Resize(5, 4), per_shard=3),
         tmp_path / "prepared",
     )
