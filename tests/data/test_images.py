@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zipfile
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gantlet import files
 from gantlet.data import prepared_cache
 from gantlet.data.base import Dataset, Source
 from gantlet.data.images import ImageSource
@@ -243,18 +244,25 @@ def test_an_address_is_no_place_of_pictures() -> None:
         ImageSource(reader="shards", data_path="https://example.org/a.tar").load()
 
 
-def keys(reader: str, path: str, cache: Path) -> int:
-    """How many sets the cache was asked for, this one included."""
+def keys(reader: str, path: str, locks: set[Path]) -> int:
+    """How many sets the cache was asked for, this one included: each has a lock of its own."""
     with suppress(BadData):
         ImageSource(reader=reader, data_path=path, size="8", max_corrupt=1).load()
-    return len(list(cache.glob("*.lock")))
+    return len(locks)
 
 
 def touched(path: Path) -> None:
     os.utime(path, ns=(1, 1))
 
 
-def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, cache: Path) -> None:
+def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: set[Path] = set()
+
+    def locked(path: Path, *, advice: str) -> AbstractContextManager[object]:
+        locks.add(path)
+        return files.locked(path, advice=advice)
+
+    monkeypatch.setattr(prepared_cache, "locked", locked)
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "faces").mkdir()
     (tmp_path / "faces" / "link").symlink_to(tmp_path / "elsewhere")
@@ -269,13 +277,13 @@ def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, cache: Path) 
         ("shards", "a-{0..1}.tar", "a-1.tar"),
         ("shards", "shards.txt", "a-0.tar"),
     ):
-        before = keys(reader, path, cache)
-        assert keys(reader, path, cache) == before
+        before = keys(reader, path, locks)
+        assert keys(reader, path, locks) == before
         touched(tmp_path / part)
-        assert keys(reader, path, cache) == before + 1, (reader, path)
-    known = keys("folder", "faces", cache)
+        assert keys(reader, path, locks) == before + 1, (reader, path)
+    known = keys("folder", "faces", locks)
     touched(tmp_path / "faces" / ".DS_Store")
-    assert keys("folder", "faces", cache) == known, "what no reader takes"
+    assert keys("folder", "faces", locks) == known, "what no reader takes"
 
 
 def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
