@@ -18,7 +18,7 @@ from gantlet.data.inspect import inspect, look, spread_evenly
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Fault, Part, Raw
 from gantlet.data.resize import Resize
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 
 class Shelf:
@@ -33,7 +33,7 @@ class Shelf:
     def read(self, place: int) -> Raw:
         raw = self._raws[place]
         if isinstance(raw, bytes) and raw == b"gone":
-            raise BadPicture("it is gone")
+            raise BadImage("it is gone")
         return raw
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
 from gantlet.data.image_formats import image_extensions
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
 from .layout import check_folder
@@ -72,12 +72,12 @@ class TinyImageNetReader:
         """The encoded file of ``entries[place]``.
 
         Raises:
-            BadPicture: It cannot be read.
+            BadImage: It cannot be read.
         """
         try:
             return self._files.read(self.entries[place].name)
         except BadData as error:
-            raise BadPicture(f"it cannot be read: {error}") from error
+            raise BadImage(f"it cannot be read: {error}") from error
 
     def close(self) -> None:
         """Let go of the archive."""
