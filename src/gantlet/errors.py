@@ -8,7 +8,7 @@
     │   ├── BadValue             a value of the wrong type, or out of its range
     │   ├── BadGrid              a grid that is empty, contradictory or ambiguous
     │   ├── BadData              a file that is missing, truncated, corrupt, too small or not finite
-    │   │   ├── BadImage       one picture of many that cannot be read
+    │   │   ├── BadImage         one image of many that cannot be read
     │   │   └── TooFewSamples    samples that are too few for a metric
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
