@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data.readers.base import Entry, Fault, Part
-from gantlet.errors import BadPicture
+from gantlet.errors import BadImage
 
 __all__ = ["FixtureReader", "picture"]
 
@@ -40,7 +40,7 @@ class FixtureReader:
     def read(self, place: int) -> NDArray[np.uint8]:
         self.reads.append(place)
         if place in self._bad:
-            raise BadPicture("it was made to fail")
+            raise BadImage("it was made to fail")
         return picture(place)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@
     │   ├── BadValue             a value of the wrong type, or out of its range
     │   ├── BadGrid              a grid that is empty, contradictory or ambiguous
     │   ├── BadData              a file that is missing, truncated, corrupt, too small or not finite
-    │   │   ├── BadPicture       one picture of many that cannot be read
+    │   │   ├── BadImage         one image of many that cannot be read
     │   │   └── TooFewSamples    samples that are too few for a metric
     │   ├── Refused              two parts that cannot play together, with the reason
     │   ├── FolderInUse          an output folder that is not empty
@@ -27,7 +27,7 @@ from difflib import get_close_matches
 __all__ = [
     "BadData",
     "BadGrid",
-    "BadPicture",
+    "BadImage",
     "BadValue",
     "FolderInUse",
     "GantletError",
@@ -81,7 +81,7 @@ class BadData(UsageError):
     """A data file that is missing, truncated, corrupt, too small or not finite."""
 
 
-class BadPicture(BadData):
+class BadImage(BadData):
     """One picture of many that cannot be read; the message is the bare reason, to be listed beside the picture's name."""
 
 

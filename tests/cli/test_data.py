@@ -205,7 +205,7 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
         ("inspect idx:nowhere --sheet sheet.jpg", "sheet.jpg does not end in .png"),
         ("prepare idx:nowhere", "nowhere"),
         ("prepare idx:nowhere --per-shard 5", "--per-shard is for a folder of yours: give --out too."),
-        ("prepare idx:nowhere --fit squeeze", "--resize squeeze is not one of crop, pad, stretch"),
+        ("prepare idx:nowhere --resize squeeze", "--resize squeeze is not one of crop, pad, stretch"),
         ("prepare idx:nowhere --colour sepia", "--colour sepia is not one of rgb, grey"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from gantlet.data import byte_ranges
 from gantlet.data.byte_ranges import ByteRangeFile, ByteRangeList, TextList
 from gantlet.data.readers.layout import LazyEntries
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 
 def test_more_files_than_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_more_files_than_stay_open(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(os.listdir("/proc/self/fd")) <= before + 3
     held.close()
     files[7].unlink()
-    with pytest.raises(BadPicture, match="cannot be read"):
+    with pytest.raises(BadImage, match="cannot be read"):
         held.read(7)
     assert held.read(8) == bytes([8]) * 50
     held.close()

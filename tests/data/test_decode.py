@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from gantlet.data.decode import Decoding
-from gantlet.errors import BadPicture, BadValue
+from gantlet.errors import BadImage, BadValue
 
 LOSSLESS = ["PNG", "BMP", "TIFF", "WEBP"]
 PIXELS = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
@@ -167,7 +167,7 @@ def test_16_bit_grey_is_divided_by_257_and_rounded() -> None:
 
 def test_grey_beyond_16_bits_is_refused_not_clipped() -> None:
     for values, reach in (([[5, 65536]], "5 to 65536"), ([[-1, 7]], "-1 to 7")):
-        with pytest.raises(BadPicture, match=f"its grey values reach from {reach}; 16 bits hold 0 to 65535"):
+        with pytest.raises(BadImage, match=f"its grey values reach from {reach}; 16 bits hold 0 to 65535"):
             Decoding()(encoded(Image.fromarray(np.array(values, dtype=np.int32)), "TIFF"))
 
 
@@ -186,7 +186,7 @@ def test_16_bit_pictures_may_have_a_transparent_colour() -> None:
 
 
 def test_floating_point_is_refused() -> None:
-    with pytest.raises(BadPicture, match="its pixels are floating point, whose range is not known"):
+    with pytest.raises(BadImage, match="its pixels are floating point, whose range is not known"):
         Decoding()(encoded(Image.fromarray(np.ones((2, 2), dtype=np.float32)), "TIFF"))
 
 
@@ -282,7 +282,7 @@ def test_the_limit_on_pixels_is_checked_before_decoding(kind: str, monkeypatch: 
         raise AssertionError("was decoded")
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", no_decoding)
-    with pytest.raises(BadPicture, match=r"it has 300 × 200 = 0\.1 million pixels, more than .* make it smaller"):
+    with pytest.raises(BadImage, match=r"it has 300 × 200 = 0\.1 million pixels, more than .* make it smaller"):
         Decoding(most_pixels=59_999)(raw)
 
 
@@ -290,7 +290,7 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     raw = png(np.zeros((1, 1), dtype=np.uint8), depth=8, colour=0)
     bomb = raw[:16] + header + struct.pack(">I", zlib.crc32(b"IHDR" + header)) + raw[33:]
-    with pytest.raises(BadPicture, match=r"60000 × 60000 = 3600\.0 million pixels, more than the 100 million"):
+    with pytest.raises(BadImage, match=r"60000 × 60000 = 3600\.0 million pixels, more than the 100 million"):
         Decoding()(bomb)
 
 
@@ -302,7 +302,7 @@ def test_the_limit_is_gantlets_own_and_pillows_is_left_alone(monkeypatch: pytest
     for kind in ("PNG", "GIF", "JPEG", "BMP"):
         assert Decoding()(pictures[kind]).shape == (20, 30, 3)
     for kind in ("WEBP", "TIFF"):  # whose limit Pillow checks in a place of its own
-        with pytest.raises(BadPicture, match=r"it is beyond Pillow's own limit, which holds for (WebP|TIFF) whatever"):
+        with pytest.raises(BadImage, match=r"it is beyond Pillow's own limit, which holds for (WebP|TIFF) whatever"):
             Decoding(most_pixels=1000)(pictures[kind])
     assert Image.MAX_IMAGE_PIXELS == 4
 
@@ -312,10 +312,10 @@ def test_a_cut_file_is_refused(kind: str) -> None:
     noise = np.random.default_rng(2).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     raw = encoded(noise, kind)
     for share in (0.3, 0.6, 0.9):
-        with pytest.raises(BadPicture, match=r"^its (PNG|JPEG|WebP|GIF|BMP|TIFF) data are (truncated|damaged)"):
+        with pytest.raises(BadImage, match=r"^its (PNG|JPEG|WebP|GIF|BMP|TIFF) data are (truncated|damaged)"):
             Decoding()(raw[: int(share * len(raw))])
     for length in range(20):
-        with pytest.raises(BadPicture):
+        with pytest.raises(BadImage):
             Decoding()(raw[:length])
 
 
@@ -323,10 +323,10 @@ def test_other_formats_are_not_tried() -> None:
     others = [encoded(PIXELS, kind) for kind in ("ICO", "TGA", "PCX", "EPS", "JPEG2000")]
     for raw in (*others, b"RIFF\0\0\0\0WAVEfmt ", b"<svg/>", b"\0"):
         with pytest.raises(
-            BadPicture, match=r"it is not an image of a format that is read \(JPEG, .*\): it starts with [0-9a-f]{2}"
+            BadImage, match=r"it is not an image of a format that is read \(JPEG, .*\): it starts with [0-9a-f]{2}"
         ):
             Decoding()(raw)
-    with pytest.raises(BadPicture, match=r"it is empty \(0 bytes\)"):
+    with pytest.raises(BadImage, match=r"it is empty \(0 bytes\)"):
         Decoding()(b"")
 
 
@@ -338,7 +338,7 @@ def test_whatever_pillow_raises_becomes_one_sentence(error: Exception, monkeypat
         raise error
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
-    with pytest.raises(BadPicture, match=r"^its (JPEG) data (are|ask) [^\n]*[^.]$") as caught:
+    with pytest.raises(BadImage, match=r"^its (JPEG) data (are|ask) [^\n]*[^.]$") as caught:
         Decoding()(encoded(PIXELS, "JPEG"))
     assert caught.value.__cause__ is error
 
@@ -404,7 +404,7 @@ def test_pixels_take_the_same_path_as_files() -> None:
     ],
 )
 def test_pixels_of_another_kind_are_refused(pixels: np.ndarray, reason: str) -> None:
-    with pytest.raises(BadPicture, match=reason):
+    with pytest.raises(BadImage, match=reason):
         Decoding()(pixels)
 
 

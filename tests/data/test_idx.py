@@ -192,7 +192,7 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     ("name", "values", "words"),
     [
         ("t10k-images-idx3-ubyte", images(4, 5, 5), "size=native needs arrays of one shape, and .* has 4×3×1, 5×5×1"),
-        ("t10k-images-idx3-ubyte", images(1), "holds 4 labels for 1 pictures; they must agree"),
+        ("t10k-images-idx3-ubyte", images(1), "holds 4 labels for 1 images; they must agree"),
         ("train-images-idx3-ubyte", images(1)[0], r"2 dimensions of uint8; expected 3 of uint8 \(images"),
         ("train-labels-idx1-ubyte", np.zeros(5, np.uint8), "holds 5 labels for 6"),
         ("t10k-labels-idx1-ubyte", np.zeros((2, 2), np.uint8), r"expected 1 of uint8 \(labels\)"),

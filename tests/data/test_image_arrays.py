@@ -105,7 +105,7 @@ def test_rounding_beyond_the_range_is_cut_off(tmp_path: Path) -> None:
         (np.zeros((9, 4, 8, 8)), "has four channels"),
         (np.zeros((9, 8, 8, 2)), r"expected \[N, H, W\], \[N, C, H, W\] or \[N, H, W, C\] with C = 1, 3 or 4"),
         (np.ones((9, 8, 8), np.uint8), "has 8-bit pixels up to 1, not 255; save 0 and 1 as floating point"),
-        (np.full((9, 8, 8), 200, np.int64), "holds int64; pictures are uint8, 0 to 255"),
+        (np.full((9, 8, 8), 200, np.int64), "holds int64; images are uint8, 0 to 255"),
         (np.full((9, 8, 8), 255.0), r"has pixels from 255 to 255; .* Divide by 255, or save as uint8"),
         (np.linspace(-3, 3, 576).reshape(9, 8, 8), r"pixels from -3 to 3; expected \[0, 1\] or \[-1, 1\]\.$"),
         (np.full((9, 8, 8), np.inf), r"576 values that are not finite; the first is inf at \[0, 0, 0\]"),

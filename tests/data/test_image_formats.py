@@ -16,7 +16,7 @@ from gantlet.data.image_formats import NOT_READ, format_of, image_extensions
 from gantlet.data.readers.archive import TarReader, ZipReader
 from gantlet.data.readers.folder import FolderReader
 from gantlet.data.readers.shards import ShardReader
-from gantlet.errors import BadPicture, MissingExtra
+from gantlet.errors import BadImage, MissingExtra
 
 RANDOM = np.random.default_rng(5)
 COLOUR = RANDOM.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -56,12 +56,12 @@ def test_a_cut_netpbm_is_a_bad_image(kind: int) -> None:
     values = {1: GREY > 127, 2: GREY, 3: COLOUR}[(kind - 1) % 3 + 1].astype(np.uint8)
     whole = netpbm(kind, values, 255)
     for length in (3, 12, len(whole) - (8 if kind <= 3 else 1) - (kind == 1) * 20):
-        with pytest.raises(BadPicture, match="Netpbm data are"):
+        with pytest.raises(BadImage, match="Netpbm data are"):
             Decoding()(whole[:length])
 
 
 def test_a_bomb_in_the_header_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(BadPicture, match=r"30000 × 30000 = 900\.0 million pixels, more than"):
+    with pytest.raises(BadImage, match=r"30000 × 30000 = 900\.0 million pixels, more than"):
         Decoding()(b"P6 30000 30000 255\n")
 
 
@@ -82,7 +82,7 @@ def test_avif_is_read_upright_and_over_the_background() -> None:
     assert np.abs(turned.astype(int) - colour).max() <= 4
     clear = np.dstack([colour, np.zeros_like(smooth)])
     assert (Decoding(background=(7, 8, 9))(avif(clear)) == (7, 8, 9)).all()
-    with pytest.raises(BadPicture, match="AVIF data are"):
+    with pytest.raises(BadImage, match="AVIF data are"):
         Decoding()(avif(colour)[:200])
 
 
@@ -159,7 +159,7 @@ def test_heic_without_its_package_is_skipped_and_named(without_heif: None, tmp_p
         FolderReader(str(tmp_path))
     (tmp_path / "1.png").write_bytes(b"x")
     assert FolderReader(str(tmp_path)).facts["skipped"] == {".heic": 1}
-    with pytest.raises(BadPicture, match=r"its format HEIC is not read by .*pip install 'gantlet\[heic\]'"):
+    with pytest.raises(BadImage, match=r"its format HEIC is not read by .*pip install 'gantlet\[heic\]'"):
         Decoding()(HEIC)
 
 
@@ -171,7 +171,7 @@ def test_a_format_is_told_by_the_first_bytes() -> None:
         "Netpbm",
     ]
     for raw in (b"P7\n", b"P5x", b"\0\0\0\x18ftypmp42" + bytes(20), b"\0\0\0\x18ftyp"):
-        with pytest.raises(BadPicture, match="not an image of a format that is read"):
+        with pytest.raises(BadImage, match="not an image of a format that is read"):
             format_of(raw)
-    with pytest.raises(BadPicture, match="it is empty"):
+    with pytest.raises(BadImage, match="it is empty"):
         format_of(b"")

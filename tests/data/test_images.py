@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zipfile
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gantlet import files
 from gantlet.data import prepared_cache
 from gantlet.data.base import Dataset, Source
 from gantlet.data.images import ImageSource
@@ -21,7 +22,9 @@ from gantlet.data.prepared import PAGE, PreparedSet
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.settings import settings_of
-from image_fixtures import ShelfReader, picture
+from gantlet.training.batch_loader import BatchLoader
+from gantlet.training.randomness import KeyedRandom
+from image_fixtures import FixtureReader, picture
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +37,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
-    return ImageSource(data_path=path, reader="image_fixtures:ShelfReader", **{"size": "6x8", **more})
+    return ImageSource(data_path=path, reader="image_fixtures:FixtureReader", **{"size": "6x8", **more})
 
 
 def which(pixels: torch.Tensor) -> list[int]:
@@ -82,9 +85,9 @@ def test_smaller_pools_are_drawn_from_the_whole_and_not_from_its_start() -> None
 def test_a_source_is_prepared_once_and_again_when_it_changes(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "40,classes=3").write_text("one")
     source().load()
-    assert len(ShelfReader.reads) == 40
+    assert len(FixtureReader.reads) == 40
     source(data_seed=5, in_memory="false", train_size=20).load()
-    assert len(ShelfReader.reads) == 40, "the split and the memory are no part of what is prepared"
+    assert len(FixtureReader.reads) == 40, "the split and the memory are no part of what is prepared"
     source(size="6").load()
     assert len(FixtureReader.reads) == 80
     (tmp_path / "40,classes=3").write_text("another")
@@ -106,7 +109,7 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")
-    ShelfReader.reads.clear()
+    FixtureReader.reads.clear()
     data = ImageSource(data_path=str(tmp_path / "mine"), reader="folder", size="999").load()
     assert data.shape == (3, 6, 8)
     assert not FixtureReader.reads
@@ -201,8 +204,8 @@ def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> N
 
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from gantlet.data.images import ImageSource; from image_fixtures import ShelfReader;"
-        "n = len(ImageSource(data_path='3000', reader='image_fixtures:ShelfReader', size='6x8').prepared()); print(n, len(ShelfReader.reads))"
+        "from gantlet.data.images import ImageSource; from image_fixtures import FixtureReader;"
+        "n = len(ImageSource(data_path='3000', reader='image_fixtures:FixtureReader', size='6x8').prepared()); print(n, len(FixtureReader.reads))"
     )
     tests = str(Path(__file__).parent.parent)
     workers = [
@@ -241,18 +244,25 @@ def test_an_address_is_no_place_of_pictures() -> None:
         ImageSource(reader="shards", data_path="https://example.org/a.tar").load()
 
 
-def keys(reader: str, path: str, cache: Path) -> int:
-    """How many sets the cache was asked for, this one included."""
+def keys(reader: str, path: str, locks: set[Path]) -> int:
+    """How many sets the cache was asked for, this one included: each has a lock of its own."""
     with suppress(BadData):
         ImageSource(reader=reader, data_path=path, size="8", max_corrupt=1).load()
-    return len(list(cache.glob("*.lock")))
+    return len(locks)
 
 
 def touched(path: Path) -> None:
     os.utime(path, ns=(1, 1))
 
 
-def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, cache: Path) -> None:
+def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: set[Path] = set()
+
+    def locked(path: Path, *, advice: str) -> AbstractContextManager[object]:
+        locks.add(path)
+        return files.locked(path, advice=advice)
+
+    monkeypatch.setattr(prepared_cache, "locked", locked)
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "faces").mkdir()
     (tmp_path / "faces" / "link").symlink_to(tmp_path / "elsewhere")
@@ -267,13 +277,13 @@ def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, cache: Path) 
         ("shards", "a-{0..1}.tar", "a-1.tar"),
         ("shards", "shards.txt", "a-0.tar"),
     ):
-        before = keys(reader, path, cache)
-        assert keys(reader, path, cache) == before
+        before = keys(reader, path, locks)
+        assert keys(reader, path, locks) == before
         touched(tmp_path / part)
-        assert keys(reader, path, cache) == before + 1, (reader, path)
-    known = keys("folder", "faces", cache)
+        assert keys(reader, path, locks) == before + 1, (reader, path)
+    known = keys("folder", "faces", locks)
     touched(tmp_path / "faces" / ".DS_Store")
-    assert keys("folder", "faces", cache) == known, "what no reader takes"
+    assert keys("folder", "faces", locks) == known, "what no reader takes"
 
 
 def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +299,7 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
     for place in range(12):
         Image.fromarray(picture(place)).save(faces / f"{place}.png")
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text("".join(f"{place}.png 0\n" for place in range(9)))
-    with pytest.raises(BadData, match="disagree: of 12 pictures 3 are not listed"):
+    with pytest.raises(BadData, match="disagree: of 12 images 3 are not listed"):
         ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load()
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").touch()

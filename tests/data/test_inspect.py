@@ -14,11 +14,11 @@ from PIL import Image
 
 from gantlet.data.contact_sheet import contact_sheet, write_sheet
 from gantlet.data.decode import Decoding
-from gantlet.data.framing import Framing
 from gantlet.data.inspect import inspect, look, spread_evenly
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Fault, Part, Raw
-from gantlet.errors import BadData, BadPicture
+from gantlet.data.resize import Resize
+from gantlet.errors import BadData, BadImage
 
 
 class Shelf:
@@ -33,7 +33,7 @@ class Shelf:
     def read(self, place: int) -> Raw:
         raw = self._raws[place]
         if isinstance(raw, bytes) and raw == b"gone":
-            raise BadPicture("it is gone")
+            raise BadImage("it is gone")
         return raw
 
     def close(self) -> None:
@@ -262,7 +262,7 @@ def test_the_share_that_is_said_is_the_one_that_passes(
     seen = inspect(shelf)
     assert seen.fault_share == pytest.approx((bad + outside) / (good + bad + outside))
     monkeypatch.setattr("gantlet.data.prepare.open_reader", lambda kind, path: shelf)
-    recipe = PrepareRecipe("shelf", "x", Decoding(), Framing(4, 4))
+    recipe = PrepareRecipe("shelf", "x", Decoding(), Resize(4, 4))
     if not good:
         assert seen.max_corrupt == 1
         return

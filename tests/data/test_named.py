@@ -22,7 +22,7 @@ from gantlet.data import data_dir
 from gantlet.data.dataset_card import DatasetCard, RemoteFile, card
 from gantlet.data.decode import Decoding
 from gantlet.data.download import download
-from gantlet.data.local_import import bring, misfit, verify
+from gantlet.data.local_import import import_files, misfit, verify
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.data.resize import Resize
 from gantlet.errors import BadData
@@ -190,8 +190,8 @@ def test_celeba_is_imported_with_its_partition(tmp_path: Path) -> None:
     with pytest.raises(BadData, match=r"does not stand alone; import the folder .*mine instead"):
         import_files(small, mine / "img_align_celeba.zip")
     with pytest.raises(BadData, match=r"img_align_celeba.zip it has .* bytes, expected 1,443,490,838"):
-        bring(replace(known, pictures=small.pictures), mine)
-    bring(small, mine)
+        import_files(replace(known, pictures=small.pictures), mine)
+    import_files(small, mine)
     reader = open_reader("celeba", str(data_dir.find_raw("celeba")))
     framed = Resize(small.height, small.width, center_crop=small.center_crop)(Decoding()(reader.read(0)))
     assert framed.shape == (3, 64, 64)

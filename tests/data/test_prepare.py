@@ -132,7 +132,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(
+        prepare_images(
             recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
         )
     before = list(reads)
@@ -223,7 +223,7 @@ def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeyp
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:
     prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)
-    with pytest.raises(BadData, match=r"2 of 20 pictures .* more than max_corrupt=0\.05 allows"):
+    with pytest.raises(BadData, match=r"2 of 20 images .* more than max_corrupt=0\.05 allows"):
         prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.05)
     assert len(prepare_images(recipe("20,bad=3+8"), tmp_path / "out", max_corrupt=0.1)) == 18
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gantlet.data.resize import Resize
-from gantlet.errors import BadPicture, BadValue
+from gantlet.errors import BadImage, BadValue
 
 FUZZ = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 
@@ -135,7 +135,7 @@ def test_padding_is_the_background_and_its_luma() -> None:
 @pytest.mark.parametrize(("height", "width"), [(127, 200), (200, 127), (100, 100)])
 def test_a_side_below_the_precrop_is_enough_to_refuse(height: int, width: int) -> None:
     reason = f"it is {height} × {width} pixels, smaller than the crop of 128 × 128 pixels"
-    with pytest.raises(BadPicture, match=reason):
+    with pytest.raises(BadImage, match=reason):
         Resize(64, 64, center_crop=128)(picture(height, width))
     Resize(64, 64, center_crop=128)(picture(128, 128))
 
@@ -145,7 +145,7 @@ def test_enlarging_can_be_forbidden(mode: Any) -> None:
     resize = Resize(8, 8, mode=mode, enlarge=False)
     assert resize(picture(8, 20)).shape == (3, 8, 8)
     for size in ((7, 20), (20, 7), (7, 7)):
-        with pytest.raises(BadPicture, match="smaller than the target of 8 × 8 pixels"):
+        with pytest.raises(BadImage, match="smaller than the target of 8 × 8 pixels"):
             resize(picture(*size))
         assert Resize(8, 8, mode=mode)(picture(*size)).shape == (3, 8, 8)
 
@@ -153,13 +153,13 @@ def test_enlarging_can_be_forbidden(mode: Any) -> None:
 def test_a_padded_picture_is_enlarged_only_if_both_sides_are_smaller() -> None:
     resize = Resize(8, 8, mode="pad", enlarge=False)
     assert resize(picture(4, 8)).shape == resize(picture(4, 20)).shape == (3, 8, 8)
-    with pytest.raises(BadPicture, match="it is 4 × 6 pixels, smaller than the target of 5 × 8 pixels"):
+    with pytest.raises(BadImage, match="it is 4 × 6 pixels, smaller than the target of 5 × 8 pixels"):
         resize(picture(4, 6))
 
 
 @pytest.mark.parametrize("size", [(16, 17), (15, 16), (32, 32), (4, 4)])
 def test_nearest2_halves_and_nothing_else(size: tuple[int, int]) -> None:
-    with pytest.raises(BadPicture, match="nearest2 takes every second pixel and wants 16 × 16 pixels"):
+    with pytest.raises(BadImage, match="nearest2 takes every second pixel and wants 16 × 16 pixels"):
         Resize(8, 8, mode="stretch", resample="nearest2")(picture(*size))
 
 

@@ -188,5 +188,5 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
     assert facts["classifier_accuracy"] > 0.98
     expected = 1000 * (1 - 0.999**2000)  # 864.8
     assert facts["real_images"]["modes"] == pytest.approx(expected, abs=30)
-    flipped = stacked(MetricInput(fake=data.test[None].flip(2)))  # blue first: other modes, as many
+    flipped = judge(MetricInput(fake=data.test[None].flip(2)))  # blue first: other modes, as many
     assert flipped["modes"][0] == pytest.approx(expected, abs=30)

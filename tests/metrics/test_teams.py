@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gantlet.data.mixture import Mixture
+from gantlet.metrics.base import MetricInput
 from gantlet.metrics.classifier import Reading
 from gantlet.metrics.images import ClassifierMetric
 from gantlet.metrics.mixture import MixtureMetric

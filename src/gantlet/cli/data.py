@@ -20,7 +20,7 @@ __all__ = [
     "download_command",
     "import_command",
     "inspect_command",
-    "list_command",
+    "list_data_command",
     "prepare_command",
     "verify_command",
 ]
@@ -36,11 +36,11 @@ _Source = Annotated[str, typer.Argument(help="A data set's name, or KIND:PATH su
 def _about(context: typer.Context) -> None:
     """Named data sets and images of your own: get, check, prepare, look at. Alone, it lists the data sets."""
     if context.invoked_subcommand is None:
-        list_command()
+        list_data_command()
 
 
 @data_app.command("list")
-def list_command() -> None:
+def list_data_command() -> None:
     """List the named data sets with size, licence and whether they are here."""
     from rich.console import Console
     from rich.table import Table

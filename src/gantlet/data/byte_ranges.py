@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, final
 
-from gantlet.errors import BadData, BadPicture, StoreError
+from gantlet.errors import BadData, BadImage, StoreError
 
 from .files import check_file
 
@@ -61,7 +61,7 @@ class ByteRangeFile:
         """``length`` bytes from ``offset`` on; fewer where the file ends.
 
         Raises:
-            BadPicture: The disk cannot read them.
+            BadImage: The disk cannot read them.
         """
         assert self.close.alive, "the file is closed"
         pieces: list[bytes] = []
@@ -71,7 +71,7 @@ class ByteRangeFile:
                 pieces.append(piece)
                 offset, left = offset + len(piece), left - len(piece)
         except OSError as error:
-            raise BadPicture(f"{self.path} cannot be read: {error.strerror}") from error
+            raise BadImage(f"{self.path} cannot be read: {error.strerror}") from error
         return b"".join(pieces)
 
     def _piece(self, offset: int, length: int) -> bytes:
@@ -189,15 +189,15 @@ class ByteRangeList:
         """The bytes of the range at ``index``.
 
         Raises:
-            BadPicture: The file is gone or ends early.
+            BadImage: The file is gone or ends early.
         """
         length = self._length[index]
         try:
             content = self._opened(self._file[index]).read(self._offset[index], length)
         except BadData as error:
-            raise BadPicture(f"cannot be read: {error}") from error
+            raise BadImage(f"cannot be read: {error}") from error
         if len(content) != length:
-            raise BadPicture(f"the file ends early: {length} bytes were expected, {len(content)} were found")
+            raise BadImage(f"the file ends early: {length} bytes were expected, {len(content)} were found")
         return content
 
     def _opened(self, number: int) -> ByteRangeFile:

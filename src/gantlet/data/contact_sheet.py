@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 from gantlet.files import write_whole
 
 from .decode import Decoding
@@ -96,7 +96,7 @@ def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], li
 def _tile(reader: Reader, place: int, largest: int) -> NDArray[np.uint8] | None:
     try:
         pixels = Decoding()(reader.read(place))
-    except BadPicture:
+    except BadImage:
         return None
     if max(pixels.shape[:2]) <= largest:
         return pixels

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
-from gantlet.errors import BadPicture, BadValue
+from gantlet.errors import BadImage, BadValue
 
 from .image_formats import format_of
 from .readers.base import Raw
@@ -85,7 +85,7 @@ class Decoding:
         """The image of an encoded file, or of pixels ``[H, W]`` or ``[H, W, 1 | 3 | 4]`` uint8: ``[H, W, C]``, C = 3 or 1.
 
         Raises:
-            BadPicture: It cannot be decoded, or must not be; the message is the reason.
+            BadImage: It cannot be decoded, or must not be; the message is the reason.
         """
         image = self._opened(raw) if isinstance(raw, bytes) else _image_of(raw)
         wanted = "RGB" if self.colour == "rgb" else "L"
@@ -104,15 +104,15 @@ class Decoding:
                 image = kind.open(io.BytesIO(raw))
                 self._check_size(*image.size)
                 return _plain(image)
-        except BadPicture:
+        except BadImage:
             raise
         # Pillow raises whatever a damaged file leads it to: OSError, SyntaxError, struct.error, zlib.error, MemoryError, …
         except Exception as error:
-            raise BadPicture(_reason(kind.name, error)) from error
+            raise BadImage(_reason(kind.name, error)) from error
 
     def _check_size(self, width: int, height: int) -> None:
         if width * height > self.most_pixels:
-            raise BadPicture(
+            raise BadImage(
                 f"it has {width} × {height} = {width * height / 1e6:.1f} million pixels, more than the "
                 f"{self.most_pixels / 1e6:g} million that are allowed; make it smaller"
             )
@@ -128,7 +128,7 @@ def _plain(image: ImageFile.ImageFile) -> Image.Image:
     if image.mode.startswith("I"):
         plain = _eight_bits(image)
     elif image.mode == "F":
-        raise BadPicture("its pixels are floating point, whose range is not known; save it with 8 or 16 bits")
+        raise BadImage("its pixels are floating point, whose range is not known; save it with 8 or 16 bits")
     elif image.mode not in ("1", "L", "RGB") and not image.has_transparency_data:
         plain = image.convert("RGB")
     if deep and "transparency" in plain.info:  # a 16-bit colour, while the pixels are upper bytes by now
@@ -141,7 +141,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
-        raise BadPicture(f"its grey values reach from {low} to {high}; 16 bits hold 0 to 65535")
+        raise BadImage(f"its grey values reach from {low} to {high}; 16 bits hold 0 to 65535")
     grey = Image.fromarray(((values + 128) // 257).astype(np.uint8))  # 257 is odd: there are no ties to round
     if "transparency" in image.info:
         opaque = np.where(values == image.info["transparency"], 0, 255).astype(np.uint8)
@@ -159,10 +159,10 @@ def _over(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 def _image_of(pixels: NDArray[np.uint8]) -> Image.Image:
     shape = "×".join(map(str, pixels.shape))
     if pixels.dtype != np.uint8:
-        raise BadPicture(f"its pixels are {pixels.dtype}; expected uint8")
+        raise BadImage(f"its pixels are {pixels.dtype}; expected uint8")
     flat = pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels
     if not pixels.size or not (flat.ndim == 2 or (flat.ndim == 3 and flat.shape[2] in (3, 4))):
-        raise BadPicture(f"its shape is {shape}; expected height × width, or height × width × 1, 3 or 4")
+        raise BadImage(f"its shape is {shape}; expected height × width, or height × width × 1, 3 or 4")
     return Image.fromarray(flat)
 
 

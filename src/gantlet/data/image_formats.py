@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from gantlet.errors import BadPicture
+from gantlet.errors import BadImage
 
 __all__ = ["NOT_READ", "ImageFormat", "format_of", "image_extensions"]
 
@@ -52,7 +52,7 @@ class ImageFormat:
         """Open a file as an image of Pillow's, which decodes it when it is loaded.
 
         Raises:
-            BadPicture: The package that decodes it is missing.
+            BadImage: The package that decodes it is missing.
         """
         return _decoder(self)(file)
 
@@ -108,15 +108,15 @@ def format_of(content: bytes) -> ImageFormat:
         'Netpbm'
 
     Raises:
-        BadPicture: It is empty, or of a format that is not read.
+        BadImage: It is empty, or of a format that is not read.
     """
     known = next((each for each in _FORMATS if each.begins(content)), None)
     if known is not None:
         return known
     if not content:
-        raise BadPicture("it is empty (0 bytes)")
+        raise BadImage("it is empty (0 bytes)")
     names = ", ".join(each.name for each in _FORMATS)
-    raise BadPicture(f"it is not an image of a format that is read ({names}): it starts with {content[:8].hex(' ')}")
+    raise BadImage(f"it is not an image of a format that is read ({names}): it starts with {content[:8].hex(' ')}")
 
 
 @cache
@@ -137,4 +137,4 @@ def _decoder(kind: ImageFormat) -> Callable[[Any], Any]:
         return getattr(importlib.import_module(module), name)
     except ImportError as error:
         remedy = "pip install 'gantlet[heic]'" if kind.package else "install a Pillow of version 11.3 or later"
-        raise BadPicture(f"its format {kind.name} is not read by what is installed here: {remedy}") from error
+        raise BadImage(f"its format {kind.name} is not read by what is installed here: {remedy}") from error

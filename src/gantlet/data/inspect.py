@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from PIL import ImageFile
 
-from gantlet.errors import BadPicture
+from gantlet.errors import BadImage
 
 from .decode import Decoding
 from .image_formats import NOT_READ, format_of
@@ -201,7 +201,7 @@ def look(raw: Raw) -> Look:
         ('L', 'pixels', 2, 3)
 
     Raises:
-        BadPicture: It cannot be decoded.
+        BadImage: It cannot be decoded.
     """
     pixels = Decoding()(raw)
     height, width, _ = pixels.shape
@@ -232,7 +232,7 @@ def _try_all(reader: Reader, places: Sequence[int]) -> list[Look | str]:
 def _try(reader: Reader, place: int) -> Look | str:
     try:
         return look(reader.read(place))
-    except BadPicture as error:
+    except BadImage as error:
         return str(error)
 
 

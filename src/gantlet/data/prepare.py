@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from gantlet.cpu import cores
-from gantlet.errors import BadData, BadPicture, FolderInUse, StoreError
+from gantlet.errors import BadData, BadImage, FolderInUse, StoreError
 from gantlet.files import replace_whole, write_whole
 
 from .decode import Decoding
@@ -251,7 +251,7 @@ def _fill(bench: _Bench, piece: _Piece, path: Path) -> dict[str, Any]:
             entry = bench.reader.entries[place]
             try:
                 pixels = bench.recipe.resize(bench.recipe.decoding(bench.reader.read(place)))
-            except BadPicture as error:
+            except BadImage as error:
                 bad.append((entry.name, str(error)))
             else:
                 labels.append(bench.classes.get(entry.label, -1))

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gantlet.errors import BadPicture, BadValue
+from gantlet.errors import BadImage, BadValue
 
 __all__ = ["Resize"]
 
@@ -86,7 +86,7 @@ class Resize:
         """One image in the wanted size: ``[H, W, C]`` uint8 -> ``[C, height, width]`` uint8, in memory of its own.
 
         Raises:
-            BadPicture: It is smaller than the centre crop on either side, would have to be enlarged but must not be, or is not
+            BadImage: It is smaller than the centre crop on either side, would have to be enlarged but must not be, or is not
                 twice the size that ``nearest2`` halves to; the message is the reason.
         """
         resized = self._fitted(self._center_cropped(pixels))
@@ -98,7 +98,7 @@ class Resize:
         if not side:
             return pixels
         if height < side or width < side:
-            raise BadPicture(f"it is {_size(height, width)}, smaller than the crop of {_size(side, side)}")
+            raise BadImage(f"it is {_size(height, width)}, smaller than the crop of {_size(side, side)}")
         return _middle(pixels, side, side)
 
     def _fitted(self, pixels: _Pixels) -> _Pixels:
@@ -133,13 +133,11 @@ class Resize:
         if (came_height, came_width) == (height, width):
             return pixels
         if not self.enlarge and (came_height < height or came_width < width):
-            raise BadPicture(
-                f"it is {_size(came_height, came_width)}, smaller than the target of {_size(height, width)}"
-            )
+            raise BadImage(f"it is {_size(came_height, came_width)}, smaller than the target of {_size(height, width)}")
         if self.resample == "nearest2":
             if (came_height, came_width) != (2 * height, 2 * width):
                 came, wanted = _size(came_height, came_width), _size(2 * height, 2 * width)
-                raise BadPicture(f"it is {came}; nearest2 takes every second pixel and wants {wanted}")
+                raise BadImage(f"it is {came}; nearest2 takes every second pixel and wants {wanted}")
             return pixels[::2, ::2]
         image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
         return np.asarray(image.resize((width, height), Image.Resampling.LANCZOS)).reshape(height, width, channels)

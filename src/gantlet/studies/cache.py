@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from gantlet.data.base import Dataset
-from gantlet.errors import BadData, Refused
+from gantlet.errors import BadData, BadValue, Refused
 from gantlet.metrics import chosen
 from gantlet.metrics.compose import Composed, compose
 from gantlet.requests.resolve import Resolved
@@ -65,14 +65,14 @@ def _check_size(resolved: Resolved, dataset: Dataset) -> None:
     """A size that the user asked for is what the samples have; a prepared folder keeps its own whatever is asked.
 
     Raises:
-        BadData: It is another.
+        BadValue: It is another.
     """
     asked = getattr(resolved.source, "size", None)
     if resolved.sources.get("size") != "user" or len(dataset.shape) != 3 or asked is None:
         return
     prepared, wanted = "x".join(map(str, dataset.shape[1:])), str(asked).replace(" ", "").lower()
     if prepared != (wanted if "x" in wanted else f"{wanted}x{wanted}").replace("×", "x"):
-        raise BadData(
+        raise BadValue(
             f"size={asked} was asked for, but '{resolved.task.name}' was prepared at {prepared} pixels; leave size out, or "
             "name the images themselves."
         )

@@ -14,7 +14,7 @@ from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import BEGAN_ROW, SMALL_IMAGES
+from .task_networks import BEGAN_ROW, SMALL_IMAGES
 
 __all__ = ["DIGITS", "FASHION_MNIST", "MNIST"]
 

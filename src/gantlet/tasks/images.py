@@ -20,7 +20,7 @@ from gantlet.data.images import ImageSource
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import BEGAN_ROW, PICTURES
+from .task_networks import BEGAN_ROW, IMAGE_NETWORKS
 
 __all__ = [
     "CELEBA64",
@@ -91,7 +91,7 @@ def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: A
         summary=summary,
         paper=paper,
         source=source,
-        networks=PICTURES,
+        networks=IMAGE_NETWORKS,
         metrics=("thumbnails",),
         pictures="images",
         headline="sliced_wasserstein",

@@ -15,7 +15,7 @@ from gantlet.networks.stacked_mnist import StackedMNIST
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import BEGAN_ROW
+from .task_networks import BEGAN_ROW
 
 __all__ = ["STACKED_MNIST"]
 

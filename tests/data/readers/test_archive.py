@@ -26,7 +26,7 @@ from gantlet.data import byte_ranges
 from gantlet.data.readers.archive import TarReader, ZipReader
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.data.readers.folder import FolderReader
-from gantlet.errors import BadData, BadPicture, StoreError
+from gantlet.errors import BadData, BadImage, StoreError
 
 RANDOM = np.random.default_rng(0)
 FILES = {
@@ -253,7 +253,7 @@ def test_a_member_that_unpacks_to_more_than_it_states_is_cut_off(tmp_path: Path)
     reader = ZipReader(written(tmp_path, bomb))
     tracemalloc.start()
     try:
-        with pytest.raises(BadPicture, match="do not have the size and checksum that are stated there"):
+        with pytest.raises(BadImage, match="do not have the size and checksum that are stated there"):
             reader.read(0)
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
@@ -291,14 +291,14 @@ def test_a_flipped_bit_is_found_by_the_checksum(tmp_path: Path) -> None:
         content = bytearray(zip_bytes({"1.png": FILES[NAMES[1]], "2.png": b"whole"}, method))
         content[200] ^= 1
         reader = ZipReader(written(tmp_path, bytes(content)))
-        with pytest.raises(BadPicture, match="its data in the archive do not"):
+        with pytest.raises(BadImage, match="its data in the archive do not"):
             reader.read(0)
         assert reader.read(1) == b"whole"
 
 
 def test_a_damaged_header_of_one_member_spoils_that_member(tmp_path: Path) -> None:
     reader = ZipReader(written(tmp_path, b"PK\x03\x05" + zip_bytes()[4:]))
-    with pytest.raises(BadPicture, match="its header in the archive is damaged"):
+    with pytest.raises(BadImage, match="its header in the archive is damaged"):
         reader.read(1)
     assert reader.read(0) == FILES[NAMES[0]]
 
@@ -354,7 +354,7 @@ def test_a_tar_that_became_shorter_is_a_bad_picture(tmp_path: Path) -> None:
     path = written(tmp_path, tar_bytes({"1.png": b"x" * 5000}))
     reader = TarReader(path)
     os.truncate(path, 1000)
-    with pytest.raises(BadPicture, match="its archive ends after 488 of its 5000 bytes"):
+    with pytest.raises(BadImage, match="its archive ends after 488 of its 5000 bytes"):
         reader.read(0)
 
 

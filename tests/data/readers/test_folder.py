@@ -12,7 +12,7 @@ import pytest
 from gantlet.data.readers.base import Entry, Fault, Reader, open_reader
 from gantlet.data.readers.folder import FolderReader
 from gantlet.data.readers.listing import MOST_BYTES
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 
 def fill(root: Path, names: Iterable[str]) -> Path:
@@ -105,18 +105,18 @@ def test_an_unreadable_folder_is_a_fault_and_an_unreadable_root_an_error(
 def test_a_file_that_cannot_be_read_is_a_bad_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = FolderReader(str(fill(tmp_path, ["1.png", "2.png", "3.png"])))
     (tmp_path / "1.png").unlink()
-    with pytest.raises(BadPicture, match=r"^it cannot be read: No such file or directory$"):
+    with pytest.raises(BadImage, match=r"^it cannot be read: No such file or directory$"):
         reader.read(0)
     with open(tmp_path / "2.png", "wb") as file:
         file.truncate(MOST_BYTES + 1)  # a hole: it takes no room
-    with pytest.raises(BadPicture, match="its file has 1024 MiB; more than 1024 are not read"):
+    with pytest.raises(BadImage, match="its file has 1024 MiB; more than 1024 are not read"):
         reader.read(1)
 
     def refuse(*_: object, **__: object) -> Any:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(BadPicture, match="it cannot be read: Permission denied"):
+    with pytest.raises(BadImage, match="it cannot be read: Permission denied"):
         reader.read(2)
 
 

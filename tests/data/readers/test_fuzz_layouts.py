@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gantlet.data.readers.base import Fault, open_reader
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(12)
 GREY = RANDOM.integers(0, 256, (6, 5, 4), dtype=np.uint8)
@@ -212,7 +212,7 @@ def try_one(kind: str, path: str) -> str:
         assert entry.part in ("", "train", "test")
         try:
             raw = reader.read(place)
-        except BadPicture as error:
+        except BadImage as error:
             outcome = said("bad picture", error)
             continue
         if isinstance(raw, np.ndarray):

@@ -28,7 +28,7 @@ from gantlet.data.readers.archive import TarReader, ZipReader
 from gantlet.data.readers.base import Raw, Reader
 from gantlet.data.readers.folder import FolderReader
 from gantlet.data.resize import Resize
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 DECODING = Decoding(most_pixels=2_000_000)
 FRAMING = Resize(16, 16)
@@ -150,7 +150,7 @@ def one_line(error: BadData, name: str) -> str:
 def ended(raw: Raw) -> str:
     try:
         pixels = FRAMING(DECODING(raw))
-    except BadPicture as error:
+    except BadImage as error:
         return one_line(error, "bad picture")
     assert pixels.shape == (3, 16, 16)
     assert pixels.dtype == np.uint8
@@ -169,7 +169,7 @@ def read_all(make: Callable[[str], Reader], path: Path) -> Iterator[str]:
     for place in range(len(reader.entries)):
         try:
             raw = reader.read(place)
-        except BadPicture:
+        except BadImage:
             yield "unreadable picture"
         else:
             yield ended(raw)

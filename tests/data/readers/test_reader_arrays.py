@@ -151,7 +151,7 @@ def test_wrong_arrays_have_sentences(tmp_path: Path) -> None:
     refused("There is no file")
     for values, words in [
         (colours(2, 8, 8).astype("f4"), r"expected \[0, 1\] or \[-1, 1\]\. Divide by 255, or save as uint8"),
-        (colours(2, 8, 8).astype("i4"), "holds int32; pictures are uint8, 0 to 255"),
+        (colours(2, 8, 8).astype("i4"), "holds int32; images are uint8, 0 to 255"),
         (colours(64, 64, 3), "One image alone is not a data set"),
         (colours(2, 4), r"has the shape \[2, 4\]; images are .* For points use the task"),
         (colours(2, 5, 5, 2), r"has the shape \[2, 5, 5, 2\]; expected"),

@@ -15,7 +15,7 @@ from PIL import Image
 from gantlet.data.decode import Decoding
 from gantlet.data.readers.base import Entry, Fault, Reader, open_reader
 from gantlet.data.readers.emoji import EmojiReader
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 
 def png(shade: int) -> bytes:
@@ -159,6 +159,6 @@ def test_a_picture_that_vanished_is_a_bad_one(tmp_path: Path) -> None:
     root = write_folder(tmp_path / "package")
     reader = EmojiReader(str(root))
     (root / "img/google/64/1f44d.png").unlink()
-    with pytest.raises(BadPicture, match="it cannot be read"):
+    with pytest.raises(BadImage, match="it cannot be read"):
         reader.read(1)
     assert reader.read(0) == PICTURES["1f44d-1f3fb.png"]

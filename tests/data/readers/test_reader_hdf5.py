@@ -13,7 +13,7 @@ import pytest
 
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.hdf5 import HDF5Reader
-from gantlet.errors import BadData, BadPicture, MissingExtra
+from gantlet.errors import BadData, BadImage, MissingExtra
 
 RANDOM = np.random.default_rng(4)
 
@@ -113,7 +113,7 @@ def test_a_damaged_chunk_is_a_bad_picture(tmp_path: Path) -> None:
     content[place + 2 : place + 60] = b"\xff" * 58
     (tmp_path / "x.h5").write_bytes(content)
     reader = HDF5Reader(str(tmp_path / "x.h5"))
-    with pytest.raises(BadPicture, match="its part of the file cannot be read"):
+    with pytest.raises(BadImage, match="its part of the file cannot be read"):
         reader.read(2)
     assert reader.read(3).shape == (30, 30)
     reader.close()

@@ -15,7 +15,7 @@ from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.lmdb_file import lmdb_pairs
 from gantlet.data.readers.lsun import LsunReader
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(3)
 
@@ -149,5 +149,5 @@ def test_a_value_beyond_the_file_is_a_fault_and_a_cut_file_a_bad_picture(tmp_pat
     file.write_bytes(content[: node + 3] + struct.pack("<Q", 2**50) + content[node + 11 :])
     assert [entry.name for entry in LsunReader(str(tmp_path / "a")).entries] == ["two"]
     file.write_bytes(b"")
-    with pytest.raises(BadPicture, match=r"cannot be read|ends early"):
+    with pytest.raises(BadImage, match=r"cannot be read|ends early"):
         reader.read(0)

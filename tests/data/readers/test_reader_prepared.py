@@ -11,7 +11,7 @@ from gantlet.data.decode import Decoding
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.data.resize import Resize
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(8)
 TRAIN, TEST = (RANDOM.integers(0, 256, (count, 5, 4, 3), dtype=np.uint8) for count in (5, 3))
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     """Two shards to train on, one to test on."""
     labels = {"y_train": np.arange(5) % 2, "y_test": np.arange(3) % 2}
     np.savez(tmp_path / "source.npz", x_train=TRAIN, x_test=TEST, **labels)
-    prepare(
+    prepare_images(
         PrepareRecipe("array", str(tmp_path / "source.npz"), Decoding(), Resize(5, 4), per_shard=3),
         tmp_path / "prepared",
     )
@@ -56,6 +56,6 @@ def test_what_is_no_set_is_refused_and_a_lost_shard_is_a_bad_picture(folder: Pat
         open_reader("prepared", str(tmp_path))
     reader = open_reader("prepared", str(folder))
     (folder / "test-00000.npy").unlink()
-    with pytest.raises(BadPicture, match="cannot be read"):
+    with pytest.raises(BadImage, match="cannot be read"):
         reader.read(6)
     np.testing.assert_array_equal(reader.read(1), TRAIN[1])

@@ -17,7 +17,7 @@ from gantlet.data.byte_ranges import ByteRangeFile
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.shards import ShardReader, shard_paths
 from gantlet.data.readers.tar_files import tar_members
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(8)
 
@@ -166,7 +166,7 @@ def test_single_bad_samples_are_faults(tmp_path: Path) -> None:
     ]
     content = (tmp_path / "x.tar").read_bytes()
     (tmp_path / "x.tar").write_bytes(content[:600])
-    with pytest.raises(BadPicture, match="the file ends early: 4 bytes were expected, 0 were found"):
+    with pytest.raises(BadImage, match="the file ends early: 4 bytes were expected, 0 were found"):
         reader.read(0)
 
 

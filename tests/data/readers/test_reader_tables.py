@@ -14,7 +14,7 @@ import pytest
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.table_columns import columns_of
 from gantlet.data.readers.tables import TableReader
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(6)
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -135,13 +135,13 @@ def test_single_bad_rows_are_bad_pictures(tmp_path: Path) -> None:
     reader = TableReader(str(tmp_path / "t.parquet"))
     assert reader.read(0) == b"x"
     for place, words in ((1, "its row is empty"), (2, "holds a path, but not the image"), (3, "its row is empty")):
-        with pytest.raises(BadPicture, match=words):
+        with pytest.raises(BadImage, match=words):
             reader.read(place)
     rows = pa.array([[[1, 2], [3]], [[1], [2]], [[]]], pa.list_(pa.list_(pa.uint8())))
     pq.write_table(pa.table({"x": rows}), tmp_path / "t.parquet")
     reader = TableReader(str(tmp_path / "t.parquet"))
     for place, words in ((0, "not equally long"), (2, r"shape \[1, 0\]")):
-        with pytest.raises(BadPicture, match=words):
+        with pytest.raises(BadImage, match=words):
             reader.read(place)
 
 

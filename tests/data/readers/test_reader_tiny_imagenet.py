@@ -11,7 +11,7 @@ import pytest
 
 from gantlet.data.readers.base import Entry, open_reader
 from gantlet.data.readers.tiny_imagenet import TinyImageNetReader
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 RANDOM = np.random.default_rng(9)
 CLASSES = {"n01443537": "goldfish, Carassius auratus", "n01629819": "European fire salamander"}
@@ -94,7 +94,7 @@ def test_damage_to_the_archive(tmp_path: Path) -> None:
     )
     archive.write_bytes(content[: place + 4] + b"\0\0\0" + content[place + 7 :])
     reader = TinyImageNetReader(str(archive))
-    with pytest.raises(BadPicture, match="is damaged"):
+    with pytest.raises(BadImage, match="is damaged"):
         reader.read(0)
     assert reader.read(1) == list(TRAIN.values())[1]
     reader.close()

@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, ClassVar, NamedTuple, Protocol
 
 from gantlet.data.byte_ranges import ByteRangeFile, decompressed, opened
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
 from .listing import MOST_BYTES, Listing, inside, skip_reason
@@ -93,21 +93,21 @@ class ZipReader:
         """The image's file, unpacked.
 
         Raises:
-            BadPicture: Its data are damaged: they do not unpack, or not to the size and checksum that the archive states.
+            BadImage: Its data are damaged: they do not unpack, or not to the size and checksum that the archive states.
         """
         member = self._places[place]
         header = self._file.read(member.header, 30)
         if len(header) < 30 or header[:4] != b"PK\x03\x04":
-            raise BadPicture("its header in the archive is damaged")
+            raise BadImage("its header in the archive is damaged")
         name, extra = struct.unpack_from("<HH", header, 26)
         data = self._file.read(member.header + 30 + name + extra, member.packed)
         if make := _METHODS[member.method]:
             try:
                 data = make().decompress(data, member.size + 1)
             except (zlib.error, OSError, EOFError, ValueError) as error:
-                raise BadPicture(f"its data in the archive do not unpack ({error})") from error
+                raise BadImage(f"its data in the archive do not unpack ({error})") from error
         if len(data) != member.size or zlib.crc32(data) != member.checksum:
-            raise BadPicture("its data in the archive do not have the size and checksum that are stated there")
+            raise BadImage("its data in the archive do not have the size and checksum that are stated there")
         return data
 
     def close(self) -> None:
@@ -203,12 +203,12 @@ class TarReader:
         """The image's file.
 
         Raises:
-            BadPicture: The archive became shorter since it was opened, or cannot be read.
+            BadImage: The archive became shorter since it was opened, or cannot be read.
         """
         start, size = self._places[place]
         data = self._file.read(start, size)
         if len(data) < size:
-            raise BadPicture(f"its archive ends after {len(data)} of its {size} bytes")
+            raise BadImage(f"its archive ends after {len(data)} of its {size} bytes")
         return data
 
     def close(self) -> None:

@@ -80,7 +80,7 @@ class Reader(Protocol):
         """The image of ``entries[place]``, in any order and as often as wanted; safe to call from several threads.
 
         Raises:
-            BadPicture: This one cannot be read; the others can.
+            BadImage: This one cannot be read; the others can.
         """
         ...
 

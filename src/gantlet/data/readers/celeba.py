@@ -68,7 +68,7 @@ class CelebAReader:
         """The encoded file of ``entries[place]``.
 
         Raises:
-            BadPicture: It cannot be read.
+            BadImage: It cannot be read.
         """
         return self._reader.read(self._places[place])
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
 from .tar_files import tar_members
@@ -63,7 +63,7 @@ class EmojiReader:
         """The PNG file of ``entries[place]``.
 
         Raises:
-            BadPicture: It cannot be read any more.
+            BadImage: It cannot be read any more.
         """
         found = self._files[self.entries[place].name]
         if isinstance(found, bytes):
@@ -71,7 +71,7 @@ class EmojiReader:
         try:
             return found.read_bytes()
         except OSError as error:
-            raise BadPicture(f"it cannot be read ({error.strerror})") from error
+            raise BadImage(f"it cannot be read ({error.strerror})") from error
 
     def close(self) -> None:
         """Nothing is held open."""

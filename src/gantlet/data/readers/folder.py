@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
 from .listing import MOST_BYTES, Listing, skip_reason
@@ -63,16 +63,16 @@ class FolderReader:
         """The file of ``entries[place]``.
 
         Raises:
-            BadPicture: It cannot be opened, or is larger than 1 GiB.
+            BadImage: It cannot be opened, or is larger than 1 GiB.
         """
         try:
             with open(os.path.join(self._root, self._files[place]), "rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size > MOST_BYTES:
-                    raise BadPicture(f"its file has {size / 2**20:.0f} MiB; more than {MOST_BYTES >> 20} are not read")
+                    raise BadImage(f"its file has {size / 2**20:.0f} MiB; more than {MOST_BYTES >> 20} are not read")
                 return file.readall()
         except OSError as error:
-            raise BadPicture(f"it cannot be read: {_said(error)}") from error
+            raise BadImage(f"it cannot be read: {_said(error)}") from error
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data.files import check_file
-from gantlet.errors import BadData, BadPicture, MissingExtra
+from gantlet.errors import BadData, BadImage, MissingExtra
 
 from .arrays import image_keys, label_key
 from .base import Entry, Fault, Part
@@ -90,14 +90,14 @@ class HDF5Reader:
         """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``.
 
         Raises:
-            BadPicture: The part of the file that holds it is damaged.
+            BadImage: The part of the file that holds it is damaged.
         """
         stored, within = self._find(place)
         try:
             with self._lock:
                 pixels: NDArray[np.uint8] = stored.array[within]
         except _FAULTS as error:
-            raise BadPicture(f"its part of the file cannot be read ({_short(error)})") from error
+            raise BadImage(f"its part of the file cannot be read ({_short(error)})") from error
         return np.ascontiguousarray(np.moveaxis(pixels, 0, 2)) if stored.first else pixels
 
     def close(self) -> None:

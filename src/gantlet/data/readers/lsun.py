@@ -72,7 +72,7 @@ class LsunReader:
         """The encoded file of ``entries[place]`` (LSUN's are WebP and JPEG).
 
         Raises:
-            BadPicture: The database was changed or cut since it was listed.
+            BadImage: The database was changed or cut since it was listed.
         """
         return self._ranges.read(place)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.data.prepared import PARTS, PreparedSet
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault, Part
 from .layout import LazyEntries
@@ -47,12 +47,12 @@ class PreparedReader:
         """The pixels ``[H, W, C]`` of ``entries[place]``.
 
         Raises:
-            BadPicture: The shard is gone, or was cut since it was opened.
+            BadImage: The shard is gone, or was cut since it was opened.
         """
         try:
             (picture,) = self._set.read(np.asarray([place], dtype=np.int64))
         except BadData as error:
-            raise BadPicture(str(error)) from error
+            raise BadImage(str(error)) from error
         return np.ascontiguousarray(picture.transpose(1, 2, 0))
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class ShardReader:
         """The encoded file of ``entries[place]``.
 
         Raises:
-            BadPicture: The shard was changed or cut since it was listed.
+            BadImage: The shard was changed or cut since it was listed.
         """
         return self._ranges.read(place)
 

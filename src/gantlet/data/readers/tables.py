@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault, Part, Raw
 from .layout import LazyEntries, Said, check_folder, part_of, read_text, settled
@@ -90,7 +90,7 @@ class TableReader:
         """The encoded file or the pixels in the row of ``entries[place]``.
 
         Raises:
-            BadPicture: The row is empty, holds only a path, or its group cannot be read.
+            BadImage: The row is empty, holds only a path, or its group cannot be read.
         """
         import pyarrow as pa  # ships no types: columns and schemas are Any
 
@@ -102,7 +102,7 @@ class TableReader:
             try:
                 value = column[row - table.starts[group]].as_py()
             except (pa.ArrowException, ValueError, OSError, UnicodeDecodeError, IndexError) as error:
-                raise BadPicture(f"its row cannot be read ({_short(error)})") from error
+                raise BadImage(f"its row cannot be read ({_short(error)})") from error
         return _raw(value)
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class TableReader:
             try:
                 self._groups[key] = file.table.read_group(group, file.columns.picture)
             except (pa.ArrowException, ValueError, OSError, MemoryError) as error:
-                raise BadPicture(f"its row group cannot be read ({_short(error)})") from error
+                raise BadImage(f"its row group cannot be read ({_short(error)})") from error
             while len(self._groups) > _MOST_GROUPS:
                 self._groups.popitem(last=False)
         self._groups.move_to_end(key)
@@ -217,20 +217,20 @@ def _raw(value: Any) -> Raw:
     """A cell as an encoded file or as pixels."""
     if isinstance(value, dict):
         if value.get("bytes") is None and value.get("path"):
-            raise BadPicture("its row holds a path, but not the image itself")
+            raise BadImage("its row holds a path, but not the image itself")
         value = value.get("bytes")
     if value is None or not len(value):
-        raise BadPicture("its row is empty")
+        raise BadImage("its row is empty")
     if isinstance(value, bytes):
         return value
     try:
         pixels = np.array(value, dtype=np.uint8)
     except (ValueError, TypeError, OverflowError):
-        raise BadPicture("its rows of pixels are not equally long, or are not 0 to 255") from None
+        raise BadImage("its rows of pixels are not equally long, or are not 0 to 255") from None
     if pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4) and pixels.shape[0] in (1, 3, 4):
         pixels = np.ascontiguousarray(np.moveaxis(pixels, 0, 2))
     if not pixels.size or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))):
-        raise BadPicture(f"its pixels have the shape {list(pixels.shape)}; expected [H, W], [H, W, C] or [C, H, W]")
+        raise BadImage(f"its pixels have the shape {list(pixels.shape)}; expected [H, W], [H, W, C] or [C, H, W]")
     return pixels
 
 

@@ -10,11 +10,11 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Protocol
+from pathlib import Path
+from typing import Any, ClassVar
 
 from gantlet.data.image_formats import image_extensions
-from gantlet.errors import BadData, BadPicture
+from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
 from .layout import check_folder
@@ -39,22 +39,22 @@ class TinyImageNetReader:
     marks: ClassVar[tuple[str, ...]] = ("wnids.txt", "*/wnids.txt")
 
     def __init__(self, path: str) -> None:
-        self._files = _opened(Path(path).expanduser())
+        self._files = _Files(Path(path).expanduser())
         try:
-            names = self._files.names()
-            train = [entry for name in names if (entry := _train_entry(name))]
-            test = _test_entries(names, _annotations(self._files), path)
+            self._list(path)
         except BaseException:
             self._files.close()
             raise
+
+    def _list(self, path: str) -> None:
+        names = self._files.names
+        train = [entry for name in names if (entry := _train_entry(name))]
+        test = _test_entries(names, _annotations(self._files), path)
         if not train:
-            self._files.close()
             raise BadData(f"{path} holds no images below train; expected {_WANTED}.")
         self.entries: Sequence[Entry] = [*train, *test]
         classes = {entry.label for entry in train}
-        strange = sorted({entry.label for entry in test} - classes)
-        if strange:
-            self._files.close()
+        if strange := sorted({entry.label for entry in test} - classes):
             raise BadData(
                 f"{path}: {_ANNOTATIONS} names {len(strange)} classes that train lacks, the first is {strange[0]}."
             )
@@ -72,104 +72,75 @@ class TinyImageNetReader:
         """The encoded file of ``entries[place]``.
 
         Raises:
-            BadPicture: It cannot be read.
+            BadImage: It cannot be read.
         """
         try:
             return self._files.read(self.entries[place].name)
         except BadData as error:
-            raise BadPicture(f"it cannot be read: {error}") from error
+            raise BadImage(f"it cannot be read: {error}") from error
 
     def close(self) -> None:
         """Let go of the archive."""
         self._files.close()
 
 
-class _Files(Protocol):
-    def names(self) -> Sequence[str]:
-        """Paths below the top folder, with forward slashes, sorted."""
-        ...
+class _Files:
+    """The files below the top folder, of a folder or of its zip archive, by their paths with forward slashes."""
 
-    def read(self, name: str) -> bytes:
-        """A file's content; BadData if that cannot be had."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class _Folder:
     def __init__(self, path: Path) -> None:
-        inner = path / "tiny-imagenet-200"
-        self._path = inner if inner.is_dir() and not (path / "train").is_dir() else path
-
-    def names(self) -> Sequence[str]:
-        try:
-            return sorted(file.relative_to(self._path).as_posix() for file in self._path.rglob("*") if file.is_file())
-        except OSError as error:
-            raise BadData(f"{self._path} cannot be listed: {error}.") from error
-
-    def read(self, name: str) -> bytes:
-        try:
-            return (self._path / name).read_bytes()
-        except OSError as error:
-            raise BadData(str(error)) from error
-
-    def close(self) -> None:
-        pass
-
-
-class _Zip:
-    def __init__(self, path: Path) -> None:
-        try:
-            self._archive = zipfile.ZipFile(path)
-            self._infos = {info.filename: info for info in self._archive.infolist() if not info.is_dir()}
-        # A damaged table of contents leads zipfile to many an error: BadZipFile, struct.error, UnicodeDecodeError, …
-        except Exception as error:
-            raise BadData(f"{path} is truncated, damaged, or not a zip archive ({error}); get it again.") from error
+        self._archive, self._top = None, ""
+        if path.is_file():
+            try:
+                self._archive = zipfile.ZipFile(path)
+                names = sorted(info.filename for info in self._archive.infolist() if not info.is_dir())
+            # A damaged table of contents leads zipfile to many an error: BadZipFile, struct.error, UnicodeDecodeError, …
+            except Exception as error:
+                raise BadData(f"{path} is truncated, damaged, or not a zip archive ({error}); get it again.") from error
+            self._top = next((name.partition("train/")[0] for name in names if "train/" in name), "")
+            self.names = [name.removeprefix(self._top) for name in names if name.startswith(self._top)]
+        else:
+            check_folder(path, wanted=_WANTED)
+            inner = path / "tiny-imagenet-200"
+            path = inner if inner.is_dir() and not (path / "train").is_dir() else path
+            try:
+                self.names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+            except OSError as error:
+                raise BadData(f"{path} cannot be listed: {error}.") from error
         self._path = path
-        top = next((name.partition("train/")[0] for name in sorted(self._infos) if "train/" in name), "")
-        self._infos = {name.removeprefix(top): info for name, info in self._infos.items() if name.startswith(top)}
-
-    def names(self) -> Sequence[str]:
-        return sorted(self._infos)
 
     def read(self, name: str) -> bytes:
-        info = self._infos[name]
-        if info.file_size > _LARGEST:
-            raise BadData(f"{self._path}: {name} states {info.file_size} bytes")
+        """A file's content.
+
+        Raises:
+            BadData: It cannot be had.
+        """
+        if self._archive is None:
+            try:
+                return (self._path / name).read_bytes()
+            except OSError as error:
+                raise BadData(str(error)) from error
         try:
+            info = self._archive.getinfo(self._top + name)
+            if info.file_size > _LARGEST:
+                raise BadData(f"{self._path}: {name} states {info.file_size} bytes")
             return self._archive.read(info)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            ValueError,
-            RuntimeError,
-            NotImplementedError,
-        ) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError) as error:
             raise BadData(f"{self._path}: {name} is damaged ({error})") from error
 
     def close(self) -> None:
-        self._archive.close()
-
-
-def _opened(path: Path) -> _Files:
-    if path.is_file():
-        return _Zip(path)
-    check_folder(path, wanted=_WANTED)
-    return _Folder(path)
+        if self._archive is not None:
+            self._archive.close()
 
 
 def _train_entry(name: str) -> Entry | None:
-    parts = PurePosixPath(name).parts
-    if (
-        len(parts) == 4
-        and parts[0] == "train"
-        and parts[2] == "images"
-        and posixpath.splitext(name)[1].lower() in image_extensions()
-    ):
+    parts = name.split("/")
+    if len(parts) == 4 and parts[::2] == ["train", "images"] and _is_image(name):
         return Entry(name, parts[1], "train")
     return None
+
+
+def _is_image(name: str) -> bool:
+    return posixpath.splitext(name)[1].lower() in image_extensions()
 
 
 def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) -> list[Entry]:
@@ -178,11 +149,7 @@ def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) 
     Raises:
         BadData: Images that are not annotated, or annotations without an image; with counts.
     """
-    held = [
-        name
-        for name in names
-        if posixpath.dirname(name) == "val/images" and posixpath.splitext(name)[1].lower() in image_extensions()
-    ]
+    held = [name for name in names if posixpath.dirname(name) == "val/images" and _is_image(name)]
     there = {posixpath.basename(name) for name in held}
     nameless, missing = there - labels.keys(), labels.keys() - there
     if nameless or missing:
@@ -196,7 +163,7 @@ def _test_entries(names: Sequence[str], labels: Mapping[str, str], source: str) 
 
 def _annotations(files: _Files) -> dict[str, str]:
     """The class of each image of ``val``; the four numbers of the box after it are not used."""
-    if _ANNOTATIONS not in files.names():
+    if _ANNOTATIONS not in files.names:
         raise BadData(f"There is no {_ANNOTATIONS}; expected {_WANTED}.")
     labels: dict[str, str] = {}
     for number, line in enumerate(_lines(files, _ANNOTATIONS), start=1):

@@ -9,7 +9,7 @@ from gantlet.networks.mlp import MLP
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .offers import BEGAN_ROW, SMALL_IMAGES
+from .task_networks import BEGAN_ROW, SMALL_IMAGES
 
 __all__ = ["IMAGES", "POINTS"]
 

@@ -19,7 +19,7 @@ from gantlet.networks.resnet import ResNet
 from gantlet.networks.stackelberg import StackelbergCIFAR
 from gantlet.settings import Scalar
 
-__all__ = ["BEGAN_ROW", "PICTURES", "SMALL_IMAGES"]
+__all__ = ["BEGAN_ROW", "IMAGE_NETWORKS", "SMALL_IMAGES"]
 
 SMALL_IMAGES: dict[str, Family] = {
     "fc-mnist": FullyConnected(),
@@ -40,7 +40,7 @@ SMALL_IMAGES: dict[str, Family] = {
 The residual networks of R3GAN take a second per step of a laptop; ``network=r3gan`` names them.
 """
 
-PICTURES: dict[str, Family] = {
+IMAGE_NETWORKS: dict[str, Family] = {
     "dcgan": DCGAN(width=16),
     "dcgan-plain": DCGAN(width=16, d_norm="none"),
     "dcgan4": DCGAN4(width=16),

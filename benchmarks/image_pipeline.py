@@ -37,6 +37,7 @@ from gantlet.data.images import ImageSource
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import FORMAT, PAGE, ShardRecord
 from gantlet.data.resize import Resize
+from gantlet.data.shards import write_shard
 from gantlet.data.stream import Stream
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, expand
@@ -109,7 +110,7 @@ def million() -> Section:
     """A million pictures in shards: seconds to the first batch, and what memory does over 2,000 batches."""
     with tempfile.TemporaryDirectory() as name:
         write_set(Path(name), MANY, (1, 8, 8))
-        program = f"from benchmarks.pictures import stream_many; stream_many({name!r})"
+        program = f"from benchmarks.image_pipeline import stream_many; stream_many({name!r})"
         answer = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     found = json.loads(answer.stdout)
     rows = [
@@ -131,8 +132,10 @@ def stream_many(folder: str) -> None:
     before = _mebibytes()
     began = time.perf_counter()
     dataset = ImageSource(data_path=folder, in_memory="false", test_size=1000).load()
-    feed = Feed(dataset, Draws((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed")
-    feed.real(0)
+    loader = BatchLoader(
+        dataset, KeyedRandom((1,), device=torch.device("cpu"), dtype=torch.float32), batch=BATCH, kind="fixed"
+    )
+    loader.real(0)
     start, first = time.perf_counter() - began, _mebibytes()
     began = time.perf_counter()
     for update in range(1, 2001):
