@@ -20,6 +20,17 @@ class Cache:
         self._datasets: dict[Hashable, Dataset] = {}
         self._metrics: dict[Hashable, Composed] = {}
 
+    def load(self, resolved: Resolved) -> Dataset:
+        """The data set of a setting, whether it can be trained on or not.
+
+        Raises:
+            BadData: It cannot be read.
+        """
+        key = data_key(resolved)
+        if key not in self._datasets:
+            self._datasets[key] = resolved.source.load()
+        return self._datasets[key]
+
     def dataset(self, resolved: Resolved) -> Dataset:
         """The data set of a setting.
 
@@ -27,10 +38,7 @@ class Cache:
             BadData: It cannot be read, or is smaller than a batch.
             Refused: Endless sampling of what has only its samples.
         """
-        key = data_key(resolved)
-        if key not in self._datasets:
-            self._datasets[key] = resolved.source.load()
-        dataset, chosen = self._datasets[key], resolved.training
+        dataset, chosen = self.load(resolved), resolved.training
         _check_size(resolved, dataset)
         if dataset.size < chosen.batch_size:
             raise BadData(

@@ -112,13 +112,13 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         Store(options.out).check_free()
     device = choose_device(options.device)
     cache = Cache()
-    missing = ""
-    try:
-        samples = tuple(_specification(resolved.task, cache.dataset(resolved)) for resolved in settings)
-    except (BadData, MissingExtra) as error:
-        if not without_data:
-            raise
-        samples, missing = tuple(SampleSpec(_expected_shape(resolved), pool=0) for resolved in settings), str(error)
+    missing = _missing(cache, settings) if without_data else ""
+    samples = tuple(
+        SampleSpec(_expected_shape(resolved), pool=0)
+        if missing
+        else _specification(resolved.task, cache.dataset(resolved))
+        for resolved in settings
+    )
     executor = _executor_for(settings, options)
     workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
@@ -172,6 +172,27 @@ def _executor_for(settings: Sequence[Resolved], options: Options) -> str:
         here[0],
     )
     return "inline"
+
+
+def _missing(cache: Cache, settings: Sequence[Resolved]) -> str:
+    """Why the data of a dry run cannot be read; empty where they can.
+
+    Raises:
+        BadData: The user did not say where they are.
+    """
+    try:
+        for resolved in settings:
+            cache.load(resolved)
+    except (BadData, MissingExtra) as error:
+        if any(_unnamed(resolved.source) for resolved in settings):
+            raise
+        return str(error)
+    return ""
+
+
+def _unnamed(source: object) -> bool:
+    """Whether a source reads files of the user's own and none were named."""
+    return getattr(source, "data_path", None) == "" and not getattr(source, "card", "")
 
 
 def _expected_shape(resolved: Resolved) -> tuple[int, ...]:

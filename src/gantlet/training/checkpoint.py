@@ -152,7 +152,7 @@ def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = read_regular(place / _NAMES[0], most=1 << 40)
         if rest.get("tensors_sha256", "") not in ("", hashlib.sha256(content).hexdigest()):
             raise StoreError(f"The checkpoint in {place} is damaged: its tensors do not have their checksum.")
-        return safetensors.torch.load(content), rest
+        return dict(sorted(safetensors.torch.load(content).items())), rest
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise StoreError(f"The checkpoint in {place} cannot be read: {error}.") from error
 
