@@ -22,7 +22,7 @@ def dry(*words: str) -> Any:
 def test_values_are_printed_with_their_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    out = dry("vanilla,alpha", *TINY, "lr_g=0.5", "--seeds", "3", "--preset", "")
+    out = dry("vanilla,alpha", *TINY, "lr_g=0.5", "--seeds", "3", "--preset", "", "--all")
     assert out.startswith("6 members: 2 settings × 3 seeds, in 2 fleets, 1 at a time with 1 threads each on cpu\n")
     rows = [line.split(maxsplit=2) for line in out.splitlines()]
     assert ["lr_g", "0.5", "user"] in [[word.strip() for word in row] for row in rows]

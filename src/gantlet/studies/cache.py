@@ -20,6 +20,11 @@ class Cache:
         self._datasets: dict[Hashable, Dataset] = {}
         self._metrics: dict[Hashable, Composed] = {}
 
+    @property
+    def loaded(self) -> bool:
+        """Whether any data set is here."""
+        return bool(self._datasets)
+
     def dataset(self, resolved: Resolved) -> Dataset:
         """The data set of a setting.
 

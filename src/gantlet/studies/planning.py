@@ -112,7 +112,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     try:
         samples = tuple(_specification(resolved.task, cache.dataset(resolved)) for resolved in settings)
     except (BadData, MissingExtra) as error:
-        if not without_data:
+        if not without_data or cache.loaded:  # of data that are here, it is the request that is wrong
             raise
         samples, missing = tuple(SampleSpec(_expected_shape(resolved), pool=0) for resolved in settings), str(error)
     executor = _executor_for(settings, options)
