@@ -74,7 +74,7 @@ def trained(*words: str, task: str = "ring8", out: str = "st") -> Study:
 def metrics_of(study: Study) -> list[str]:
     """The columns behind those of every row and setting."""
     names = list(Store(study.folder).record().metrics)
-    return [name for name in study.runs if name in names]
+    return [name for name in map(str, study.runs) if name in names]
 
 
 @pytest.mark.parametrize("name", ["mine.py:Mine", "theirs"])
