@@ -60,7 +60,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "other.py").write_text(OTHER)
     theirs = EntryPoint(name="theirs", value="mine:Mine", group="gantlet.metrics")
-    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [theirs] if group == "gantlet.metrics" else [])
+
+    def installed(*, group: str) -> list[EntryPoint]:
+        return [theirs] if group == "gantlet.metrics" else []
+
+    monkeypatch.setattr(catalogue, "entry_points", installed)
     catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
     yield tmp_path
     catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
