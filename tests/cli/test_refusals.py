@@ -76,7 +76,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ring8 vanilla network=mpl", "There is no network called 'mpl'. Did you mean 'mlp'"),
         ("digits wgan-gp network=dcgan28", "a per-sample gradient has no meaning"),
         ("ring8:x.npy vanilla", "brings its own data"),
-        ("points vanilla", "data_path"),
         ("absent.toml", "cannot be read as TOML"),
     ],
 )
@@ -84,6 +83,11 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_wrong_request_is_refused(workplace: Path, words: str, reason: str, dry: bool) -> None:
     done = gantlet("run", *words.split(), *(["--dry-run"] if dry else []))
     assert reason in refused(done)
+    assert list(workplace.iterdir()) == []
+
+
+def test_training_needs_the_path_of_the_data(workplace: Path) -> None:
+    assert "give data_path=FILE" in refused(gantlet("run", "points", "vanilla"))
     assert list(workplace.iterdir()) == []
 
 
@@ -234,9 +238,8 @@ def test_a_damaged_study_is_an_error(tmp_path: Path, command: str, content: str)
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    assert "cannot be written: Not a directory" in refused(
-        gantlet("run", "ring8", "vanilla", *TINY, "--workers", "1", "--out", tmp_path / "file" / "out", "-q")
-    )
+    done = gantlet("run", "ring8", "vanilla", *TINY, "--workers", "1", "--out", tmp_path / "file" / "out", "-q")
+    assert "cannot be written: Not a directory" in refused(done)
 
 
 def test_a_message_of_several_lines_becomes_one(workplace: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_packs_noise_heads_and_spectral_norm() -> None:
     noisy = sheet("vanilla", "instance_noise=0,0.3", "instance_noise_steps=50")
     noise: Any = noisy.noise
     assert noise.scale.flatten().tolist() == [0.0, pytest.approx(0.3)]
-    assert noise.anneal == Schedule("linear", every=50)
+    assert noise.schedule == Schedule("linear", every=50)
     described = sheet("vanilla", "features=3").discriminator.build()
     assert any(isinstance(part, Embedded) for part in described.modules())
     assert described(torch.zeros(2, 2)).code.shape == (2, 3)

@@ -60,7 +60,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "other.py").write_text(OTHER)
     theirs = EntryPoint(name="theirs", value="mine:Mine", group="gantlet.metrics")
-    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [theirs] if group == "gantlet.metrics" else [])
+
+    def installed(*, group: str) -> list[EntryPoint]:
+        return [theirs] if group == "gantlet.metrics" else []
+
+    monkeypatch.setattr(catalogue, "entry_points", installed)
     catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
     yield tmp_path
     catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
@@ -74,7 +78,7 @@ def trained(*words: str, task: str = "ring8", out: str = "st") -> Study:
 def metrics_of(study: Study) -> list[str]:
     """The columns behind those of every row and setting."""
     names = list(Store(study.folder).record().metrics)
-    return [name for name in study.runs if name in names]
+    return [name for name in map(str, study.runs) if name in names]
 
 
 @pytest.mark.parametrize("name", ["mine.py:Mine", "theirs"])
