@@ -172,7 +172,6 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
 
     from gantlet.data.digits import digits
     from gantlet.data.stacked_mnist import StackedDigits
-    from gantlet.tasks.stacked import STACKED_MNIST
 
     real = digits().load()
     for part, images, labels in (("train", real.train, real.train_labels), ("t10k", real.test, real.test_labels)):
@@ -183,7 +182,7 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
         head = bytes([0, 0, 8, 1]) + struct.pack(">I", len(shades))
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(head + labels.to(torch.uint8).numpy().tobytes())
     data = StackedDigits(data_path=str(tmp_path), train_size=100, test_size=2000, pixel_range="0..1").load()
-    judge = STACKED_MNIST.judge(data)
+    judge = StackedModes.of(data)
     facts = judge.facts
     assert facts["classifier_accuracy"] > 0.98
     expected = 1000 * (1 - 0.999**2000)  # 864.8
