@@ -47,7 +47,7 @@ def test_the_record_holds_what_resume_and_the_report_need(finished: Store) -> No
     assert record.execution == ExecutionRecord(device="cpu", workers=1, threads=1, executor="local")
     assert record.metrics["modes"].better == "higher"
     assert record.facts["data"]["modes"] == 8
-    assert record.facts["metrics"]["samples"] == 25000
+    assert record.facts["metrics"]["mixture"]["samples"] == 25000
     assert (record.sample.shape, record.sample.pool, record.sample.extent) == ((2,), 256, 2.0)
     assert record.gantlet == gantlet.__version__
     assert record.versions == versions()
