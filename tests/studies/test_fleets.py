@@ -39,7 +39,7 @@ def test_equal_data_are_loaded_once() -> None:
     small = resolved("train_size=200", "test_size=50")
     again = resolved("train_size=200", "test_size=50", "lr=0.5", "batch_size=16")
     assert cache.dataset(small) is cache.dataset(again)
-    assert cache.metric(small) is cache.metric(again)
+    assert cache.metrics(small) is cache.metrics(again)
     other = resolved("train_size=200", "test_size=50", "data_seed=2")
     assert cache.dataset(other) is not cache.dataset(small)
     assert data_key(small) == data_key(again) != data_key(other)
