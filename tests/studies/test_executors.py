@@ -124,13 +124,33 @@ def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: 
     assert [path.name for path in folder.glob(".*")] == []  # no worker's log stays
 
 
+def deadly(folder: Path, *, call: int) -> str:
+    """An objective that ends its process at a call, counted in each process anew."""
+    content = BREAKS.replace("== 4", f"== {call}").replace('raise ValueError("no fourth step")', "import os; os._exit(7)")
+    return own(folder, content)
+
+
 @pytest.mark.slow
-def test_a_worker_that_dies_fails_its_fleet_and_another_goes_on(folder: Path, tmp_path: Path) -> None:
-    dies = own(tmp_path, BREAKS.replace('raise ValueError("no fourth step")', "import os; os._exit(7)"))
-    start(terminal.planned(folder, f"{dies},vanilla", seeds="2", workers=2))
+def test_a_worker_that_dies_each_time_fails_its_fleet_and_another_goes_on(folder: Path, tmp_path: Path) -> None:
+    start(terminal.planned(folder, f"{deadly(tmp_path, call=1)},vanilla", seeds="2", workers=2))
     runs = Study(folder).runs
     assert runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
     assert "the worker process ended with status 7" in runs["cause"][0]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_replaced_and_its_fleet_goes_on_to_the_same_numbers(folder: Path, tmp_path: Path) -> None:
+    start(terminal.planned(folder, f"{deadly(tmp_path, call=4)},alpha", seeds="2", workers=2))
+    alone = tmp_path / "alone"
+    start(terminal.planned(alone, "vanilla,alpha", seeds="2"))
+    found, expected = Study(folder).runs, Study(alone).runs
+    assert found["status"].tolist() == ["finished"] * 4
+    for column in ("modes", "high_quality", "generator_steps"):
+        assert found[column].tolist() == expected[column].tolist()
+    for fleet in ("0000", "0001"):
+        ours, theirs = (terminal.checkpoint_of(Store(place), fleet)[0] for place in (folder, alone))
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 @pytest.mark.slow
@@ -161,7 +181,8 @@ def test_a_worker_that_a_stop_ended_early_is_no_failure(folder: Path, asked: boo
     store = Store(folder)
     worker: Any = Stillborn(-signal.SIGTERM)
     ended: list[FleetResult] = []
-    local._handle(worker, None, store, Callbacks(ended=ended.append), asked=asked)  # pyright: ignore[reportPrivateUsage]
+    result = local._died(worker, asked=asked)  # pyright: ignore[reportPrivateUsage]
+    local._end(result, store, Callbacks(ended=ended.append))  # pyright: ignore[reportPrivateUsage]
     assert [result.kind for result in ended] == [kind]
     assert (store.failure("0000") is None) == asked
     assert worker.busy == ""
@@ -172,7 +193,7 @@ def test_progress_of_workers_arrive_whole(folder: Path) -> None:
     sent = {"fleet": "0000", "step": 3, "steps": 6, "members": 2, "rate": 1.5, "out": 0, "best": [8, 1], "worst": None}
     worker: Any = Stillborn(-signal.SIGKILL)
     message = json.loads(json.dumps({"progress": sent}))
-    local._handle(worker, message, Store(folder), Callbacks(progress=heard.append))  # pyright: ignore[reportPrivateUsage]
+    local._handle(worker, message, Callbacks(progress=heard.append))  # pyright: ignore[reportPrivateUsage]
     assert heard == [Progress("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
     worker.process.wait()
 
@@ -196,7 +217,7 @@ def test_a_worker_trains_what_it_reads_and_answers_in_json_lines(folder: Path) -
     start(terminal.planned(folder, "vanilla,alpha", seeds="2"), executor=FakeExecutor())
     done = serve(folder, "0001\n")
     said = [json.loads(line) for line in done.stdout.splitlines()]
-    assert said[-1] == {"fleet": "0001", "kind": "finished", "error": None}
+    assert said[-1] == {"result": {"fleet": "0001", "kind": "finished", "error": None, "damage": []}}
     assert said[0]["progress"]["fleet"] == "0001"
     assert Study(folder).runs["status"].tolist() == ["stopped"] * 2 + ["finished"] * 2
 
@@ -226,8 +247,9 @@ def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pyte
         def dismiss(self) -> None:
             pass
 
+    store = terminal.study(folder, "vanilla")
     monkeypatch.setattr(local, "_Worker", Counted)
     for fleets, workers, expected in (("ab", 4, [0, 1]), ("abc", 2, [0, 1])):
         started.clear()
-        local.LocalExecutor().run(Store(folder), list(fleets), Callbacks(), workers=workers, cache=Cache())
+        local.LocalExecutor().run(store, list(fleets), Callbacks(), workers=workers, cache=Cache())
         assert started == expected

@@ -9,7 +9,7 @@ import typer
 
 from gantlet.errors import BadValue
 
-from .train import Trust
+from .arguments import Trust
 
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 

@@ -12,15 +12,16 @@ import typer
 
 from gantlet.errors import BadGrid
 
+from .arguments import Trust
+
 if TYPE_CHECKING:
     from gantlet.requests.resolve import Request
     from gantlet.studies.executors.base import Callbacks
     from gantlet.studies.record import PlanRecord
     from gantlet.studies.study import Study
 
-__all__ = ["Trust", "replay_command", "resume_command", "run_command"]
+__all__ = ["replay_command", "resume_command", "run_command"]
 
-Trust = Annotated[bool, typer.Option("--trust", help="Let parts of the study's author's own run here.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
 
