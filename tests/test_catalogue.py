@@ -162,3 +162,23 @@ def test_a_class_of_the_main_script_is_remembered_by_its_file(monkeypatch: pytes
     Mine = type("Mine", (), {"__module__": "__main__"})
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "study.py", raising=False)
     assert catalogue.remember(Mine) == f"{Path.cwd()}/study.py:Mine"  # a worker may start elsewhere
+
+
+def test_an_instance_does_not_stand_for_the_part_of_its_class() -> None:
+    from gantlet.objectives.vanilla import Vanilla
+
+    smoothed = Vanilla(smoothing=0.1)
+    path = catalogue.remember(smoothed)
+    assert catalogue.load_path(path) is smoothed
+    assert catalogue.find("objective", "vanilla") is Vanilla
+    assert catalogue.load_path(catalogue.remember(Vanilla)) is Vanilla
+
+
+def test_instances_with_other_values_are_other_parts() -> None:
+    from gantlet.objectives.vanilla import Vanilla
+
+    one, other = Vanilla(smoothing=0.1), Vanilla(smoothing=0.2)
+    paths = [catalogue.remember(thing) for thing in (one, other, one)]
+    assert paths[0] == paths[2] != paths[1]
+    assert [catalogue.load_path(path) for path in paths] == [one, other, one]
+    assert all(catalogue.only_here(path) for path in paths)

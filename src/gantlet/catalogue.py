@@ -14,6 +14,7 @@ import importlib.util
 import sys
 from functools import cache
 from importlib.metadata import entry_points
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -241,14 +242,26 @@ def is_path(name: str) -> bool:
 
 
 def remember(thing: Any) -> str:
-    """The path of a class or instance of the user's own, kept so that this process need not import it again."""
+    """The path of a class or instance of the user's own, kept so that this process need not import it again.
+
+    A path stands for one thing: where another one has it, as the class of an instance or an instance with other values, a
+    number is appended.
+    """
     owner = thing if isinstance(thing, type) or callable(thing) else type(thing)
     name = getattr(owner, "__qualname__", type(thing).__name__)
     here = getattr(sys.modules.get(owner.__module__), "__file__", None)
     script = str(Path(here).resolve()) if here and owner.__module__ == "__main__" else ""
-    path = f"{script or owner.__module__}:{name}"
+    plain = f"{script or owner.__module__}:{name}"
+    numbered = (f"{plain}_{number}" for number in count(2))
+    path = next(path for path in chain([plain], numbered) if _is_free(path, thing))
     _REMEMBERED[path] = thing
     return path
+
+
+def _is_free(path: str, thing: Any) -> bool:
+    if path in _REMEMBERED:
+        return _REMEMBERED[path] is thing
+    return not any(path in _table(family).values() for family in FAMILIES) or load_path(path) is thing
 
 
 def in_process(path: str) -> bool:
@@ -267,6 +280,8 @@ def only_here(path: str) -> bool:
         return False
     module, _, name = path.rpartition(":")
     if not (isinstance(thing, type) or callable(thing)) or "<locals>" in name or module == "__main__":
+        return True
+    if name != thing.__qualname__:  # numbered, since another thing has its path
         return True
     return module.endswith(".py") and not _only_defines(Path(module))
 

@@ -29,7 +29,7 @@ def test_values_are_printed_with_their_sources(tmp_path: Path, monkeypatch: pyte
     assert ["beta1", "0.9", "task × method"] in [[word.strip() for word in row] for row in rows]
     assert ["latent_dim", "2", "task"] in [[word.strip() for word in row] for row in rows]
     assert ["alpha_d", "0.5", "default"] in [[word.strip() for word in row] for row in rows]
-    assert "minutes of training in all, evaluations apart" in out
+    assert "minutes of training in all, without evaluations" in out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -105,7 +105,7 @@ def uneven_batches_are_refused_where_samples_are_paired(case: Case) -> None:
             loss(case.build(), player, parts(4, fakes=1))
         except Refused as error:
             told = str(error)
-        assert "batches of" in told, "four real and one fake score were paired"
+        assert "batches hold" in told, "four real and one fake score were paired"
 
 
 def any_leading_dimensions(case: Case) -> None:

@@ -85,7 +85,7 @@ def test_solo_equals_stacked(method: str, task: str) -> None:
     settings = grid(task, method)
     dataset = CACHE.dataset(settings[0])
     members = [(resolved, seed) for resolved in settings for seed in SEEDS]
-    together = games.train(Fleet(blueprint(members, dataset, Execution(route="stacked")), dataset))
+    together = games.train(Fleet(blueprint(members, dataset.specification, Execution(route="stacked")), dataset))
     assert not together.divergences
     for slot in (0, 3):  # another setting and another seed
         member = members[slot]

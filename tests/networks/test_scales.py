@@ -38,8 +38,19 @@ def test_both_sides_of_an_oblong_halve_as_often_as_the_shorter_one() -> None:
     assert scales_of((1, 16, 88), name="x").base == (4, 22)
 
 
-@pytest.mark.parametrize("shape", [(2,), (28, 28), (1, 1, 28, 28), (1, 7, 7), (1, 30, 30), (1, 28, 27), (1, 6, 64)])
-def test_shapes_that_do_not_halve_are_refused(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((2,), "give images,"),
+        ((28, 28), "give images,"),
+        ((1, 1, 28, 28), "give images,"),
+        ((1, 7, 7), "the nearest size that works is size=8,"),
+        ((1, 30, 30), "the nearest size that works is size=28,"),
+        ((1, 28, 27), "the nearest size that works is size=28,"),
+        ((1, 6, 64), "the nearest size that works is size=8x64,"),
+    ],
+)
+def test_shapes_that_do_not_halve_are_refused_with_a_size_that_does(shape: tuple[int, ...], remedy: str) -> None:
     came = "×".join(str(size) for size in shape)
-    with pytest.raises(Refused, match=f"'began' is made for images .* 4–7 pixels .* the shape {came}: resize"):
+    with pytest.raises(Refused, match=f"'began' is made for images .* 4–7 pixels .* the shape {came}: {remedy}"):
         scales_of(shape, name="began")

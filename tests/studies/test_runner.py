@@ -95,17 +95,17 @@ def test_a_death_within_any_step_changes_nothing(
 def test_a_death_between_two_files_changes_nothing(
     folder: Path, whole: Store, where: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write: Callable[..., None] = getattr(Store, where)
+    write: Callable[..., Any] = getattr(Store, where)
     calls = 0
 
-    def die(store: Store, *words: Any) -> None:
+    def die(store: Store, *words: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == 2 or where == "write_results":  # a chunk that its checkpoint never vouched for
             if after:
-                write(store, *words)
+                write(store, *words, **more)
             raise Killed
-        write(store, *words)
+        return write(store, *words, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, where, die)

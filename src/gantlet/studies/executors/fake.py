@@ -29,7 +29,7 @@ class FakeExecutor:
         >>> fake, seen = FakeExecutor(), []
         >>> fake.run(Store(Path("study")), ["0000"], Callbacks(ended=seen.append), workers=1, cache=Cache())
         >>> fake.asked, seen
-        ([['0000']], [FleetResult(fleet='0000', kind='stopped', error=None)])
+        ([['0000']], [FleetResult(fleet='0000', kind='stopped', error=None, damage=())])
     """
 
     end: Callable[[str], FleetResult] = _stopped
