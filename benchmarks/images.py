@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from torch.utils.data import DataLoader
 
-from gantlet.data.base import Dataset
+from gantlet.data.base import Dataset, to_floats
 from gantlet.networks.dcgan import DCGAN28
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
@@ -86,7 +86,7 @@ class PlainImages:
 
     Arguments:
         pair: Sizes of networks and batch.
-        images: The training images, ``[N, 1, 28, 28]``.
+        images: The training images, ``[N, 1, 28, 28]``, floating point or 8-bit.
 
     Attributes:
         losses: (discriminator's, generator's) by step.
@@ -102,7 +102,7 @@ class PlainImages:
             for player in (self.generator, self.discriminator)
         )
         self.losses: list[tuple[float, float]] = []
-        self._real = DataLoader(list(images), batch_size=pair.batch, shuffle=True, drop_last=True)  # pyright: ignore[reportArgumentType]
+        self._real = DataLoader(list(to_floats(images, torch.float32)), batch_size=pair.batch, shuffle=True, drop_last=True)  # pyright: ignore[reportArgumentType]
         self._batches = self._endlessly()
 
     def advance(self) -> None:
