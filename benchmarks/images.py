@@ -102,7 +102,9 @@ class PlainImages:
             for player in (self.generator, self.discriminator)
         )
         self.losses: list[tuple[float, float]] = []
-        self._real = DataLoader(list(to_floats(images, torch.float32)), batch_size=pair.batch, shuffle=True, drop_last=True)  # pyright: ignore[reportArgumentType]
+        self._real = DataLoader(
+            list(to_floats(images, torch.float32)), batch_size=pair.batch, shuffle=True, drop_last=True
+        )  # pyright: ignore[reportArgumentType]
         self._batches = self._endlessly()
 
     def advance(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 import terminal
 from gantlet.errors import StoreError
@@ -126,7 +127,9 @@ def test_workers_train_the_same_numbers_as_this_process(folder: Path, tmp_path: 
 
 def deadly(folder: Path, *, call: int) -> str:
     """An objective that ends its process at a call, counted in each process anew."""
-    content = BREAKS.replace("== 4", f"== {call}").replace('raise ValueError("no fourth step")', "import os; os._exit(7)")
+    content = BREAKS.replace("== 4", f"== {call}").replace(
+        'raise ValueError("no fourth step")', "import os; os._exit(7)"
+    )
     return own(folder, content)
 
 

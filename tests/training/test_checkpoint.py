@@ -256,7 +256,10 @@ DAMAGE: dict[str, tuple[Any, str]] = {
     "state truncated": (truncated("state.json"), "cannot be read"),
     "tensors truncated": (truncated("tensors.safetensors"), "do not have their checksum"),
     "tensors empty": (lambda folder: (folder / "tensors.safetensors").write_bytes(b""), "do not have their checksum"),
-    "tensors of garbage": (lambda folder: (folder / "tensors.safetensors").write_bytes(b"\xff" * 99), "do not have their checksum"),
+    "tensors of garbage": (
+        lambda folder: (folder / "tensors.safetensors").write_bytes(b"\xff" * 99),
+        "do not have their checksum",
+    ),
     "state in no text": (lambda folder: (folder / "state.json").write_bytes(b"\xff\xfe"), "cannot be read"),
     "state of a list": (lambda folder: (folder / "state.json").write_text("[1]"), "has format None; this"),
     "another format": (lambda folder: (folder / "state.json").write_text('{"format": 2}'), "has format 2; this"),
