@@ -144,8 +144,9 @@ def test_a_worker_that_dies_each_time_fails_its_fleet_and_another_goes_on(folder
 @pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_its_fleet_goes_on_to_the_same_numbers(folder: Path, tmp_path: Path) -> None:
     start(terminal.planned(folder, f"{deadly(tmp_path, call=4)},alpha", seeds="2", workers=2))
-    alone = tmp_path / "alone"
-    start(terminal.planned(alone, "vanilla,alpha", seeds="2"))
+    alone, lives = tmp_path / "alone", tmp_path / "lives"
+    lives.mkdir()
+    start(terminal.planned(alone, f"{deadly(lives, call=10**9)},alpha", seeds="2"))
     found, expected = Study(folder).runs, Study(alone).runs
     assert found["status"].tolist() == ["finished"] * 4
     for column in ("modes", "high_quality", "generator_steps"):
