@@ -90,7 +90,7 @@ def test_the_cells_of_a_notebook_compile(path: Path) -> None:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(tmp_path: Path, recorded: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, and the kernel and the commands of the interpreter that runs the tests."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -243,6 +243,7 @@ def test_real_digits_are_read_at_98_and_a_half_percent() -> None:
     data = digits().load()
     assert data.train_labels is not None
     assert data.test_labels is not None
-    judge = train_classifier(data.train, data.train_labels, test=data.test, test_labels=data.test_labels)
+    train, test = data.floats(data.train), data.floats(data.test)
+    judge = train_classifier(train, data.train_labels, test=test, test_labels=data.test_labels)
     assert judge.accuracy >= 0.985
     assert judge.card.validation_accuracy >= 0.975
