@@ -143,6 +143,6 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
         Image.fromarray(pixels).save(elsewhere / "emoji" / f"{place:02d}.png")
     notebook = execute("your_pictures", elsewhere)
     shown = "\n".join(said(notebook))
-    assert re.search(r"pictures +60\n", shown)
-    assert re.search(r"faults +2\n +half\.png: .*\n +notes\.jpg: it is no JPEG", shown)
+    assert re.search(r"images +60\n", shown)
+    assert re.search(r"faults +2 .*\n +half\.png: .*\n +notes\.jpg: it is not an image of a format that is read", shown)
     assert len(list((elsewhere / "runs" / "your-pictures" / "singles").glob("*.png"))) == 20
