@@ -26,7 +26,7 @@ from gantlet.errors import BadData, BadValue
 
 from .base import MetricColumn, MetricInput
 from .divergences import DIVERGENCES, divergences
-from .teams import generators_of, shared_modes, tally
+from .teams import SHARED_MODES, generators_of, shared_modes, tally
 
 if TYPE_CHECKING:
     from gantlet.data.mixture import Mixture
@@ -102,21 +102,7 @@ class MixtureMetric:
         modes = len(self.mixture.centres)
         return (
             MetricColumn("modes", f"covered modes, of {modes}: at least one sample within 3σ", "higher"),
-            MetricColumn(
-                "modes_by_generator", "covered modes that each generator of a team owns; teams only", teams=True
-            ),
-            MetricColumn(
-                "best_generator_modes",
-                "modes that the best generator covers by itself; teams only",
-                "higher",
-                teams=True,
-            ),
-            MetricColumn(
-                "team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only", teams=True
-            ),
-            MetricColumn(
-                "team_overlap", "what two generators' modes have in common, in [0, 1]; teams only", teams=True
-            ),
+            *SHARED_MODES,
             MetricColumn(
                 "high_quality", f"share of samples within 3σ of a centre; perfect: {self._perfect:.4f}", "higher"
             ),

@@ -34,7 +34,7 @@ from gantlet.errors import BadData, BadValue
 from .base import MetricColumn, MetricInput
 from .classifier import Classifier, train_classifier
 from .divergences import DIVERGENCES, divergences
-from .teams import generators_of, ownership, shared_modes
+from .teams import SHARED_MODES, generators_of, ownership, shared_modes
 
 __all__ = ["StackedModes"]
 
@@ -106,19 +106,7 @@ class StackedModes:
                 )
                 for percent, least in _COUNTS[1:]
             ),
-            MetricColumn("modes_by_generator", "modes that each generator of a team owns; teams only", teams=True),
-            MetricColumn(
-                "best_generator_modes",
-                "modes that the best generator covers by itself; teams only",
-                "higher",
-                teams=True,
-            ),
-            MetricColumn(
-                "team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only", teams=True
-            ),
-            MetricColumn(
-                "team_overlap", "what two generators' modes have in common, in [0, 1]; teams only", teams=True
-            ),
+            *SHARED_MODES,
             MetricColumn("confidence", "mean confidence: the product of the three digits' probabilities", "higher"),
             *DIVERGENCES,
         )

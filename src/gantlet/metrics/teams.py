@@ -26,9 +26,20 @@ import torch
 from torch import Tensor
 from torch.special import entr
 
-from .base import MetricInput
+from .base import MetricColumn, MetricInput
 
-__all__ = ["Owning", "balance", "best", "generators_of", "mode_overlap", "owned", "ownership", "shared_modes", "tally"]
+__all__ = [
+    "SHARED_MODES",
+    "Owning",
+    "balance",
+    "best",
+    "generators_of",
+    "mode_overlap",
+    "owned",
+    "ownership",
+    "shared_modes",
+    "tally",
+]
 
 
 @runtime_checkable
@@ -101,6 +112,17 @@ def best(covered: Tensor) -> Tensor:  # [..., K, M] bool -> [...] int64
         tensor(2)
     """
     return covered.sum(-1).amax(-1)
+
+
+SHARED_MODES = (
+    MetricColumn("modes_by_generator", "covered modes that each generator of a team owns; teams only", teams=True),
+    MetricColumn(
+        "best_generator_modes", "modes that the best generator covers by itself; teams only", "higher", teams=True
+    ),
+    MetricColumn("team_balance", "entropy of who owns the covered modes, over ln K: 1 is even; teams only", teams=True),
+    MetricColumn("team_overlap", "what two generators' modes have in common, in [0, 1]; teams only", teams=True),
+)
+"""What :func:`shared_modes` reports, in order."""
 
 
 def shared_modes(close: Tensor, every: Tensor) -> dict[str, list[Any]]:  # [S, K, M] twice
