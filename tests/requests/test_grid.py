@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -139,10 +140,12 @@ def test_an_empty_sequence_is_an_empty_grid() -> None:
     ],
 )
 def test_one_key_is_set_once(words: list[str], reason: str) -> None:
-    aliases = {"lr": ("lr_g", "lr_d")}
+    def meant(key: str) -> tuple[str, ...]:
+        return {"lr": ("lr_g", "lr_d")}.get(key, (key,))
+
     with pytest.raises(BadGrid, match=reason):
-        check_axes([parse_axis(word) for word in words], aliases)
-    check_axes([parse_axis("lr=1"), parse_axis("beta1=2")], aliases)
+        check_axes([parse_axis(word) for word in words], meant)
+    check_axes([parse_axis("lr=1"), parse_axis("beta1=2")], meant)
 
 
 # Seeds
@@ -154,6 +157,8 @@ def test_one_key_is_set_once(words: list[str], reason: str) -> None:
         ("1", (1,)),
         ("3", (1, 2, 3)),
         (4, (1, 2, 3, 4)),
+        (np.int64(4), (1, 2, 3, 4)),
+        (np.array([4, 1]), (4, 1)),
         ("7,", (7,)),
         ("1,4,9", (1, 4, 9)),
         (" 9, 1 ,", (9, 1)),

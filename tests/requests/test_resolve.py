@@ -11,6 +11,7 @@ import pytest
 
 from gantlet.errors import BadGrid, BadValue, GantletError, Refused, UnknownName
 from gantlet.methods.vanilla import VANILLA
+from gantlet.penalties.r1 import R1
 from gantlet.requests.resolve import expand, keys_of
 from gantlet.studies.cache import Cache
 from gantlet.tasks.gaussians import RING8
@@ -118,6 +119,19 @@ def test_a_short_key_sets_both_players(word: str, keys: tuple[str, str]) -> None
     (found,) = resolve("ring8", "alpha", word)
     value = float(word.partition("=")[2])
     assert [(found.values[key], found.sources[key]) for key in keys] == [(value, "user")] * 2
+
+
+def test_what_is_recorded_of_penalties_is_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    (bare,) = resolve("ring8", "wgan-gp", "penalties+constraint=none")
+    assert (bare.values["penalties"], bare.penalties, bare.constraint) == ("none", (), None)
+    (tied,) = resolve("ring8", "wgan-gp", "constraint+penalties=none", "lr_g=0.1")
+    assert (tied.values["penalties"], tied.penalties) == ("none", ())
+    monkeypatch.setattr(sys.modules[__name__], "METHOD", replace(VANILLA, defaults={"penalties": "r1"}))
+    (own,) = resolve("ring8", OWN_METHOD)
+    assert (own.values["penalties"], own.sources["penalties"]) == ("r1", "method")
+    assert [type(penalty) for penalty in own.penalties] == [R1]
+    (other,) = resolve("ring8", OWN_METHOD, "penalties=none")
+    assert (other.values["penalties"], other.penalties) == ("none", ())
 
 
 def test_tied_keys_move_together() -> None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from numbers import Integral
 from typing import Any
 
 from gantlet.errors import BadGrid
@@ -60,16 +61,20 @@ def axes_from_mapping(settings: Mapping[str, Any]) -> list[Axis]:
     return axes
 
 
-def check_axes(axes: Sequence[Axis], aliases: Mapping[str, tuple[str, ...]]) -> None:
+def check_axes(axes: Sequence[Axis], meant: Callable[[str], tuple[str, ...]]) -> None:
     """Refuse a grid that sets one key twice.
 
+    Arguments:
+        axes: The grid.
+        meant: The keys that a word of it means.
+
     Raises:
-        BadGrid: A key is set twice, perhaps through an alias.
+        BadGrid: A key is set twice, perhaps under another name.
     """
     owner: dict[str, str] = {}
     for axis in axes:
         for key in axis.keys:
-            for real in aliases.get(key, (key,)):
+            for real in meant(key):
                 if real in owner:
                     raise BadGrid(f"The grid sets {real} twice, by '{owner[real]}' and by '{key}'. Keep one.")
                 owner[real] = key
@@ -81,8 +86,9 @@ def parse_seeds(text: str | int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         BadGrid: Not whole numbers, none at all, negative ones, too many, or one that is given twice.
     """
-    listed = not isinstance(text, (str, int)) or "," in str(text)
-    given = str(text).split(",") if isinstance(text, (str, int)) else [str(seed) for seed in text]
+    one = isinstance(text, (str, int, Integral))  # numpy's whole numbers, too
+    listed = not one or "," in str(text)
+    given = str(text).split(",") if one else [str(seed) for seed in text]
     seeds: list[int] = []
     try:
         for word in given:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import Any
 
@@ -130,7 +130,6 @@ def expand(request: Request) -> list[Resolved]:
         raise BadGrid("No method was named. Give one or more, such as vanilla,alpha.")
     if len(set(request.methods)) < len(request.methods):
         raise BadGrid(f"A method is named twice in {','.join(request.methods)}.")
-    check_axes(request.axes, PLAYERS)
     known = Catalogue()
     task, implied = known.task(request.task)
     used: set[int] = set()
@@ -162,23 +161,25 @@ class _Expansion:
 
     def settings(self) -> list[Resolved]:
         """Every point of the grid that this method has keys for."""
-        request, called = self.request, self._called()
-        early = [axis for axis in request.axes if axis.keys[0] in EarlyChoice._fields and len(axis.keys) == 1]
-        rows = [self.task.defaults, self.task.rows.get(self.method.name, {}), *(values for _, values in self.presets)]
-        settled = {name: str(value) for row in rows for name, value in row.items() if name in EarlyChoice._fields}
+        request, called, recommended = self.request, self._called(), self._recommended()
+        early = [axis for axis in request.axes if not set(axis.keys).isdisjoint(EarlyChoice._fields)]
+        settled = _early(name_and_value for _, layer in recommended for name_and_value in layer.items())
         resolved: list[Resolved] = []
         for choice in product(*(axis.values for axis in early)):
-            given = {axis.keys[0]: value for axis, value in zip(early, choice, strict=True)}
+            chosen = dict(zip(early, choice, strict=True))
+            given = _early((key, value) for axis, value in chosen.items() for key in axis.keys)
             parts = self.known.parts(self.task, self.method, EarlyChoice(**(settled | given)))
             keys = parts.keys
             self.keys |= keys
             mine = [place for place, axis in enumerate(request.axes) if _applies(axis, keys)]
             self.used |= set(mine)
             axes = [request.axes[place] for place in mine]
-            fixed = {name: (given[name],) for name in given}
-            for point in product(*(fixed.get(axis.keys[0], axis.values) for axis in axes)):
+            check_axes(axes, partial(_real, keys=keys))
+            default = {name: key.setting.default for name, key in keys.items()}
+            for point in product(*((chosen[axis],) if axis in chosen else axis.values for axis in axes)):
                 user = dict(self.implied) | _assign(axes, point, keys)
-                resolved.append(_resolved(parts, self._layers(parts, user), _label(called, axes, point)))
+                layers = [("default", default), *recommended, ("user", user)]
+                resolved.append(_resolved(parts, layers, _label(called, axes, point)))
         return resolved
 
     def _called(self) -> str:
@@ -186,14 +187,13 @@ class _Expansion:
         ambiguous = [name.rpartition(":")[2] for name in self.request.methods].count(short) > 1
         return self.method.name if ambiguous else short
 
-    def _layers(self, parts: Parts, user: Mapping[str, Scalar]) -> list[tuple[str, Mapping[str, Scalar]]]:
+    def _recommended(self) -> list[tuple[str, Mapping[str, Scalar]]]:
+        """What gantlet recommends beyond the parts' own defaults, by source, the stronger ones later."""
         return [
-            ("default", {name: key.setting.default for name, key in parts.keys.items()}),
-            ("method", {**parts.method.options, **parts.method.defaults}),
+            ("method", {**self.method.options, **self.method.defaults}),
             ("task", self.task.defaults),
-            ("task × method", self.task.rows.get(parts.method.name, {})),
+            ("task × method", self.task.rows.get(self.method.name, {})),
             *self.presets,
-            ("user", user),
         ]
 
 
@@ -259,6 +259,11 @@ def _built(parts: Parts, values: Mapping[str, Scalar], sources: Mapping[str, str
     )
 
 
+def _early(values: Iterable[tuple[str, Scalar]]) -> dict[str, str]:
+    """Of keys and values, the later ones stronger, those that decide which other keys exist."""
+    return {name: str(value) for name, value in values if name in EarlyChoice._fields}
+
+
 def _preset(task: Task, method: Method, name: str) -> dict[str, Scalar]:
     known = {**task.presets, **method.presets}
     if name not in known:
@@ -313,9 +318,13 @@ def _own_first(known: Mapping[str, Key]) -> list[str]:
 
 
 def _notice_old_names(axes: Sequence[Axis], keys: Mapping[str, Key]) -> None:
-    for key in (key for axis in axes for key in axis.keys):
-        if key not in keys and renamed(key) != key:
-            _LOG.warning("note: the key %s is now called %s", key, renamed(key))
+    for axis in axes:
+        for key in axis.keys:
+            if key not in keys and renamed(key) != key:
+                _LOG.warning("note: %s is read as %s", key, renamed(key))
+            for real, value in product(_real(key, keys), axis.values):
+                if renamed_value(real, value) != value:
+                    _LOG.warning("note: %s=%s is read as %s=%s", real, value, real, renamed_value(real, value))
 
 
 def _check_distinct(settings: Iterable[Resolved]) -> None:
