@@ -48,10 +48,27 @@ def test_a_class_is_found_by_its_name_in_the_package() -> None:
     assert objectives.Alpha is Alpha
 
 
-def test_what_a_path_names_must_be_such_a_part() -> None:
-    for kind in ("objective", "network"):
-        with pytest.raises(BadValue, match=r"'gantlet.errors:BadData' is not an? \w+: it has no \w+\(\)"):
-            importlib.import_module(f"gantlet.{kind}s").get("gantlet.errors:BadData")
+def test_what_was_found_in_the_package_stays_there() -> None:
+    """In a fresh process: importing the module ``gantlet.data.digits`` puts it where its function is looked up."""
+    code = "import gantlet.data as data; print(data.digits is data.digits, data.digits().reader, data.digits.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "digits", "digits"]
+
+
+@pytest.mark.parametrize(
+    ("room", "lacking"),
+    [
+        ("objectives", r"an objective: it has no discriminator\(\)\."),
+        ("networks", r"a network: it has no generator\(\)\."),
+        ("methods", r"a method: it has no objective\."),
+        ("tasks", r"a task: it has no source\."),
+        ("studies.executors", r"an executor: it has no run\(\)\."),
+    ],
+)
+def test_what_a_path_names_must_be_such_a_part(room: str, lacking: str) -> None:
+    for path in ("gantlet.errors:BadData", "math:pi"):
+        with pytest.raises(BadValue, match=f"'{path}' is not {lacking}"):
+            importlib.import_module(f"gantlet.{room}").get(path)
 
 
 def test_importing_every_family_imports_nothing_heavy() -> None:

@@ -12,6 +12,7 @@ import ast
 import importlib
 import importlib.util
 import sys
+from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import entry_points
 from itertools import chain, count
@@ -281,21 +282,21 @@ def only_here(path: str) -> bool:
     module, _, name = path.rpartition(":")
     if not (isinstance(thing, type) or callable(thing)) or "<locals>" in name or module == "__main__":
         return True
-    if name != thing.__qualname__:  # numbered, since another thing has its path
+    if name != getattr(thing, "__qualname__", None):  # an instance, or numbered, since another thing has its path
         return True
     return module.endswith(".py") and not _only_defines(Path(module))
 
 
 def refuse_while_importing(what: str) -> None:
-    """Make sure that a file whose part is being looked up does not train anything itself.
+    """Make sure that a module or file whose part is being looked up does not train anything itself.
 
     Raises:
         UsageError: It does; the message says how to prevent it.
     """
-    if _IMPORTING:
+    if importing := _IMPORTING.get():
         raise UsageError(
-            f"{what} is called while {_IMPORTING[-1]} is imported for a part that it defines. Put the call under "
-            "if __name__ == '__main__': so that importing the file does not train."
+            f"{what} is called while {importing} is imported for a part that it defines. Put the call under "
+            "if __name__ == '__main__': so that importing it does not train."
         )
 
 
@@ -320,16 +321,22 @@ def load_path(path: str) -> Any:
 
     Raises:
         BadValue: The module or the name in it does not exist, or importing it failed.
+        UsageError: It asks gantlet for something that is wrong, such as to train while it is imported.
     """
     if path in _REMEMBERED:
         return _REMEMBERED[path]
     module_name, _, attribute = path.rpartition(":")
+    before = _IMPORTING.set(module_name)
     try:
         module = _import_file(Path(module_name)) if module_name.endswith(".py") else _import_module(module_name)
+    except UsageError:
+        raise
     except Exception as error:  # whatever a user's module does when it is imported
         usual = isinstance(error, (ImportError, OSError, SyntaxError))
         what = str(error) if usual else f"{type(error).__name__}: {error}"
         raise BadValue(f"'{path}' cannot be imported: {what}. Give package.module:Name or file.py:Name.") from error
+    finally:
+        _IMPORTING.reset(before)
     if not hasattr(module, attribute):
         raise BadValue(f"The module '{module_name}' has no '{attribute}'.")
     return getattr(module, attribute)
@@ -337,7 +344,7 @@ def load_path(path: str) -> Any:
 
 _REMEMBERED: dict[str, Any] = {}
 _IMPORTED: dict[tuple[Path, int], Any] = {}
-_IMPORTING: list[Path] = []
+_IMPORTING: ContextVar[str] = ContextVar("importing", default="")  # another thread may train meanwhile
 
 
 def _import_module(name: str) -> Any:
@@ -362,11 +369,7 @@ def _import_file(path: Path) -> Any:
     if version not in _IMPORTED:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look their module up
-        _IMPORTING.append(path)
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            _IMPORTING.pop()
+        spec.loader.exec_module(module)
         _IMPORTED[version] = module
     return _IMPORTED[version]
 

@@ -23,7 +23,7 @@ class Registry:
 
     Arguments:
         kind: Its name in the singular, such as ``"objective"``.
-        methods: What every part of it has.
+        needs: What every part of it has: a method such as ``"generator()"``, or an attribute such as ``"formulas"``.
 
     Example:
         >>> Registry("objective").names()[:2]
@@ -32,8 +32,8 @@ class Registry:
         0.3
     """
 
-    def __init__(self, kind: str, *methods: str) -> None:
-        self.kind, self.methods = kind, methods
+    def __init__(self, kind: str, *needs: str) -> None:
+        self.kind, self.needs = kind, needs
 
     def names(self) -> list[str]:
         """Every name, gantlet's own first, then those of installed third parties."""
@@ -50,9 +50,9 @@ class Registry:
             BadValue: An option's value has the wrong type or is out of range, or what a path names is not such a part.
         """
         found = catalogue.find(self.kind, name)
-        if lacking := [method for method in self.methods if not hasattr(found, method)]:
+        if lacking := [need for need in self.needs if not hasattr(found, need.removesuffix("()"))]:
             raise BadValue(
-                f"'{name}' is not {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}: it has no {lacking[0]}()."
+                f"'{name}' is not {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}: it has no {lacking[0]}."
             )
         known = options_of(found)
         for key in options:
@@ -63,13 +63,17 @@ class Registry:
     def attribute(self, name: str) -> Any:
         """The class or instance that a module of the family defines under this name: what ``family.Name`` looks up.
 
+        It becomes an attribute of the family's package, where importing a module of the same name has put that module.
+
         Raises:
             AttributeError: There is none.
         """
         for path in () if name.startswith("__") else catalogue.FAMILIES[self.kind].values():
             module, _, defined = path.partition(":")
             if defined == name:
-                return getattr(importlib.import_module(module), name)
+                found = getattr(importlib.import_module(module), name)
+                setattr(importlib.import_module(module.rpartition(".")[0]), name, found)
+                return found
         raise AttributeError(f"gantlet has no {self.kind} defined as '{name}'; names() lists what there is.")
 
 

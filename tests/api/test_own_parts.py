@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
 import gantlet
 from gantlet import catalogue
@@ -44,6 +45,13 @@ class AtTop(Vanilla):
     """Importable by any process."""
 
 
+class Callable(nn.Module):
+    """An objective of which an instance can be called."""
+
+    needs, symmetric = frozenset[str](), True
+    discriminator, generator = Vanilla.discriminator, Vanilla.generator
+
+
 @pytest.mark.parametrize(
     "executor", [LocalExecutor(), InlineExecutor(), FakeExecutor()], ids=lambda e: type(e).__name__
 )
@@ -64,7 +72,8 @@ def test_what_no_other_process_can_import_is_trained_by_this_one(caplog: pytest.
     class Local(Vanilla):
         pass
 
-    for method, executor in ((Local, "inline"), (Vanilla(smoothing=0.1), "inline"), (AtTop, "local")):
+    cases = ((Local, "inline"), (Vanilla(smoothing=0.1), "inline"), (Callable(), "inline"), (AtTop, "local"))
+    for method, executor in cases:
         caplog.clear()
         with caplog.at_level(logging.WARNING, "gantlet"):
             request = Request("ring8", (catalogue.remember(method),), seeds=(1, 2))
@@ -91,12 +100,20 @@ def test_a_script_without_a_guard_trains_in_its_own_process(tmp_path: Path, head
     assert f'"executor": "{executor}"' in (tmp_path / "study" / "study.json").read_text()
 
 
-def test_a_file_that_trains_while_it_is_imported_for_its_parts_is_refused(tmp_path: Path) -> None:
-    for name, call in (("runs", 'gantlet.run("ring8", "vanilla")'), ("fits", "gantlet.GAN().fit([[1.0, 2.0]])")):
-        path = tmp_path / f"{name}.py"
-        path.write_text(SCRIPT.format(call=call))
-        with pytest.raises(UsageError, match=r"is called while .* is imported.* if __name__ == '__main__'"):
-            catalogue.load_path(f"{path}:Own")
+@pytest.mark.parametrize("form", ["{}.py:Own", "{}:Own"], ids=["file", "module"])
+@pytest.mark.parametrize(
+    "call", ['gantlet.run("ring8", "vanilla")', "gantlet.GAN().fit([[1.0, 2.0]])"], ids=["run", "fit"]
+)
+def test_what_trains_while_it_is_imported_for_its_parts_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, call: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trains_at_top.py").write_text(SCRIPT.format(call=call))
+    with pytest.raises(
+        UsageError, match=r"^\S+ is called while \S+ is imported .* if __name__ == '__main__'.*train\.$"
+    ):
+        catalogue.load_path(form.format("trains_at_top"))
+    catalogue.refuse_while_importing("what is called afterwards")
 
 
 def test_a_study_of_which_every_member_failed_is_an_error(folder: Path) -> None:

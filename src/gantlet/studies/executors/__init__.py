@@ -6,7 +6,7 @@ executors.
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("executor")
+_REGISTRY = Registry("executor", "run()")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
