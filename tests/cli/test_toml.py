@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import terminal
+from gantlet.requests.options import Options
+from gantlet.requests.study_file import read_study_file
+from gantlet.studies import planning
 from gantlet.studies.store import Store
 from terminal import TINY, gantlet
 
@@ -51,6 +55,50 @@ def test_another_folder_may_be_named_for_the_same_file(file: Path, folder: Path,
     assert not (tmp_path / "said").exists()
 
 
+def test_what_is_empty_is_left_open(file: Path, folder: Path) -> None:
+    empty = 'device = ""\nexecutor = ""\nroute = ""\nnote = ""\npreset = ""\nout = ""\nwidth = 0\nworkers = 0\n'
+    file.write_text(f'task = "ring8"\nmethods = "vanilla"\n{empty}{SETTINGS}')
+    read = read_study_file(file, Options())
+    assert read == (replace(terminal.request("ring8", "vanilla"), axes=read[0].axes), Options())
+    done = gantlet("run", file, "--out", folder, "--width", "1", "--workers", "1", "--note", "typed")
+    assert (done.status, done.err) == (0, "")
+    assert Store(folder).record().note == "typed"
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "variable", "recorded"),
+    [
+        ("", (), "", 8),
+        ("", (), "3", 3),
+        ("recorded = 0", (), "3", 0),
+        ("recorded = 5", (), "3", 5),
+        ("recorded = 5", ("--recorded", "8"), "", 8),
+        ("recorded = 5", ("--recorded", "0"), "", 0),
+        ("", ("--recorded", "8"), "3", 8),
+    ],
+)
+def test_the_stronger_word_decides_how_many_are_recorded(
+    file: Path, monkeypatch: pytest.MonkeyPatch, content: str, words: tuple[str, ...], variable: str, recorded: int
+) -> None:
+    monkeypatch.setenv("GANTLET_RECORDED", variable)
+    seen = list[int]()
+    check = planning.check_options
+    monkeypatch.setattr(planning, "check_options", lambda options: (seen.append(options.recorded), check(options)))
+    file.write_text(f'task = "ring8"\nmethods = "vanilla"\n{content}\n{SETTINGS}')
+    assert gantlet("run", file, "--dry-run", *words).status == 0
+    assert seen == [recorded]
+
+
+@pytest.mark.parametrize("variable", ["abc", "-3", "1.5", "²"])
+def test_a_variable_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv("GANTLET_RECORDED", variable)
+    done = gantlet("run", "ring8", "vanilla", "--dry-run")
+    assert (done.status, done.lines) == (
+        2,
+        [f"gantlet: GANTLET_RECORDED is '{variable}'; expected a number of members, such as 8, or 0 for none."],
+    )
+
+
 @pytest.mark.parametrize(
     ("content", "words", "reason"),
     [
@@ -72,6 +120,7 @@ def test_another_folder_may_be_named_for_the_same_file(file: Path, folder: Path,
         (HEAD + "out = 3\n", (), "out in "),
         ('task = "ring8"\nmethods = 3\n', (), "methods in "),
         ('task = "ring8"\nmethods = [3]\n', (), "methods in "),
+        (HEAD + "recorded = -3\n", (), "--recorded -3 is negative; 0 means none."),
         (HEAD + "width = -1\n", (), "--width -1 is not at least 1"),
         (HEAD + "[settings]\nlr_g = {a = 1}\n", (), "settings.lr_g in "),
         (HEAD + "[settings]\nlr_g = [[1], [2]]\n", (), "settings.lr_g in "),

@@ -81,13 +81,14 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         note=note,
         tensorboard=tensorboard,
     )
-    if recorded >= 0:
-        options = replace(options, recorded=recorded)
+    said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):
         if more := " ".join([methods, *(grid or [])]).strip():
             raise BadGrid(f"{task} already names methods and settings; put '{more}' into the file.")
-        request, options = read_study_file(Path(task), options, seeds="" if seeds == "1" else seeds, preset=preset)
+        seeds = "" if seeds == "1" else seeds
+        request, options = read_study_file(Path(task), options, seeds=seeds, preset=preset, recorded=said)
     else:
+        options = options if said is None else replace(options, recorded=said)
         request = _request(task, methods, grid or [], seeds, preset)
     if options.out is None and not dry_run:
         options = replace(options, out=default_folder(request.task))

@@ -16,7 +16,9 @@ __all__ = ["Options", "check_options", "default_folder"]
 
 def _recorded() -> int:
     given = os.environ.get("GANTLET_RECORDED", "").strip()
-    return int(given) if given.isdecimal() else 8
+    if given and not (given.isascii() and given.isdecimal()):
+        raise BadValue(f"GANTLET_RECORDED is '{given}'; expected a number of members, such as 8, or 0 for none.")
+    return int(given) if given else 8
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def check_options(options: Options) -> None:
     """Check the options.
 
     Raises:
-        BadValue: A route that does not exist, a negative number of workers, a width below 1.
+        BadValue: A route that does not exist, a negative number of workers or of recorded members, a width below 1.
         UnknownName: There is no such executor.
     """
     if options.route not in (None, "loop", "stacked"):
@@ -62,6 +64,8 @@ def check_options(options: Options) -> None:
         raise BadValue(f"--workers {options.workers} is negative; 0 means one per core.")
     if options.width is not None and options.width < 1:
         raise BadValue(f"--width {options.width} is not at least 1.")
+    if options.recorded < 0:
+        raise BadValue(f"--recorded {options.recorded} is negative; 0 means none.")
     if options.executor not in catalogue.names("executor"):
         raise UnknownName("executor", options.executor, catalogue.names("executor"))
 

@@ -30,7 +30,7 @@ _Value = StrictBool | StrictInt | StrictFloat | StrictStr
 
 
 class StudyFile(BaseModel):
-    """What a study file may hold."""
+    """What a study file may hold; an empty text, and 0 but for ``recorded``, say no more than leaving the line out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,7 +43,7 @@ class StudyFile(BaseModel):
     device: StrictStr | None = None
     executor: StrictStr | None = None
     workers: StrictInt | None = None
-    route: Literal["loop", "stacked"] | None = None
+    route: Literal["", "loop", "stacked"] | None = None
     width: StrictInt | None = None
     note: StrictStr | None = None
     tensorboard: StrictBool | None = None
@@ -56,23 +56,25 @@ _EXPECTED = {
     "seeds": "a whole number, a text such as '6:10', or a list of whole numbers",
     "settings": "a number, a truth value, a text, or a list of these, for each key",
 }
-_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "recorded")
+_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard")
 
 
-def read_study_file(path: Path, options: Options, *, seeds: str = "", preset: str = "") -> tuple[Request, Options]:
+def read_study_file(
+    path: Path, options: Options, *, seeds: str = "", preset: str = "", recorded: int | None = None
+) -> tuple[Request, Options]:
     """A request and its options; what is given on the command line too is refused.
 
-    ``out`` is the exception: the same file may be run again into another folder.
+    ``out`` and ``recorded`` are the exceptions: the same file may be run again into another folder, with more images.
 
     Raises:
         BadValue: The file is missing, is not TOML, or holds something that a study file cannot.
         BadGrid: The command line says something that the file says, too.
     """
     content = _read(path)
+    told = {name: value for name in (*_OPTIONS, "seeds", "preset") if (value := getattr(content, name))}
     said = {name for name, value in (("seeds", seeds), ("preset", preset)) if value}
-    said |= {name for name in _OPTIONS if getattr(options, name) != getattr(Options(), name)}
-    twice = sorted(said & content.model_fields_set)
-    if twice:
+    said |= {name for name in _OPTIONS if getattr(options, name) != getattr(Options, name)}
+    if twice := sorted(said & told.keys()):
         raise BadGrid(f"{path} already says {', '.join(twice)}. Drop it there, or on the command line.")
     request = Request(
         task=content.task,
@@ -81,9 +83,11 @@ def read_study_file(path: Path, options: Options, *, seeds: str = "", preset: st
         seeds=parse_seeds(seeds or 1 if content.seeds is None else content.seeds),
         presets=words(content.preset) or words(preset),
     )
-    chosen: dict[str, Any] = {name: value for name in _OPTIONS if (value := getattr(content, name)) is not None}
-    if content.out is not None and options.out is None:
+    chosen: dict[str, Any] = {name: told[name] for name in _OPTIONS if name in told}
+    if content.out and options.out is None:
         chosen["out"] = Path(content.out)
+    if (number := content.recorded if recorded is None else recorded) is not None:
+        chosen["recorded"] = number
     return request, replace(options, **chosen)
 
 
