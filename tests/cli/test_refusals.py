@@ -86,6 +86,30 @@ def test_a_wrong_request_is_refused(workplace: Path, words: str, reason: str, dr
     assert list(workplace.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("--steps=3", "There is no option --steps. A setting is written without dashes: write steps=3."),
+        ("--batch-size 3", "write batch_size=…"),
+        ("--g-width 3", "write g_width=…"),
+        ("--lr_g=1 --note --x", "write lr_g=1"),
+        ("--seed 3", "No such option: --seed … --seeds"),
+        ("--dry_run", "No such option: --dry_run … --dry-run"),
+    ],
+)
+def test_a_setting_with_dashes_is_told_from_a_misspelt_option(workplace: Path, words: str, reason: str) -> None:
+    done = gantlet("run", "ring8", "vanilla", *words.split())
+    assert done.status == 2
+    said = " ".join(done.err.replace("│", " ").split())
+    assert all(part in said for part in reason.split(" … "))
+    assert list(workplace.iterdir()) == []
+
+
+def test_what_follows_an_option_is_its_value(workplace: Path) -> None:
+    done = gantlet("run", "ring8", "vanilla", "--note", "--x=3", "--dry-run", *TINY)
+    assert (done.status, done.err) == (0, "")
+
+
 def test_training_needs_the_path_of_the_data(workplace: Path) -> None:
     assert "give data_path=FILE" in refused(gantlet("run", "points", "vanilla"))
     assert list(workplace.iterdir()) == []

@@ -1,18 +1,21 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 checked and found wrong (``replay``), 2 wrong input or a file that cannot be read or written, 3 some
-members failed or diverged, 130 stopped.
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``run`` and ``resume``: done, but something was damaged), 2 wrong
+input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
 
 import errno
-import inspect
 import os
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Iterable
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.main import get_command
 
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
@@ -96,15 +99,26 @@ def _check_dashes(words: list[str]) -> None:
     """
     if words[:1] != ["run"]:
         return
-    known = {"help", "all", *(name.replace("_", "-") for name in inspect.signature(run_command).parameters)}
-    for word in words:
+    group: Any = get_command(app)
+    options = [option for option in group.commands["run"].params if option.param_type_name == "option"]
+    known = {"help", *(name.removeprefix("--") for option in options for name in option.opts)}
+    wants = {name for option in options if not option.is_flag for name in option.opts}
+    for before, word in pairwise(words):
         key, equals, value = word.removeprefix("--").partition("=")
-        if word.startswith("--") and key.replace("-", "_").isidentifier() and key not in known:
+        if before in wants or not word.startswith("--") or not key.replace("-", "_").isidentifier():
+            continue
+        if key not in known and not _misspelt(key.replace("_", "-"), known):
             raise BadGrid(
                 f"There is no option --{key}. A setting is written without dashes: write "
                 f"{key.replace('-', '_')}={value if equals else '…'}. gantlet run --help lists the options, gantlet list keys "
                 "the settings."
             )
+
+
+def _misspelt(key: str, known: Iterable[str]) -> bool:
+    """Whether a word is near an option, which typer then offers; ``g-width`` is not ``width`` but a setting of a network."""
+    near = get_close_matches(key, known, n=1, cutoff=0.75)
+    return bool(near) and not key.endswith(f"-{near[0]}")
 
 
 def _fail(words: str, status: int) -> NoReturn:
