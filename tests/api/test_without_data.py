@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 
 import gantlet
 import terminal
+from gantlet.api import sampler
 from gantlet.api.sampler import write_samples
 from gantlet.studies.store import Store
 
@@ -54,3 +56,20 @@ def test_standardised_points_come_back_in_their_own_units(tmp_path: Path) -> Non
         header, *rows = csv.reader(file)
     assert header == list(sample.columns or ("x0", "x1"))
     assert np.array(rows, float) == pytest.approx(made, rel=1e-5)
+
+
+def test_a_picture_of_standardised_points_is_in_their_own_units(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = trained(tmp_path, "points", "standardise=true")
+    drawn: dict[str, Any] = {}
+    draw = sampler.draw_points
+    monkeypatch.setattr(sampler, "draw_points", lambda path, **what: (drawn.update(what), draw(path, **what)))
+    assert write_samples(store.folder, 0, out=tmp_path / "x.png", count=50, seed=3).exists()
+    np.testing.assert_array_equal(
+        drawn["fake"], np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=50, seed=3))
+    )
+    sample = store.record().sample
+    window = np.reshape(drawn["extent"], (2, 2))  # of each column, from and to
+    np.testing.assert_allclose(window.mean(1), sample.mean, rtol=1e-6)
+    np.testing.assert_allclose(np.diff(window)[:, 0] / sample.deviation, [2 * sample.extent] * 2, rtol=1e-4)

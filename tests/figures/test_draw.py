@@ -74,6 +74,16 @@ def test_other_shapes_of_images_are_refused(tmp_path: Path, shape: tuple[int, ..
         draw_images(tmp_path / "grid.png", np.zeros(shape))
 
 
+def test_other_units_move_no_point(tmp_path: Path) -> None:
+    points, nothing = cloud((1.0, -1.0)), np.zeros((0, 2))
+    draw_points(tmp_path / "own.png", fake=points, real=nothing, title="", extent=WINDOW)
+    scaled = (900 + 100 * WINDOW[0], 900 + 100 * WINDOW[1], 5 + WINDOW[2] / 100, 5 + WINDOW[3] / 100)
+    draw_points(tmp_path / "b.png", fake=points * [100, 0.01] + [900, 5], real=nothing, title="", extent=scaled)
+    one, other = (dark(pixels(tmp_path / name)) for name in ("own.png", "b.png"))
+    assert one.sum() > 100
+    assert np.mean(one != other) < 1e-3
+
+
 def test_a_last_picture_shows_fakes_where_they_are(tmp_path: Path) -> None:
     draw_points(tmp_path / "a.png", fake=cloud((1.0, 1.0)), real=cloud((-1.0, -1.0)), title="t", extent=WINDOW)
     picture = pixels(tmp_path / "a.png")

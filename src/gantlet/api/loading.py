@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gantlet.data.specification import SampleSpec
+from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, StoreError
 from gantlet.randomness import keyed_generator
 from gantlet.studies.build import blueprint
@@ -72,17 +72,16 @@ class InDataUnits(nn.Module):
 
     def __init__(self, network: nn.Module, sample: SampleSpec, player: str) -> None:
         super().__init__()
-        self.network, self.player = network, player
-        self.mean: Tensor
-        self.deviation: Tensor
-        self.register_buffer("mean", torch.tensor(sample.mean))
-        self.register_buffer("deviation", torch.tensor(sample.deviation))
+        self.network, self.sample, self.player = network, sample, player
 
     def forward(self, x: Tensor, *more: Any) -> Any:
         """Samples ``[N, d]`` from latents, or the discriminator's output for samples."""
         if self.player == "generator":
-            return self.network(x, *more) * self.deviation + self.mean
-        return self.network((x - self.mean) / self.deviation, *more)
+            return restored(self.network(x, *more), self.sample)
+        mean, deviation = (
+            torch.tensor(column, device=x.device) for column in (self.sample.mean, self.sample.deviation)
+        )
+        return self.network((x - mean) / deviation, *more)
 
 
 def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: bool = False) -> nn.Module:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantlet.data.specification import SampleSpec
+from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
@@ -23,7 +23,7 @@ from gantlet.studies.trust import allow
 
 from .loading import Team, latents, trained
 
-__all__ = ["draw_member", "in_data_units", "write_samples"]
+__all__ = ["draw_member", "write_samples"]
 
 
 def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False) -> tuple[Tensor, Tensor]:
@@ -32,7 +32,7 @@ def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: 
     ``by_generator`` draws ``count`` samples of each generator, one after another.
     """
     member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
-    return in_data_units(samples, member.record.sample), owners
+    return restored(samples, member.record.sample), owners
 
 
 def write_samples(
@@ -64,9 +64,9 @@ def write_samples(
     target = out or inside(folder, "samples", str(run)) / f"seed-{seed}-n-{count}.png"
     specification, kind = member.record.sample, member.record.task.pictures
     if target.suffix == ".npy":
-        write_whole(target, _npy(in_data_units(samples, specification)))
+        write_whole(target, _npy(restored(samples, specification)))
     elif target.suffix == ".csv":
-        write_whole(target, _csv(in_data_units(samples, specification), specification, target))
+        write_whole(target, _csv(restored(samples, specification), specification, target))
     elif kind == "points":
         _write_points(target, samples, owners, specification, title=f"run {run}")
     elif target.suffix == ".png":
@@ -82,19 +82,6 @@ def write_samples(
             name = f"{place:06d}.png" if not by_generator else f"generator-{owner}-{place % count:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
     return target
-
-
-def in_data_units(samples: Tensor, specification: SampleSpec) -> Tensor:  # [N, *x] -> [N, *x]
-    """Samples as the networks make them in the units of the data that they were trained on.
-
-    Example:
-        >>> in_data_units(torch.tensor([[1.0]]), SampleSpec((1,), pool=9, mean=(1000.0,), deviation=(50.0,)))
-        tensor([[1050.]])
-    """
-    if not specification.standardised:
-        return samples
-    mean, deviation = (torch.tensor(column) for column in (specification.mean, specification.deviation))
-    return samples * deviation + mean
 
 
 def _drawn(store: Store, run: int, *, count: int, seed: int, by_generator: bool) -> tuple[StudyMember, Tensor, Tensor]:
@@ -118,12 +105,14 @@ def _write_points(target: Path, samples: Tensor, owners: Tensor, specification: 
             f"Points with {samples[0].numel()} coordinates cannot be drawn. Give --out FILE.npy or FILE.csv."
         )
     extent = specification.extent
+    corners = torch.tensor([[-extent, -extent], [extent, extent]])
+    (left, bottom), (right, top) = restored(corners, specification).tolist()
     draw_points(
         target,
-        fake=samples.numpy(),
+        fake=restored(samples, specification).numpy(),
         real=np.zeros((0, 2)),
         title=title,
-        extent=(-extent, extent, -extent, extent),
+        extent=(left, right, bottom, top),
         owners=owners.numpy() if len(owners.unique()) > 1 else None,
     )
 

@@ -58,8 +58,11 @@ def restored(samples: Tensor, specification: SampleSpec) -> Tensor:
         >>> restored(torch.tensor([[0.0, 1.0]]), SampleSpec((2,), pool=9, mean=(5.0, 0.0), deviation=(2.0, 10.0)))
         tensor([[ 5., 10.]])
     """
+    import torch
+
     if not specification.standardised:
         return samples
-    wide = samples.double()
-    deviation, mean = wide.new_tensor(specification.deviation), wide.new_tensor(specification.mean)
-    return (wide * deviation + mean).to(samples.dtype)
+    mean, deviation = (
+        torch.tensor(column, device=samples.device) for column in (specification.mean, specification.deviation)
+    )
+    return samples * deviation + mean

@@ -129,7 +129,7 @@ def draw_points(
     axes.set(xlim=extent[:2], ylim=extent[2:])
     axes.set_title(title, parse_math=False)
     if decision is None:
-        axes.set_aspect("equal")
+        axes.set_box_aspect(1)  # whatever the units
         _dots(axes, reals, _FAINT, _HALO)
     else:
         _fill(figure, axes, Decision(*decision), team=bool(names))  # pyright: ignore[reportArgumentType]
