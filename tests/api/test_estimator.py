@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gantlet.errors import BadData, BadValue, GantletError, StoreError, UnknownN
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.studies.build import blueprint
 from gantlet.studies.store import Store
+from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
@@ -130,6 +132,13 @@ def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> N
         gantlet.GAN(steps=1).fit(x)
 
 
+def test_a_refusal_names_who_was_given_the_data() -> None:
+    with pytest.raises(BadData, match="^fit was given values that are not finite"):
+        gantlet.GAN(steps=1).fit(np.full((50, 2), np.nan))
+    with pytest.raises(BadData, match="^score_samples was given values that are not finite"):
+        fitted().score_samples(np.full((5, 2), np.nan))
+
+
 @pytest.mark.parametrize(
     ("method", "settings", "kind", "reason"),
     [
@@ -158,6 +167,31 @@ def test_loading_something_else_is_refused(tmp_path: Path, finished: Store) -> N
         gantlet.GAN.load(tmp_path / "absent")
     with pytest.raises(StoreError, match="is a checkpoint, but not of a GAN that was saved"):
         gantlet.GAN.load(finished.checkpoint("0000"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda gan: gan.pop("resolved"),
+        lambda gan: gan.pop("settings"),
+        lambda gan: gan.update(resolved=3),
+        lambda gan: gan.update(settings=[1]),
+        lambda gan: gan.update(shape=None),
+        lambda gan: gan["resolved"].pop("method"),
+        lambda gan: gan["resolved"].update(values=7),
+    ],
+    ids=["no setting", "no arguments", "number", "list", "no shape", "no method", "no values"],
+)
+def test_a_damaged_folder_is_an_error_in_one_sentence(tmp_path: Path, damage: Callable[[Any], object]) -> None:
+    fitted().save(tmp_path / "gan")
+    tensors, rest = checkpoint.read(tmp_path / "gan")
+    damage(rest["gan"])
+    checkpoint.write(tmp_path / "gan", tensors, rest)
+    with pytest.raises(StoreError, match=r"gan is damaged: what it says of its GAN cannot be read\."):
+        gantlet.GAN.load(tmp_path / "gan")
+    checkpoint.write(tmp_path / "gan", tensors, rest | {"gan": 3})
+    with pytest.raises(StoreError, match="is damaged"):
+        gantlet.GAN.load(tmp_path / "gan")
 
 
 def test_numpy_numbers_may_be_given_and_saved(tmp_path: Path) -> None:

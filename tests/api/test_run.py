@@ -42,6 +42,8 @@ def test_run_is_the_command_line_in_python(folder: Path, tmp_path: Path) -> None
     [
         ("vanilla", ["vanilla"]),
         ("vanilla,alpha", ["vanilla", "alpha"]),
+        ("vanilla, alpha,", ["vanilla", "alpha"]),
+        (["vanilla,", "alpha"], ["vanilla", "alpha"]),
         (("alpha", Mine), ["alpha", f"{__name__}:Mine"]),
     ],
     ids=str,
@@ -72,9 +74,10 @@ def test_the_summary_has_a_row_per_setting_with_rates_means_and_intervals(finish
 
 
 def test_the_call_is_recorded(folder: Path) -> None:
-    run(folder, "vanilla", seeds=[3, 1], lr_g=0.5)
+    run(folder, "vanilla", seeds=[3, 1], lr_g=0.5, preset="seed")
     record = Store(folder).record()
-    assert record.command.startswith("gantlet.run('ring8', ['vanilla'], seeds=[3, 1], g_width='8'")
+    call = "gantlet.run('ring8', ['vanilla'], seeds=[3, 1], options={'workers': 1}, preset='seed', g_width='8'"
+    assert record.command.startswith(call)
     assert record.command.endswith("lr_g=0.5)")
     assert Study(folder).runs["seed"].tolist() == [3, 1]
 
@@ -98,6 +101,17 @@ def test_a_wrong_call_writes_nothing(folder: Path, methods: str, more: dict[str,
     with pytest.raises(kind):
         run(folder, methods, **more)
     assert not folder.exists()
+
+
+def test_what_is_no_option_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        BadValue, match=r"out is not one of the options; give it itself: gantlet\.run\(…, out='FOLDER'\)"
+    ):
+        gantlet.run("ring8", "vanilla", options={"out": "x"})
+    with pytest.raises(UnknownName, match=r"no option called 'widht'\. Did you mean 'width'"):
+        gantlet.run("ring8", "vanilla", options={"widht": 2})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_used_folder_is_refused(finished: Store) -> None:

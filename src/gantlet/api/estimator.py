@@ -92,7 +92,7 @@ class GAN:
             BadData: The wrong rank, range or type, too few samples, values that are masked, complex or not finite.
         """
         refuse_while_importing("GAN.fit")
-        samples = _checked(x)
+        samples = _checked(x, "fit")
         resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
         dataset = Dataset(samples, samples)
         route = "stacked" if resolved.training.generators > 1 else "loop"
@@ -131,7 +131,7 @@ class GAN:
             BadData: The data have another shape than those that were fitted.
         """
         _, specification = self._need_fit()
-        samples = _checked(x)
+        samples = _checked(x, "score_samples")
         if tuple(samples.shape[1:]) != specification.shape:
             raise BadData(
                 f"score_samples was given samples of shape {list(samples.shape[1:])}; this GAN was fitted to "
@@ -183,16 +183,22 @@ class GAN:
             raise StoreError(
                 f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."
             )
-        about: Mapping[str, Any] = rest.pop("gan")
-        setting = SettingRecord.model_validate(migrated_setting(about["resolved"]))
-        key = str(about.get("id", "")) if str(about.get("id", "")).isalnum() else "unknown"
+        try:
+            about: Mapping[str, Any] = rest.pop("gan")
+            setting = SettingRecord.model_validate(migrated_setting(about["resolved"]))
+            gan = cls(about["method"], seed=about["seed"], **about["settings"])
+            shape, key = tuple(int(side) for side in about["shape"]), str(about.get("id", ""))
+        except (KeyError, AttributeError, TypeError, ValueError) as error:  # pydantic's errors are ValueErrors
+            raise StoreError(
+                f"{folder} is damaged: what it says of its GAN cannot be read. Save the GAN again, or restore the folder."
+            ) from error
+        key = key if key.isalnum() else "unknown"
         if trust:
             allow((setting,), key)
         require_trust((setting,), key)
-        gan = cls(about["method"], seed=about["seed"], **about["settings"])
         gan._tensors, gan._rest = tensors, rest
         resolved = resolve_setting(Catalogue(), setting)
-        gan._fitted = (resolved, SampleSpec(tuple(about["shape"]), pool=resolved.training.batch_size))
+        gan._fitted = (resolved, SampleSpec(shape, pool=resolved.training.batch_size))
         return gan
 
     def _resolve(self, task: str, count: int) -> Resolved:
@@ -292,29 +298,35 @@ def _plain(value: object) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _checked(x: npt.ArrayLike | Tensor) -> Tensor:
+def _checked(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
     if isinstance(x, np.ma.MaskedArray):
-        raise BadData("fit was given a masked array. Fill or drop what is masked first, or it would be trained on.")
+        raise BadData(
+            f"{caller} was given a masked array. Fill or drop what is masked first, or it would be taken for data."
+        )
     values = x.detach().cpu() if isinstance(x, Tensor) else x
     if np.iscomplexobj(values):
-        raise BadData("fit was given complex numbers. Give real ones, such as real and imaginary part as two columns.")
+        raise BadData(
+            f"{caller} was given complex numbers. Give real ones, such as real and imaginary part as two columns."
+        )
     try:
         samples = torch.as_tensor(np.asarray(values), dtype=torch.float32)
     except (TypeError, ValueError) as error:
-        raise BadData(f"fit wants an array of numbers: {error}.") from error
+        raise BadData(f"{caller} wants an array of numbers: {error}.") from error
     shape = list(samples.shape)
     if samples.dim() not in (1, 2, 3, 4):
-        raise BadData(f"fit wants points [N, d] or images [N, C, H, W]; this is {shape}.")
+        raise BadData(f"{caller} wants points [N, d] or images [N, C, H, W]; this is {shape}.")
     if not samples.numel():
-        raise BadData(f"fit was given no samples: {shape}.")
+        raise BadData(f"{caller} was given no samples: {shape}.")
     if not bool(samples.isfinite().all()):
-        raise BadData("fit was given values that are not finite. Remove or fill them first.")
+        raise BadData(f"{caller} was given values that are not finite. Remove or fill them first.")
     if samples.dim() in (1, 3):
         samples = samples.unsqueeze(1)  # one column, or grey images
     if samples.dim() == 4 and samples.shape[1] not in (1, 3):
-        raise BadData(f"fit was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
+        raise BadData(f"{caller} was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
     low, high = (float(end) for end in samples.aminmax())
     if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
         sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
-        raise BadData(f"fit was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}")
+        raise BadData(
+            f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}"
+        )
     return samples

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gantlet.catalogue import refuse_while_importing, remember
-from gantlet.errors import TrainingFailed, UnknownName
+from gantlet.errors import BadValue, TrainingFailed, UnknownName
 from gantlet.requests.grid import axes_from_mapping, parse_seeds, words
 from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request
@@ -46,11 +46,14 @@ def run(
     """
     refuse_while_importing("gantlet.run")
     listed: Sequence[Any] = methods if isinstance(methods, (list, tuple)) else [methods]
-    names = [name for entry in listed for name in (entry.split(",") if isinstance(entry, str) else [remember(entry)])]
+    names = [name for entry in listed for name in (words(entry) if isinstance(entry, str) else [remember(entry)])]
     request = Request(task, tuple(names), tuple(axes_from_mapping(settings)), parse_seeds(seeds), words(preset))
-    chosen: dict[str, Any] = {"command": _call(task, names, seeds, settings), **(options or {})}
-    known = {field.name for field in fields(Options)}
+    given = dict(options or {})
+    chosen: dict[str, Any] = {"command": _call(task, names, seeds, given, preset, settings), **given}
+    known = {field.name for field in fields(Options)} - {"out"}
     for name in chosen:
+        if name == "out":
+            raise BadValue("out is not one of the options; give it itself: gantlet.run(…, out='FOLDER').")
         if name not in known:
             raise UnknownName("option", name, known)
     study = start(plan_study(request, Options(out=Path(out) if out is not None else None, **chosen)))
@@ -60,11 +63,18 @@ def run(
     return study
 
 
-def _call(task: str, methods: Sequence[str], seeds: object, settings: Mapping[str, Any]) -> str:
-    words = [
+def _call(
+    task: str,
+    methods: Sequence[str],
+    seeds: object,
+    options: Mapping[str, Any],
+    preset: object,
+    settings: Mapping[str, Any],
+) -> str:
+    said = {"seeds": seeds, **({"options": options} if options else {}), **({"preset": preset} if preset else {})}
+    arguments = [
         repr(task),
         repr(list(methods)),
-        f"seeds={seeds!r}",
-        *(f"{k}={v!r}" for k, v in settings.items()),
+        *(f"{name}={value!r}" for name, value in {**said, **settings}.items()),
     ]
-    return f"gantlet.run({', '.join(words)})"
+    return f"gantlet.run({', '.join(arguments)})"
