@@ -206,6 +206,11 @@ def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
         ("prepare idx:nowhere", "nowhere"),
         ("prepare idx:nowhere --per-shard 5", "--per-shard is for a folder of yours: give --out too."),
         ("prepare idx:nowhere --resize squeeze", "--resize squeeze is not one of crop, pad, stretch"),
+        (
+            "prepare idx:nowhere --fit pad --resize stretch",
+            "--fit pad and --resize stretch are one option, given twice. Keep --resize.",
+        ),
+        ("prepare idx:nowhere --max-corrupt 0.01 --max-bad 0.5", "--max-bad 0.5 and --max-corrupt 0.01 are one option"),
         ("prepare idx:nowhere --colour sepia", "--colour sepia is not one of rgb, grey"),
     ],
 )
@@ -229,9 +234,9 @@ def test_old_names_of_options_work_and_are_told(place: Path) -> None:
     assert (new.status, old.status, new.err) == (0, 0, "")
     assert new.out == old.out, "the same folder of the cache"
     assert old.lines == [
-        "gantlet: --fit is called --resize now.",
-        "gantlet: --precrop is called --center-crop now.",
-        "gantlet: --max-bad is called --max-corrupt now.",
+        "note: --fit is read as --resize",
+        "note: --precrop is read as --center-crop",
+        "note: --max-bad is read as --max-corrupt",
     ]
     shown = gantlet("data", "prepare", "--help").out
     assert "--max-corrupt" in shown

@@ -92,23 +92,25 @@ def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("GANTLET_RECORDED", "1")
     folder = terminal.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder
     out = tmp_path / "x.webp"
-    done = gantlet("film", folder, 0, "--out", out, "--seconds", "0.05", "--hold", "1")
+    done = gantlet("animate", folder, 0, "--out", out, "--seconds", "0.05", "--hold", "1")
     assert (done.status, done.out, done.err) == (0, f"{out}\n", "")
     with Image.open(out) as film, Image.open(folder / "samples" / "0" / "000000003.png") as third:
         assert (film.n_frames, film.size) == (5, (800, 650))  # four evaluations and the end
         film.seek(2)
         assert np.array_equal(np.asarray(film.convert("RGB")), np.asarray(third.convert("RGB")))
-    again = gantlet("film", folder, 0, "--out", out)
+    again = gantlet("animate", folder, 0, "--out", out)
     assert again.status == 2
     assert again.err == f"gantlet: {out} exists already; nothing was written. Choose another --out.\n"
-    none = gantlet("film", folder, 1)
+    none = gantlet("animate", folder, 1)
     assert none.status == 2
     assert none.err == f"gantlet: Run 1 has no images in {folder}. Those with images are: 0.\n"
-    assert gantlet("film", folder, 0).out == f"{folder / 'samples' / '0' / 'animation.gif'}\n"
+    old = gantlet("film", folder, 0)
+    assert (old.status, old.err) == (0, "note: film is read as animate\n")
+    assert old.out == f"{folder / 'samples' / '0' / 'animation.gif'}\n"
 
 
 def test_a_study_without_pictures_gives_no_film(finished: Store, tmp_path: Path) -> None:
-    done = gantlet("film", finished.folder, 3, "--out", tmp_path / "x.gif")
+    done = gantlet("animate", finished.folder, 3, "--out", tmp_path / "x.gif")
     assert (done.status, len(done.lines)) == (2, 1)
     assert "No member of this study has any." in done.err
     assert list(tmp_path.iterdir()) == []

@@ -255,6 +255,25 @@ def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None
     assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["finished", "finished"]
 
 
+def test_damage_is_told_when_training_is_stopped_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(folder, "vanilla,alpha")
+    for fleet in ("0000", "0001"):
+        (Store(folder).fleet(fleet) / "results.json").unlink()
+    tensors = Store(folder).checkpoint("0000") / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-20])
+    advance = Fleet.advance
+
+    def advance_and_signal(fleet: Fleet) -> None:
+        advance(fleet)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Fleet, "advance", advance_and_signal)
+    done = gantlet("resume", folder, "--quiet")
+    assert (done.status, len(done.lines)) == (130, 2)
+    assert "is damaged: its tensors do not have their checksum. Fleet 0000 goes on from step 3." in done.lines[0]
+    assert done.lines[1].startswith("gantlet: stopped and saved.")
+
+
 def test_resume_of_a_finished_study_trains_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha", "--seeds", "2")
     before = terminal.tree(folder / "fleets")

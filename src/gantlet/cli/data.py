@@ -160,6 +160,7 @@ def verify_command(
 
 @data_app.command("prepare")
 def prepare_command(  # noqa: PLR0913 - each argument is an option of the command line
+    context: typer.Context,
     source: _Source,
     size: Annotated[str, typer.Option(help="N or HxW pixels. [default: the card's, or 64]")] = "",
     resize: Annotated[str, typer.Option(help="crop, pad or stretch.")] = "crop",
@@ -186,9 +187,9 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     from gantlet.data.prepare import prepare_images
     from gantlet.data.prepared_cache import prepare_once
 
-    resize = _renamed("--fit", fit, "--resize", resize)
-    center_crop = _renamed("--precrop", precrop, "--center-crop", center_crop)
-    max_corrupt = _renamed("--max-bad", max_bad, "--max-corrupt", max_corrupt)
+    resize = _renamed(context, "fit", fit, "resize", resize)
+    center_crop = _renamed(context, "precrop", precrop, "center_crop", center_crop)
+    max_corrupt = _renamed(context, "max_bad", max_bad, "max_corrupt", max_corrupt)
     if per_shard and out is None:
         raise BadValue(
             "--per-shard is for a folder of yours: give --out too. Training looks for shards as they are chosen."
@@ -300,11 +301,19 @@ def _print_json(record: dict[str, Any]) -> None:
     typer.echo(json.dumps(record, indent=1, ensure_ascii=False))
 
 
-def _renamed(old: str, given: _V | None, new: str, value: _V) -> _V:
-    """The value of an option that had another name; whoever gives the old one is told the new."""
+def _renamed(context: typer.Context, old: str, given: _V | None, new: str, value: _V) -> _V:
+    """The value of an option that had another name; whoever gives the old one is told the new.
+
+    Raises:
+        BadValue: Both names were given.
+    """
     if given is None:
         return value
-    typer.echo(f"gantlet: {old} is called {new} now.", err=True)
+    before, now = (f"--{name.replace('_', '-')}" for name in (old, new))
+    source = context.get_parameter_source(new)
+    if source is not None and source.name == "COMMANDLINE":
+        raise BadValue(f"{before} {given} and {now} {value} are one option, given twice. Keep {now}.")
+    typer.echo(f"note: {before} is read as {now}", err=True)
     return given
 
 

@@ -65,6 +65,7 @@ def sample_command(
 
 
 def animate_command(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
     out: Annotated[
@@ -76,4 +77,6 @@ def animate_command(
     """Make an animation of a member's training from the images of its evaluations."""
     from gantlet.api.animate import animate
 
+    if context.info_name == "film":
+        typer.echo("note: film is read as animate", err=True)
     typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold)))

@@ -170,20 +170,20 @@ def _watched(
     from .progress import Display
 
     stopper = _Stopper()
+    display = Display(folder, plan, voice, stopping=stopper.asked)
     before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Display(folder, plan, voice, stopping=stopper.asked) as display:
+        with display:
             study = go(display.callbacks())
-        damage = display.damage
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for sentence in display.damage:
+            typer.echo(f"gantlet: {sentence}", err=True)
     if stopper.asked():
         typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
         raise typer.Exit(130)
-    for sentence in damage:
-        typer.echo(f"gantlet: {sentence}", err=True)
-    return study, bool(damage)
+    return study, bool(display.damage)
 
 
 class _Stopper:
