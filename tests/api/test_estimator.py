@@ -133,9 +133,9 @@ def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> N
 
 
 def test_a_refusal_names_who_was_given_the_data() -> None:
-    with pytest.raises(BadData, match="^fit was given values that are not finite"):
+    with pytest.raises(BadData, match=r"^fit was given values that are not finite"):
         gantlet.GAN(steps=1).fit(np.full((50, 2), np.nan))
-    with pytest.raises(BadData, match="^score_samples was given values that are not finite"):
+    with pytest.raises(BadData, match=r"^score_samples was given values that are not finite"):
         fitted().score_samples(np.full((5, 2), np.nan))
 
 
