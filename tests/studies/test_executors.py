@@ -163,7 +163,7 @@ def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_
     callbacks = Callbacks(progress=heard.append, stopping=lambda: bool(heard))
     start(terminal.planned(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), callbacks)
     store = Store(folder)
-    assert not (store.finished("0000") and store.finished("0001"))
+    assert not (terminal.finished(store, "0000") and terminal.finished(store, "0001"))
     resume(folder)
     alone = terminal.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
     assert terminal.difference(store, alone) is None

@@ -155,7 +155,7 @@ def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
         return asked > steps
 
     study(task, *words, out=tmp_path / "cut", watch=Callbacks(stopping=stopping))
-    assert not Store(tmp_path / "cut").finished("0000")
+    assert not terminal.finished(Store(tmp_path / "cut"), "0000")
     resume(tmp_path / "cut")
     assert terminal.difference(Store(tmp_path / "cut"), whole) is None
 
