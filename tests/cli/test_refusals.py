@@ -86,8 +86,12 @@ def test_a_wrong_request_is_refused(workplace: Path, words: str, reason: str, dr
     assert list(workplace.iterdir()) == []
 
 
-def test_training_needs_the_path_of_the_data(workplace: Path) -> None:
-    assert "give data_path=FILE" in refused(gantlet("run", "points", "vanilla"))
+@pytest.mark.parametrize("task", ["points", "images", "folder", "zip", "tar", "shards", "hf", "hdf5"])
+def test_training_needs_the_path_of_the_data(workplace: Path, task: str) -> None:
+    error = refused(gantlet("run", task, "vanilla"))
+    assert f"The task '{task}' reads " in error
+    assert f" of your own: write {task}:" in error
+    assert "array" not in error
     assert list(workplace.iterdir()) == []
 
 

@@ -121,7 +121,7 @@ def locate(source: str) -> Located:
     kind, colon, path = source.partition(":")
     if colon and path.strip():
         catalogue.find("reader", kind)
-        return Located(kind, named_path(path, data=kind, wanted="PATH"))
+        return Located(kind, named_path(path, task=kind, form="PATH"))
     known = card_or_none(source)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
