@@ -259,5 +259,5 @@ def test_inspect_says_what_to_know_before_training(tmp_path: Path) -> None:
     assert "1 files .pdf" in advice[2]
     record = json.loads(gantlet("data", "inspect", "folder:scans", "--json").out)
     assert record["advice"] == [line.removeprefix("! ") for line in advice]
-    assert (record["pictures"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
+    assert (record["images"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
     assert record["skipped"] == {".nef": 2, ".pdf": 1, ".txt": 1}
