@@ -121,7 +121,7 @@ def test_penalties_and_constraints_of_one_s_own_choice() -> None:
 @pytest.mark.parametrize(
     ("words", "kind", "sentence"),
     [
-        ("pack=3", Refused, "no multiple"),
+        ("pack=3", Refused, "not a multiple"),
         ("optimiser=extra-adam n_critic=2 reuse_fake=false", Refused, "n_critic=2"),
         ("optimiser=extra-adam", Refused, "reuse_fake=true"),
         ("lr_schedule=on-stall", Refused, "lr_schedule=on-plateau watches"),

@@ -252,7 +252,7 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
     if rules.kind == "choose" and sizes.batch % sizes.generators:
         raise Refused(
             f"team=choose gives each of {sizes.generators} branches its share of a batch, but batch_size={sizes.batch} is "
-            f"no multiple of {sizes.generators}."
+            f"not a multiple of {sizes.generators}."
         )
     if settings.match_capacity and settings.generators == 1:
         raise Refused(
@@ -260,7 +260,7 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
         )
     if settings.batch_size % settings.pack:
         raise Refused(
-            f"pack={settings.pack} samples are judged as one, but batch_size={settings.batch_size} is no multiple of "
+            f"pack={settings.pack} samples are judged as one, but batch_size={settings.batch_size} is not a multiple of "
             f"it. Choose a batch_size that {settings.pack} divides."
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
