@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     FixtureReader.reads.clear()
-    return tmp_path / "cache" / "gantlet" / "pictures"
+    return tmp_path / "cache" / "gantlet" / "images"
 
 
 def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
