@@ -22,7 +22,7 @@ from gantlet.data.digits import digits
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 SOMEONES = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|private|mnt|data)/|[A-Z]:\\\\")
-"""Where files lie on a machine, as it looks in JSON."""
+"""Where files are stored on a machine, as it looks in JSON."""
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Loopback) -> Path:
-    """An empty data home, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
+    """An empty data directory, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
     files: list[RemoteFile] = []
     for name, values in PIXELS.items():
         content = idx(values)

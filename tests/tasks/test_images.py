@@ -38,7 +38,7 @@ TASKS: dict[str, Task] = {
 
 @pytest.fixture(autouse=True)
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache and a data home of the test's own, and its folder as the current one."""
+    """A cache and a data directory of the test's own, and its folder as the current one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
