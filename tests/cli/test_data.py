@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Loopback) -> Path:
-    """An empty data home, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
+    """An empty data directory, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
     files: list[RemoteFile] = []
     for name, values in PIXELS.items():
         content = idx(values)
@@ -259,5 +259,5 @@ def test_inspect_says_what_to_know_before_training(tmp_path: Path) -> None:
     assert "1 files .pdf" in advice[2]
     record = json.loads(gantlet("data", "inspect", "folder:scans", "--json").out)
     assert record["advice"] == [line.removeprefix("! ") for line in advice]
-    assert (record["pictures"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
+    assert (record["images"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
     assert record["skipped"] == {".nef": 2, ".pdf": 1, ".txt": 1}

@@ -42,9 +42,9 @@ def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_a_named_path_is_trimmed_and_never_empty() -> None:
-    assert named_path(" a/b.npy ", data="points", wanted="FILE") == Path("a/b.npy")
-    with pytest.raises(BadData, match="The data set 'points' is in files of your own: give data_path=FILE"):
-        named_path("", data="points", wanted="FILE")
+    assert named_path(" a/b.npy ", task="points", form="FILE") == Path("a/b.npy")
+    with pytest.raises(BadData, match=r"The task 'points' reads a file of your own: write points:FILE\."):
+        named_path("", task="points", form="FILE")
 
 
 @pytest.mark.parametrize(

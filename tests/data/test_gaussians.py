@@ -236,8 +236,8 @@ def test_facts_name_the_mixture_and_can_be_written_as_json(source: type) -> None
         (torch.zeros(2, 2), 0.0, torch.ones(2) / 2, "sigma=0.0 is out of range"),
         (torch.zeros(2, 2), math.inf, torch.ones(2) / 2, "sigma=inf is out of range"),
         (torch.zeros(2, 2), math.nan, torch.ones(2) / 2, "sigma=nan is out of range"),
-        (torch.zeros(2, 2), 0.1, torch.ones(2), "no distribution"),
-        (torch.zeros(2, 2), 0.1, torch.tensor([1.5, -0.5]), "no distribution"),
+        (torch.zeros(2, 2), 0.1, torch.ones(2), "not a distribution"),
+        (torch.zeros(2, 2), 0.1, torch.tensor([1.5, -0.5]), "not a distribution"),
     ],
 )
 def test_what_is_no_mixture_is_refused(centres: Tensor, sigma: float, weights: Tensor, words: str) -> None:

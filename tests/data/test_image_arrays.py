@@ -54,6 +54,7 @@ def test_colour_images_are_the_same_from_either_layout(tmp_path: Path) -> None:
     for layout, values in (("[N, H, W, C]", last), ("[N, C, H, W]", last.transpose(0, 3, 1, 2))):
         data = own(saved(tmp_path, values)).load()
         assert data.shape == (3, 5, 7)
+        assert data.facts["layout"] == layout
         assert data.facts["scaled_from"] == "8-bit, 0..255"
         found[layout] = data
         everything = rows(data.floats(data.train), data.test)

@@ -33,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     FixtureReader.reads.clear()
-    return tmp_path / "cache" / "gantlet" / "pictures"
+    return tmp_path / "cache" / "gantlet" / "images"
 
 
 def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
@@ -129,7 +129,7 @@ def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
     ]
     for update in range(10):
         assert feeds[0].real(update).equal(feeds[1].real(update))
-    assert (resident.facts["memory"], streamed.facts["memory"]) == ("resident", "streamed")
+    assert (resident.facts["in_memory"], streamed.facts["in_memory"]) == (True, False)
 
 
 def test_a_large_pool_is_streamed_and_keeps_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

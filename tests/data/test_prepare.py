@@ -219,6 +219,8 @@ def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeyp
     monkeypatch.setattr(FixtureReader, "__init__", init)
     found = prepare_images(recipe("4,classes=2"), tmp_path / "out")
     assert found.labels.tolist() == [0, 1, 0, -1]
+    written = np.load(tmp_path / "out" / "labels.npy", allow_pickle=False)
+    assert (written.dtype, written.tolist()) == (np.int32, [0, 1, 0, -1])
 
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:

@@ -114,7 +114,11 @@ def test_another_fleets_checkpoint_is_noticed(stopped: Store, whole: Store) -> N
     shutil.copytree(whole.checkpoint("0001"), stopped.checkpoint("0000"))
     ended: list[FleetResult] = []
     resume(stopped.folder, Callbacks(ended=ended.append))
-    assert "is that of fleet 0001" in ended[0].damage[0] or "is that of fleet 0001" in ended[1].damage[0]
+    damage = {result.fleet: result.damage for result in ended}
+    assert damage.keys() == {"0000", "0001"}
+    assert len(damage["0000"]) == 1
+    assert "is that of fleet 0001" in damage["0000"][0]
+    assert not damage["0001"]
     assert terminal.results(stopped) == terminal.results(whole)
 
 

@@ -52,18 +52,24 @@ def check_file(path: Path) -> None:
         raise BadData(f"There is no file {path}.")
 
 
-def named_path(data_path: str, *, data: str, wanted: str) -> Path:
-    """The path that the user gave for the data set ``data``; ``~`` is the home folder.
+def named_path(data_path: str, *, task: str, form: str, reads: str = "a file") -> Path:
+    """The path that the user gave for the data of ``task``; ``~`` is the home folder.
+
+    Arguments:
+        data_path: The path as it was given.
+        task: What the user names before the colon: a task, or a reader.
+        form: What is expected after the colon.
+        reads: What the task reads, with its article.
 
     Example:
-        >>> named_path("faces.npy", data="images", wanted="FILE.npy").name
+        >>> named_path("faces.npy", task="images", form="FILE.npy").name
         'faces.npy'
 
     Raises:
-        BadData: No path was given; the message says which key to give.
+        BadData: No path was given; the message says how to give one.
     """
     if not data_path.strip():
-        raise BadData(f"The data set '{data}' is in files of your own: give data_path={wanted}.")
+        raise BadData(f"The task '{task}' reads {reads} of your own: write {task}:{form}.")
     try:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist

@@ -1,4 +1,4 @@
-"""Import and verify: whether files are the data set that a card describes, and how they get into the data home.
+"""Import and verify: whether files are the data set that a card describes, and how they get into the data directory.
 
 What a user already has is opened by the card's reader, counted against the card, and held to the published hashes as
 far as they are known; then it is linked or copied. Nothing is overwritten, and nothing that does not fit comes in.
@@ -45,7 +45,7 @@ class FileState:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of a data set in the home.
+    """What was found of a data set in the data directory.
 
     Attributes:
         name: The data set.
@@ -71,17 +71,17 @@ class Verification:
 
 
 def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
-    """Take what the user has into the data home, as a link or as a copy.
+    """Take what the user has into the data directory, as a link or as a copy.
 
     A zip that the card's reader wants unpacked is unpacked, which is a copy.
 
     Returns:
-        Its place in the home.
+        Its place in the data directory.
 
     Raises:
         FolderInUse: The data set is there already.
         BadData: The path is missing or holds something else; the message says in what it differs from the card.
-        StoreError: There is not enough room, or the home cannot be written.
+        StoreError: There is not enough room, or the data directory cannot be written.
     """
     if known.made_from:
         raise BadData(f"'{known.name}' is made from '{known.made_from}': import that one.")
@@ -118,7 +118,7 @@ def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
 def verify(
     name: str, known: DatasetCard | None, *, full: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> Verification:
-    """Hold a data set in the home to its card: hashes, counts, and, if asked, every image.
+    """Hold a data set in the data directory to its card: hashes, counts, and, if asked, every image.
 
     A set without a card (shards of the user's own) can only be opened and counted.
 

@@ -40,7 +40,7 @@ def prepare_once(
     """
     said = json.dumps({"format": FORMAT, "extensions": sorted(image_extensions()), **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
-    folder = cache_folder("pictures") / key
+    folder = cache_folder("images") / key
     with locked(folder.with_suffix(".lock"), advice="Set XDG_CACHE_HOME to a folder of yours."):
         return prepare_images(
             recipe, folder, workers=workers, max_corrupt=max_corrupt, notify=notify or _Teller(recipe.path)

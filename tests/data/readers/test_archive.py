@@ -88,7 +88,7 @@ def test_a_zip_archive_is_read(method: int, tmp_path: Path) -> None:
     assert isinstance(reader, Reader)
     assert contents(reader) == {name: FILES[name] for name in NAMES}
     assert reader.facts == {
-        "format": "zip", "pictures": 3, "classes": 2, "parts": {"test": 1, "train": 2},
+        "format": "zip", "images": 3, "classes": 2, "parts": {"test": 1, "train": 2},
         "skipped": {".txt": 1}, "left_out": {}, "faults": 0,
     }  # fmt: skip
     reader.close()

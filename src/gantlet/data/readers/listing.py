@@ -84,7 +84,7 @@ class Listing(Generic[_W]):
             raise BadData(self._nothing(source))
         entries, left_out = labelled(sorted(self._places))
         facts = {
-            "pictures": len(entries),
+            "images": len(entries),
             "classes": len({entry.label for entry in entries if entry.label}),
             "parts": dict(Counter(entry.part for entry in entries if entry.part)),
             "skipped": dict(sorted(self.skipped.items())),
