@@ -265,17 +265,20 @@ def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(prepared_cache, "locked", locked)
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "faces").mkdir()
+    (tmp_path / "idx").mkdir()
     (tmp_path / "faces" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "list_eval_partition.txt").write_text("1.png 0")
     (tmp_path / "shards.txt").write_text("a-0.tar\na-1.tar\n")
-    for name in ("elsewhere/deep/1.png", "a-0.tar", "a-1.tar", "faces/.DS_Store"):
+    idx = "idx/emnist-balanced-train-images-idx3-ubyte"
+    for name in ("elsewhere/deep/1.png", "a-0.tar", "a-1.tar", "faces/.DS_Store", idx):
         (tmp_path / name).write_bytes(b"one")
     for reader, path, part in (
         ("folder", "faces", "elsewhere/deep/1.png"),
         ("celeba", "faces", "list_eval_partition.txt"),
         ("shards", "a-{0..1}.tar", "a-1.tar"),
         ("shards", "shards.txt", "a-0.tar"),
+        ("idx", "idx/emnist-balanced", idx),
     ):
         before = keys(reader, path, locks)
         assert keys(reader, path, locks) == before
