@@ -60,7 +60,7 @@ class PreparedSet:
         """Open the set in a folder; shards are looked at, not read.
 
         Raises:
-            BadData: There is no whole set, or shards are missing or were cut.
+            BadData: There is no whole set, or shards are missing, were cut or cannot be opened.
         """
         try:
             page = json.loads((folder / PAGE).read_bytes())
@@ -78,7 +78,11 @@ class PreparedSet:
             )
         for shard in shards:
             path = folder / shard.file
-            if images_in(path, (channels, height, width)) != shard.count:
+            try:
+                count = images_in(path, (channels, height, width))
+            except OSError as error:
+                raise BadData(f"The shard {path} cannot be read: {error.strerror or error}.") from error
+            if count != shard.count:
                 what = "is missing" if not path.exists() else "was cut or changed"
                 raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the images again.")
         return cls(folder, (channels, height, width), shards, page)
