@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -231,6 +233,29 @@ def test_a_named_set_may_lie_there_as_plain_pictures(tmp_path: Path) -> None:
     assert which(data.train) == [1, 3, 5, 0, 2, 4]
     assert data.facts["class_names"] == ["cat", "dog"]
     assert data.facts["source"].startswith("cifar10: ")
+
+
+def idx_folder(folder: Path, *parts: str) -> str:
+    """MNIST's files, of 40 images each."""
+    folder.mkdir()
+    for part in parts:
+        pixels = np.random.default_rng(len(part)).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+        head = bytes([0, 0, 8, 3]) + struct.pack(">3I", *pixels.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
+    return str(folder)
+
+
+def test_of_a_named_set_the_test_part_alone_is_never_trained_on(tmp_path: Path) -> None:
+    alone = idx_folder(tmp_path / "alone", "t10k")
+    with pytest.raises(
+        BadData, match=r"alone holds only the test part of 'mnist' \(40 images\); get the training part too"
+    ):
+        ImageSource.of("mnist", data_path=alone, size="native").load()
+    assert ImageSource(reader="idx", data_path=alone, size="28").load().size == 32, "it is nobody's test part"
+    train = ImageSource.of("mnist", data_path=idx_folder(tmp_path / "train", "train"), size="native").load()
+    assert (train.size, len(train.test)) == (32, 8)
+    both = ImageSource.of("mnist", data_path=idx_folder(tmp_path / "both", "train", "t10k"), size="native").load()
+    assert (both.size, len(both.test)) == (40, 40)
 
 
 def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
