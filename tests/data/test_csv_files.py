@@ -169,6 +169,9 @@ def test_what_was_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
     assert found.columns == ("height, cm", "width")
     np.testing.assert_array_equal(found.values.astype(np.float32), values)
     assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["height, cm", "width"]
+    assert (tmp_path / "out.csv").read_bytes() == pd.DataFrame(values, columns=found.columns).to_csv(
+        index=False
+    ).encode()
     write_csv(tmp_path / "bare.csv", values)
     assert read_csv(tmp_path / "bare.csv").columns == ()
 
