@@ -142,7 +142,7 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
     assert done
     reads.clear()
     again = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
-    finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
+    finished = [place for place in range(30) if f"all-{place // 5:05d}.npy.json" in done]
     assert set(finished).isdisjoint(reads)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert again.page == whole.page
