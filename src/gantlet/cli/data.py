@@ -136,7 +136,7 @@ def inspect_command(
 
 @data_app.command("verify")
 def verify_command(
-    name: Annotated[str, typer.Argument(help="A data set's name.")],
+    name: Annotated[str, typer.Argument(help="A data set's name, or prepared:FOLDER.")],
     full: Annotated[bool, typer.Option("--full", help="Decode every image too.")] = False,
     json: _Json = False,
 ) -> None:

@@ -139,10 +139,19 @@ class PreparedSet:
         return out
 
     def verify(self) -> list[str]:
-        """The files whose content is no longer what was written."""
-        return [
-            shard.file for shard in self.shards if shard_digest(self.folder / shard.file, self.shape) != shard.sha256
-        ]
+        """The files whose pixels are no longer those that were written.
+
+        Raises:
+            BadData: A shard cannot be read.
+        """
+        return [shard.file for shard in self.shards if self._digest(shard) != shard.sha256]
+
+    def _digest(self, shard: ShardRecord) -> str:
+        path = self.folder / shard.file
+        try:
+            return shard_digest(path, self.shape)
+        except OSError as error:
+            raise BadData(f"The shard {path} cannot be read: {error.strerror or error}.") from error
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
