@@ -175,6 +175,17 @@ def test_what_was_begun_with_other_numbers_of_the_classes_is_not_gone_on_with(
         prepare_images(recipe("20,bad=3,classes=2", per_shard=4), tmp_path / "out", max_corrupt=0.1)
 
 
+def test_a_folder_keeps_the_numbers_of_the_classes_that_it_was_written_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "classes_of", lambda reader: ["class1", "class0"])
+    prepare_images(recipe("9,classes=2"), tmp_path / "out")
+    monkeypatch.undo()
+    found = prepare_images(recipe("9,classes=2"), tmp_path / "out")
+    assert found.classes == ("class1", "class0")
+    assert found.labels.tolist() == [1 - place % 2 for place in range(9)]
+
+
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("everything")
