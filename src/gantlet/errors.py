@@ -84,7 +84,7 @@ class BadData(UsageError):
 
 
 class BadImage(BadData):
-    """One picture of many that cannot be read; the message is the bare reason, to be listed beside the picture's name."""
+    """One image of many that cannot be read; the message is the bare reason, to be listed beside the image's name."""
 
 
 class TooFewSamples(BadData):

@@ -177,6 +177,27 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
     assert PreparedSet.open(cached).shape == (3, 4, 6)
 
 
+def test_verify_holds_a_prepared_folder_to_what_was_written(place: Path, tmp_path: Path) -> None:
+    gantlet("data", "download", "tiny")
+    gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "tiny-4x4")
+    done = gantlet("data", "verify", "prepared:tiny-4x4")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        *(f"right    {name}.npy" for name in ("train-00000", "train-00001", "test-00000")),
+        "10 images in tiny-4x4",
+        "prepared:tiny-4x4 is right.",
+    ]
+    with (tmp_path / "tiny-4x4" / "train-00001.npy").open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)[0]
+        file.seek(-1, 2)
+        file.write(bytes([last ^ 1]))
+    done = gantlet("data", "verify", "prepared:tiny-4x4")
+    assert done.status == 2
+    assert "wrong    train-00001.npy: has other pixels than those that were written" in done.out
+    assert "is not what it should be: train-00001.npy has other pixels" in done.err
+
+
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     gantlet("data", "download", "tiny")
     cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()

@@ -95,6 +95,8 @@ def expand_braces(pattern: str) -> list[str]:
     Example:
         >>> expand_braces("s-{08..10}.tar"), expand_braces("{a,b}{1..0}"), expand_braces("{x}.tar")
         (['s-08.tar', 's-09.tar', 's-10.tar'], ['a1', 'a0', 'b1', 'b0'], ['{x}.tar'])
+        >>> expand_braces("s-{0..10}.tar")[::10]
+        ['s-0.tar', 's-10.tar']
 
     Raises:
         BadData: There are more than a million names.
@@ -113,6 +115,7 @@ def _choices(inside: str) -> Sequence[str]:
     first, last = map(int, ends)
     if abs(last - first) >= _MOST_NAMES:
         raise BadData(f"{{{inside}}} is a range of {abs(last - first) + 1:,} names; expected at most {_MOST_NAMES:,}.")
-    width = max(map(len, ends)) if any(end.startswith("0") for end in ends) else 0
+    padded = any(len(end) > 1 and end.startswith("0") for end in ends)  # a bare 0 is a number like any other
+    width = max(map(len, ends)) if padded else 0
     step = 1 if first <= last else -1
     return [str(number).zfill(width) for number in range(first, last + step, step)]

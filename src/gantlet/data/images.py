@@ -251,9 +251,17 @@ class ImageSource:
         return own
 
     def _parts(self, images: PreparedSet | LoadedSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The numbers of the images to train on and to test on; a source of one part is split."""
+        """The numbers of the images to train on and to test on; a source of one part is split.
+
+        Raises:
+            BadData: There are too few, or only the test part of a named set.
+        """
         pool = np.concatenate([images.numbers("train"), images.numbers("")])
         test = images.numbers("test")
+        if self.card and len(test) and not len(pool):
+            raise BadData(
+                f"{self._path()} holds only the test part of '{self.card}' ({len(test)} images); get the training part too."
+            )
         if not (len(pool) and len(test)):
             pool, source = np.concatenate([pool, test]), self._title(images)
             parts = split(len(pool), test_share=self.test_share, data_seed=self.data_seed, source=source)

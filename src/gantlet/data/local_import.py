@@ -23,7 +23,9 @@ from gantlet.files import file_digest
 from . import data_dir
 from .dataset_card import DatasetCard, RemoteFile
 from .inspect import Inspection, inspect
+from .prepared import PreparedSet
 from .readers.base import Reader, open_reader
+from .readers.prepared import PreparedReader
 from .transfer import check_room
 from .unzip import unzip
 
@@ -32,7 +34,7 @@ __all__ = ["FileState", "Verification", "import_files", "misfit", "states", "ver
 
 @dataclass(frozen=True)
 class FileState:
-    """What a published file turned out to be.
+    """What a published file, or a shard that was prepared, turned out to be.
 
     ``state`` is ``right``, ``wrong`` (``reason`` says how), ``absent`` (another form of the data may do as well), or
     ``unknown`` (no hash was published).
@@ -50,7 +52,7 @@ class Verification:
     Attributes:
         name: The data set.
         path: What its reader was given.
-        files: The published files.
+        files: The published files, or the shards of a prepared folder.
         parts: Images by part.
         misfit: In what it differs from its card; empty if in nothing.
         inspection: What decoding every image brought, where that was asked for.
@@ -120,7 +122,8 @@ def verify(
 ) -> Verification:
     """Hold a data set in the data directory to its card: hashes, counts, and, if asked, every image.
 
-    A set without a card (shards of the user's own) can only be opened and counted.
+    A prepared folder (``prepared:FOLDER``) is held to the hashes that were taken when it was written; another set without
+    a card (shards of the user's own) can only be opened and counted.
 
     Raises:
         BadData: It is not there, or its reader cannot open it.
@@ -129,11 +132,24 @@ def verify(
     reader = open_reader(place.kind, str(place.path))
     try:
         found = inspect(reader, progress=progress) if full else None
-        files = states(known, data_dir.folder(known.made_from or name)) if known is not None else ()
+        if known is not None:
+            files = states(known, data_dir.folder(known.made_from or name))
+        else:
+            files = _shards(reader.prepared) if isinstance(reader, PreparedReader) else ()
         fault = misfit(known, reader) if known is not None and not known.made_from else ""
         return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
+
+
+def _shards(prepared: PreparedSet) -> tuple[FileState, ...]:
+    changed = prepared.verify()
+    return tuple(
+        FileState(shard.file, "wrong", "has other pixels than those that were written")
+        if shard.file in changed
+        else FileState(shard.file, "right")
+        for shard in prepared.shards
+    )
 
 
 def misfit(known: DatasetCard, reader: Reader) -> str:

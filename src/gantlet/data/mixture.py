@@ -55,7 +55,7 @@ class Mixture:
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or self.weights.shape != self.centres.shape[:1]:
             came = f"{list(self.centres.shape)} and {list(self.weights.shape)}"
-            raise BadValue(f"A mixture needs centres [M, d] and weights [M]; the shapes {came} came.")
+            raise BadValue(f"A mixture needs centres [M, d] and weights [M]; got shapes {came}.")
         if not 0 < self.sigma < math.inf:
             raise BadValue(f"sigma={self.sigma} is out of range: expected 0 < sigma, finite.")
         if bool((self.weights < 0).any()) or not math.isclose(float(self.weights.sum()), 1.0, abs_tol=1e-5):

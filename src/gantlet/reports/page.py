@@ -85,7 +85,7 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
     if not paths:
         raise BadValue("A report needs at least one study folder; none was named.")
     if out is not None and Path(out).suffix.lower() != ".html":
-        raise BadValue(f"--out {out} does not end in .html: a report is one HTML page. Give FILE.html.")
+        raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
     studies = [read_study(folder) for folder in paths]
     articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
     page = _render(articles)

@@ -10,6 +10,8 @@ Reference:
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,6 +62,12 @@ class IdxReader:
         self.entries: Sequence[Entry] = self.stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {**self.stacks.facts("idx files"), "title": f"idx files in {path}"}
+
+    @staticmethod
+    def files_of(path: str) -> list[str]:
+        """A folder, or the files of the set that a path names in one."""
+        named = [] if os.path.isdir(path) else sorted(glob.glob(f"{glob.escape(path)}-*"))
+        return named or [path]
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` of ``entries[place]``."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, Protocol, cast, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,16 @@ from .base import Entry, Part
 from .float_pixels import FloatPixels
 from .layout import LazyEntries
 
-__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "channels_last", "layout_of", "named_labels"]
+__all__ = [
+    "ArrayStack",
+    "ArrayStacks",
+    "Labels",
+    "StackReader",
+    "as_pixels",
+    "channels_last",
+    "layout_of",
+    "named_labels",
+]
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,13 @@ class ArrayStacks:
     def _find(self, place: int) -> tuple[ArrayStack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self.stacks[index], place - int(self._starts[index])
+
+
+@runtime_checkable
+class StackReader(Protocol):
+    """A reader whose images are arrays."""
+
+    stacks: ArrayStacks
 
 
 def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
