@@ -150,7 +150,9 @@ def test_a_fleet_whose_workers_all_died_is_said_and_resume_trains_it(folder: Pat
     assert "1 of 2 members failed; run 0: the worker process ended with status 7" in done.err
     path = Path(dies.rpartition(":")[0])
     path.write_text(path.read_text().replace("== 1", "== 0"))
-    assert terminal.gantlet("resume", folder, "--quiet").status == 2  # the file has changed: that is for the user to say
+    assert (
+        terminal.gantlet("resume", folder, "--quiet").status == 2
+    )  # the file has changed: that is for the user to say
     assert terminal.gantlet("resume", folder, "--quiet", "--trust").status == 0
     assert Study(folder).runs["status"].tolist() == ["finished"] * 2
 
