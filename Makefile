@@ -4,7 +4,7 @@
 #   make demo    two small studies and their report
 #   make test    all tests
 #   make fast    the tests that take seconds
-#   make real    a few steps on real pictures that packages carry
+#   make real    a few steps on real images that packages carry
 #   make package build sdist and wheel, use the wheel from elsewhere, try newer interpreters
 #   make bench   the benchmarks
 #   make lint    style, types and the shape of the code
@@ -43,7 +43,7 @@ fast: $(dev)
 	python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 real: $(dev)
-	scripts/real-pictures
+	scripts/real-images
 
 package: $(dev)
 	scripts/package

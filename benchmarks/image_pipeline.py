@@ -1,9 +1,9 @@
-"""Pictures: how fast they are prepared, whether training waits for them, and what many of them cost.
+"""Images: how fast they are prepared, whether training waits for them, and what many of them cost.
 
 The baselines are the usual ways, in the same process: for preparing, a plain loop over the files with Pillow; for a
 resident pool, a copy of the pool as floating point for each member. What is streamed is compared with its own step.
 
-``GANTLET_BENCH_PICTURES=FILE.zip`` prepares the user's pictures; without it 10,000 JPEGs are made up.
+``GANTLET_BENCH_IMAGES=FILE.zip`` prepares the user's images; without it 10,000 JPEGs are made up.
 
 Legend: ``S`` members, ``B`` batch, ``C`` channels, ``H`` x ``W`` pixels.
 """
@@ -57,9 +57,9 @@ RATE_GOAL, WAIT_GOAL = 2500.0, 0.03
 
 
 def preparing(*, rounds: int) -> Section:
-    """Pictures per second from a zip of JPEGs to shards, against a plain loop that saves an array."""
+    """Images per second from a zip of JPEGs to shards, against a plain loop that saves an array."""
     with tempfile.TemporaryDirectory() as name:
-        given = os.environ.get("GANTLET_BENCH_PICTURES", "")
+        given = os.environ.get("GANTLET_BENCH_IMAGES", "")
         path = Path(given) if given else zip_of_jpegs(Path(name, "made.zip"), 10_000)
         recipe = PrepareRecipe("zip", str(path), Decoding(), Resize(32, 32))
         rates: dict[str, list[float]] = {"a plain loop": [], "gantlet, one worker": [], "gantlet, as it comes": []}
@@ -75,8 +75,8 @@ def preparing(*, rounds: int) -> Section:
     base = median(rates["a plain loop"])
     rows = [(label, spread(values, 0), times(median(values) / base)) for label, values in rates.items()]
     rate = median(rates["gantlet, as it comes"])
-    notes = [goal(f"Pictures per second, of {count:,}", rate, least=RATE_GOAL)]
-    return Section("preparing", ("way", "pictures/s", "of a plain loop"), rows, notes, {"per_second": rate})
+    notes = [goal(f"Images per second, of {count:,}", rate, least=RATE_GOAL)]
+    return Section("preparing", ("way", "images/s", "of a plain loop"), rows, notes, {"per_second": rate})
 
 
 def streaming(*, rounds: int) -> Section:
@@ -107,7 +107,7 @@ def streaming(*, rounds: int) -> Section:
 
 
 def million() -> Section:
-    """A million pictures in shards: seconds to the first batch, and what memory does over 2,000 batches."""
+    """A million images in shards: seconds to the first batch, and what memory does over 2,000 batches."""
     with tempfile.TemporaryDirectory() as name:
         write_set(Path(name), MANY, (1, 8, 8))
         program = f"from benchmarks.image_pipeline import stream_many; stream_many({name!r})"
@@ -124,7 +124,7 @@ def million() -> Section:
         goal("Seconds to start", found["start"], most=START_GOAL),
         goal("MiB that 2,000 batches add", found["last"] - found["first"], most=GROWTH_GOAL),
     ]
-    return Section("million", ("a million pictures", ""), rows, notes, found)
+    return Section("million", ("a million images", ""), rows, notes, found)
 
 
 def stream_many(folder: str) -> None:
@@ -145,7 +145,7 @@ def stream_many(folder: str) -> None:
 
 
 def resident() -> Section:
-    """What a pool of 50,000 colour pictures adds to a process for one member, for 32, and as a copy for each."""
+    """What a pool of 50,000 colour images adds to a process for one member, for 32, and as a copy for each."""
     pool = torch.from_numpy(_noise(POOL, (3, 32, 32)))
     dataset = Dataset(pool, pool[:2].float())
     size = pool.numel() / 2**20
@@ -165,7 +165,7 @@ def resident() -> Section:
 
 
 def zip_of_jpegs(path: Path, count: int) -> Path:
-    """A zip of small JPEGs of smooth random pictures, in ten folders."""
+    """A zip of small JPEGs of smooth random images, in ten folders."""
     coarse = np.random.default_rng(1).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for place, one in enumerate(coarse):

@@ -39,7 +39,7 @@ def dtype(pytestconfig: pytest.Config) -> torch.dtype:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The session's own cache folder and data home: the user's are not touched, and what one test trains serves all."""
+    """The session's own cache folder and data directory: the user's are not touched, and what one test trains serves all."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))

@@ -177,10 +177,20 @@ def _tiny(words: Sequence[str]) -> list[str]:
 # Results
 
 
+def finished(store: Store, fleet: str) -> bool:
+    """Whether a planned fleet is finished."""
+    return store.finished(fleet_of(store, fleet))
+
+
+def fleet_of(store: Store, fleet: str) -> FleetPlan:
+    """A planned fleet by its id."""
+    return next(planned for planned in store.record().plan.fleets if planned.id == fleet)
+
+
 def results(store: Store) -> dict[int, dict[str, Any]]:
     """The rows of every finished fleet by run, without the seconds."""
-    folders = sorted((store.folder / "fleets").iterdir())
-    rows = [row for folder in folders if store.finished(folder.name) for row in store.results(folder.name)]
+    leaves = [leaf for fleet in store.record().plan.fleets for leaf in store.leaves(fleet)]
+    rows = [row for leaf in leaves if store.finished(leaf) for row in store.results(leaf)]
     return {row["run"]: {name: value for name, value in row.items() if name != "seconds"} for row in rows}
 
 

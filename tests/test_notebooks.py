@@ -22,7 +22,7 @@ from gantlet.data.digits import digits
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 SOMEONES = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|private|mnt|data)/|[A-Z]:\\\\")
-"""Where files lie on a machine, as it looks in JSON."""
+"""Where files are stored on a machine, as it looks in JSON."""
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -45,7 +45,7 @@ def said(notebook: Any) -> Iterator[str]:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "your_pictures"]
+    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "your_images"]
 
 
 @every_notebook
@@ -141,8 +141,8 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
     for place in range(60):
         pixels = np.kron(rng.integers(0, 256, (8, 8, 4), dtype=np.uint8), np.ones((9, 8, 1), dtype=np.uint8))
         Image.fromarray(pixels).save(elsewhere / "emoji" / f"{place:02d}.png")
-    notebook = execute("your_pictures", elsewhere)
+    notebook = execute("your_images", elsewhere)
     shown = "\n".join(said(notebook))
     assert re.search(r"images +60\n", shown)
     assert re.search(r"faults +2 .*\n +half\.png: .*\n +notes\.jpg: it is not an image of a format that is read", shown)
-    assert len(list((elsewhere / "runs" / "your-pictures" / "singles").glob("*.png"))) == 20
+    assert len(list((elsewhere / "runs" / "your-images" / "singles").glob("*.png"))) == 20

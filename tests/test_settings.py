@@ -73,8 +73,8 @@ def test_values_parse_into_the_declared_type(name: str, came: object, value: obj
         ("seed", "1e300", "too large"),
         ("seed", "1" * 5000, "not a whole number"),
         ("rate", False, "is not a number"),
-        ("flag", "maybe", "flag=maybe is not a truth value: give true or false."),
-        ("flag", 2, "not a truth value"),
+        ("flag", "maybe", "flag=maybe is neither true nor false."),
+        ("flag", 2, "neither true nor false"),
         ("kind", "open", "kind=open is not one of fixed, endless."),
     ],
 )

@@ -16,6 +16,7 @@
     │   └── MissingExtra         an optional dependency that is not installed
     ├── TrainingFailed           no member of a study could be trained
     ├── StoreError               the disk is full, or a study folder cannot be read or written
+    │   └── Damaged              a file of a study is not what was written there
     └── ReplayMismatch           a replayed member differs from its record
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "BadGrid",
     "BadImage",
     "BadValue",
+    "Damaged",
     "FolderInUse",
     "GantletError",
     "MissingExtra",
@@ -82,7 +84,7 @@ class BadData(UsageError):
 
 
 class BadImage(BadData):
-    """One picture of many that cannot be read; the message is the bare reason, to be listed beside the picture's name."""
+    """One image of many that cannot be read; the message is the bare reason, to be listed beside the image's name."""
 
 
 class TooFewSamples(BadData):
@@ -119,6 +121,10 @@ class MissingExtra(UsageError):
 
 class StoreError(GantletError):
     """A study folder that cannot be read or written."""
+
+
+class Damaged(StoreError):
+    """A file of a study that is missing, cut, or not what was written; one that merely cannot be read now is not."""
 
 
 class TrainingFailed(GantletError):

@@ -21,11 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from .errors import StoreError
+from .errors import Damaged, StoreError
 
 __all__ = [
     "LockHolder",
     "cache_folder",
+    "check_regular",
     "check_seal",
     "file_digest",
     "inside",
@@ -36,6 +37,8 @@ __all__ = [
     "sweep",
     "write_whole",
 ]
+
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)  # no link is followed, no child inherits it
 
 
 def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
@@ -105,6 +108,8 @@ def _mark(process: int | str) -> str:
 
 
 def _runs(process: int) -> bool:
+    if os.name == "nt":  # there kill would end it
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -130,6 +135,24 @@ def inside(root: Path, *parts: str) -> Path:
     return path
 
 
+def check_regular(path: Path) -> None:
+    """Make sure that a path is a plain file: no link, no folder, no pipe, no device.
+
+    Raises:
+        Damaged: It is missing.
+        StoreError: It is something else.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        raise Damaged(f"{path} cannot be read: it is missing.") from None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not stat.S_ISREG(mode):
+        what = "a link, and links are not followed" if stat.S_ISLNK(mode) else "not a plain file, and is not read"
+        raise StoreError(f"{path} cannot be read: it is {what}.")
+
+
 def read_regular(path: Path, *, most: int) -> bytes:
     """The content of a plain file; nothing else is opened: no link, no pipe, no device.
 
@@ -138,9 +161,10 @@ def read_regular(path: Path, *, most: int) -> bytes:
         most: The largest size in bytes that is read.
 
     Raises:
-        StoreError: It is missing, not a plain file, larger than ``most``, or cannot be read.
+        Damaged: It is missing.
+        StoreError: It is not a plain file, larger than ``most``, or cannot be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags = os.O_RDONLY | _AS_IT_IS | getattr(os, "O_NONBLOCK", 0)
     try:
         with os.fdopen(os.open(path, flags), "rb") as file:
             status = os.fstat(file.fileno())
@@ -149,6 +173,8 @@ def read_regular(path: Path, *, most: int) -> bytes:
             if status.st_size > most:
                 raise StoreError(f"{path} has {status.st_size:,} bytes; more than {most:,} are not read.")
             return file.read(status.st_size)
+    except FileNotFoundError:
+        raise Damaged(f"{path} cannot be read: it is missing.") from None
     except OSError as error:
         reason = "it is a link, and links are not followed" if path.is_symlink() else error.strerror or error
         raise StoreError(f"{path} cannot be read: {reason}.") from error
@@ -219,7 +245,7 @@ def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[Lock
 def _lock_file(path: Path, *, wait: bool) -> int | None:
     """The open, locked file; None if another holds it and is not waited for."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _AS_IT_IS, 0o666)
         try:
             import fcntl
 
@@ -270,13 +296,13 @@ def check_seal(content: Mapping[str, Any], what: str) -> None:
         >>> check_seal(sealed({"step": 3}), "a.json")
         >>> check_seal({**sealed({"step": 3}), "step": 4}, "a.json")
         Traceback (most recent call last):
-        gantlet.errors.StoreError: a.json was damaged or changed since it was written.
+        gantlet.errors.Damaged: a.json was damaged or changed since it was written.
 
     Raises:
-        StoreError: It is not.
+        Damaged: It is not.
     """
     if "seal" in content and sealed(content)["seal"] != content["seal"]:
-        raise StoreError(f"{what} was damaged or changed since it was written.")
+        raise Damaged(f"{what} was damaged or changed since it was written.")
 
 
 def cache_folder(name: str) -> Path:

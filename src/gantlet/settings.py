@@ -63,7 +63,7 @@ class Setting:
         if self.kind is bool:
             if isinstance(value, bool) or text.lower() in _TRUE | _FALSE:
                 return text.lower() in _TRUE
-            raise BadValue(f"{self.name}={value} is not a truth value: give true or false.")
+            raise BadValue(f"{self.name}={value} is neither true nor false.")
         if self.kind is str:
             return text.lower() if isinstance(value, bool) else text  # true and false, as TOML has them
         if isinstance(value, bool):

@@ -45,7 +45,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Loopback) -> Path:
-    """An empty data home, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
+    """An empty data directory, in which ``tiny`` has a card whose files this machine serves; wide lines; a desk."""
     files: list[RemoteFile] = []
     for name, values in PIXELS.items():
         content = idx(values)
@@ -177,6 +177,27 @@ def test_prepare_frames_as_the_card_says_or_as_asked(place: Path, tmp_path: Path
     assert PreparedSet.open(cached).shape == (3, 4, 6)
 
 
+def test_verify_holds_a_prepared_folder_to_what_was_written(place: Path, tmp_path: Path) -> None:
+    gantlet("data", "download", "tiny")
+    gantlet("data", "prepare", "tiny", "--per-shard", 4, "--out", "tiny-4x4")
+    done = gantlet("data", "verify", "prepared:tiny-4x4")
+    assert (done.status, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        *(f"right    {name}.npy" for name in ("train-00000", "train-00001", "test-00000")),
+        "10 images in tiny-4x4",
+        "prepared:tiny-4x4 is right.",
+    ]
+    with (tmp_path / "tiny-4x4" / "train-00001.npy").open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)[0]
+        file.seek(-1, 2)
+        file.write(bytes([last ^ 1]))
+    done = gantlet("data", "verify", "prepared:tiny-4x4")
+    assert done.status == 2
+    assert "wrong    train-00001.npy: has other pixels than those that were written" in done.out
+    assert "is not what it should be: train-00001.npy has other pixels" in done.err
+
+
 def test_what_was_prepared_is_what_training_finds(place: Path) -> None:
     gantlet("data", "download", "tiny")
     cached = gantlet("data", "prepare", "tiny", "--size", "4").out.rpartition(" -> ")[2].strip()
@@ -264,5 +285,5 @@ def test_inspect_says_what_to_know_before_training(tmp_path: Path) -> None:
     assert "1 files .pdf" in advice[2]
     record = json.loads(gantlet("data", "inspect", "folder:scans", "--json").out)
     assert record["advice"] == [line.removeprefix("! ") for line in advice]
-    assert (record["pictures"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
+    assert (record["images"], record["unreadable"], record["max_corrupt"]) == (3, 1, 0.25)
     assert record["skipped"] == {".nef": 2, ".pdf": 1, ".txt": 1}

@@ -58,7 +58,7 @@ def alive(process: int) -> bool:
 
 def unfinished(store: Store, *fleets: str) -> None:
     """The kill came in the middle, or the test says nothing."""
-    assert not any(store.finished(fleet) for fleet in fleets)
+    assert not any(terminal.finished(store, fleet) for fleet in fleets)
     assert all(0 < terminal.checkpoint_of(store, fleet)[1]["step"] < 30 for fleet in fleets)
 
 

@@ -26,6 +26,7 @@ def test_every_name_of_a_family_is_listed_with_a_line(family: str) -> None:
     rows = {line.split()[0]: line for line in done.out.splitlines()[1:] if line.strip()}
     assert set(rows) == set(catalogue.names(family))
     assert all(len(line.split()) > 2 for line in rows.values()), "a name without a word about it"
+    assert "``" not in done.out, "marks of a docstring"
 
 
 def test_all_families_are_listed_without_a_word() -> None:

@@ -51,7 +51,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ring8 vanilla lr_g=nan", "nan is never a setting"),
         ("ring8 vanilla lr_g=inf", "is not finite"),
         ("ring8 vanilla steps=2.5", "steps=2.5 is not a whole number."),
-        ("ring8 vanilla reuse_fake=maybe", "is not a truth value"),
+        ("ring8 vanilla reuse_fake=maybe", "is neither true nor false"),
         ("ring8 vanilla optimiser=lion", "is not one of adam, rmsprop, sgd"),
         ("ring8 vanilla lr_g=", "gives no value, so the grid is empty."),
         ("ring8 vanilla lr_g=1:2:0", "never gets from 1 to 2"),
@@ -110,8 +110,12 @@ def test_what_follows_an_option_is_its_value(workplace: Path) -> None:
     assert (done.status, done.err) == (0, "")
 
 
-def test_training_needs_the_path_of_the_data(workplace: Path) -> None:
-    assert "give data_path=FILE" in refused(gantlet("run", "points", "vanilla"))
+@pytest.mark.parametrize("task", ["points", "images", "folder", "zip", "tar", "shards", "hf", "hdf5"])
+def test_training_needs_the_path_of_the_data(workplace: Path, task: str) -> None:
+    error = refused(gantlet("run", task, "vanilla"))
+    assert f"The task '{task}' reads " in error
+    assert f" of your own: write {task}:" in error
+    assert "array" not in error
     assert list(workplace.iterdir()) == []
 
 
@@ -184,7 +188,7 @@ def idx_disagreeing(folder: Path) -> str:
 CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     "npy missing": (lambda folder: f"points:{folder}/absent.npy", "absent.npy"),
     "npy truncated": (npy_truncated, "is truncated"),
-    "npy corrupt": (npy_corrupt, "is no .npy array"),
+    "npy corrupt": (npy_corrupt, "is not a .npy array"),
     "npy with nan": (npy_nan, "1 values that are not finite; the first is nan at [7, 1]"),
     "npy too few": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 2))}", "fewer than one batch of 64"),
     "npy too few to split": (lambda folder: f"points:{save(folder / 'x.npy', size=(2, 2))}", "x.npy"),

@@ -40,7 +40,7 @@ def inputs(shape: tuple[int, ...], player: str, *leading: int) -> Tensor:
 
 
 def parts(out: Tensor | DiscriminatorOutput) -> dict[str, Tensor]:
-    """What a network returned: samples or scores, or a output's score ``[B]``, code ``[B, d]``, logits ``[B, K]``."""
+    """What a network returned: samples or scores, or an output's score ``[B]``, code ``[B, d]``, logits ``[B, K]``."""
     if isinstance(out, Tensor):
         return {"out": out}
     found = {"out": out.score, "code": out.code, "generator_logits": out.generator_logits}

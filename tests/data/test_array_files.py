@@ -63,8 +63,8 @@ GOOD = npy_bytes(np.arange(6, dtype="<f4").reshape(2, 3))  # 128 bytes of header
 PRICKLY: list[Any] = [{"a": 1}, None]
 WRONG_NPY = {
     "empty": (b"", r"is empty \(0 bytes\)"),
-    "other": (b"PK\x03\x04 and so on", "is no .npy array; write it with numpy.save"),
-    "a pickle": (pickle.dumps([1, 2]), "is no .npy array .it looks like a pickle, which is never loaded"),
+    "other": (b"PK\x03\x04 and so on", "is not a .npy array; write it with numpy.save"),
+    "a pickle": (pickle.dumps([1, 2]), "is not a .npy array .it looks like a pickle, which is never loaded"),
     "objects": (npy_bytes(np.array(PRICKLY, dtype=object)), "holds pickled Python objects, which are never"),
     "in the magic": (GOOD[:4], "is truncated within its header"),
     "in the header": (GOOD[:100], "is truncated within its header"),

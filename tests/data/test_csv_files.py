@@ -143,6 +143,8 @@ def test_what_numpy_writes_is_read_to_the_last_bit(tmp_path: Path) -> None:
         ),
         ("a,b\n1,2\n".encode("utf-16"), "is UTF-16 text, as Excel's 'Unicode text'"),
         ("a,b\n1,inf\n", "line 2, column 2 (b): inf is not finite"),
+        ("a,b\n1,2\n1,1e400\n", "line 3, column 2 (b): 1e400 is not finite"),
+        ("a;b\n1,5;2\n1,0e400;-3\n", "line 3, column 1 (a): 1,0e400 is not finite"),
         (",b\n0.5,1\n0.7,2\n", "the first column has no name, but holds numbers such as '0.5' in line 2"),
         ("x\n1,5\n2,5\n", "one name is over two columns: give both a name, or write decimal points instead"),
         ('a,b\n"1,234","5,678"\n', "'1,234' may have a thousands separator; save the table without them"),
@@ -167,6 +169,9 @@ def test_what_was_written_reads_back_bit_for_bit(tmp_path: Path) -> None:
     assert found.columns == ("height, cm", "width")
     np.testing.assert_array_equal(found.values.astype(np.float32), values)
     assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["height, cm", "width"]
+    assert (tmp_path / "out.csv").read_bytes() == pd.DataFrame(values, columns=found.columns).to_csv(
+        index=False
+    ).encode()
     write_csv(tmp_path / "bare.csv", values)
     assert read_csv(tmp_path / "bare.csv").columns == ()
 

@@ -1,4 +1,4 @@
-"""The data home: where it is, what is found in it, and what a user is told to do about what is not."""
+"""The data directory: where it is, what is found in it, and what a user is told to do about what is not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gantlet.errors import BadData, BadValue, UnknownName
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data home, which does not exist yet."""
+    """An empty data directory, which does not exist yet."""
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     return tmp_path / "home"
 
@@ -35,7 +35,7 @@ def test_the_home_is_the_first_of_three_places(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("XDG_DATA_HOME")
     assert data_dir.root() == Path("/somebody/.local/share/gantlet/data")
     monkeypatch.setenv("GANTLET_DATA", "~nobody-of-this-name/x")
-    with pytest.raises(BadValue, match=r"cannot be found.*Set GANTLET_DATA"):
+    with pytest.raises(BadValue, match=r"The data directory .* cannot be found.*Set GANTLET_DATA"):
         data_dir.root()
 
 

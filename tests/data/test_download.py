@@ -39,7 +39,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Loopback]:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data home."""
+    """An empty data directory."""
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     return tmp_path / "home"
 

@@ -42,9 +42,9 @@ def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
 
 
 def test_a_named_path_is_trimmed_and_never_empty() -> None:
-    assert named_path(" a/b.npy ", data="points", wanted="FILE") == Path("a/b.npy")
-    with pytest.raises(BadData, match="The data set 'points' is in files of your own: give data_path=FILE"):
-        named_path("", data="points", wanted="FILE")
+    assert named_path(" a/b.npy ", task="points", form="FILE") == Path("a/b.npy")
+    with pytest.raises(BadData, match=r"The task 'points' reads a file of your own: write points:FILE\."):
+        named_path("", task="points", form="FILE")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,10 @@ def test_a_named_path_is_trimmed_and_never_empty() -> None:
         ("a{8..11}", ["a8", "a9", "a10", "a11"]),
         ("a{08..11}", ["a08", "a09", "a10", "a11"]),
         ("{8..010}", ["008", "009", "010"]),
+        ("s-{0..10}", [f"s-{number}" for number in range(11)]),
+        ("{10..0}", [str(number) for number in range(10, -1, -1)]),
+        ("{00..2}", ["00", "01", "02"]),
+        ("{-05..3}", ["{-05..3}"]),
         ("{2..0}", ["2", "1", "0"]),
         ("{a,b}{1..2}", ["a1", "a2", "b1", "b2"]),
         ("{x}", ["{x}"]),

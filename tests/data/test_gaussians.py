@@ -231,13 +231,13 @@ def test_facts_name_the_mixture_and_can_be_written_as_json(source: type) -> None
 @pytest.mark.parametrize(
     ("centres", "sigma", "weights", "words"),
     [
-        (torch.zeros(3), 0.1, torch.ones(3) / 3, r"shapes \[3\] and \[3\] came"),
-        (torch.zeros(3, 2), 0.1, torch.ones(2) / 2, r"shapes \[3, 2\] and \[2\] came"),
+        (torch.zeros(3), 0.1, torch.ones(3) / 3, r"got shapes \[3\] and \[3\]"),
+        (torch.zeros(3, 2), 0.1, torch.ones(2) / 2, r"got shapes \[3, 2\] and \[2\]"),
         (torch.zeros(2, 2), 0.0, torch.ones(2) / 2, "sigma=0.0 is out of range"),
         (torch.zeros(2, 2), math.inf, torch.ones(2) / 2, "sigma=inf is out of range"),
         (torch.zeros(2, 2), math.nan, torch.ones(2) / 2, "sigma=nan is out of range"),
-        (torch.zeros(2, 2), 0.1, torch.ones(2), "no distribution"),
-        (torch.zeros(2, 2), 0.1, torch.tensor([1.5, -0.5]), "no distribution"),
+        (torch.zeros(2, 2), 0.1, torch.ones(2), "are not a distribution"),
+        (torch.zeros(2, 2), 0.1, torch.tensor([1.5, -0.5]), "are not a distribution"),
     ],
 )
 def test_what_is_no_mixture_is_refused(centres: Tensor, sigma: float, weights: Tensor, words: str) -> None:

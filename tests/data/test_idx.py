@@ -71,7 +71,7 @@ ZIPPED = gzip.compress(GOOD)
 WRONG = {
     "empty": (b"", r"is empty \(0 bytes\)"),
     "short": (b"\0\0\x08", "is truncated: an idx file starts with 4 bytes, 3 came"),
-    "magic": (b"\x89PNG" + GOOD[4:], "is no idx file: it starts with 89 50, expected 00 00"),
+    "magic": (b"\x89PNG" + GOOD[4:], "is not an idx file: it starts with 89 50, expected 00 00"),
     "type": (b"\0\0\x0a" + GOOD[3:], "unknown idx type code 0a; known are 08, 09, 0b, 0c, 0d, 0e"),
     "no dimensions": (b"\0\0\x08\0" + GOOD[4:], "states 0 dimensions; expected 1 to 16"),
     "many dimensions": (b"\0\0\x08\xff" + GOOD[4:], "states 255 dimensions; expected 1 to 16"),
@@ -157,7 +157,7 @@ def test_the_first_images_are_kept_with_their_labels(tmp_path: Path) -> None:
         mnist(data_path=str(tmp_path), train_size=7).load()
 
 
-def test_a_task_without_a_path_takes_its_own_set_from_the_data_home(
+def test_a_task_without_a_path_takes_its_own_set_from_the_data_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gantlet.catalogue import find
+from gantlet.data.base import Dataset
 from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PreparedSet
 from gantlet.errors import BadData
@@ -54,6 +56,7 @@ def test_colour_images_are_the_same_from_either_layout(tmp_path: Path) -> None:
     for layout, values in (("[N, H, W, C]", last), ("[N, C, H, W]", last.transpose(0, 3, 1, 2))):
         data = own(saved(tmp_path, values)).load()
         assert data.shape == (3, 5, 7)
+        assert data.facts["layout"] == layout
         assert data.facts["scaled_from"] == "8-bit, 0..255"
         found[layout] = data
         everything = rows(data.floats(data.train), data.test)
@@ -143,6 +146,52 @@ def test_arrays_that_are_prepared_give_the_same_data_set(channels: int, tmp_path
     assert own(path, in_memory="false").load().streamed is not None
     assert own(path, size="12x8").load().shape == (channels, 12, 8)
     assert own(path, colour="grey").load().shape == (1, 6, 8)
+
+
+def same_either_way(path: str, reader: str, size: str) -> Dataset:
+    """The data set held in memory as it is, after streaming and preparing gave the same classes and labels."""
+    held = ImageSource(path, reader=reader, size="native", colour="native", in_memory="true").load()
+    for in_memory in ("false", "true"):
+        other = ImageSource(path, reader=reader, size=size, colour="grey", in_memory=in_memory).load()
+        assert (other.streamed is None) == (in_memory == "true")
+        assert other.classes == held.classes
+        for one, same in ((other.train_labels, held.train_labels), (other.test_labels, held.test_labels)):
+            assert one is not None
+            assert same is not None
+            # of a streamed pool the labels are those of its sample, here all of it
+            assert one.equal(same)
+    return held
+
+
+def test_numbers_stay_in_order_however_many_classes_there_are(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=colours(48, 6, 8, 1), labels=(np.arange(48) * 5) % 12)
+    data = same_either_way(str(tmp_path / "own.npz"), "array", "6x8")
+    assert data.classes == tuple(map(str, range(12)))
+
+
+def test_a_class_without_images_keeps_its_number(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=colours(40, 6, 8, 1), labels=np.arange(40) % 2 * 11)
+    data = same_either_way(str(tmp_path / "own.npz"), "array", "6x8")
+    assert data.classes == tuple(map(str, range(12)))
+    assert data.train_labels is not None
+    assert set(data.train_labels.tolist()) == {0, 11}
+
+
+def test_named_classes_keep_the_order_of_their_names(tmp_path: Path) -> None:
+    pixels, labels = colours(30, 6, 8, 1)[..., 0], (np.arange(30) % 3).astype(np.uint8)
+    for what, values in (("images-idx3", pixels), ("labels-idx1", labels)):
+        head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape)
+        (tmp_path / f"own-train-{what}-ubyte").write_bytes(head + values.tobytes())
+    (tmp_path / "own-mapping.txt").write_text("0 122\n1 65\n2 109\n3 66\n")
+    assert same_either_way(str(tmp_path), "idx", "6x8").classes == ("z", "A", "m", "B")
+
+
+def test_large_numbers_are_names_of_the_classes_that_occur(tmp_path: Path) -> None:
+    np.savez(tmp_path / "own.npz", images=colours(40, 6, 8, 1), labels=3_000_000 + np.arange(40) % 20)
+    data = same_either_way(str(tmp_path / "own.npz"), "array", "6x8")
+    assert data.classes == tuple(str(3_000_000 + number) for number in range(20))
+    assert data.train_labels is not None
+    assert int(data.train_labels.max()) == 19
 
 
 def test_floating_point_keeps_its_values_unless_a_size_is_asked_for(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import struct
 import zipfile
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -33,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     FixtureReader.reads.clear()
-    return tmp_path / "cache" / "gantlet" / "pictures"
+    return tmp_path / "cache" / "gantlet" / "images"
 
 
 def source(path: str = "40,classes=3", **more: Any) -> ImageSource:
@@ -129,7 +131,7 @@ def test_memory_and_stream_give_the_same_data_set(flips: bool) -> None:
     ]
     for update in range(10):
         assert feeds[0].real(update).equal(feeds[1].real(update))
-    assert (resident.facts["memory"], streamed.facts["memory"]) == ("resident", "streamed")
+    assert (resident.facts["in_memory"], streamed.facts["in_memory"]) == (True, False)
 
 
 def test_a_large_pool_is_streamed_and_keeps_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +235,29 @@ def test_a_named_set_may_lie_there_as_plain_pictures(tmp_path: Path) -> None:
     assert data.facts["source"].startswith("cifar10: ")
 
 
+def idx_folder(folder: Path, *parts: str) -> str:
+    """MNIST's files, of 40 images each."""
+    folder.mkdir()
+    for part in parts:
+        pixels = np.random.default_rng(len(part)).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+        head = bytes([0, 0, 8, 3]) + struct.pack(">3I", *pixels.shape)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
+    return str(folder)
+
+
+def test_of_a_named_set_the_test_part_alone_is_never_trained_on(tmp_path: Path) -> None:
+    alone = idx_folder(tmp_path / "alone", "t10k")
+    with pytest.raises(
+        BadData, match=r"alone holds only the test part of 'mnist' \(40 images\); get the training part too"
+    ):
+        ImageSource.of("mnist", data_path=alone, size="native").load()
+    assert ImageSource(reader="idx", data_path=alone, size="28").load().size == 32, "it is nobody's test part"
+    train = ImageSource.of("mnist", data_path=idx_folder(tmp_path / "train", "train"), size="native").load()
+    assert (train.size, len(train.test)) == (32, 8)
+    both = ImageSource.of("mnist", data_path=idx_folder(tmp_path / "both", "train", "t10k"), size="native").load()
+    assert (both.size, len(both.test)) == (40, 40)
+
+
 def test_a_named_set_that_is_nowhere_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
     with pytest.raises(BadData, match="`gantlet data download cifar10`"):
@@ -265,17 +290,20 @@ def test_a_change_is_seen_wherever_the_source_lies(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(prepared_cache, "locked", locked)
     (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
     (tmp_path / "faces").mkdir()
+    (tmp_path / "idx").mkdir()
     (tmp_path / "faces" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "round").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "list_eval_partition.txt").write_text("1.png 0")
     (tmp_path / "shards.txt").write_text("a-0.tar\na-1.tar\n")
-    for name in ("elsewhere/deep/1.png", "a-0.tar", "a-1.tar", "faces/.DS_Store"):
+    idx = "idx/emnist-balanced-train-images-idx3-ubyte"
+    for name in ("elsewhere/deep/1.png", "a-0.tar", "a-1.tar", "faces/.DS_Store", idx):
         (tmp_path / name).write_bytes(b"one")
     for reader, path, part in (
         ("folder", "faces", "elsewhere/deep/1.png"),
         ("celeba", "faces", "list_eval_partition.txt"),
         ("shards", "a-{0..1}.tar", "a-1.tar"),
         ("shards", "shards.txt", "a-0.tar"),
+        ("idx", "idx/emnist-balanced", idx),
     ):
         before = keys(reader, path, locks)
         assert keys(reader, path, locks) == before

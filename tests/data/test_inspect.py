@@ -120,7 +120,7 @@ def test_a_part_is_spread_over_the_whole() -> None:
 
 def test_a_record_is_json_and_says_the_same() -> None:
     record = json.loads(json.dumps(inspect(SHELF).record()))
-    assert record["sizes"][0] == {"height": 8, "width": 6, "pictures": 6}
+    assert record["sizes"][0] == {"height": 8, "width": 6, "images": 6}
     assert record["height"] == {"min": 5, "median": 8.0, "max": 8}
     assert record["duplicates"] == [["a", "c", "e"], ["b", "h"]]
     assert (record["copies"], record["test_in_train"]) == (3, 2)

@@ -58,7 +58,7 @@ TINY = replace(
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty data home, in which ``tiny`` has a card."""
+    """An empty data directory, in which ``tiny`` has a card."""
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.setattr("gantlet.data.named.digits.TINY", TINY, raising=False)
     table = {**catalogue.FAMILIES["card"], "tiny": "gantlet.data.named.digits:TINY"}

@@ -95,8 +95,8 @@ def test_what_is_no_set_of_points_is_refused(values: np.ndarray, words: str, tmp
         Points(data_path=saved(tmp_path, values)).load()
 
 
-def test_without_a_path_the_key_is_named() -> None:
-    with pytest.raises(BadData, match=r"The data set 'points' .* give data_path=FILE \(.npy"):
+def test_without_a_path_the_message_says_how_to_give_one() -> None:
+    with pytest.raises(BadData, match=r"The task 'points' .* write points:FILE\.npy \(or \.npz, \.csv, \.tsv\)\.$"):
         Points(data_path="  ").load()
 
 

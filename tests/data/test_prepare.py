@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gantlet.data import prepare
 from gantlet.data.decode import Decoding
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.prepared import PAGE, PreparedSet
@@ -124,7 +125,7 @@ def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -
 def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
     tmp_path: Path, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_corrupt=0.1)
+    whole = prepare_images(recipe("120,classes=3,bad=4", per_shard=5), tmp_path / "whole", max_corrupt=0.1)
     reads.clear()
 
     def interrupt(done: int, total: int) -> None:
@@ -133,15 +134,15 @@ def test_interrupted_is_uninterrupted_and_nothing_is_read_twice(
 
     with pytest.raises(KeyboardInterrupt):
         prepare_images(
-            recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
+            recipe("120,classes=3,bad=4", per_shard=5), tmp_path / "out", workers=1, max_corrupt=0.1, notify=interrupt
         )
     before = list(reads)
-    assert 10 <= len(before) < 30
+    assert len(before) >= 10
     done = {path.name for path in (tmp_path / "out" / "progress").glob("*.npy.json")}
     assert done
     reads.clear()
-    again = prepare_images(recipe("30,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
-    finished = [place for place in range(30) if f"all-{place // 5:05d}.tar.json" in done]
+    again = prepare_images(recipe("120,classes=3,bad=4", per_shard=5), tmp_path / "out", max_corrupt=0.1)
+    finished = [place for place in range(120) if f"all-{place // 5:05d}.npy.json" in done]
     assert set(finished).isdisjoint(reads)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert again.page == whole.page
@@ -161,6 +162,28 @@ def test_a_whole_set_is_opened_without_reading(tmp_path: Path, reads: list[int])
     reads.clear()
     assert len(prepare_images(recipe("8"), tmp_path / "out")) == 8
     assert reads == []
+
+
+def test_what_was_begun_with_other_numbers_of_the_classes_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "classes_of", lambda reader: ["class1", "class0"])
+    with pytest.raises(BadData, match="cannot be read"):
+        prepare_images(recipe("20,bad=3,classes=2", per_shard=4), tmp_path / "out", max_corrupt=0)
+    monkeypatch.undo()
+    with pytest.raises(FolderInUse, match="was not begun with this source"):
+        prepare_images(recipe("20,bad=3,classes=2", per_shard=4), tmp_path / "out", max_corrupt=0.1)
+
+
+def test_a_folder_keeps_the_numbers_of_the_classes_that_it_was_written_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "classes_of", lambda reader: ["class1", "class0"])
+    prepare_images(recipe("9,classes=2"), tmp_path / "out")
+    monkeypatch.undo()
+    found = prepare_images(recipe("9,classes=2"), tmp_path / "out")
+    assert found.classes == ("class1", "class0")
+    assert found.labels.tolist() == [1 - place % 2 for place in range(9)]
 
 
 def test_other_peoples_folders_are_left_alone(tmp_path: Path) -> None:
@@ -219,6 +242,8 @@ def test_what_has_no_class_has_none_in_the_labels_either(tmp_path: Path, monkeyp
     monkeypatch.setattr(FixtureReader, "__init__", init)
     found = prepare_images(recipe("4,classes=2"), tmp_path / "out")
     assert found.labels.tolist() == [0, 1, 0, -1]
+    written = np.load(tmp_path / "out" / "labels.npy", allow_pickle=False)
+    assert (written.dtype, written.tolist()) == (np.int32, [0, 1, 0, -1])
 
 
 def test_a_set_is_held_to_the_share_of_bad_ones_that_is_allowed_now(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,21 @@ def test_a_set_that_is_not_whole_is_refused(
     harm(folder)  # type: ignore[operator]
     with pytest.raises(BadData, match=words):
         PreparedSet.open(folder)
+
+
+def test_a_shard_that_may_not_be_opened_is_one_sentence(
+    whole: tuple[PreparedSet, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def refuse(path: Path, *given: Any, **more: Any) -> IO[Any]:
+        if path.name == "2.npy":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *given, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BadData, match=r"^The shard .*2\.npy cannot be read: Permission denied\.$"):
+        PreparedSet.open(whole[0].folder)
 
 
 def test_verify_finds_one_flipped_bit(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:

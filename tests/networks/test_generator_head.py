@@ -206,5 +206,5 @@ def test_heads_of_nothing_are_refused() -> None:
     module = build(MLP(), (2,))
     with pytest.raises(BadValue, match="embedding of 0 features"):
         embedded(module, 0)
-    with pytest.raises(BadValue, match="head for 0 generators"):
+    with pytest.raises(BadValue, match="needs at least 1 generator, and 0 came"):
         with_generator_head(module, 0)

@@ -133,7 +133,8 @@ def test_words_in_place_of_numbers_are_refused(folder: Path, name: str, column: 
         everything(folder)
 
 
-@pytest.mark.parametrize("name", ["report.pdf", "report", "study.json"])
+@pytest.mark.parametrize("name", ["report.pdf", "report", "report.htm", "study.json"])
 def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
-    with pytest.raises(BadValue, match=r"is not an HTML file: a report is one page. Give FILE\.html"):
+    with pytest.raises(BadValue, match=r"does not end in \.html: a report is one page. Give FILE\.html"):
         write_report([folder], folder / name)
+    assert name == "study.json" or not (folder / name).exists()

@@ -121,7 +121,7 @@ def test_penalties_and_constraints_of_one_s_own_choice() -> None:
 @pytest.mark.parametrize(
     ("words", "kind", "sentence"),
     [
-        ("pack=3", Refused, "no multiple"),
+        ("pack=3", Refused, "not a multiple"),
         ("optimiser=extra-adam n_critic=2 reuse_fake=false", Refused, "n_critic=2"),
         ("optimiser=extra-adam", Refused, "reuse_fake=true"),
         ("lr_schedule=on-stall", Refused, "lr_schedule=on-plateau watches"),
@@ -139,7 +139,7 @@ def test_what_does_not_go_together_is_one_sentence(words: str, kind: type[Gantle
 def test_the_refusals_reach_the_command_line_without_a_traceback(tmp_path: Any) -> None:
     done = gantlet("run", "ring8", "vanilla", "pack=3", "steps=2", "--out", str(tmp_path / "out"))
     assert done.status == 2
-    assert "Choose a batch_size that 3 divides." in done.err
+    assert "is not a multiple of 3. Choose one that is." in done.err
     assert not (tmp_path / "out").exists()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,8 +114,55 @@ def test_another_fleets_checkpoint_is_noticed(stopped: Store, whole: Store) -> N
     shutil.copytree(whole.checkpoint("0001"), stopped.checkpoint("0000"))
     ended: list[FleetResult] = []
     resume(stopped.folder, Callbacks(ended=ended.append))
-    assert "is that of fleet 0001" in ended[0].damage[0] or "is that of fleet 0001" in ended[1].damage[0]
+    damage = {result.fleet: result.damage for result in ended}
+    assert damage.keys() == {"0000", "0001"}
+    assert len(damage["0000"]) == 1
+    assert "is that of fleet 0001" in damage["0000"][0]
+    assert not damage["0001"]
     assert terminal.results(stopped) == terminal.results(whole)
+
+
+def test_what_cannot_be_read_at_the_moment_is_no_damage(
+    stopped: Store, whole: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.read_bytes() for path in stopped.fleet("0000").rglob("*") if path.is_file()}
+    original = os.open
+
+    def busy(path: Any, *words: Any, **more: Any) -> int:
+        if Path(path).parent.name == "checkpoint":
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return original(path, *words, **more)
+
+    ended: list[FleetResult] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.files.os.open", busy)
+        resume(stopped.folder, Callbacks(ended=ended.append, stopping=lambda: bool(ended)))
+    assert [(result.fleet, result.kind, result.damage) for result in ended] == [("0000", "failed", ())]
+    assert "Too many open files" in str(ended[0].error)
+    assert {path: path.read_bytes() for path in before} == before
+    resume(stopped.folder)
+    assert terminal.difference(stopped, whole) is None
+
+
+def test_a_checkpoint_behind_a_link_is_left_alone(stopped: Store, tmp_path: Path) -> None:
+    for place in checkpoint.places(stopped.checkpoint("0000")):
+        kept = tmp_path / f"{place.name}.kept"
+        (place / "tensors.safetensors").rename(kept)
+        (place / "tensors.safetensors").symlink_to(kept)
+    ended: list[FleetResult] = []
+    resume(stopped.folder, Callbacks(ended=ended.append))
+    first = next(result for result in ended if result.fleet == "0000")
+    assert first.kind == "failed"
+    assert "links are not followed" in str(first.error)
+    assert len(checkpoint.places(stopped.checkpoint("0000"))) == 2
+    assert list(stopped.fleet("0000").glob("history-*"))
+
+
+def test_a_damaged_checkpoint_is_set_aside(stopped: Store) -> None:
+    flip(stopped.checkpoint("0000") / "tensors.safetensors")
+    content = (stopped.checkpoint("0000") / "tensors.safetensors").read_bytes()
+    resume(stopped.folder)
+    assert (stopped.fleet("0000") / "checkpoint.damaged" / "tensors.safetensors").read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,22 @@ def test_a_worker_that_dies_each_time_fails_its_fleet_and_another_goes_on(folder
 
 
 @pytest.mark.slow
+def test_a_fleet_whose_workers_all_died_is_said_and_resume_trains_it(folder: Path, tmp_path: Path) -> None:
+    dies = deadly(tmp_path, call=1)
+    words = ("ring8", f"{dies},vanilla", *terminal.TINY, "--seeds", 1, "--workers", 2, "--out", folder, "--quiet")
+    done = terminal.gantlet("run", *words)
+    assert done.status == 3
+    assert "1 of 2 members failed; run 0: the worker process ended with status 7" in done.err
+    path = Path(dies.rpartition(":")[0])
+    path.write_text(path.read_text().replace("== 1", "== 0"))
+    assert (
+        terminal.gantlet("resume", folder, "--quiet").status == 2
+    )  # the file has changed: that is for the user to say
+    assert terminal.gantlet("resume", folder, "--quiet", "--trust").status == 0
+    assert Study(folder).runs["status"].tolist() == ["finished"] * 2
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_is_replaced_and_its_fleet_goes_on_to_the_same_numbers(folder: Path, tmp_path: Path) -> None:
     start(terminal.planned(folder, f"{deadly(tmp_path, call=4)},alpha", seeds="2", workers=2))
     alone, lives = tmp_path / "alone", tmp_path / "lives"
@@ -163,7 +179,7 @@ def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_
     callbacks = Callbacks(progress=heard.append, stopping=lambda: bool(heard))
     start(terminal.planned(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), callbacks)
     store = Store(folder)
-    assert not (store.finished("0000") and store.finished("0001"))
+    assert not (terminal.finished(store, "0000") and terminal.finished(store, "0001"))
     resume(folder)
     alone = terminal.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
     assert terminal.difference(store, alone) is None

@@ -145,7 +145,7 @@ def test_a_fleet_without_room_is_cut_in_halves(
 ) -> None:
     run_out(monkeypatch, error, beyond=3, after=4)  # after its first checkpoint
     store = terminal.study(folder, "vanilla", "lr=0.001,0.002", seeds="3")
-    parts = store.split("0000")
+    parts = store.split(terminal.fleet_of(store, "0000"))
     assert parts is not None
     assert [(part.id, part.slots, part.pads) for part in parts] == [
         ("0000a", (0, 1, 2), 0),
@@ -173,7 +173,7 @@ def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatc
 def test_pads_are_dropped_when_a_fleet_is_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=2)
     store = terminal.study(folder, "vanilla", seeds="5", width=3)
-    assert [[part.slots for part in store.split(fleet) or []] for fleet in ("0000", "0001")] == [
+    assert [[part.slots for part in store.leaves(fleet)] for fleet in store.record().plan.fleets] == [
         [(0, 1), (2,)],
         [(3,), (4,)],
     ]
@@ -191,7 +191,7 @@ def test_a_single_member_without_room_fails(folder: Path, monkeypatch: pytest.Mo
 def test_another_error_does_not_cut_a_fleet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, RuntimeError("shapes do not match"), beyond=0)
     store = terminal.study(folder, "vanilla", seeds="2")
-    assert store.split("0000") is None
+    assert store.split(terminal.fleet_of(store, "0000")) is None
     assert "shapes do not match" in (store.failure("0000") or "")
 
 

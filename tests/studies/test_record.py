@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 
 import gantlet
 import terminal
+from gantlet.data.specification import SampleSpec
 from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.fleets import execution_of
 from gantlet.studies.launch import start
@@ -112,3 +114,28 @@ def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None
     assert resolved.sources["ema"] == "default, since the study was written"
     after = gantlet.load(folder, run=1).state_dict()
     assert all(value.equal(before[name]) for name, value in after.items())
+
+
+def test_numbers_of_another_type_do_not_damage_a_record(tmp_path: Path) -> None:
+    """A task of one's own says ``extent=3`` and ``pixel_range=(0, 255)`` where the record has floating point."""
+    record = terminal.study_record(sample=SampleSpec((2,), pool=256, extent=3, pixel_range=(0, 255)))
+    store = Store(tmp_path / "study")
+    store.create(record)
+    found = store.record()
+    assert found.sample.extent == 3.0
+    store.update(found.model_copy(update={"moved_from": ("cpu",)}))
+    assert store.record().seal == found.seal
+
+
+def test_keys_that_a_later_version_adds_do_not_damage_what_was_written(tmp_path: Path) -> None:
+    """The digest is of the file's content, not of a model that may have grown."""
+    store = Store(tmp_path / "study")
+    store.create(terminal.study_record())
+    path = store.folder / "study.json"
+    content = json.loads(path.read_text())
+    del content["plan"]["fleets"][0]["notes"]  # as a version would write it that had no notes yet
+    tied = {name: content[name] for name in ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members")}
+    content["digest"] = hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps(content))
+    assert store.record().plan.fleets[0].notes == ()
+    assert store.record().seal == content["digest"]

@@ -64,7 +64,7 @@ def test_evaluations_are_even_and_the_last_is_at_the_end(steps: int, count: int)
 def test_a_stop_after_any_step_changes_nothing(folder: Path, whole: Store, steps: int) -> None:
     start(terminal.planned(folder, "vanilla", *WORDS, seeds="2", note="x"), stop_after(steps))
     store = Store(folder)
-    assert store.finished("0000") == (steps == 6)
+    assert terminal.finished(store, "0000") == (steps == 6)
     _, rest = checkpoint.read(store.checkpoint("0000"))
     assert rest["step"] == steps
     resume(folder)
@@ -150,11 +150,11 @@ def test_a_finished_study_is_not_touched_by_resume(folder: Path, monkeypatch: py
 def test_finished_fleets_stay_when_others_go_on(folder: Path) -> None:
     start(terminal.planned(folder, "vanilla,alpha", seeds="2"), stop_after(10))
     store = Store(folder)
-    assert (store.finished("0000"), store.finished("0001")) == (True, False)
+    assert (terminal.finished(store, "0000"), terminal.finished(store, "0001")) == (True, False)
     before = terminal.tree(store.fleet("0000"))
     resume(folder)
     assert terminal.tree(store.fleet("0000")) == before
-    assert store.finished("0001")
+    assert terminal.finished(store, "0001")
 
 
 def test_checkpoints_are_also_written_by_the_clock(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import terminal
-from gantlet.errors import FolderInUse, StoreError
+from gantlet.errors import Damaged, FolderInUse, StoreError
+from gantlet.files import locked
 from gantlet.studies.launch import resume
 from gantlet.studies.record import FleetPlan, Member, PlanRecord
 from gantlet.studies.store import Store
@@ -93,7 +94,7 @@ def test_a_damaged_result_says_so(store: Store) -> None:
     store.write_results("0000", [])
     (store.fleet("0000") / "results.json").write_text('{"runs": [')
     with pytest.raises(StoreError, match=r"results.json cannot be read"):
-        store.results("0000")
+        store.results(terminal.fleet_of(store, "0000"))
 
 
 # Whole or not at all
@@ -183,17 +184,67 @@ def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
     store.write_chunk("0000", 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
     store.write_results("0000", [{"run": 0}])
     store.restart_fleet("0000")
-    assert not store.finished("0000")
+    assert not terminal.finished(store, "0000")
     assert len(store.history()) == 0
 
 
 def test_failures_and_splits_are_kept(store: Store) -> None:
-    assert (store.failure("0000"), store.split("0000")) == (None, None)
+    whole = FleetPlan(id="0000", slots=(1, 2, 4))
+    assert (store.failure("0000"), store.split(whole), store.leaves(whole)) == (None, None, [whole])
     store.write_failure("0000", "it broke")
-    part = FleetPlan(id="0000a", slots=(1, 2), pads=0, route="stacked", notes=("note",))
-    store.write_split("0000", [part], "out of memory")
+    parts = [FleetPlan(id="0000a", slots=(1, 2), notes=("note",)), FleetPlan(id="0000b", slots=(4,), route="loop")]
+    store.write_split("0000", parts, "out of memory")
     assert store.failure("0000") == "it broke"
-    assert store.split("0000") == [part]
+    assert store.split(whole) == store.leaves(whole) == parts
+
+
+@pytest.mark.parametrize(
+    "into",
+    [
+        [{"id": "0000", "slots": [1, 2]}],
+        [{"id": "0000a", "slots": [1]}],
+        [{"id": "0000a", "slots": [1]}, {"id": "0001b", "slots": [2]}],
+        "0000a",
+        None,
+    ],
+    ids=["itself", "a member lost", "another fleet", "a word", "not JSON"],
+)
+def test_a_damaged_split_counts_as_none(store: Store, into: Any, caplog: pytest.LogCaptureFixture) -> None:
+    whole = FleetPlan(id="0000", slots=(1, 2))
+    store.fleet("0000").mkdir(parents=True)
+    (store.fleet("0000") / "split.json").write_text("{" if into is None else json.dumps({"into": into}))
+    with pytest.raises(Damaged):
+        store.split(whole)
+    assert store.leaves(whole) == [whole]
+    assert "Fleet 0000 counts as one that was not cut." in caplog.text
+
+
+def test_results_of_another_study_or_of_other_runs_are_none(store: Store) -> None:
+    fleet = FleetPlan(id="0000", slots=(1, 2))
+    store.write_results("0000", [{"run": 1}, {"run": 2}], study="a")
+    assert (store.finished(fleet, "a"), store.finished(fleet, "b")) == (True, False)
+    assert not store.finished(FleetPlan(id="0000", slots=(1, 3)), "a")
+    with pytest.raises(Damaged, match="is that of another study"):
+        store.results(fleet, "b")
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(store: Store, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    (store.folder / "fleets").mkdir(exist_ok=True)
+    (store.folder / "fleets" / "0000.lock").symlink_to(precious)
+    with pytest.raises(StoreError, match="is a link"):
+        store.lock("0000")
+    with pytest.raises(StoreError), locked(store.folder / "fleets" / "0000.lock"):
+        pass
+    assert precious.read_text() == "mine"
+
+
+def test_a_history_of_other_columns_is_left_out_and_said(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.write_chunk("0000", 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    store.write_frame("fleets/0000/history-000000010-000000020.parquet", pd.DataFrame({"run": [0], "step": [20]}))
+    assert store.history()["step"].tolist() == [10]
+    assert "columns are missing" in caplog.text
 
 
 # Views

@@ -243,9 +243,9 @@ def test_samples_of_a_fitted_team_follow_its_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("generators=3 team=choose", "no multiple of 3"),
-        ("generators=2 team=average which_generator=1", "judges its branches"),
-        ("generators=2 team=average team_weights=learned", "team=average judges its branches as one generator"),
+        ("generators=3 team=choose", "not a multiple of 3"),
+        ("generators=2 team=average which_generator=1", "scores its branches"),
+        ("generators=2 team=average team_weights=learned", "team=average scores its branches as one generator"),
         ("generators=2 team=choose team_weights=learned", "team_weights=uniform"),
         ("match_capacity=true", "needs generators above 1"),
     ],

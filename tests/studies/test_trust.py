@@ -12,7 +12,8 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import Untrusted
-from gantlet.studies.launch import resume
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.launch import resume, start
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.trust import own_parts
@@ -155,3 +156,26 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(folder: Path) -> None:
 
 def test_the_store_is_where_the_study_is(folder: Path) -> None:
     assert Store(folder).lock("0000") == folder / "fleets" / "0000.lock"
+
+
+def test_an_executor_of_a_strangers_is_not_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark, part = tmp_path / "executed", tmp_path / "executor_of_theirs.py"
+    part.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\nclass Mine:\n    pass\n")
+    start(terminal.planned(folder, "vanilla"), executor=FakeExecutor())
+    store = Store(folder)
+    execution = store.record().execution.model_copy(update={"executor": f"{part}:Mine"})
+    store.update(store.record().model_copy(update={"execution": execution}))
+    with pytest.raises(Untrusted, match="executor_of_theirs"):
+        resume(folder)
+    assert not mark.exists()
+
+
+def test_ones_own_parts_run_where_nothing_can_be_noted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = tmp_path / f"noted_{tmp_path.name.replace('-', '_')}.py"
+    part.write_text(PART.format(mark=str(tmp_path / "executed")))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))  # a home that cannot be written
+    store = terminal.study(folder, f"{part}:Mine")
+    assert gantlet.Study(store.folder).runs["status"].tolist() == ["finished"]

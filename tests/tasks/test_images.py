@@ -38,7 +38,7 @@ TASKS: dict[str, Task] = {
 
 @pytest.fixture(autouse=True)
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A cache and a data home of the test's own, and its folder as the current one."""
+    """A cache and a data directory of the test's own, and its folder as the current one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -155,7 +155,7 @@ def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
         return asked > steps
 
     study(task, *words, out=tmp_path / "cut", watch=Callbacks(stopping=stopping))
-    assert not Store(tmp_path / "cut").finished("0000")
+    assert not terminal.finished(Store(tmp_path / "cut"), "0000")
     resume(tmp_path / "cut")
     assert terminal.difference(Store(tmp_path / "cut"), whole) is None
 
@@ -177,7 +177,8 @@ def test_streamed_and_resident_runs_end_with_the_same_bits(tmp_path: Path) -> No
         (("folder:pictures", "vanilla", "center_crop=64"), "smaller than the crop of 64 × 64 pixels"),
         (("zip:cut.zip", "vanilla"), "cut.zip"),
         (("cifar10", "vanilla"), "gantlet data download cifar10"),
-        (("folder", "vanilla"), "give data_path="),
+        (("cifar10", "vanilla"), "Or give data_path=PATH to read files that are elsewhere."),
+        (("folder", "vanilla"), "write folder:PATH"),
         (("folder:pictures", "vanilla", "batch_size=64"), "holds 40 samples, fewer than one batch of 64"),
     ],
 )

@@ -261,7 +261,7 @@ DAMAGE: dict[str, tuple[Any, str]] = {
         "do not have their checksum",
     ),
     "state in no text": (lambda folder: (folder / "state.json").write_bytes(b"\xff\xfe"), "cannot be read"),
-    "state of a list": (lambda folder: (folder / "state.json").write_text("[1]"), "has format None; this"),
+    "state of a list": (lambda folder: (folder / "state.json").write_text("[1]"), "is not what a fleet writes"),
     "another format": (lambda folder: (folder / "state.json").write_text('{"format": 2}'), "has format 2; this"),
     "no format": (lambda folder: (folder / "state.json").write_text("{}"), "has format None; this gantlet reads 1"),
 }

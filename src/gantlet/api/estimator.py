@@ -218,7 +218,7 @@ class GAN:
 
     def _network(self, player: str) -> tuple[torch.nn.Module, Blueprint]:
         resolved, specification = self._need_fit()
-        sheet = blueprint([(resolved, self.seed)], specification, Execution())
+        sheet = blueprint([(resolved, self.seed)], specification, Execution(), to_train=False)
         return network(sheet, self._tensors, 0, player), sheet
 
     def _need_fit(self) -> tuple[Resolved, SampleSpec]:

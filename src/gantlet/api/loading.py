@@ -122,7 +122,7 @@ def trained(store: Store, run: int, player: str = "generator") -> tuple[nn.Modul
     if not checkpoint.has_checkpoint(place):
         raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
     tensors, _ = checkpoint.read(place)
-    sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution())
+    sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
     return network(sheet, tensors, member.slot, player), sheet, member
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gantlet.data.csv_files import write_csv
 from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.figures.draw import draw_images, draw_points
@@ -66,7 +67,7 @@ def write_samples(
     if target.suffix == ".npy":
         write_whole(target, _npy(restored(samples, specification)))
     elif target.suffix == ".csv":
-        write_whole(target, _csv(restored(samples, specification), specification, target))
+        _write_table(target, restored(samples, specification), specification)
     elif kind == "points":
         _write_points(target, samples, owners, specification, title=f"run {run}")
     elif target.suffix == ".png":
@@ -123,10 +124,8 @@ def _npy(samples: Tensor) -> bytes:
     return content.getvalue()
 
 
-def _csv(samples: Tensor, specification: SampleSpec, target: Path) -> bytes:
-    import pandas as pd
-
+def _write_table(target: Path, samples: Tensor, specification: SampleSpec) -> None:
     if len(specification.shape) != 1:
         raise BadValue(f"{target} would be a table, but samples are images. Give FILE.png, FILE.npy or a folder.")
     columns = list(specification.columns) or [f"x{place}" for place in range(specification.shape[0])]
-    return pd.DataFrame(samples.numpy(), columns=columns).to_csv(index=False).encode()
+    write_csv(target, samples.numpy(), columns)

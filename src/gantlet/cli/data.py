@@ -136,7 +136,7 @@ def inspect_command(
 
 @data_app.command("verify")
 def verify_command(
-    name: Annotated[str, typer.Argument(help="A data set's name.")],
+    name: Annotated[str, typer.Argument(help="A data set's name, or prepared:FOLDER.")],
     full: Annotated[bool, typer.Option("--full", help="Decode every image too.")] = False,
     json: _Json = False,
 ) -> None:
@@ -170,7 +170,7 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
     colour: Annotated[str, typer.Option(help="rgb or grey. [default: the card's, or rgb]")] = "",
     resample: Annotated[str, typer.Option(help="antialias, or nearest2 (every second pixel).")] = "antialias",
     background: Annotated[str, typer.Option(help="Under transparent pixels, around padded ones.")] = "white",
-    per_shard: Annotated[int, typer.Option(min=0, help="Pictures in a shard, with --out; 0: chosen.")] = 0,
+    per_shard: Annotated[int, typer.Option(min=0, help="Images per shard, with --out; 0: chosen.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Threads; 0: one per core.")] = 0,
     max_corrupt: Annotated[float, typer.Option(min=0, max=1, help="Share of images that may be unreadable.")] = 0.01,
     out: Annotated[Path | None, typer.Option(help="The folder. [default: the cache, where training looks]")] = None,

@@ -69,11 +69,16 @@ def _print_family(console: Console, family: str) -> None:
 def _words(part: object) -> tuple[str, str]:
     summary, paper = getattr(part, "summary", None), getattr(part, "paper", None)
     if isinstance(summary, str) and isinstance(paper, str):
-        return summary, paper
+        return _plain(summary), _plain(paper)
     lines = (part.__doc__ or "").strip().splitlines()
     module = sys.modules[getattr(part, "__module__", type(part).__module__)].__doc__ or ""
     references = [line.strip(" |") for line in module.splitlines() if line.strip().startswith("|")]
-    return (lines[0] if lines else ""), (references[0] if references else "")
+    return _plain(lines[0] if lines else ""), _plain(references[0] if references else "")
+
+
+def _plain(docstring: str) -> str:
+    """A docstring's line without the marks of reStructuredText around names."""
+    return docstring.replace("``", "")
 
 
 def _print_keys(console: Console, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import typer
 
 from gantlet.studies.executors.base import Callbacks, FleetResult
-from gantlet.studies.record import PlanRecord
+from gantlet.studies.record import FleetPlan, PlanRecord
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 
@@ -42,6 +42,7 @@ class Display:
     ) -> None:
         self._folder, self._voice, self._stopping = folder, voice, stopping
         self._notes = list(dict.fromkeys(note for fleet in plan.fleets for note in fleet.notes))
+        self._fleets = {fleet.id: fleet for fleet in plan.fleets}
         self._members = {fleet.id: len(fleet.runs) for fleet in plan.fleets}
         self._latest: dict[str, Progress] = {}
         self._ended: dict[str, FleetResult] = {}
@@ -84,7 +85,7 @@ class Display:
         self.damage += result.damage
         if result.kind == "elsewhere":
             self.damage.append(f"{result.error}; its members are left to it.")
-        sizes = _cut_into(Store(self._folder), result.fleet)
+        sizes = _cut_into(Store(self._folder), self._fleets.get(result.fleet))
         if sizes and self._voice == "table":
             widths = " and ".join(map(str, sizes))
             typer.echo(f"note: fleet {result.fleet} ran out of memory and was cut into fleets of {widths} members")
@@ -147,10 +148,10 @@ class Display:
         return table
 
 
-def _cut_into(store: Store, fleet: str) -> list[int]:
+def _cut_into(store: Store, fleet: FleetPlan | None) -> list[int]:
     """The members of each fleet that a fleet without room was cut into."""
-    parts = store.split(fleet) or []
-    return [size for part in parts for size in _cut_into(store, part.id) or [len(part.runs)]]
+    leaves = [] if fleet is None else store.leaves(fleet)
+    return [] if leaves == [fleet] else [len(leaf.runs) for leaf in leaves]
 
 
 def _of(entry: tuple[float, int] | None) -> str:

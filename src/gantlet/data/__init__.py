@@ -16,7 +16,7 @@
     data_dir.py     where the raw files of named data sets are stored
     transfer.py     one try to get one file from one address; unzip.py what is done to a zip
     download.py     files from the first mirror with the right bytes, named data sets, lists of shards
-    local_import.py whether files are the data set of a card, and how they get into the home
+    local_import.py whether files are the data set of a card, and how they get into the data directory
     readers/        one file per layout; decode.py from a file to pixels; image_formats.py which formats there are
     prepare.py      every image once, into prepared.py's folder of shards.py; stream.py reads them batch by batch
     inspect.py      what to know of a source of images before training; contact_sheet.py shows some of them

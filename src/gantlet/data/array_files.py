@@ -152,7 +152,7 @@ def _npy_header(content: Bytes, source: str) -> tuple[np.dtype[Any], tuple[int, 
     if not stream.getvalue().startswith(npy.MAGIC_PREFIX[: content.size]):
         pickled = content[0] == pickle.PROTO[0]
         what = " (it looks like a pickle, which is never loaded)" if pickled else ""
-        raise BadData(f"{source} is no .npy array{what}; write it with numpy.save.")
+        raise BadData(f"{source} is not a .npy array{what}; write it with numpy.save.")
     try:
         version = npy.read_magic(stream)
         if version not in _HEADER_READERS:

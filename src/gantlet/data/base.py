@@ -1,7 +1,8 @@
 """What a data set is: a training pool, a test set, and (where it exists) the exact distribution behind them.
 
-Images stay 8-bit as long as they can: a pool that lies in memory is indexed where it lies, all members of a fleet share
-it, and only the batch at hand becomes floating point. A pool that does not fit is streamed; both give the same batches.
+8-bit images stay 8-bit as long as they can: a pool that lies in memory is indexed where it lies, all members of a fleet
+share it, and only the batch at hand becomes floating point (arrays of floating point are that from the start). A pool that
+does not fit is streamed; both give the same batches.
 
 Legend: ``N`` samples, ``*x`` sample shape, ``M`` modes.
 """

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -172,7 +173,7 @@ def _numbers(lines: Sequence[_Line], header: Sequence[str], source: str, *, thou
     for field, number, column in fields:
         if not _value(field):
             raise BadData(f"{source}, {_place(number, column, header)}: {_fault(field, lines)}.")
-        if "inf" in field.lower():
+        if not math.isfinite(float(_value(field))):  # inf itself, or more than 64 bits can hold
             raise BadData(f"{source}, {_place(number, column, header)}: {field} is not finite; remove or replace it.")
     commas, points = ([cell for cell in fields if mark in cell[0]] for mark in ",.")
     if commas and points:

@@ -1,4 +1,4 @@
-"""The data home: where the raw files of named data sets are stored, one folder for each.
+"""The data directory: where the raw files of named data sets are stored, one folder for each.
 
 It is ``$GANTLET_DATA``, else ``$XDG_DATA_HOME/gantlet/data``, else ``~/.local/share/gantlet/data``. What is in it is
 whole: a download and a copy are made beside their place and renamed into it. A set may be a link to files elsewhere.
@@ -36,7 +36,7 @@ class Located:
 
 
 def root() -> Path:
-    """The data home; it need not exist yet.
+    """The data directory; it need not exist yet.
 
     Raises:
         BadValue: ``$GANTLET_DATA`` begins with the home folder of a user that does not exist.
@@ -47,11 +47,11 @@ def root() -> Path:
     try:
         return place.expanduser()
     except RuntimeError as error:
-        raise BadValue(f"The data home {place} cannot be found: {error}. Set GANTLET_DATA to a folder.") from error
+        raise BadValue(f"The data directory {place} cannot be found: {error}. Set GANTLET_DATA to a folder.") from error
 
 
 def folder(name: str) -> Path:
-    """The place of a data set in the home, whether it is there or not.
+    """The place of a data set in the data directory, whether it is there or not.
 
     Raises:
         BadValue: The name is none that a folder could have.
@@ -62,7 +62,7 @@ def folder(name: str) -> Path:
 
 
 def have() -> list[str]:
-    """The names of the data sets that are in the home, in order."""
+    """The names of the data sets that are in the data directory, in order."""
     try:
         return sorted(path.name for path in root().iterdir() if _NAME.fullmatch(path.name) and path.is_dir())
     except OSError:
@@ -121,7 +121,7 @@ def locate(source: str) -> Located:
     kind, colon, path = source.partition(":")
     if colon and path.strip():
         catalogue.find("reader", kind)
-        return Located(kind, named_path(path, data=kind, wanted="PATH"))
+        return Located(kind, named_path(path, task=kind, form="PATH"))
     known = card_or_none(source)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))

@@ -84,7 +84,7 @@ class DatasetCard:
         unpacked: Whether archives are unpacked after the download, because their reader needs a folder.
         split: How training and test images are told apart.
         normalisation: What the networks see.
-        height: To how many pixels images are framed by default.
+        height: To how many pixels images are resized by default.
         width: The same.
         center_crop: The side of the square that is cut from the middle before, in pixels; 0 for none.
         colour: What images are decoded to.

@@ -1,6 +1,6 @@
 """Downloads: files from the first mirror that has the right bytes, a named data set, a list of shards.
 
-A set is gathered in a hidden folder of the data home and takes its name when every file is whole and checked. Giving the
+A set is gathered in a hidden folder of the data directory and takes its name when every file is whole and checked. Giving the
 same command again goes on where the last one stopped, also after Ctrl-C.
 """
 
@@ -71,7 +71,7 @@ def fetch(
 
 
 def download(known: DatasetCard, *, retry: RetryPolicy | None = None, progress: ProgressCallback | None = None) -> Path:
-    """Download a named data set into the data home.
+    """Download a named data set into the data directory.
 
     Returns:
         Its folder.
@@ -95,7 +95,7 @@ def download_list(
     retry: RetryPolicy | None = None,
     progress: ProgressCallback | None = None,
 ) -> Path:
-    """Download shards into the data home, as a set of one's own.
+    """Download shards into the data directory, as a set of one's own.
 
     Raises:
         BadValue: The name belongs to a named data set.

@@ -52,18 +52,24 @@ def check_file(path: Path) -> None:
         raise BadData(f"There is no file {path}.")
 
 
-def named_path(data_path: str, *, data: str, wanted: str) -> Path:
-    """The path that the user gave for the data set ``data``; ``~`` is the home folder.
+def named_path(data_path: str, *, task: str, form: str, reads: str = "a file") -> Path:
+    """The path that the user gave for the data of ``task``; ``~`` is the home folder.
+
+    Arguments:
+        data_path: The path as it was given.
+        task: What the user names before the colon: a task, or a reader.
+        form: What is expected after the colon.
+        reads: What the task reads, with its article.
 
     Example:
-        >>> named_path("faces.npy", data="images", wanted="FILE.npy").name
+        >>> named_path("faces.npy", task="images", form="FILE.npy").name
         'faces.npy'
 
     Raises:
-        BadData: No path was given; the message says which key to give.
+        BadData: No path was given; the message says how to give one.
     """
     if not data_path.strip():
-        raise BadData(f"The data set '{data}' is in files of your own: give data_path={wanted}.")
+        raise BadData(f"The task '{task}' reads {reads} of your own: write {task}:{form}.")
     try:
         return Path(data_path.strip()).expanduser()
     except RuntimeError as error:  # ~name of a user that does not exist
@@ -89,6 +95,8 @@ def expand_braces(pattern: str) -> list[str]:
     Example:
         >>> expand_braces("s-{08..10}.tar"), expand_braces("{a,b}{1..0}"), expand_braces("{x}.tar")
         (['s-08.tar', 's-09.tar', 's-10.tar'], ['a1', 'a0', 'b1', 'b0'], ['{x}.tar'])
+        >>> expand_braces("s-{0..10}.tar")[::10]
+        ['s-0.tar', 's-10.tar']
 
     Raises:
         BadData: There are more than a million names.
@@ -107,6 +115,7 @@ def _choices(inside: str) -> Sequence[str]:
     first, last = map(int, ends)
     if abs(last - first) >= _MOST_NAMES:
         raise BadData(f"{{{inside}}} is a range of {abs(last - first) + 1:,} names; expected at most {_MOST_NAMES:,}.")
-    width = max(map(len, ends)) if any(end.startswith("0") for end in ends) else 0
+    padded = any(len(end) > 1 and end.startswith("0") for end in ends)  # a bare 0 is a number like any other
+    width = max(map(len, ends)) if padded else 0
     step = 1 if first <= last else -1
     return [str(number).zfill(width) for number in range(first, last + step, step)]

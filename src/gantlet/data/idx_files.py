@@ -75,7 +75,7 @@ def _header(content: bytes, path: str | Path) -> tuple[np.dtype[Any], tuple[int,
     if len(content) < 4:
         raise BadData(f"{path} is truncated: an idx file starts with 4 bytes, {len(content)} came.")
     if content[:2] != b"\0\0":
-        raise BadData(f"{path} is no idx file: it starts with {content[:2].hex(' ')}, expected 00 00.")
+        raise BadData(f"{path} is not an idx file: it starts with {content[:2].hex(' ')}, expected 00 00.")
     code, rank = content[2], content[3]
     if code not in _TYPES:
         known = ", ".join(f"{known:02x}" for known in _TYPES)

@@ -48,6 +48,16 @@ __all__ = ["ImageSource"]
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
 _NATIVE = "native"
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
+_OWN_FILES = {
+    "array": ("images", "a file", "FILE.npy (or .npz)"),
+    "folder": ("folder", "a folder of images", "PATH"),
+    "zip": ("zip", "a file", "FILE.zip"),
+    "tar": ("tar", "a file", "FILE.tar (or .tar.gz, …)"),
+    "shards": ("shards", "shards", "GLOB (or a prepared folder)"),
+    "hf": ("hf", "Parquet files or a folder of the package datasets", "PATH"),
+    "hdf5": ("hdf5", "a file", "FILE.h5"),
+}
+"""The task, what it reads and the form of its path, by reader: for the message where no path was given."""
 
 
 @dataclass(frozen=True)
@@ -206,14 +216,18 @@ class ImageSource:
         installed: Callable[[], str] | None = getattr(catalogue.find("reader", self.reader), "installed", None)
         if installed is not None and not self.data_path.strip():
             return Path(installed())
-        if self.card and not self.data_path:
-            return data_dir.find_raw(self.card)
+        if self.card and not self.data_path.strip():
+            try:
+                return data_dir.find_raw(self.card)
+            except BadData as error:
+                raise BadData(f"{error} Or give data_path=PATH to read files that are elsewhere.") from error
         if "://" in self.data_path:
             raise BadData(
                 f"{self.data_path} is an address; images are read from this disk: fetch shards with "
                 "`gantlet data download --urls LIST NAME`."
             )
-        path = named_path(self.data_path, data=self.card or self.reader, wanted="PATH")
+        task, reads, form = _OWN_FILES.get(self.reader, (self.reader, "a file or folder", "PATH"))
+        path = named_path(self.data_path, task=task, reads=reads, form=form)
         return Path(absolute(str(path)))
 
     def _kind(self, path: Path) -> str:
@@ -237,9 +251,17 @@ class ImageSource:
         return own
 
     def _parts(self, images: PreparedSet | LoadedSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The numbers of the images to train on and to test on; a source of one part is split."""
+        """The numbers of the images to train on and to test on; a source of one part is split.
+
+        Raises:
+            BadData: There are too few, or only the test part of a named set.
+        """
         pool = np.concatenate([images.numbers("train"), images.numbers("")])
         test = images.numbers("test")
+        if self.card and len(test) and not len(pool):
+            raise BadData(
+                f"{self._path()} holds only the test part of '{self.card}' ({len(test)} images); get the training part too."
+            )
         if not (len(pool) and len(test)):
             pool, source = np.concatenate([pool, test]), self._title(images)
             parts = split(len(pool), test_share=self.test_share, data_seed=self.data_seed, source=source)
@@ -264,13 +286,14 @@ class ImageSource:
         page = images.page
         return {
             "scaled_from": page["source"].get("scaled_from", "8-bit, 0..255"),
+            **({"layout": page["source"]["layout"]} if "layout" in page["source"] else {}),
             "class_names": list(images.classes),
             "bad": page["bad"],
             "prepared": {
                 name: value for name, value in page["recipe"].items() if name not in ("reader", "path", "per_shard")
             },
             "original": page["source"],
-            "memory": "streamed" if streamed else "resident",
+            "in_memory": not streamed,
             "flips": self.flips,
         }
 

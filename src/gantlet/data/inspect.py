@@ -123,9 +123,9 @@ class Inspection:
 
     def record(self) -> dict[str, Any]:
         """Everything as JSON values."""
-        sizes = [{"height": h, "width": w, "pictures": count} for (h, w), count in self.sizes.items()]
+        sizes = [{"height": h, "width": w, "images": count} for (h, w), count in self.sizes.items()]
         return {
-            "pictures": self.pictures,
+            "images": self.pictures,
             "looked": self.looked,
             "unreadable": self.unreadable,
             "parts": dict(self.parts),

@@ -11,24 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .classes import stacked_classes
 from .prepare import PrepareRecipe
 from .readers.base import Part, Reader
 from .readers.float_pixels import FloatPixels
-from .readers.stacks import ArrayStack, ArrayStacks
+from .readers.stacks import ArrayStack, StackReader
 
-__all__ = ["LoadedSet", "StackReader", "loaded"]
-
-
-@runtime_checkable
-class StackReader(Protocol):
-    """A reader whose images are arrays."""
-
-    stacks: ArrayStacks
+__all__ = ["LoadedSet", "loaded"]
 
 
 @dataclass(frozen=True)
@@ -44,21 +38,15 @@ class LoadedSet:
         """Whether the values are floating point, which 8 bits would round."""
         return any(isinstance(stack.pixels, FloatPixels) for stack in self.stacks)
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, or their numbers where they have no names."""
-        labels = [stack.labels for stack in self.stacks if stack.labels is not None]
-        named = next((labels.names for labels in labels if labels.names), ())
-        most = max((int(labels.codes.max(initial=-1)) for labels in labels), default=-1)
-        return tuple(named) or tuple(map(str, range(most + 1)))
+        return self._classes[0]
 
-    @cached_property
+    @property
     def labels(self) -> NDArray[np.int32]:
         """The class of each image, ``[N]``, -1 for none."""
-        codes = [
-            np.full(len(stack.pixels), -1) if stack.labels is None else stack.labels.codes for stack in self.stacks
-        ]
-        return np.concatenate(codes).astype(np.int32)
+        return self._classes[1]
 
     def numbers(self, part: Part) -> NDArray[np.int64]:
         """The numbers of a part's images."""
@@ -78,6 +66,10 @@ class LoadedSet:
             found = array[numbers[mine] - start].reshape(-1, height, width, channels)
             images[mine] = found.transpose(0, 3, 1, 2)
         return images
+
+    @cached_property
+    def _classes(self) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+        return stacked_classes(self.stacks)
 
 
 def loaded(reader: Reader, recipe: PrepareRecipe) -> LoadedSet | None:

@@ -1,4 +1,4 @@
-"""Import and verify: whether files are the data set that a card describes, and how they get into the data home.
+"""Import and verify: whether files are the data set that a card describes, and how they get into the data directory.
 
 What a user already has is opened by the card's reader, counted against the card, and held to the published hashes as
 far as they are known; then it is linked or copied. Nothing is overwritten, and nothing that does not fit comes in.
@@ -23,7 +23,9 @@ from gantlet.files import file_digest
 from . import data_dir
 from .dataset_card import DatasetCard, RemoteFile
 from .inspect import Inspection, inspect
+from .prepared import PreparedSet
 from .readers.base import Reader, open_reader
+from .readers.prepared import PreparedReader
 from .transfer import check_room
 from .unzip import unzip
 
@@ -32,7 +34,7 @@ __all__ = ["FileState", "Verification", "import_files", "misfit", "states", "ver
 
 @dataclass(frozen=True)
 class FileState:
-    """What a published file turned out to be.
+    """What a published file, or a shard that was prepared, turned out to be.
 
     ``state`` is ``right``, ``wrong`` (``reason`` says how), ``absent`` (another form of the data may do as well), or
     ``unknown`` (no hash was published).
@@ -45,12 +47,12 @@ class FileState:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was found of a data set in the home.
+    """What was found of a data set in the data directory.
 
     Attributes:
         name: The data set.
         path: What its reader was given.
-        files: The published files.
+        files: The published files, or the shards of a prepared folder.
         parts: Images by part.
         misfit: In what it differs from its card; empty if in nothing.
         inspection: What decoding every image brought, where that was asked for.
@@ -71,17 +73,17 @@ class Verification:
 
 
 def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
-    """Take what the user has into the data home, as a link or as a copy.
+    """Take what the user has into the data directory, as a link or as a copy.
 
     A zip that the card's reader wants unpacked is unpacked, which is a copy.
 
     Returns:
-        Its place in the home.
+        Its place in the data directory.
 
     Raises:
         FolderInUse: The data set is there already.
         BadData: The path is missing or holds something else; the message says in what it differs from the card.
-        StoreError: There is not enough room, or the home cannot be written.
+        StoreError: There is not enough room, or the data directory cannot be written.
     """
     if known.made_from:
         raise BadData(f"'{known.name}' is made from '{known.made_from}': import that one.")
@@ -118,9 +120,10 @@ def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
 def verify(
     name: str, known: DatasetCard | None, *, full: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> Verification:
-    """Hold a data set in the home to its card: hashes, counts, and, if asked, every image.
+    """Hold a data set in the data directory to its card: hashes, counts, and, if asked, every image.
 
-    A set without a card (shards of the user's own) can only be opened and counted.
+    A prepared folder (``prepared:FOLDER``) is held to the hashes that were taken when it was written; another set without
+    a card (shards of the user's own) can only be opened and counted.
 
     Raises:
         BadData: It is not there, or its reader cannot open it.
@@ -129,11 +132,24 @@ def verify(
     reader = open_reader(place.kind, str(place.path))
     try:
         found = inspect(reader, progress=progress) if full else None
-        files = states(known, data_dir.folder(known.made_from or name)) if known is not None else ()
+        if known is not None:
+            files = states(known, data_dir.folder(known.made_from or name))
+        else:
+            files = _shards(reader.prepared) if isinstance(reader, PreparedReader) else ()
         fault = misfit(known, reader) if known is not None and not known.made_from else ""
         return Verification(name, place.path, files, _parts(reader), fault, found)
     finally:
         reader.close()
+
+
+def _shards(prepared: PreparedSet) -> tuple[FileState, ...]:
+    changed = prepared.verify()
+    return tuple(
+        FileState(shard.file, "wrong", "has other pixels than those that were written")
+        if shard.file in changed
+        else FileState(shard.file, "right")
+        for shard in prepared.shards
+    )
 
 
 def misfit(known: DatasetCard, reader: Reader) -> str:

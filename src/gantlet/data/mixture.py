@@ -40,7 +40,7 @@ class Mixture:
         weights: The components' probabilities, ``[M]``.
 
     Raises:
-        BadValue: The shapes disagree, sigma is not positive and finite, or the weights are no distribution.
+        BadValue: The shapes disagree, sigma is not positive and finite, or the weights are not a distribution.
 
     Example:
         >>> one = Mixture(torch.zeros(1, 2), sigma=1.0, weights=torch.ones(1))
@@ -55,11 +55,11 @@ class Mixture:
     def __post_init__(self) -> None:
         if self.centres.ndim != 2 or self.weights.shape != self.centres.shape[:1]:
             came = f"{list(self.centres.shape)} and {list(self.weights.shape)}"
-            raise BadValue(f"A mixture needs centres [M, d] and weights [M]; the shapes {came} came.")
+            raise BadValue(f"A mixture needs centres [M, d] and weights [M]; got shapes {came}.")
         if not 0 < self.sigma < math.inf:
             raise BadValue(f"sigma={self.sigma} is out of range: expected 0 < sigma, finite.")
         if bool((self.weights < 0).any()) or not math.isclose(float(self.weights.sum()), 1.0, abs_tol=1e-5):
-            raise BadValue(f"The weights of a mixture are no distribution: {self.weights.tolist()}.")
+            raise BadValue(f"The weights of a mixture are not a distribution: {self.weights.tolist()}.")
 
     def log_density(self, x: Tensor) -> Tensor:  # [..., d] -> [...]
         """The exact log density, in nats."""

@@ -40,7 +40,7 @@ class Points:
         Raises:
             BadData: No file was given, it is missing or wrong, it holds no points, or too few of them.
         """
-        path = named_path(self.data_path, data="points", wanted="FILE (.npy, .npz, .csv or .tsv)")
+        path = named_path(self.data_path, task="points", form="FILE.npy (or .npz, .csv, .tsv)")
         table = read_csv(path) if path.suffix.lower() in _TABLES else NumberTable(read_array(path))
         values = table.values
         if values.ndim > 2:

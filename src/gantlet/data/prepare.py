@@ -30,6 +30,7 @@ from gantlet.cpu import cores
 from gantlet.errors import BadData, BadImage, FolderInUse, StoreError
 from gantlet.files import replace_whole, write_whole
 
+from .classes import classes_of
 from .decode import Decoding
 from .prepared import FORMAT, PAGE, PARTS, PreparedSet, ShardRecord
 from .readers.base import Entry, Fault, Part, Reader, open_reader
@@ -139,10 +140,9 @@ def prepare_images(
         entries = reader.entries
         if not len(entries):
             raise BadData(f"{recipe.path} holds no images. {_first(reader.faults)}".rstrip())
-        names = sorted({entry.label for entry in entries} - {""})
-        classes = {name: number for number, name in enumerate(names)}
+        classes = {name: number for number, name in enumerate(classes_of(reader))}
         pieces = _pieces(entries, recipe)
-        _begin(recipe, folder, entries)
+        _begin(recipe, folder, entries, list(classes))
         bench = _Bench(reader, recipe, classes, folder, notify, len(entries))
         records = _work(bench, pieces, workers or cores(), max_corrupt)
         return _finish(bench, pieces, records, max_corrupt)
@@ -171,12 +171,13 @@ def _check_share(found: PreparedSet, recipe: PrepareRecipe, max_corrupt: float) 
         )
 
 
-def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry]) -> None:
+def _begin(recipe: PrepareRecipe, folder: Path, entries: Sequence[Entry], classes: Sequence[str]) -> None:
     """See that the folder is free, or begun with the same plan, and that the disk can hold the set."""
     listing = hashlib.sha256()
     for entry in entries:
         listing.update(f"{entry.part}\0{entry.label}\0{entry.name}\n".encode(errors="surrogateescape"))
-    plan = json.dumps({"format": FORMAT, "recipe": _said(recipe), "listing": listing.hexdigest()}).encode()
+    said = {"format": FORMAT, "recipe": _said(recipe), "listing": listing.hexdigest(), "classes": classes}
+    plan = json.dumps(said).encode()
     begun = folder / _PROGRESS / "plan.json"
     # A stop before the plan was written leaves the folder of progress alone.
     if begun.is_file() or (folder.is_dir() and any(path.name != _PROGRESS for path in folder.iterdir())):

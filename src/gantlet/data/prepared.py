@@ -60,7 +60,7 @@ class PreparedSet:
         """Open the set in a folder; shards are looked at, not read.
 
         Raises:
-            BadData: There is no whole set, or shards are missing or were cut.
+            BadData: There is no whole set, or shards are missing, were cut or cannot be opened.
         """
         try:
             page = json.loads((folder / PAGE).read_bytes())
@@ -78,7 +78,11 @@ class PreparedSet:
             )
         for shard in shards:
             path = folder / shard.file
-            if images_in(path, (channels, height, width)) != shard.count:
+            try:
+                count = images_in(path, (channels, height, width))
+            except OSError as error:
+                raise BadData(f"The shard {path} cannot be read: {error.strerror or error}.") from error
+            if count != shard.count:
                 what = "is missing" if not path.exists() else "was cut or changed"
                 raise BadData(f"The shard {path} {what}. Delete {folder} and prepare the images again.")
         return cls(folder, (channels, height, width), shards, page)
@@ -135,10 +139,19 @@ class PreparedSet:
         return out
 
     def verify(self) -> list[str]:
-        """The files whose content is no longer what was written."""
-        return [
-            shard.file for shard in self.shards if shard_digest(self.folder / shard.file, self.shape) != shard.sha256
-        ]
+        """The files whose pixels are no longer those that were written.
+
+        Raises:
+            BadData: A shard cannot be read.
+        """
+        return [shard.file for shard in self.shards if self._digest(shard) != shard.sha256]
+
+    def _digest(self, shard: ShardRecord) -> str:
+        path = self.folder / shard.file
+        try:
+            return shard_digest(path, self.shape)
+        except OSError as error:
+            raise BadData(f"The shard {path} cannot be read: {error.strerror or error}.") from error
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:

@@ -23,6 +23,9 @@ from .readers.folder import STUDY
 
 __all__ = ["prepare_once"]
 
+_CLASSES = "numbers by value"
+"""The order of the classes (:mod:`gantlet.data.classes`): sets in which they were numbered otherwise are not found again."""
+
 _LOG = logging.getLogger("gantlet")
 
 
@@ -38,9 +41,10 @@ def prepare_once(
     Arguments and errors are those of :func:`gantlet.data.prepare.prepare_images`; without ``notify``, what takes more than some
     seconds is told to the logger ``gantlet``.
     """
-    said = json.dumps({"format": FORMAT, "extensions": sorted(image_extensions()), **asdict(recipe)}, sort_keys=True)
+    shared = {"format": FORMAT, "classes": _CLASSES, "extensions": sorted(image_extensions())}
+    said = json.dumps({**shared, **asdict(recipe)}, sort_keys=True)
     key = hashlib.sha256(f"{said}\n{_signature(recipe.reader, recipe.path)}".encode()).hexdigest()[:24]
-    folder = cache_folder("pictures") / key
+    folder = cache_folder("images") / key
     with locked(folder.with_suffix(".lock"), advice="Set XDG_CACHE_HOME to a folder of yours."):
         return prepare_images(
             recipe, folder, workers=workers, max_corrupt=max_corrupt, notify=notify or _Teller(recipe.path)

@@ -9,7 +9,7 @@ Let the image be ``H`` x ``W`` and the target ``h`` x ``w``.
 - ``stretch`` scales height and width apart.
 
 What is left over in the middle of an odd remainder: the offset is floor(remainder / 2), so the right or lower margin is
-the larger one, for crops as for pads. A image that has its size already comes out byte for byte.
+the larger one, for crops as for pads. An image that has its size already comes out byte for byte.
 
 ``antialias`` is Pillow's Lanczos filter (three lobes), whose support grows with the factor by which an image shrinks, so
 that every source pixel counts; it is what the data-set tools of StyleGAN and EDM use. ``nearest2`` takes every second

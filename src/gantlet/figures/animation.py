@@ -78,7 +78,9 @@ def _writer(target: Path) -> Callable[[Path, _Frames, float, float], None]:
         )
     writers = {".gif": _write_gif, ".webp": _write_webp, ".mp4": _write_mp4}
     if kind not in writers:
-        raise BadValue(f"--out {target} is not an animation: its name must end in .gif, .webp or .mp4.")
+        raise BadValue(
+            f"{target} (--out, or out= in Python) is not an animation: its name must end in .gif, .webp or .mp4."
+        )
     return writers[kind]
 
 

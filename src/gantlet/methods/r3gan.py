@@ -32,8 +32,8 @@ R3GAN = Method(
     },
     prefers="r3gan",
     differs=(
-        "burn-in (γ 2 to 0.2, β₂ 0.9 to 0.99, learning rates to a quarter, as the authors' CIFAR-10 run) lasts the whole "
-        "run unless ramp_steps and lr_every say otherwise",
+        "the ramp (the paper's burn-in: γ 2 to 0.2, β₂ 0.9 to 0.99, learning rates to a quarter, as the authors' CIFAR-10 run) "
+        "lasts the whole run unless ramp_steps and lr_every say otherwise",
         "the average of the generators decays by a fixed share per step instead of one that grows with the run",
         "no augmentation, no class labels; networks as small as the task's images allow",
     ),

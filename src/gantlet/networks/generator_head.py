@@ -81,7 +81,7 @@ def with_generator_head(module: nn.Module, generators: int) -> nn.Module:
         torch.Size([5, 4])
     """
     if generators < 1:
-        raise BadValue(f"A head for {generators} generators has no generators to tell apart: use at least 1.")
+        raise BadValue(f"A which-generator head needs at least 1 generator, and {generators} came.")
     if isinstance(module, AutoEncoder | Embedded):
         return CodeHeads(module, _linear_beside(module, generators))
     trunk, head, tail = _cut(module)

@@ -41,7 +41,7 @@ def scales_of(shape: tuple[int, ...], *, name: str, until: int = 7, most: int | 
         most: Halving ends after this many times, whatever is left.
 
     Raises:
-        Refused: Samples that are no images, or whose sides do not halve to between 4 and ``until`` pixels.
+        Refused: Samples that are not images, or whose sides do not halve to between 4 and ``until`` pixels.
 
     Example:
         >>> scales_of((1, 28, 28), name="dcgan")

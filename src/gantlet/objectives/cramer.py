@@ -48,7 +48,7 @@ class Cramer:
 
     @property
     def boundary(self) -> None:
-        """None: the critic is the witness function, not the score."""
+        """None: the critic is a function of the features of both batches, not the score."""
         return None
 
     def discriminator(

@@ -7,7 +7,7 @@ r"""Maximum mean discrepancy (MMD): both players pull at a kernel distance betwe
     \text{(rational quadratic)}
 
 with the unbiased estimate of :mod:`~gantlet.objectives.pairs`. Features are the discriminator's code, or its score
-as the one feature. Kernels do not bound the discriminator: a gradient penalty on the witness function, or a constraint, must.
+as the one feature. Kernels do not bound the discriminator: a gradient penalty on the critic, or a constraint, must.
 
 References:
     | MMD GAN: towards deeper understanding of moment matching network (Li et al., 2017),
@@ -56,7 +56,7 @@ class MMD:
 
     @property
     def boundary(self) -> None:
-        """None: the critic is the witness function, not the score."""
+        """None: the critic is a function of the features of both batches, not the score."""
         return None
 
     def discriminator(

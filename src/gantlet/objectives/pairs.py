@@ -7,7 +7,7 @@ For a kernel k, the squared maximum mean discrepancy and its unbiased estimate (
     \frac{\sum_{i ≠ j} k(r_i, r_j)}{B (B-1)} + \frac{\sum_{i ≠ j} k(f_i, f_j)}{B' (B'-1)}
     - \frac{2 \sum_{ij} k(r_i, f_j)}{B B'}
 
-and the witness function is w(x) = E k(x, r) - E k(x, f), of which MMD² = E w(r) - E w(f).
+and the critic (in the papers, the witness function) is w(x) = E k(x, r) - E k(x, f), of which MMD² = E w(r) - E w(f).
 
 Reference:
     | A kernel two-sample test (Gretton et al., 2012), https://jmlr.org/papers/v13/gretton12a.html
@@ -63,7 +63,7 @@ def unbiased_terms(kernel: Kernel, *, real: Tensor, fake: Tensor) -> tuple[Tenso
 
 
 def critic_values(kernel: Kernel, *, at: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-    """The witness function w, ``[..., A, d], [..., B, d], [..., B', d] -> [..., A]``."""
+    """The critic w, ``[..., A, d], [..., B, d], [..., B', d] -> [..., A]``."""
     return kernel(at, real).mean(-1) - kernel(at, fake).mean(-1)
 
 

@@ -84,8 +84,8 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
     paths = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not paths:
         raise BadValue("A report needs at least one study folder; none was named.")
-    if out is not None and Path(out).suffix.lower() not in (".html", ".htm"):
-        raise BadValue(f"--out {out} is not an HTML file: a report is one page. Give FILE.html.")
+    if out is not None and Path(out).suffix.lower() != ".html":
+        raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
     studies = [read_study(folder) for folder in paths]
     articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
     page = _render(articles)

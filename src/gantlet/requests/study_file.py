@@ -54,7 +54,7 @@ _EXPECTED = {
     "methods": "a name, or a list of names",
     "preset": "a name, or a list of names",
     "seeds": "a whole number, a text such as '6:10', or a list of whole numbers",
-    "settings": "a number, a truth value, a text, or a list of these, for each key",
+    "settings": "a number, true or false, a text, or a list of these, for each key",
 }
 _OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard")
 

@@ -90,6 +90,7 @@ def blueprint(
     execution: Execution,
     *,
     steps: int | None = None,
+    to_train: bool = True,
 ) -> Blueprint:
     """The blueprint of a fleet whose slots are these (setting, seed) pairs; all agree on whatever cuts fleets.
 
@@ -98,9 +99,10 @@ def blueprint(
         sample: What a sample of the training data looks like; the data themselves are not needed.
         execution: Route and device; the settings decide the floating type.
         steps: Generator updates, where they are not those of the settings.
+        to_train: Whether members will be trained by it, and must fit into memory with gradients and moments.
 
     Raises:
-        Refused: Settings or parts that do not go together.
+        Refused: Settings or parts that do not go together, or that do not fit into memory.
         BadValue: A network that cannot be built.
     """
     first = members[0][0]
@@ -123,7 +125,7 @@ def blueprint(
         notes = (f"{note}{_left_out(chosen)}",)
     build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
     build_d = partial(_discriminator, family, shape, chosen, heads=sizes.generators if rules.which else 1)
-    if family is first.family:  # modules of the user's own are built as they are, once
+    if to_train and family is first.family:  # modules of the user's own are built as they are, once
         check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
         notes += (_SIGMOID.format(name=chosen.discriminator),)
@@ -241,18 +243,18 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
     """
     if rules.which and rules.kind != "stackelberg":
         raise Refused(
-            f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} judges its branches "
+            f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} scores its branches "
             f"as one generator. Use team=stackelberg, or which_generator=0."
         )
     if rules.learned and rules.kind != "stackelberg":
         raise Refused(
-            f"team_weights=learned weighs generators that play for themselves, but team={rules.kind} judges its branches as "
+            f"team_weights=learned weighs generators that play for themselves, but team={rules.kind} scores its branches as "
             f"one generator. Use team=stackelberg, or team_weights=uniform."
         )
     if rules.kind == "choose" and sizes.batch % sizes.generators:
         raise Refused(
             f"team=choose gives each of {sizes.generators} branches its share of a batch, but batch_size={sizes.batch} is "
-            f"no multiple of {sizes.generators}."
+            f"not a multiple of {sizes.generators}."
         )
     if settings.match_capacity and settings.generators == 1:
         raise Refused(
@@ -260,8 +262,8 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
         )
     if settings.batch_size % settings.pack:
         raise Refused(
-            f"pack={settings.pack} samples are judged as one, but batch_size={settings.batch_size} is no multiple of "
-            f"it. Choose a batch_size that {settings.pack} divides."
+            f"pack={settings.pack}: the discriminator scores {settings.pack} samples as one, but "
+            f"batch_size={settings.batch_size} is not a multiple of {settings.pack}. Choose one that is."
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")

@@ -52,12 +52,13 @@ class Cache:
     def metrics(self, resolved: Resolved) -> Composed:
         """The metrics of a setting: those that it names, or its task's."""
         asked = resolved.training.metrics
-        key = (asked, data_key(resolved))
+        by_user = resolved.sources.get("metrics") == "user"
+        key = (asked, by_user, frozenset(resolved.values), data_key(resolved))
         if key not in self._metrics:
             self._metrics[key] = compose(
                 chosen(asked, resolved.task.metrics),
                 self.dataset(resolved),
-                chosen_by_user=resolved.sources.get("metrics") == "user",
+                chosen_by_user=by_user,
                 reserved=resolved.values,
             )
         return self._metrics[key]

@@ -1,4 +1,4 @@
-"""The last good checkpoint of a fleet: whole, of this fleet and study, with all its history; a damaged one is passed by."""
+"""The last good checkpoint of a fleet: whole, of this fleet and study, with all its history; a damaged one is skipped."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from gantlet.errors import StoreError
+from gantlet.errors import Damaged
 from gantlet.training import checkpoint
 
 from .store import Store
 
-__all__ = ["GoodCheckpoint", "damage_of", "last_good"]
+__all__ = ["GoodCheckpoint", "last_good"]
 
 
 class GoodCheckpoint(NamedTuple):
@@ -26,7 +26,9 @@ class GoodCheckpoint(NamedTuple):
 
 
 def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
-    """The newest good checkpoint of a fleet; damaged ones are removed, and so is history that it does not vouch for.
+    """The newest good checkpoint of a fleet; damaged ones are set aside, and history that it does not vouch for goes.
+
+    Only what is known to be damaged counts as that: what cannot be read at the moment is an error, and stays as it is.
 
     Arguments:
         store: The study.
@@ -34,43 +36,27 @@ def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
         study: The digest of the study's record.
 
     Raises:
-        StoreError: Damaged files cannot be removed.
+        StoreError: A checkpoint cannot be read, is of another version of gantlet, or cannot be set aside.
     """
     folder, damage = store.checkpoint(fleet), list[str]()
     while checkpoint.has_checkpoint(folder):
-        place = checkpoint.places(folder)[0]
         try:
-            tensors, rest = checkpoint.read_at(place)
+            tensors, rest = checkpoint.read(folder)
             _check(store, fleet, study, rest)
-        except StoreError as error:
+        except Damaged as error:
             damage.append(str(error))
-            if place == folder and len(checkpoint.places(folder)) > 1:
-                checkpoint.go_back(folder)
-                continue
-            break
+            checkpoint.set_aside(folder)
+            continue
         store.drop_chunks_after(fleet, rest["step"])
         return GoodCheckpoint(tensors, rest, tuple(damage))
-    if damage:
-        store.restart_fleet(fleet)
     store.drop_chunks_after(fleet, -1)
     return GoodCheckpoint({}, {}, tuple(damage))
-
-
-def damage_of(store: Store, fleet: str, study: str) -> list[str]:
-    """A sentence for each kept checkpoint of a fleet that is not good; nothing is changed."""
-    found: list[str] = []
-    for place in checkpoint.places(store.checkpoint(fleet)):
-        try:
-            _check(store, fleet, study, checkpoint.read_at(place)[1])
-        except StoreError as error:
-            found.append(str(error))
-    return found
 
 
 def _check(store: Store, fleet: str, study: str, rest: dict[str, Any]) -> None:
     place = store.checkpoint(fleet)
     if rest.get("fleet", fleet) != fleet:
-        raise StoreError(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
+        raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
     if rest.get("study", study) != study:
-        raise StoreError(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
+        raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
     store.check_chunks(fleet, rest.get("chunks", {}))

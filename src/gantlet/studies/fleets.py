@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from gantlet.data.base import Dataset
+from gantlet.data.pool import unchanged
 from gantlet.errors import BadData
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
 from gantlet.files import inside, sweep
@@ -43,7 +44,7 @@ def train_fleet(
     queue = store.leaves(next(fleet for fleet in record.plan.fleets if fleet.id == fleet_id))
     while queue:
         fleet = queue.pop(0)
-        if store.finished(fleet.id):
+        if store.finished(fleet, record.seal):
             continue
         sweep(store.fleet(fleet.id))
         job = _job(cache, store, record, fleet, notify=notify, stopping=stopping)
@@ -117,13 +118,15 @@ def check_unchanged(store: Store, record: StudyRecord, resolved: Resolved, datas
     """
     values = record.settings[0].values
     data = [name for name, key in resolved.parts.keys.items() if key.part == "data"]
-    if "data_path" not in data or any(str(values.get(name)) != str(resolved.values[name]) for name in data):
+    if "data_path" not in data or any(
+        name in values and str(values[name]) != str(resolved.values[name]) for name in data
+    ):
         return  # the facts are those of the first setting's data
-    known, found = record.facts.get("data", {}), dataset.facts
-    if any(known[name] != found.get(name) for name in ("train", "test", "sha256") if name in known):
+    known = record.facts.get("data", {})
+    if not unchanged(dataset, known):
         raise BadData(
             f"The data are not those that {store.folder} was started with: {known.get('train')} images or points to train "
-            f"on then, {found.get('train')} now, or others of the same number. Put the files back, or start a new study."
+            f"on then, {dataset.facts.get('train')} now, or others of the same number. Put the files back, or start a new study."
         )
 
 

@@ -16,7 +16,7 @@ from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
 from .store import Store
 from .study import Study
-from .trust import allow
+from .trust import allow, require_trust
 from .views import write_views
 
 __all__ = ["check_device", "resume", "start"]
@@ -36,7 +36,7 @@ def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor
     """
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
     store.create(record)
-    allow(record.settings, record.key)
+    allow(record.settings, record.key, record.execution.executor)
     return _carry_on(store, callbacks or Callbacks(), planned.cache, executor)
 
 
@@ -65,7 +65,7 @@ def resume(
     store = Store(Path(folder))
     record = store.record()
     if trust:
-        allow(record.settings, record.key)
+        allow(record.settings, record.key, record.execution.executor)
     if device is not None and str(choose_device(device)) != record.execution.device:
         moved = record.execution.model_copy(update={"device": str(choose_device(device))})
         before = (*record.moved_from, record.execution.device)
@@ -91,7 +91,11 @@ def check_device(folder: Path, name: str) -> None:
 def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> Study:
     record = store.record()
     sweep(store.folder)
-    fleets = [fleet for fleet in record.plan.fleets if not all(store.finished(leaf.id) for leaf in store.leaves(fleet))]
+    fleets = [
+        fleet
+        for fleet in record.plan.fleets
+        if not all(store.finished(leaf, record.seal) for leaf in store.leaves(fleet))
+    ]
 
     def ended(result: FleetResult) -> None:
         write_views(store)
@@ -100,8 +104,8 @@ def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Execut
     if fleets:
         check_device(store.folder, record.execution.device)
         unfinished = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
-        for fleet in unfinished:
-            store.forget_failure(fleet)
+        if executor is None:
+            require_trust(record.settings, record.key, record.execution.executor)
         trainer: Executor = executor or executors.get(record.execution.executor)
         told = replace(callbacks, ended=ended)
         trainer.run(store, unfinished, told, workers=record.execution.workers, cache=cache)

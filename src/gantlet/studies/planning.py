@@ -64,7 +64,7 @@ class PlannedStudy:
         here = versions()
         return StudyRecord(
             id=uuid.uuid4().hex,
-            parts=own_parts(settings),
+            parts=own_parts(settings, self.executor),
             gantlet=here["gantlet"],
             command=self.options.command or command_line(),
             created=now(),

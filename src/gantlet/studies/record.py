@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import StoreError
+from gantlet.errors import Damaged, StoreError
 from gantlet.files import read_regular
 from gantlet.settings import Scalar
 
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 FORMAT = 2
+_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members")
 _LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
@@ -187,14 +189,15 @@ class StudyRecord(_Part):
         return self
 
     def to_json(self) -> str:
-        """The file's content."""
-        return json.dumps(self.model_dump() | {"digest": self.seal}, indent=1, ensure_ascii=False, allow_nan=True)
+        """The file's content: as it will be read again, down to the types of numbers."""
+        read_again = StudyRecord.model_validate(json.loads(json.dumps(self.model_dump())))
+        content = json.loads(json.dumps(read_again.model_dump()))
+        return json.dumps(content | {"digest": _digest(content)}, indent=1, ensure_ascii=False, allow_nan=True)
 
     @cached_property
     def seal(self) -> str:
-        """The digest that this record should have."""
-        tied = self.model_dump(include={"id", "parts", "settings", "plan", "sample", "task", "metrics", "members"})
-        return hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
+        """The digest that this record was read with, or should have."""
+        return self.digest or _digest(json.loads(json.dumps(self.model_dump())))
 
     @property
     def key(self) -> str:
@@ -205,6 +208,12 @@ class StudyRecord(_Part):
     def member_by_run(self) -> dict[int, Member]:
         """The members by their number."""
         return {member.run: member for member in self.plan.members}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what ties a record to what is trained by it, as it is in the file: keys of later versions change nothing."""
+    tied = {name: content[name] for name in _TIED if name in content}
+    return hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
 
 
 def read_record(path: Path) -> StudyRecord:
@@ -226,8 +235,8 @@ def read_record(path: Path) -> StudyRecord:
         raise StoreError(f"{path} has format {str(form)[:40]}; this gantlet reads formats 1 to {FORMAT}.")
     try:
         record = StudyRecord.model_validate(migrated(found))
-        if form == FORMAT and record.digest not in ("", record.seal):
-            raise StoreError(
+        if form == FORMAT and record.digest not in ("", _digest(found)):
+            raise Damaged(
                 f"{path} was damaged or changed since the study was started: it does not have its checksum. Put the file "
                 "back; to train more, start a new study."
             )

@@ -42,7 +42,7 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     found = find_member(store, run)
     record = found.record
     check_device(folder, record.execution.device)
-    if not store.finished(found.fleet.id):
+    if not store.finished(found.fleet):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
     tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))
     others = len(found.fleet.runs) - 1

@@ -1,4 +1,4 @@
-"""Training one fleet of a study to its end: evaluations, pictures, checkpoints, and a clean stop at any step."""
+"""Training one fleet of a study to its end: evaluations, images, checkpoints, and a clean stop at any step."""
 
 from __future__ import annotations
 

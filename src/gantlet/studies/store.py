@@ -1,7 +1,8 @@
 """The study folder: everything that happened, in files that explain themselves.
 
 Each fleet writes only its own folder, and every file appears whole (written beside its place, synced, renamed); readers
-merge. So many workers may write one study at once, and no lock can be left behind.
+merge. So many workers may write one study at once. Whoever trains a fleet holds its lock file, which the system releases
+however the process ends.
 
 A history chunk is committed by the checkpoint written right after it: chunks that reach beyond the good checkpoint are
 dropped on resume.
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gantlet.errors import FolderInUse, StoreError
+from gantlet.errors import Damaged, FolderInUse, StoreError
 from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
 from gantlet.training.history import Rows
 
@@ -32,6 +34,7 @@ __all__ = ["Store"]
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _LARGEST = 1 << 28  # bytes of a JSON file
+_COLUMNS = ("run", "step", "name", "value")  # of a history
 _MOST_ROWS = 50_000_000  # of a chunk of history
 _LOG = logging.getLogger("gantlet")
 
@@ -108,33 +111,41 @@ class Store:
 
     def lock(self, fleet: str) -> Path:
         """The file that whoever trains a fleet holds locked."""
-        return inside(self.folder, "fleets") / f"{fleet}.lock"
+        return inside(self.folder, "fleets", f"{fleet}.lock")
 
-    def finished(self, fleet: str) -> bool:
-        """Whether a fleet's results are complete and as they were written."""
-        if not (self.fleet(fleet) / "results.json").exists():
+    def finished(self, fleet: FleetPlan, study: str = "") -> bool:
+        """Whether a fleet's results are complete and as they were written; the arguments are those of :meth:`results`."""
+        if not (self.fleet(fleet.id) / "results.json").exists():
             return False
         try:
-            self.results(fleet)
+            self.results(fleet, study)
         except StoreError:
             return False
         return True
 
-    def results(self, fleet: str) -> list[dict[str, Any]]:
+    def results(self, fleet: FleetPlan, study: str = "") -> list[dict[str, Any]]:
         """The rows of a finished fleet, one per member.
 
+        Arguments:
+            fleet: The fleet.
+            study: The digest of the record by which it must have been trained; empty where that is not asked.
+
         Raises:
-            StoreError: They are missing, damaged, or of another fleet.
+            Damaged: They are missing, damaged, or of another fleet or study.
         """
-        path = self.fleet(fleet) / "results.json"
+        path = self.fleet(fleet.id) / "results.json"
         found = self._read_json(path)
         rows = found.get("runs")
         if not isinstance(rows, list) or not all(
             isinstance(row, dict) and isinstance(row.get("run"), int) for row in rows
         ):
-            raise StoreError(f"{path} is not what a fleet writes.")
-        if found.get("fleet", fleet) != fleet:
-            raise StoreError(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
+            raise Damaged(f"{path} is not what a fleet writes.")
+        if found.get("fleet", fleet.id) != fleet.id:
+            raise Damaged(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
+        if sorted(row["run"] for row in rows) != sorted(fleet.runs):
+            raise Damaged(f"{path} is that of other runs.")
+        if study and found.get("study") not in (None, "", study):
+            raise Damaged(f"{path} is that of another study, or of this one before it was edited.")
         return rows
 
     def write_results(self, fleet: str, rows: list[dict[str, Any]], *, study: str = "") -> None:
@@ -154,23 +165,36 @@ class Store:
         """A fleet is tried again."""
         (self.fleet(fleet) / "failure.json").unlink(missing_ok=True)
 
-    def split(self, fleet: str) -> list[FleetPlan] | None:
-        """The narrower fleets a fleet was cut into, or None."""
-        path = self.fleet(fleet) / "split.json"
+    def split(self, fleet: FleetPlan) -> list[FleetPlan] | None:
+        """The narrower fleets a fleet was cut into, or None.
+
+        Raises:
+            Damaged: It is not known into which.
+        """
+        path = self.fleet(fleet.id) / "split.json"
         if not path.exists():
             return None
         try:
-            return [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]]
+            parts = [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]]
         except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(f"{path} is not what a fleet writes.") from error
+            raise Damaged(f"{path} is not what a fleet writes.") from error
+        if [part.id for part in parts] != [fleet.id + mark for mark in "ab"[: len(parts)]] or [
+            run for part in parts for run in part.runs
+        ] != list(fleet.runs):
+            raise Damaged(f"{path} is that of another fleet.")
+        return parts
 
     def write_split(self, fleet: str, parts: Sequence[FleetPlan], error: str) -> None:
         """Record that a fleet ran out of memory and was cut."""
         self.write_json(f"fleets/{fleet}/split.json", {"into": [part.model_dump() for part in parts], "error": error})
 
     def leaves(self, fleet: FleetPlan) -> list[FleetPlan]:
-        """A planned fleet, or the narrower ones it was cut into when memory ran out."""
-        split = self.split(fleet.id)
+        """A planned fleet, or the narrower ones it was cut into when memory ran out; damaged, that counts as not cut."""
+        try:
+            split = self.split(fleet)
+        except Damaged as error:
+            _LOG.warning("note: %s Fleet %s counts as one that was not cut.", error, fleet.id)
+            split = None
         return [fleet] if split is None else [leaf for part in split for leaf in self.leaves(part)]
 
     def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> tuple[str, str]:
@@ -192,13 +216,13 @@ class Store:
         """Make sure that the history of a fleet is as it was written: ``chunks`` has each file's SHA-256.
 
         Raises:
-            StoreError: A chunk is missing, or has another content.
+            Damaged: A chunk is missing, or has another content.
         """
         for name, digest in chunks.items():
             path = inside(self.folder, "fleets", fleet, name)
             if not path.is_file() or file_digest(path) != digest:
                 what = "is damaged" if path.is_file() else "is missing"
-                raise StoreError(f"The history {path} {what}.")
+                raise Damaged(f"The history {path} {what}.")
 
     def drop_chunks_after(self, fleet: str, step: int) -> None:
         """Drop chunks that the good checkpoint does not vouch for."""
@@ -216,7 +240,7 @@ class Store:
         """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
         fleets = [leaf.id for fleet in self.record().plan.fleets for leaf in self.leaves(fleet)]
         frames = [frame for fleet in fleets for path, _ in self._chunks(fleet) if (frame := _chunk(path)) is not None]
-        empty = pd.DataFrame({"run": [], "step": [], "name": [], "value": []})
+        empty = pd.DataFrame({name: [] for name in _COLUMNS})
         frames = [frame for frame in frames if len(frame)]
         merged = pd.concat(frames, ignore_index=True) if frames else empty
         return merged.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
@@ -234,9 +258,9 @@ class Store:
         try:
             found = json.loads(read_regular(path, most=_LARGEST))
         except (ValueError, RecursionError) as error:
-            raise StoreError(f"{path} cannot be read: {error}.") from error
+            raise Damaged(f"{path} cannot be read: {error}.") from error
         if not isinstance(found, dict):
-            raise StoreError(f"{path} is not what a study writes.")
+            raise Damaged(f"{path} is not what a study writes.")
         check_seal(found, str(path))
         return found
 
@@ -253,10 +277,12 @@ def _chunk(path: Path) -> pd.DataFrame | None:
         if rows > _MOST_ROWS:
             raise ValueError(f"it has {rows:,} rows, more than {_MOST_ROWS:,}")
         frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
+        if not set(_COLUMNS) <= set(frame):
+            raise ValueError("columns are missing")
+    except (OSError, ValueError, pa.ArrowException) as error:
         _LOG.warning("note: the history %s is left out: %s", path, " ".join(str(error).split()))
         return None
-    return frame[["run", "step", "name", "value"]] if {"run", "step", "name", "value"} <= set(frame) else None
+    return frame[list(_COLUMNS)]
 
 
 def _write_text(path: Path, *, text: str) -> None:

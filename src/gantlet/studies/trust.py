@@ -23,30 +23,40 @@ __all__ = ["TRUSTED", "allow", "own_parts", "require_trust"]
 TRUSTED = "GANTLET_TRUSTED_STUDY"
 """The environment variable by which workers know the study that their parent was allowed to run."""
 
+_ALLOWED: dict[Path, dict[str, str]] = {}  # in this process, by the file that notes it
 _JOINED = ("penalties", "metrics")
 _SINGLE = ("network", "generator", "discriminator", "constraint")
 
 
-def own_parts(settings: tuple[SettingRecord, ...]) -> dict[str, str]:
-    """The parts that settings name by file or module, with the SHA-256 of each file; empty where it cannot be found."""
-    return {name: _hash(name) for name in sorted({name for setting in settings for name in _named(setting)})}
+def own_parts(settings: tuple[SettingRecord, ...], executor: str = "") -> dict[str, str]:
+    """The parts that settings name by file or module, with the SHA-256 of each file; empty where it cannot be found.
+
+    Arguments:
+        settings: Of a study.
+        executor: The study's executor, which may be somebody's own, too.
+    """
+    named = {name for setting in settings for name in _named(setting)}
+    if catalogue.is_path(executor):
+        named.add(executor)
+    return {name: _hash(name) for name in sorted(named)}
 
 
-def allow(settings: tuple[SettingRecord, ...], key: str) -> None:
-    """Note that this user trusts the parts that settings name, as their files are now; ``key`` is the study's name."""
-    parts = own_parts(settings)
+def allow(settings: tuple[SettingRecord, ...], key: str, executor: str = "") -> None:
+    """Note that this user trusts the parts of a study, as their files are now; ``key`` is the study's name."""
+    parts = own_parts(settings, executor)
     if parts:
-        with suppress(OSError):  # then the next command asks again
+        _ALLOWED[_note(key)] = parts
+        with suppress(OSError):  # then this process knows, and the next command asks again
             replace_whole(_note(key), lambda path: path.write_text(json.dumps(parts), encoding="utf-8"))
 
 
-def require_trust(settings: tuple[SettingRecord, ...], key: str) -> None:
-    """Make sure that looking up the parts that settings name runs nothing of a stranger's.
+def require_trust(settings: tuple[SettingRecord, ...], key: str, executor: str = "") -> None:
+    """Make sure that looking up the parts of a study runs nothing of a stranger's.
 
     Raises:
         Untrusted: A part is of somebody's own, and this user has not started the study here, or its file has changed.
     """
-    found = {name: digest for name, digest in own_parts(settings).items() if not catalogue.in_process(name)}
+    found = {name: digest for name, digest in own_parts(settings, executor).items() if not catalogue.in_process(name)}
     if not found or os.environ.get(TRUSTED, "") == key:
         return
     known = _known(key)
@@ -90,6 +100,8 @@ def _hash(name: str) -> str:
 
 
 def _known(key: str) -> dict[str, str]:
+    if _note(key) in _ALLOWED:
+        return _ALLOWED[_note(key)]
     try:
         found = json.loads(read_regular(_note(key), most=1 << 20))
     except (GantletError, ValueError, RecursionError):

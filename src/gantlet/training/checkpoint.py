@@ -11,7 +11,6 @@ positions (they follow from counters).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,12 +24,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gantlet.errors import StoreError
-from gantlet.files import check_seal, file_digest, read_regular, sealed
+from gantlet.errors import Damaged, StoreError
+from gantlet.files import check_regular, check_seal, file_digest, read_regular, sealed
 
 from .fleet import Divergence, Fleet
 
-__all__ = ["go_back", "has_checkpoint", "places", "read", "read_at", "restore", "snapshot", "write"]
+__all__ = ["has_checkpoint", "places", "read", "read_at", "restore", "set_aside", "snapshot", "write"]
 
 _FORMAT = 1
 _LARGEST = 1 << 28  # bytes of a state
@@ -94,7 +93,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         safetensors.torch.save_file(dict(tensors), fresh / _NAMES[0])
-        sealed_rest = sealed({**rest, "tensors_sha256": file_digest(fresh / _NAMES[0], "sha256")})
+        sealed_rest = sealed({**rest, "tensors_sha256": file_digest(fresh / _NAMES[0])})
         (fresh / _NAMES[1]).write_text(json.dumps(sealed_rest), encoding="utf-8")
         for name in _NAMES:
             _sync(fresh / name)
@@ -122,17 +121,30 @@ def has_checkpoint(folder: Path) -> bool:
     return bool(places(folder))
 
 
-def go_back(folder: Path) -> None:
-    """Put the checkpoint before in the place of a damaged one."""
-    shutil.rmtree(folder, ignore_errors=True)
-    _before(folder).rename(folder)
+def set_aside(folder: Path) -> None:
+    """Move the newest checkpoint, which is damaged, to ``<name>.damaged``; the one before, if any, takes its place.
+
+    Raises:
+        StoreError: It cannot be moved.
+    """
+    place, aside = next(iter(places(folder)), folder), folder.with_name(folder.name + ".damaged")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        place.rename(aside)
+        if _before(folder).exists():
+            _before(folder).rename(folder)
+    except OSError as error:
+        raise StoreError(
+            f"The damaged checkpoint {place} cannot be moved to {aside}: {error.strerror or error}."
+        ) from error
 
 
 def read(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The newest checkpoint of a folder, checked.
 
     Raises:
-        StoreError: There is none, it is damaged, or another version of gantlet wrote it.
+        Damaged: There is none, or it is not what was written.
+        StoreError: It cannot be read, or another version of gantlet wrote it.
     """
     return read_at(next(iter(places(folder)), folder))
 
@@ -141,20 +153,25 @@ def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The checkpoint that is stored at exactly this place, checked.
 
     Raises:
-        StoreError: There is none, it is damaged, or another version of gantlet wrote it.
+        Damaged: There is none, or it is not what was written.
+        StoreError: It cannot be read, or another version of gantlet wrote it.
     """
     try:
         rest = json.loads(read_regular(place / _NAMES[1], most=_LARGEST))
-        form = rest.get("format") if isinstance(rest, dict) else None
-        if form != _FORMAT:
-            raise StoreError(f"The checkpoint in {place} has format {str(form)[:40]}; this gantlet reads {_FORMAT}.")
+        if not isinstance(rest, dict):
+            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes.")
         check_seal(rest, f"The state of the checkpoint in {place}")
-        content = read_regular(place / _NAMES[0], most=1 << 40)
-        if rest.get("tensors_sha256", "") not in ("", hashlib.sha256(content).hexdigest()):
-            raise StoreError(f"The checkpoint in {place} is damaged: its tensors do not have their checksum.")
-        return dict(sorted(safetensors.torch.load(content).items())), rest
+        if rest.get("format") != _FORMAT:
+            form = str(rest.get("format"))[:40]
+            raise StoreError(f"The checkpoint in {place} has format {form}; this gantlet reads {_FORMAT}.")
+        check_regular(place / _NAMES[0])
+        if rest.get("tensors_sha256", "") not in ("", file_digest(place / _NAMES[0])):
+            raise Damaged(f"The checkpoint in {place} is damaged: its tensors do not have their checksum.")
+        return dict(sorted(safetensors.torch.load_file(place / _NAMES[0]).items())), rest
     except (ValueError, RecursionError, safetensors.SafetensorError) as error:
-        raise StoreError(f"The checkpoint in {place} cannot be read: {error}.") from error
+        raise Damaged(f"The checkpoint in {place} cannot be read: {error}.") from error
+    except OSError as error:
+        raise StoreError(f"The checkpoint in {place} cannot be read: {error.strerror or error}.") from error
 
 
 def _before(folder: Path) -> Path:

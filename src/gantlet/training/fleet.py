@@ -184,7 +184,7 @@ class Fleet:
             self._after_generator(good_d & good_g, average=index == 1)
 
     def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
-        """The gradients of the discriminators' update; what was batch, and ``[S]`` who may move."""
+        """The gradients of the discriminators' update; the batch, and ``[S]`` who may move."""
         objective, update = self.blueprint.objective, self.discriminator_steps
         self.discriminators.at("discriminator", update)
         real = self._inputs(self.loader.real(update), "d/real", update)  # [S, 1, B, *x]
@@ -312,7 +312,7 @@ class Fleet:
         return {"which_generator": weight * which_generator(batch.fake)} if weight else {}
 
     def _batch_each(self) -> int:
-        """Samples that each generator makes for one judgement."""
+        """Samples that each generator makes for one discriminator batch."""
         sizes = self.blueprint.sizes
         return sizes.batch // sizes.generators if self.blueprint.team.kind == "choose" else sizes.batch
 

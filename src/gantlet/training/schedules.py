@@ -6,9 +6,9 @@ r"""How a number changes over training: constant, in steps, or along half a cosi
 
 A factor multiplies the value at the start; :math:`f_\infty` is where it ends and may be above 1. ``step`` with
 :math:`\delta = 0.95`, :math:`n = 3000`, :math:`f_\infty = 0.2` is the fixed schedule of BEGAN's TensorFlow
-re-implementation; ``cosine`` over the first part of a run is R3GAN's ramp (there called burn-in). ``on-stall`` multiplies by δ whenever the
-measure of convergence M, in the mean over n updates, has not improved (BEGAN's own rule), so that it is a matter of
-each member: see :class:`ReduceOnPlateau`.
+re-implementation; ``cosine`` over the first part of a run is R3GAN's ramp (there called burn-in). ``on-plateau``
+multiplies by δ whenever the measure of convergence M, in the mean over n updates, has not improved (BEGAN's own rule), so
+that it is a matter of each member: see :class:`ReduceOnPlateau`.
 
 References:
     | BEGAN: Boundary equilibrium generative adversarial networks (Berthelot et al., 2017), https://arxiv.org/abs/1703.10717

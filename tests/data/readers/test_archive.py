@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import shutil
 import struct
 import tarfile
@@ -88,7 +89,7 @@ def test_a_zip_archive_is_read(method: int, tmp_path: Path) -> None:
     assert isinstance(reader, Reader)
     assert contents(reader) == {name: FILES[name] for name in NAMES}
     assert reader.facts == {
-        "format": "zip", "pictures": 3, "classes": 2, "parts": {"test": 1, "train": 2},
+        "format": "zip", "images": 3, "classes": 2, "parts": {"test": 1, "train": 2},
         "skipped": {".txt": 1}, "left_out": {}, "faults": 0,
     }  # fmt: skip
     reader.close()
@@ -331,6 +332,14 @@ def test_a_cut_tar_says_how_much_is_there(packer: str | None, tmp_path: Path) ->
     seen = int(str(caught.value).split(" images are stored")[0].split()[-1])
     assert seen <= 10
     assert packer == "bz2" or seen >= 6  # which works by blocks of 900,000 bytes
+
+
+def test_a_path_that_says_is_leaves_the_fault_whole_and_the_advice_stands_once(tmp_path: Path) -> None:
+    folder = tmp_path / "this is mine"
+    folder.mkdir()
+    with pytest.raises(BadData, match=r"damaged \(truncated within a member of 5000 bytes\)\. 1 images") as refused:
+        TarReader(written(folder, tar_bytes({"1.png": b"x", "2.png": b"x" * 5000})[:4000]))
+    assert len(re.findall("get it again|get the whole file again", str(refused.value))) == 1
 
 
 def test_a_damaged_tar_header_is_not_taken_for_the_end(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from gantlet.data.readers.listing import inside, labelled, shown, skip_reason
+from gantlet.data.readers.listing import labelled, member_name, shown, skip_reason
 
 
 def told(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -73,10 +73,10 @@ def test_names_can_be_written_anywhere() -> None:
 
 
 def test_names_are_made_plain_or_lead_outside() -> None:
-    assert [inside(name) for name in ("a/b.png", "./a//b.png", "a/./b.png", "a..b/c.png")] == [
+    assert [member_name(name) for name in ("a/b.png", "./a//b.png", "a/./b.png", "a..b/c.png")] == [
         "a/b.png",
         "a/b.png",
         "a/b.png",
         "a..b/c.png",
     ]
-    assert [inside(name) for name in ("..", "a/..", "/a.png", "c:/a.png", "./../a.png")] == [None] * 5
+    assert [member_name(name) for name in ("..", "a/..", "/a.png", "c:/a.png", "./../a.png")] == [None] * 5

@@ -203,7 +203,7 @@ def test_wrong_sets_have_sentences(tmp_path: Path) -> None:
     (tmp_path / "data_batch_3.bin").unlink()
     refused("lacks data_batch_3.bin; get the whole set again")
     (tmp_path / "data_batch_3.bin").write_bytes(b"\0" * 3072)
-    refused("has 3072 bytes, no multiple of 3073")
+    refused("has 3072 bytes, which is not a multiple of 3073")
     write_binary(tmp_path)
     (tmp_path / "batches.meta.txt").write_text("plane\ncar\n")
     refused("data_batch_.*1 of 3 labels are outside the 2 classes|test_batch.*1 of 3 labels")

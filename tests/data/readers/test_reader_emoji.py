@@ -75,7 +75,7 @@ def test_every_form_of_the_package_reads_the_same(form: str, tmp_path: Path) -> 
     assert list(reader.faults) == []
     assert [reader.read(place) for place in (2, 0, 1)] == [PICTURES[ENTRIES[place].name] for place in (2, 0, 1)]
     assert Decoding()(reader.read(0)).shape == (4, 4, 3)
-    assert reader.facts["pictures"] == 3
+    assert reader.facts["images"] == 3
     reader.close()
 
 

@@ -59,6 +59,17 @@ def test_companions_and_lists_belong_to_a_source(tmp_path: Path) -> None:
     assert source_files("folder", str(tmp_path / "*.tar")) == [str(tmp_path / "a.tar")]
 
 
+def test_a_set_of_idx_files_in_a_folder_is_its_files_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "[1]"
+    folder.mkdir()
+    mine = [f"emnist-balanced-{name}" for name in ("mapping.txt", "train-images-idx3-ubyte")]
+    for name in (*mine, "emnist-by-train-images-idx3-ubyte"):
+        (folder / name).touch()
+    assert source_files("idx", str(folder / "emnist-balanced")) == [str(folder / name) for name in mine]
+    assert source_files("idx", str(folder)) == [str(folder)]
+    assert source_files("idx", str(folder / "none")) == [str(folder / "none")]
+
+
 def test_looking_for_a_reader_loads_no_large_library() -> None:
     code = (
         "from pathlib import Path; import sys; from gantlet.data.readers.base import reader_for; reader_for(Path('x'))"

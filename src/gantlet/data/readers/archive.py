@@ -31,7 +31,7 @@ from gantlet.data.byte_ranges import ByteRangeFile, decompressed, opened
 from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
-from .listing import MOST_BYTES, Listing, inside, skip_reason
+from .listing import MOST_BYTES, Listing, member_name, skip_reason
 from .tar_files import TarMember, tar_members
 
 __all__ = ["TarReader", "ZipReader"]
@@ -117,7 +117,9 @@ class ZipReader:
 
 def _take_member(info: zipfile.ZipInfo, size: int, listing: Listing[_Member]) -> None:
     """Note one member of a zip archive of ``size`` bytes."""
-    name = inside(info.filename.replace("\\", "/"))  # Windows wrote such names for years, against the specification
+    name = member_name(
+        info.filename.replace("\\", "/")
+    )  # Windows wrote such names for years, against the specification
     if info.is_dir():
         return
     kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0  # 3: written on Unix
@@ -189,7 +191,7 @@ class TarReader:
             for member in tar_members(self._file):
                 _take_header(member, listing)
         except BadData as error:
-            damage = damage or str(error).partition(" is ")[2]
+            damage = damage or str(error).removeprefix(f"{self._file.path} is ").removesuffix("; get it again.")
         if damage:
             raise BadData(
                 f"{path} is not a tar archive, or truncated or damaged ({damage.rstrip('.')}). "
@@ -218,7 +220,7 @@ class TarReader:
 
 def _take_header(member: TarMember, listing: Listing[tuple[int, int]]) -> None:
     full = member.name.decode("utf-8", "surrogateescape")
-    name = inside(full)
+    name = member_name(full)
     if name is None:
         listing.fault(full, _OUTSIDE)
     elif not listing.wants(name):

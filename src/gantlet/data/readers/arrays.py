@@ -10,6 +10,8 @@ Reference:
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ from gantlet.errors import BadData
 from .base import Entry, Fault, Part
 from .float_pixels import FloatPixels, float_pixels
 from .layout import check_folder, part_of, read_text, settled
-from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, channels_last, named_labels
+from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, channels_last, layout_of, named_labels
 
 __all__ = ["ArrayReader", "IdxReader", "image_keys", "label_key"]
 
@@ -60,6 +62,12 @@ class IdxReader:
         self.entries: Sequence[Entry] = self.stacks.entries
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {**self.stacks.facts("idx files"), "title": f"idx files in {path}"}
+
+    @staticmethod
+    def files_of(path: str) -> list[str]:
+        """A folder, or the files of the set that a path names in one."""
+        named = [] if os.path.isdir(path) else sorted(glob.glob(f"{glob.escape(path)}-*"))
+        return named or [path]
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` of ``entries[place]``."""
@@ -168,7 +176,9 @@ class ArrayReader:
 
 
 def _npy_stacks(file: Path) -> list[ArrayStack]:
-    return [ArrayStack("", _images(map_array(file), str(file)), None, settled([part_of(file.stem)])[0] or "")]
+    values = map_array(file)
+    part = settled([part_of(file.stem)])[0] or ""
+    return [ArrayStack("", _images(values, str(file)), None, part, layout_of(values))]
 
 
 def _npz_stacks(file: Path) -> list[ArrayStack]:
@@ -180,13 +190,14 @@ def _npz_stacks(file: Path) -> list[ArrayStack]:
 
 def _npz_stack(arrays: NpzFile, key: str, name: str, part: Part) -> ArrayStack:
     source = f"{arrays.path}: the array '{key}'"
-    pixels = _images(arrays[key], source)
+    values = arrays[key]
+    pixels = _images(values, source)
     beside = label_key(arrays.keys, key)
     labels: Labels | None = None
     if beside is not None:
         where = f"{arrays.path}: the array '{beside}'"
         labels = named_labels(arrays[beside], (), count=len(pixels), source=where)
-    return ArrayStack(name, pixels, labels, part)
+    return ArrayStack(name, pixels, labels, part, layout_of(values))
 
 
 def _images(values: NDArray[Any], source: str) -> NDArray[np.uint8] | FloatPixels:

@@ -58,7 +58,7 @@ class CelebAReader:
         self._places = [places[entry.name] for entry in self.entries]
         self.facts: Mapping[str, Any] = {
             "format": "CelebA",
-            "pictures": len(self.entries),
+            "images": len(self.entries),
             "parts": dict(Counter(entry.part for entry in self.entries)),
             "left_out": {"val": len(kept) - len(self.entries)},
             "faults": len(self.faults),

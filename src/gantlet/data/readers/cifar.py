@@ -109,7 +109,7 @@ def _binary(content: bytes, source: str, name: str, classes: Sequence[str], widt
     size = width + int(np.prod(_SHAPE))
     if not content or len(content) % size:
         raise BadData(
-            f"{source} has {len(content)} bytes, no multiple of {size}: it is truncated or of another layout."
+            f"{source} has {len(content)} bytes, which is not a multiple of {size}: it is truncated or of another layout."
         )
     records = np.frombuffer(content, np.uint8).reshape(-1, size)
     labels = named_labels(records[:, width - 1], classes, count=len(records), source=source)

@@ -57,7 +57,7 @@ class EmojiReader:
         self._files = files
         self.entries: Sequence[Entry] = [Entry(name, labels[name]) for name in names if name in labels]
         self.faults: Sequence[Fault] = [Fault(name, "emoji.json gives it no category") for name in unknown]
-        self.facts: Mapping[str, Any] = {"format": "emoji", "pictures": len(self.entries)}
+        self.facts: Mapping[str, Any] = {"format": "emoji", "images": len(self.entries)}
 
     def read(self, place: int) -> bytes:
         """The PNG file of ``entries[place]``.

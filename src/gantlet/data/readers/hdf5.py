@@ -84,7 +84,7 @@ class HDF5Reader:
         self.entries: Sequence[Entry] = LazyEntries(self._starts[-1], self._entry)
         self.faults: Sequence[Fault] = ()
         arrays = {stored.array.name: stored.count for stored in self._stored}
-        self.facts: Mapping[str, Any] = {"format": "HDF5", "pictures": self._starts[-1], "arrays": arrays}
+        self.facts: Mapping[str, Any] = {"format": "HDF5", "images": self._starts[-1], "arrays": arrays}
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``.

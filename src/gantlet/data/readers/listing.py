@@ -8,7 +8,7 @@
    ``train`` or ``training``; ``test`` or ``testing``; ``val``, ``valid`` or ``validation``, in any case. Validation
    images are the test part where there is no other, and are left out (and counted) where there is. Below the parts, rule
    2 holds once more.
-4. an image's label is the first folder that is left; an image that is in none has no label.
+4. An image's label is the first folder that is left; an image that is in none has no label.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gantlet.errors import BadData, MissingExtra
 from .base import Entry, Fault, Part
 from .layout import PARTS_BY_NAME, Said, settled
 
-__all__ = ["MOST_BYTES", "Listing", "inside", "labelled", "shown", "skip_reason"]
+__all__ = ["MOST_BYTES", "Listing", "labelled", "member_name", "shown", "skip_reason"]
 
 MOST_BYTES = 2**30
 """An image whose file is larger (1 GiB) is not read."""
@@ -84,7 +84,7 @@ class Listing(Generic[_W]):
             raise BadData(self._nothing(source))
         entries, left_out = labelled(sorted(self._places))
         facts = {
-            "pictures": len(entries),
+            "images": len(entries),
             "classes": len({entry.label for entry in entries if entry.label}),
             "parts": dict(Counter(entry.part for entry in entries if entry.part)),
             "skipped": dict(sorted(self.skipped.items())),
@@ -117,12 +117,12 @@ def skip_reason(name: str) -> str:
     return "" if extension in image_extensions() else shown(extension) or "no extension"
 
 
-def inside(name: str) -> str | None:
+def member_name(name: str) -> str | None:
     """The name of an archive's member without ``./`` and doubled slashes; None if it leads outside.
 
     Example:
-        >>> inside("./cats//1.jpg"), inside("../1.jpg"), inside("/1.jpg"), inside("C:/1.jpg")
-        ('cats/1.jpg', None, None, None)
+        >>> [member_name(name) for name in ("./cats//1.jpg", "../1.jpg", "/1.jpg", "C:/1.jpg")]
+        ['cats/1.jpg', None, None, None]
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:/", name):

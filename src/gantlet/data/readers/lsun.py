@@ -66,7 +66,7 @@ class LsunReader:
             base.name: end - start
             for base, start, end in zip(self._bases, starts, [*starts[1:], len(self._ranges)], strict=True)
         }
-        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "pictures": len(self._ranges), "databases": counts}
+        self.facts: Mapping[str, Any] = {"format": "LSUN (LMDB)", "images": len(self._ranges), "databases": counts}
 
     def read(self, place: int) -> bytes:
         """The encoded file of ``entries[place]`` (LSUN's are WebP and JPEG).

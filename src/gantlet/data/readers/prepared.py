@@ -25,22 +25,22 @@ class PreparedReader:
     """A folder that ``gantlet data prepare`` made.
 
     Part and label: those that the images were prepared with. An image is called by its part and its number there,
-    as ``train/17``.
+    as ``train/17``. ``prepared`` is the set itself.
 
     Raises:
         BadData: There is no whole set in the folder.
     """
 
     def __init__(self, path: str) -> None:
-        self._set = PreparedSet.open(Path(path).expanduser())
+        self.prepared = PreparedSet.open(Path(path).expanduser())
         self._starts: dict[Part, int] = {}
         start = 0
         for part in PARTS:
             self._starts[part] = start
-            start += len(self._set.numbers(part))
-        self.entries: Sequence[Entry] = LazyEntries(len(self._set), self._entry)
+            start += len(self.prepared.numbers(part))
+        self.entries: Sequence[Entry] = LazyEntries(len(self.prepared), self._entry)
         self.faults: Sequence[Fault] = ()
-        page = self._set.page
+        page = self.prepared.page
         self.facts: Mapping[str, Any] = {"layout": "prepared", "recipe": page["recipe"], "bad": page["bad"]}
 
     def read(self, place: int) -> NDArray[np.uint8]:
@@ -50,7 +50,7 @@ class PreparedReader:
             BadImage: The shard is gone, or was cut since it was opened.
         """
         try:
-            (picture,) = self._set.read(np.asarray([place], dtype=np.int64))
+            (picture,) = self.prepared.read(np.asarray([place], dtype=np.int64))
         except BadData as error:
             raise BadImage(str(error)) from error
         return np.ascontiguousarray(picture.transpose(1, 2, 0))
@@ -61,6 +61,6 @@ class PreparedReader:
     def _entry(self, place: int) -> Entry:
         begun: list[Part] = [part for part, start in self._starts.items() if start <= place]
         part = begun[-1]  # an empty part starts with the next
-        code = int(self._set.labels[place])
-        label = self._set.classes[code] if code >= 0 else ""
+        code = int(self.prepared.labels[place])
+        label = self.prepared.classes[code] if code >= 0 else ""
         return Entry(f"{PARTS[part]}/{place - self._starts[part]}", label, part)

@@ -74,7 +74,7 @@ class ShardReader:
             "format": "tar shards",
             "shards": len(shards),
             "shards_left_out": len(named) - len(shards),
-            "pictures": len(self._ranges),
+            "images": len(self._ranges),
             "unlabelled": unlabelled,
             "classes": len(self._labels) - 1,
         }

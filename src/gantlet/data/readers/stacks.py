@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, final
+from typing import Any, Protocol, cast, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,16 @@ from .base import Entry, Part
 from .float_pixels import FloatPixels
 from .layout import LazyEntries
 
-__all__ = ["ArrayStack", "ArrayStacks", "Labels", "as_pixels", "channels_last", "named_labels"]
+__all__ = [
+    "ArrayStack",
+    "ArrayStacks",
+    "Labels",
+    "StackReader",
+    "as_pixels",
+    "channels_last",
+    "layout_of",
+    "named_labels",
+]
 
 
 @dataclass(frozen=True)
@@ -66,12 +75,14 @@ class ArrayStack:
         pixels: ``[N, H, W]`` or ``[N, H, W, C]``, uint8 with any strides, or floating point.
         labels: One for each, or None.
         part: To which all of them belong.
+        layout: The order of the axes in the file, as ``[N, C, H, W]``; empty where it is the format's own.
     """
 
     name: str
     pixels: NDArray[np.uint8] | FloatPixels
     labels: Labels | None = None
     part: Part = ""
+    layout: str = ""
 
     def entry(self, place: int) -> Entry:
         """What the image at ``place`` is called."""
@@ -93,18 +104,20 @@ class ArrayStacks:
         stack, within = self._find(place)
         return np.array(stack.pixels[within], order="C")
 
-    def facts(self, layout: str) -> Mapping[str, Any]:
-        """Layout and counts, for the report."""
+    def facts(self, name: str) -> Mapping[str, Any]:
+        """The format's name, counts, sizes and layouts, for the report."""
         parts: Counter[str] = Counter()
         for stack in self.stacks:
             parts[stack.part] += len(stack.pixels)
         del parts[""]
         sizes = sorted({tuple(stack.pixels.shape[1:]) for stack in self.stacks})
+        layouts = sorted({stack.layout for stack in self.stacks} - {""})
         return {
-            "format": layout,
-            "pictures": len(self.entries),
+            "format": name,
+            "images": len(self.entries),
             "parts": dict(parts),
             "sizes": [list(size) for size in sizes],
+            **({"layout": " and ".join(layouts)} if layouts else {}),
         }
 
     def _entry(self, place: int) -> Entry:
@@ -114,6 +127,13 @@ class ArrayStacks:
     def _find(self, place: int) -> tuple[ArrayStack, int]:
         index = int(np.searchsorted(self._starts, place, side="right")) - 1
         return self.stacks[index], place - int(self._starts[index])
+
+
+@runtime_checkable
+class StackReader(Protocol):
+    """A reader whose images are arrays."""
+
+    stacks: ArrayStacks
 
 
 def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
@@ -127,6 +147,18 @@ def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:
     if values.dtype != np.uint8:
         raise BadData(f"{source} holds {values.dtype}; images are uint8, 0 to 255. Scale, round and save them so.")
     return cast("NDArray[np.uint8]", channels_last(values, source))
+
+
+def layout_of(values: NDArray[Any]) -> str:
+    """The order of an image array's axes, as :func:`channels_last` reads it.
+
+    Example:
+        >>> layout_of(np.zeros((9, 3, 8, 8))), layout_of(np.zeros((9, 8, 8, 3))), layout_of(np.zeros((9, 8, 8)))
+        ('[N, C, H, W]', '[N, H, W, C]', '[N, H, W]')
+    """
+    if values.ndim == 3:
+        return "[N, H, W]"
+    return "[N, C, H, W]" if values.shape[1] in (1, 3, 4) else "[N, H, W, C]"
 
 
 def channels_last(values: NDArray[Any], source: str) -> NDArray[Any]:

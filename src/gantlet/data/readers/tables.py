@@ -82,7 +82,7 @@ class TableReader:
             "format": "tables",
             "files": len(self._files),
             "files_left_out": len(found) - len(kept),
-            "pictures": self._starts[-1],
+            "images": self._starts[-1],
             "column": self._files[0].columns.picture,
         }
 

@@ -61,7 +61,7 @@ class TinyImageNetReader:
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {
             "format": "Tiny ImageNet",
-            "pictures": len(self.entries),
+            "images": len(self.entries),
             "parts": {"train": len(train), "test": len(test)},
             "left_out": {"test": sum(name.startswith("test/images/") for name in names)},
             "classes": len(classes),

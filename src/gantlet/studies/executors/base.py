@@ -79,6 +79,7 @@ def train_one(
         with locked(store.lock(fleet), wait=False) as holder:
             if holder is not None:
                 return FleetResult(fleet, "elsewhere", f"fleet {fleet} is being trained by {holder}")
+            store.forget_failure(fleet)
             done = train_fleet(cache, store, fleet, notify=notify, stopping=stopping, damage=damage)
     except Exception as error:
         words = str(error) if isinstance(error, GantletError) else "".join(traceback.format_exception(error))

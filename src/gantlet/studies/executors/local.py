@@ -128,7 +128,7 @@ class _Worker:
             stderr=self._errors,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", TRUSTED: record.key},
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, loaded before
+            preexec_fn=None if _LIBC is None else _die_with_parent,  # noqa: PLW1509 - one system call, loaded before
         )
         assert self.process.stdout is not None
         self._listener = threading.Thread(target=_listen, args=(place, self.process.stdout, messages), daemon=True)

@@ -1,32 +1,23 @@
 """A worker process: trains the fleets whose ids it reads, one per line, and reports as JSON lines.
 
-``python -m gantlet.studies.executors.worker FOLDER``. It dies with its parent, and stops cleanly on SIGTERM.
+``python -m gantlet.studies.executors.worker FOLDER``. Where the system allows it, it dies with its parent; it stops cleanly on
+SIGTERM.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import signal
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 __all__ = ["serve"]
 
-_PR_SET_PDEATHSIG = 1
-
 
 def serve(folder: str) -> None:
     """Serve fleet ids from standard input until it closes."""
-    parent = os.getppid()
-    with suppress(OSError, AttributeError):  # a system without prctl: then the pipe's end stops the worker
-        ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return
     stop = _Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
