@@ -204,6 +204,15 @@ def test_a_fleet_that_another_process_trains_is_left_to_it(stopped: Store) -> No
     assert Study(stopped.folder).runs["status"].tolist() == ["finished"] * 4
 
 
+def test_a_fleet_that_another_process_trains_is_told_and_is_no_damage(stopped: Store) -> None:
+    with locked(stopped.lock("0000")):
+        done = terminal.gantlet("resume", stopped.folder, "--quiet")
+    assert done.status == 3
+    assert "gantlet: fleet 0000 is being trained by process" in done.err
+    assert done.err.endswith("gantlet: 2 of 4 members stopped\n")
+    assert terminal.gantlet("resume", stopped.folder, "--quiet").status == 0
+
+
 def test_temporary_files_of_a_killed_process_are_swept(stopped: Store) -> None:
     import os
     import platform

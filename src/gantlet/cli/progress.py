@@ -49,6 +49,7 @@ class Display:
         self._started, self._said = time.monotonic(), time.monotonic()
         self._live: Any = None
         self.damage: list[str] = []
+        self.elsewhere: list[str] = []  # a sentence for each fleet that another process trains
 
     def __enter__(self) -> Display:
         for note in self._notes if self._voice == "table" else ():
@@ -84,7 +85,7 @@ class Display:
         self._ended[result.fleet] = result
         self.damage += result.damage
         if result.kind == "elsewhere":
-            self.damage.append(f"{result.error}; its members are left to it.")
+            self.elsewhere.append(f"{result.error}; its members are left to it.")
         sizes = _cut_into(Store(self._folder), self._fleets.get(result.fleet))
         if sizes and self._voice == "table":
             widths = " and ".join(map(str, sizes))

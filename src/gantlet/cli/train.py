@@ -178,7 +178,7 @@ def _watched(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for sentence in display.damage:
+        for sentence in (*display.damage, *display.elsewhere):
             typer.echo(f"gantlet: {sentence}", err=True)
     if stopper.asked():
         typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
@@ -220,10 +220,8 @@ def _finish(study: Study, damaged: bool, voice: Literal["table", "quiet", "json"
         typer.echo(f"report: {page}")
     for status, group in bad.groupby("status"):
         first = group.iloc[0]
-        typer.echo(
-            f"gantlet: {len(group)} of {len(runs)} members {status}; run {first['run']}: {first['cause']}",
-            err=True,
-        )
+        cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}", err=True)
     if len(bad):
         raise typer.Exit(3)
     if damaged:
