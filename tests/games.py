@@ -97,4 +97,4 @@ class Poison(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         score = self.inner(x)
-        return torch.where(score.abs().amax() > self.limit, score * torch.inf, score)
+        return torch.where(score.abs().amax() > self.limit, torch.inf, score)

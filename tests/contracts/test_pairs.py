@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -107,7 +107,11 @@ def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Ten
         discriminate = partial(trained.discriminate, parameters=None if player == "generator" else parameters)
         batch = PlayerBatch(discriminate(real), discriminate(fake), real, fake, trained.state)
         found = {"loss": losses(sheet.objective, player, batch)}
-        given = PenaltyContext(player, 0, 1, draws, parameters)
+
+        def draw(name: str, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> torch.Tensor:
+            return draws.draw(name, 0, shape, kind)
+
+        given = PenaltyContext(player, 0, 1, draw, parameters)
         found |= penalty_losses(penalties, critic(sheet.objective, discriminate, batch), batch, given)
         return torch.stack([value.sum() for value in found.values()]).sum()
 

@@ -62,7 +62,7 @@ def images(*leading: int, seed: int = 0) -> Tensor:
 
 def stack_of(modules: list[nn.Module], route: Any = "stacked") -> Stack:
     seeds = tuple(range(len(modules)))
-    return Stack(modules, route=route, seeds=seeds, device=torch.device("cpu"), dtype=torch.float64)
+    return Stack(modules, form=route, seeds=seeds, device=torch.device("cpu"), dtype=torch.float64)
 
 
 # The singular value
@@ -251,7 +251,7 @@ def test_a_stack_moves_them_only_where_it_commits() -> None:
     with torch.no_grad():
         for parameter in stack.parameters.values():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    before = dict(stack.buffers)
+    before = {name: buffer.clone() for name, buffer in stack.buffers.items()}
     stack(images(2, 3), parameters={name: part.detach() for name, part in stack.parameters.items()})
     stack.commit()
     assert all(torch.equal(stack.buffers[name], part) for name, part in before.items())

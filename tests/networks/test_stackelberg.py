@@ -47,7 +47,7 @@ def test_a_teams_verdict_names_the_generator(family: Any, shape: tuple[int, ...]
 def test_verdicts_of_a_stack(family: Any, shape: tuple[int, ...]) -> None:
     discriminators = [family.discriminator(shape=shape, generators=3) for _ in range(2)]
     assert refuses_vmap(discriminators[0], torch.zeros(4, *shape)) is None
-    stack = Stack(discriminators, route="stacked", seeds=(0, 1), device=torch.device("cpu"), dtype=torch.float64)
+    stack = Stack(discriminators, form="stacked", seeds=(0, 1), device=torch.device("cpu"), dtype=torch.float64)
     x = torch.randn(2, 4, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     together = stack(x)  # {"score": [S, B], "generator_logits": [S, B, K]}
     for n, discriminator in enumerate(discriminators):

@@ -72,7 +72,7 @@ def test_shared_latents_are_one_batch_for_all_generators() -> None:
 def test_averaged_branches_are_one_generator() -> None:
     """A sample is the mean of what the branches make of the same latent, in training and in evaluation."""
     fleet = trained("generators=3", "team=average")
-    made = fleet._generate("generator", 7)  # pyright: ignore[reportPrivateUsage]
+    made = fleet._generate("generator", lambda: 7)  # pyright: ignore[reportPrivateUsage]
     z = fleet._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
     branches = torch.stack(
         [
@@ -99,7 +99,7 @@ def test_averaged_branches_are_one_generator() -> None:
 
 def test_chosen_branches_share_a_batch() -> None:
     fleet = trained("generators=4", "team=choose")
-    made = fleet._generate("generator", 7)  # pyright: ignore[reportPrivateUsage]
+    made = fleet._generate("generator", lambda: 7)  # pyright: ignore[reportPrivateUsage]
     z = fleet._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
     assert z.shape == (1, 4, 2, 2)
     for k in range(4):

@@ -18,7 +18,7 @@ from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training import convolutional
 from gantlet.training import stack as stacks
 from gantlet.training.convolutional import _Conv2d, _ConvTranspose2d, _Gather, _Scatter, _Windows, in_turn
-from gantlet.training.stack import Route, Stack
+from gantlet.training.stack import Form, Stack
 
 N, B = 3, 4
 
@@ -77,8 +77,8 @@ def pair(name: str, dtype: torch.dtype = torch.float64) -> tuple[Stack, Stack, T
     return together(members, "stacked", dtype), together(members, "loop", dtype), batch(N, B, *shape).to(dtype)
 
 
-def together(members: list[nn.Module], route: Route, dtype: torch.dtype = torch.float64) -> Stack:
-    return Stack(members, route=route, seeds=range(len(members)), device=torch.device("cpu"), dtype=dtype)
+def together(members: list[nn.Module], form: Form, dtype: torch.dtype = torch.float64) -> Stack:
+    return Stack(members, form=form, seeds=range(len(members)), device=torch.device("cpu"), dtype=dtype)
 
 
 def batch(*shape: int, seed: int = 9) -> Tensor:

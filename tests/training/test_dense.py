@@ -114,7 +114,7 @@ def test_a_stack_of_either_kind_gives_the_same_numbers() -> None:
     layers = [[nn.Linear(3, 5), nn.LeakyReLU(0.2), nn.Linear(5, 2)] for _ in range(N)]
     x = torch.randn(N, B, 3, dtype=torch.float64)
     outs = [
-        Stack([kind(*own) for own in layers], route="stacked", seeds=range(N), device=x.device, dtype=x.dtype)(x)["out"]
+        Stack([kind(*own) for own in layers], form="stacked", seeds=range(N), device=x.device, dtype=x.dtype)(x)["out"]
         for kind in (nn.Sequential, Plain)
     ]
     torch.testing.assert_close(outs[0], outs[1], rtol=1e-13, atol=1e-13)

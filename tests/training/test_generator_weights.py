@@ -18,12 +18,11 @@ from torch.nn.functional import softplus
 import games
 from gantlet.data.base import Dataset
 from gantlet.objectives.vanilla import Vanilla
-from gantlet.training.blueprint import Blueprint, Execution, LearnedWeights, TeamRules
+from gantlet.training.blueprint import Blueprint, Execution, LearnedWeights, Route, TeamRules
 from gantlet.training.fleet import Fleet
 from gantlet.training.generator_weights import GeneratorWeights
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.sampling import draw_latents, owners_by_weight, sample
-from gantlet.training.stack import Route
 from gantlet.training.update_schedule import UpdateSchedule
 
 Reduction = Literal["mean", "sum", "half-sum"]
@@ -70,9 +69,9 @@ def objective(logits: np.ndarray, losses: np.ndarray, *, entropy: float) -> floa
 def test_the_gradient_of_the_logits_is_that_of_finite_differences(reduction: Reduction) -> None:
     fleet = uneven(Fleet(sheet(team=rules(2, reduction=reduction)), games.dataset()))
     assert fleet.generator_weights is not None
-    fake = fleet._generate("generator", 0).detach()  # pyright: ignore[reportPrivateUsage]
+    fake = fleet._generate("generator", lambda: 0).detach()  # pyright: ignore[reportPrivateUsage]
     losses = [softplus(-scores(fleet, fake[slot], slot)).mean(-1).detach().numpy() for slot in range(2)]
-    fleet._differentiate_generator(0)  # pyright: ignore[reportPrivateUsage]
+    fleet._differentiate_generator(lambda: 0)  # pyright: ignore[reportPrivateUsage]
     assert fleet.generator_weights.logits.grad is not None
     for slot in range(2):
         at, step = fleet.generator_weights.logits.detach()[slot].numpy(), 1e-6
@@ -90,7 +89,7 @@ def test_both_players_play_against_the_weighted_mixture() -> None:
     assert fleet.generator_weights is not None
     shares = fleet.generator_weights.shares()
     fleet._differentiate_discriminator()  # pyright: ignore[reportPrivateUsage]
-    real, fake = fleet.loader.real(0), fleet._generate("discriminator", 0).detach()  # pyright: ignore[reportPrivateUsage]
+    real, fake = fleet.loader.real(0), fleet._generate("discriminator", lambda: 0).detach()  # pyright: ignore[reportPrivateUsage]
     for slot in range(2):
         weighted = (shares[slot] * softplus(scores(fleet, fake[slot], slot)).mean(-1)).sum()
         loss = softplus(-scores(fleet, real[slot, 0].double(), slot)).mean() + weighted
@@ -99,8 +98,8 @@ def test_both_players_play_against_the_weighted_mixture() -> None:
             (expected,) = torch.autograd.grad(loss, parameter, retain_graph=True)
             torch.testing.assert_close(parameter.grad[slot], expected[slot], rtol=1e-9, atol=1e-12)
     assert fleet.generator_weights.logits.grad is None, "the weights are the generators'"
-    fleet._differentiate_generator(0)  # pyright: ignore[reportPrivateUsage]
-    made = fleet._generate("generator", 0)  # pyright: ignore[reportPrivateUsage]
+    fleet._differentiate_generator(lambda: 0)  # pyright: ignore[reportPrivateUsage]
+    made = fleet._generate("generator", lambda: 0)  # pyright: ignore[reportPrivateUsage]
     name, leaf = next(iter(fleet.generators.parameters.items()))
     for slot in range(2):
         loss = (shares[slot] * softplus(-scores(fleet, made[slot], slot)).mean(-1)).sum()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.objectives.base import DiscriminatorOutput
-from gantlet.training.stack import Route, Stack, refuses_vmap
+from gantlet.training.stack import Form, Stack, refuses_vmap
 
-ROUTES: tuple[Route, ...] = ("loop", "stacked")
+FORMS: tuple[Form, ...] = ("loop", "stacked")
 
 
 class WithCode(nn.Module):
@@ -55,10 +55,8 @@ def modules(make: Callable[[], nn.Module], count: int = 3) -> list[nn.Module]:
     return made
 
 
-def stack(members: list[nn.Module], route: Route) -> Stack:
-    return Stack(
-        members, route=route, seeds=tuple(range(len(members))), device=torch.device("cpu"), dtype=torch.float64
-    )
+def stack(members: list[nn.Module], form: Form) -> Stack:
+    return Stack(members, form=form, seeds=tuple(range(len(members))), device=torch.device("cpu"), dtype=torch.float64)
 
 
 def batch(*shape: int, seed: int = 9) -> Tensor:
@@ -69,15 +67,15 @@ def outcome(made: Any) -> dict[str, Tensor]:
     return {"score": made.score, "code": made.code} if isinstance(made, DiscriminatorOutput) else {"out": made}
 
 
-@pytest.fixture(params=ROUTES)
-def route(request: pytest.FixtureRequest) -> Route:
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest) -> Form:
     return request.param
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_stack_computes_what_its_modules_compute(name: str, route: Route) -> None:
+def test_a_stack_computes_what_its_modules_compute(name: str, form: Form) -> None:
     members, x = modules(MAKERS[name]), batch(3, 6, 3)
-    made = stack(members, route)(x)
+    made = stack(members, form)(x)
     expected = [outcome(member.train()(x[place])) for place, member in enumerate(members)]
     assert made.keys() == expected[0].keys()
     for part in made:
@@ -85,9 +83,9 @@ def test_a_stack_computes_what_its_modules_compute(name: str, route: Route) -> N
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_gradients_are_those_of_the_modules(name: str, route: Route) -> None:
+def test_gradients_are_those_of_the_modules(name: str, form: Form) -> None:
     members, x = modules(MAKERS[name]), batch(3, 6, 3)
-    together, inputs = stack(members, route), x.clone().requires_grad_(True)
+    together, inputs = stack(members, form), x.clone().requires_grad_(True)
     sum(part.square().sum() for part in together(inputs).values()).backward()  # type: ignore[union-attr]
     for place, member in enumerate(members):
         mine = x[place].clone().requires_grad_(True)
@@ -98,9 +96,9 @@ def test_gradients_are_those_of_the_modules(name: str, route: Route) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_a_stack_copies_its_modules(route: Route, size: int) -> None:
+def test_a_stack_copies_its_modules(form: Form, size: int) -> None:
     members = modules(dense, size)
-    made, x = stack(members, route), batch(size, 6, 3)
+    made, x = stack(members, form), batch(size, 6, 3)
     before = made(x)["out"].detach().clone()
     with torch.no_grad():
         for member in members:
@@ -110,8 +108,8 @@ def test_a_stack_copies_its_modules(route: Route, size: int) -> None:
     torch.testing.assert_close(made.parameters["0.bias"].shape, torch.Size([size, 4]))
 
 
-def test_other_parameters_may_be_used(route: Route) -> None:
-    made, x = stack(modules(dense), route), batch(3, 6, 3)
+def test_other_parameters_may_be_used(form: Form) -> None:
+    made, x = stack(modules(dense), form), batch(3, 6, 3)
     other = {name: value.detach() * 2 for name, value in made.parameters.items()}
     used = made(x, parameters=other)["out"]
     with torch.no_grad():
@@ -121,14 +119,14 @@ def test_other_parameters_may_be_used(route: Route) -> None:
     assert not used.requires_grad
 
 
-def test_frozen_parameters_are_kept_but_not_trained(route: Route) -> None:
+def test_frozen_parameters_are_kept_but_not_trained(form: Form) -> None:
     def make() -> nn.Module:
         built = dense()
         next(built.parameters()).requires_grad_(False)
         return built
 
     members = modules(make)
-    made = stack(members, route)
+    made = stack(members, form)
     assert "0.weight" not in made.parameters
     x = batch(3, 6, 3)
     torch.testing.assert_close(made(x)["out"], torch.stack([m(x[i]) for i, m in enumerate(members)]))
@@ -141,9 +139,9 @@ def running(made: Stack) -> Tensor:
     return made.buffers["1.running_mean"]
 
 
-def test_buffers_move_when_committed_and_only_then(route: Route) -> None:
+def test_buffers_move_when_committed_and_only_then(form: Form) -> None:
     members = modules(normed)
-    made, x, y = stack(members, route), batch(3, 6, 3), batch(3, 6, 3, seed=10)
+    made, x, y = stack(members, form), batch(3, 6, 3), batch(3, 6, 3, seed=10)
     made(x)
     made.commit()
     assert not running(made).any(), "a call that does not advance moved the statistics"
@@ -158,17 +156,17 @@ def test_buffers_move_when_committed_and_only_then(route: Route) -> None:
         assert int(made.buffers["1.num_batches_tracked"][place]) == 2
 
 
-def test_buffers_of_members_that_are_not_good_stay(route: Route) -> None:
-    made = stack(modules(normed), route)
+def test_buffers_of_members_that_are_not_good_stay(form: Form) -> None:
+    made = stack(modules(normed), form)
     made(batch(3, 6, 3), advance=True)
     made.commit(torch.tensor([True, False, True]))
     assert [bool(row.any()) for row in running(made)] == [True, False, True]
     assert made.buffers["1.num_batches_tracked"].tolist() == [1, 0, 1]
 
 
-def test_batches_are_scored_separately_and_statistics_move_to_their_mean(route: Route) -> None:
+def test_batches_are_scored_separately_and_statistics_move_to_their_mean(form: Form) -> None:
     members, x = modules(normed), batch(3, 2, 6, 3)
-    made = stack(members, route)
+    made = stack(members, form)
     out = made.batches(x, advance=True)["out"]
     made.commit()
     for place, member in enumerate(members):
@@ -182,9 +180,9 @@ def test_batches_are_scored_separately_and_statistics_move_to_their_mean(route: 
     assert not out[:, 0].equal(made(x.flatten(1, 2))["out"][:, :6]), "one batch of all would hide a mixing of batches"
 
 
-def test_evaluation_uses_running_statistics_and_moves_nothing(route: Route) -> None:
+def test_evaluation_uses_running_statistics_and_moves_nothing(form: Form) -> None:
     members = modules(normed)
-    made, x = stack(members, route), batch(5, 3)
+    made, x = stack(members, form), batch(5, 3)
     made(batch(3, 6, 3), advance=True)
     made.commit()
     before = running(made).clone()
@@ -196,9 +194,9 @@ def test_evaluation_uses_running_statistics_and_moves_nothing(route: Route) -> N
     assert running(made).equal(before)
 
 
-def test_evaluation_of_a_judge_is_its_score(route: Route) -> None:
+def test_evaluation_of_a_judge_is_its_score(form: Form) -> None:
     members, x = modules(WithCode), batch(5, 3)
-    made = stack(members, route)
+    made = stack(members, form)
     own = {name: value.detach()[1:2] for name, value in made.parameters.items()}
     torch.testing.assert_close(made.evaluate(1, own, x), members[1](x).score.detach())
 

@@ -356,7 +356,7 @@ def test_a_team_of_equals_is_one_generator(name: str) -> None:
 
 def gradients(fleet: Fleet) -> list[Tensor]:
     """The gradient of the generators' update, one vector per network of the stack."""
-    fleet._differentiate_generator(fleet.step)
+    fleet._differentiate_generator(lambda: fleet.step)
     rows = [p.grad.flatten(1) for p in fleet.generators.parameters.values() if p.grad is not None]
     return list(torch.cat(rows, 1))
 

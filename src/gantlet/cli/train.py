@@ -43,7 +43,9 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         str, typer.Option(help="Where to train: local (worker processes) or inline (this process).")
     ] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
-    route: Annotated[str, typer.Option(help="stacked (at once) or loop (one by one); empty: chosen.")] = "",
+    route: Annotated[
+        str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
+    ] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,

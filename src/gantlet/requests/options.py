@@ -30,7 +30,7 @@ class Options:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
         executor: What trains the fleets: a name of the catalogue, such as ``local`` or ``inline``.
         workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
-        route: ``loop`` or ``stacked``; None to choose.
+        route: ``loop``, ``stacked``, ``static`` or ``captured`` (on a GPU); None to choose.
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
         tensorboard: Whether event files are written too.
@@ -43,7 +43,7 @@ class Options:
     device: str = "auto"
     executor: str = "local"
     workers: int = 0
-    route: Literal["loop", "stacked"] | None = None
+    route: Literal["loop", "stacked", "static", "captured"] | None = None
     width: int | None = None
     note: str = ""
     tensorboard: bool = False
@@ -58,8 +58,8 @@ def check_options(options: Options) -> None:
         BadValue: A route that does not exist, a negative number of workers or of recorded members, a width below 1.
         UnknownName: There is no such executor.
     """
-    if options.route not in (None, "loop", "stacked"):
-        raise BadValue(f"--route {options.route} is not loop or stacked.")
+    if options.route not in (None, "loop", "stacked", "static", "captured"):
+        raise BadValue(f"--route {options.route} is not loop, stacked, static or captured.")
     if options.workers < 0:
         raise BadValue(f"--workers {options.workers} is negative; 0 means one per core.")
     if options.width is not None and options.width < 1:

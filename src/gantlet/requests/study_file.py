@@ -43,7 +43,7 @@ class StudyFile(BaseModel):
     device: StrictStr | None = None
     executor: StrictStr | None = None
     workers: StrictInt | None = None
-    route: Literal["", "loop", "stacked"] | None = None
+    route: Literal["", "loop", "stacked", "static", "captured"] | None = None
     width: StrictInt | None = None
     note: StrictStr | None = None
     tensorboard: StrictBool | None = None

@@ -20,10 +20,10 @@ from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Resolved, resolve
-from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.blueprint import Blueprint, Execution, Route
 from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.memory import available_memory
-from gantlet.training.stack import Route, refuses_vmap
+from gantlet.training.stack import refuses_vmap
 
 from .build import blueprint
 from .record import FleetPlan, Member, PlanRecord, SettingRecord, StudyRecord
@@ -216,9 +216,9 @@ def _cut(
     fleets: list[FleetPlan] = []
     for start in range(0, len(group), width):
         runs = [member.run for member in group[start : start + width]]
-        pads = width - len(runs) if route == "stacked" else 0
+        pads = width - len(runs) if route != "loop" else 0
         alone = (len(runs) + pads) * sheet.sizes.generators == 1
-        own: Route = "loop" if limits.route is None and alone else route
+        own: Route = "loop" if limits.route is None and alone and route == "stacked" else route
         fleets.append(
             FleetPlan(
                 id=f"{first + len(fleets):04d}", slots=(*runs, *runs[:1] * pads), pads=pads, route=own, notes=notes
@@ -237,10 +237,16 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         for name, (player, example) in zip(("generator", "discriminator"), examples, strict=True)
     }
     refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
-    if refused and limits.route == "stacked":
-        raise BadValue(f"--route stacked is not possible ({refused}). Use --route loop.")
+    if refused and limits.route not in (None, "loop"):
+        raise BadValue(f"--route {limits.route} is not possible ({refused}). Use --route loop.")
+    if limits.route == "captured" and limits.device.type != "cuda":
+        raise BadValue(
+            "--route captured records steps on a GPU, and the device is a CPU. Use --route static or stacked."
+        )
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
+    if limits.device.type == "cuda":
+        return limits.route or "captured", ()
     return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 

@@ -68,7 +68,7 @@ class FleetPlan(_Part):
     id: Annotated[str, AfterValidator(_fleet_id)]
     slots: Annotated[tuple[int, ...], Field(min_length=1)]
     pads: Annotated[int, Field(ge=0)] = 0
-    route: Literal["loop", "stacked"] = "stacked"
+    route: Literal["loop", "stacked", "static", "captured"] = "stacked"
     notes: tuple[str, ...] = ()
 
     @property

@@ -125,6 +125,7 @@ def train(job: FleetJob) -> bool:
         job.seconds += time.perf_counter() - started
         now = time.monotonic()
         if fleet.step in due:
+            fleet.settle()
             _evaluate(job, fleet)
         if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
             job.notify(_progress(job, fleet, (fleet.step - mark) / max(1e-9, now - reported)))

@@ -27,6 +27,10 @@ POOL_SEED = 1
 """The seed of everything that all members share (latent pools, test latents), as in the α-GAN experiments."""
 
 
+_MOST = 1 << 25
+"""Numbers of an epoch's order up to which it is held on the device: a quarter of a gibibyte."""
+
+
 class _Order:
     """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped."""
 
@@ -34,8 +38,22 @@ class _Order:
         self.random, self.name, self.size, self.batch = random, name, size, batch
         self.batches = size // batch
         self._epochs: dict[int, Tensor] = {}
+        self._moved = (torch.empty(0), torch.empty(0))
 
     def at(self, update: int) -> Tensor:  # [U, B] int64, on the CPU
+        whole, index = self._epoch(update)
+        return whole[:, index * self.batch : (index + 1) * self.batch]
+
+    def on_device(self, update: int) -> Tensor:  # [U, B] int64, where draws are used
+        """The same there; an epoch's order is moved at once where it is small enough."""
+        device, (whole, index) = self.random.device, self._epoch(update)
+        if device.type == "cpu" or whole.numel() > _MOST:
+            return whole[:, index * self.batch : (index + 1) * self.batch].to(device)
+        if self._moved[0] is not whole:
+            self._moved = (whole, whole.to(device))
+        return self._moved[1][:, index * self.batch : (index + 1) * self.batch]
+
+    def _epoch(self, update: int) -> tuple[Tensor, int]:  # [U, N], and which batch of it
         epoch, index = divmod(update, self.batches)
         if epoch not in self._epochs:
             orders = [
@@ -45,7 +63,7 @@ class _Order:
             # The last epoch stays beside the new one: what is prefetched may belong to either.
             self._epochs = {kept: order for kept, order in self._epochs.items() if abs(kept - epoch) == 1}
             self._epochs[epoch] = torch.stack(orders)  # [U, N]
-        return self._epochs[epoch][:, index * self.batch : (index + 1) * self.batch]
+        return self._epochs[epoch], index
 
 
 class _Resident:
@@ -56,7 +74,7 @@ class _Resident:
         self._pool = pool.to(random.device) if pool.dtype == torch.uint8 else pool.to(random.device, random.dtype)
 
     def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
-        return self._pool[self._random.spread(order.at(update).to(self._random.device))]
+        return self._pool[self._random.spread(order.on_device(update))]
 
 
 class _Streaming:
@@ -156,7 +174,7 @@ class Latents:
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
         if self._order is not None:
-            drawn = self._pool[self._random.spread(self._order.at(update).to(self._random.device))].unsqueeze(1)
+            drawn = self._pool[self._random.spread(self._order.on_device(update))].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
         apart = 1 if self._shared else self._generators
         drawn = self._random.draw(name, update, (apart, self._batch, self._latent), self._prior)

@@ -14,7 +14,7 @@ from gantlet.penalties.base import Constraint, Penalty
 
 from .optimisers import OptimiserSpec
 from .schedules import ReduceOnPlateau, Schedule
-from .stack import Route
+from .stack import Form
 from .update_schedule import UpdateSchedule
 
 __all__ = [
@@ -23,11 +23,17 @@ __all__ = [
     "InstanceNoise",
     "LearnedWeights",
     "Player",
+    "Route",
     "Sizes",
     "TeamRules",
     "Tuning",
     "per_member",
 ]
+
+
+Route = Literal["loop", "stacked", "static", "captured"]
+"""How a step is carried out: members in turn, or all at once; ``static`` is ``stacked`` without a word to the host, and
+``captured`` is ``static`` recorded once and replayed on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,15 @@ class Execution:
     dtype: torch.dtype = torch.float32
     mixed: bool = False
 
+    def form(self, networks: int) -> Form:
+        """How a stack of so many networks computes: a lone one on a GPU needs no batched products."""
+        return "loop" if self.route == "loop" or (networks == 1 and self.device.type == "cuda") else "stacked"
+
+    @property
+    def static(self) -> bool:
+        """Whether steps say nothing to the host."""
+        return self.route in ("static", "captured")
+
 
 @dataclass(frozen=True)
 class LearnedWeights:
@@ -113,6 +128,12 @@ class Tuning:
     penalty: Schedule = field(default_factory=Schedule)
     beta2: Schedule = field(default_factory=Schedule)
     beta2_end: float = 0.999
+
+    @property
+    def varies(self) -> frozenset[str]:
+        """Which of the optimisers' numbers change, ``lr`` and ``beta2``."""
+        lr = isinstance(self.lr, ReduceOnPlateau) or self.lr.kind != "constant"
+        return frozenset(["lr"] * lr + ["beta2"] * (self.beta2.kind != "constant"))
 
 
 @dataclass(frozen=True)

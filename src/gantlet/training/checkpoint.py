@@ -38,6 +38,7 @@ _NAMES = ("tensors.safetensors", "state.json")
 
 def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """A fleet's tensors and the rest, ready to be written."""
+    fleet.settle()
     tensors: dict[str, Tensor] = {}
     for player, stack in (("generator", fleet.generators), ("discriminator", fleet.discriminators)):
         tensors |= {f"{player}/parameter/{name}": p.detach() for name, p in stack.parameters.items()}
@@ -64,7 +65,6 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
     """Put a fleet, freshly built from the same blueprint, where the snapshot was taken."""
     fleet.step, fleet.discriminator_steps = rest["step"], rest["discriminator_steps"]
     fleet.divergences = {int(slot): Divergence(**divergence) for slot, divergence in rest["exits"].items()}
-    fleet.refresh_alive()
     device = fleet.blueprint.execution.device
     with torch.no_grad():
         for player, stack in (("generator", fleet.generators), ("discriminator", fleet.discriminators)):
@@ -80,6 +80,7 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
         fleet.average = _under(tensors, "average/", device)
     fleet.state = _under(tensors, "objective/", device)
     fleet.history.load(_under(tensors, "history/", device), rest["history_counts"])
+    fleet.refresh()
 
 
 def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:

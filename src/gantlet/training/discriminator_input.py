@@ -28,12 +28,17 @@ class DiscriminatorInput:
     ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
         """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed."""
         if self.noise is not None:
-            scale = self.noise.scale
-            if isinstance(scale, Tensor):
-                scale = scale.reshape(-1, *[1] * (x.dim() - 1))
-            fresh = self.random.draw(f"instance/{name}", update, tuple(x.shape[1:]), "normal")
-            x = x + scale * self.noise.schedule.factor(step) * fresh
+            x = x + self.added(tuple(x.shape[1:]), name=name, update=update, step=step)
         return packed(x, self.pack)
+
+    def added(self, shape: tuple[int, ...], *, name: str, update: int, step: int) -> Tensor:  # -> [S, *shape]
+        """The noise that samples of a shape are given; there must be some."""
+        assert self.noise is not None
+        scale = self.noise.scale
+        if isinstance(scale, Tensor):
+            scale = scale.reshape(-1, *[1] * len(shape))
+        fresh = self.random.draw(f"instance/{name}", update, shape, "normal")
+        return scale * self.noise.schedule.factor(step) * fresh
 
 
 def packed(x: Tensor, pack: int) -> Tensor:

@@ -9,9 +9,10 @@ Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` samples, `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,8 @@ from gantlet.randomness import seed_of
 from . import objective_state
 from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
-from .discriminator_input import DiscriminatorInput
+from .discriminator_input import DiscriminatorInput, packed
+from .feed import Feed
 from .generator_weights import GeneratorWeights
 from .history import History
 from .memory import keep_freed_memory
@@ -31,12 +33,14 @@ from .optimisers import StackOptimiser
 from .randomness import KeyedRandom
 from .schedules import ReduceOnPlateau
 from .stack import Stack
+from .static_step import Phase, StaticStep
 from .step import (
     Discriminators,
     PenaltyContext,
     PlayerBatch,
     combined,
     critic,
+    is_due,
     losses,
     monitors,
     needs_of,
@@ -84,6 +88,10 @@ class Fleet:
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
+        self.sound = torch.ones((), dtype=torch.bool, device=execution.device)
+        self.sound_steps = torch.zeros((), dtype=torch.int64, device=execution.device)
+        self._looking = True
+        self.feed = Feed(lambda: self.discriminator_steps, device=execution.device, dtype=execution.dtype)
         self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
         self._input = DiscriminatorInput(self._random, sizes.pack, blueprint.noise)
         self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
@@ -99,10 +107,16 @@ class Fleet:
         self.discriminate = Discriminators(self.discriminators, blueprint.discriminator.batch_statistics)
         self.optimisers = {
             "generator": StackOptimiser(
-                self.generators.parameters, blueprint.generator.optimiser, members=self.members
+                self.generators.parameters,
+                blueprint.generator.optimiser,
+                members=self.members,
+                varies=blueprint.tuning.varies,
             ),
             "discriminator": StackOptimiser(
-                self.discriminators.parameters, blueprint.discriminator.optimiser, members=self.members
+                self.discriminators.parameters,
+                blueprint.discriminator.optimiser,
+                members=self.members,
+                varies=blueprint.tuning.varies,
             ),
         }
         learned = blueprint.team.learned
@@ -121,28 +135,38 @@ class Fleet:
         )
         self.history = History(self.members, sizes.steps, execution.device)
         self._fake: Tensor | None = None
+        self._plateaus: int | None = None
+        self._static = StaticStep(self, capture=execution.route == "captured") if execution.static else None
 
     # ------------------------------------------------------------------------------------------------ training
 
     def advance(self) -> None:
-        """Do one step: one generator update and the discriminator updates that belong to it."""
-        schedule = self.blueprint.schedule
+        """Do one step: one generator update and the discriminator updates that belong to it.
+
+        On the routes ``static`` and ``captured``, who has diverged is known after :meth:`settle`.
+        """
+        if self._static is not None:
+            self._static.advance()
+        else:
+            self.one_step(lambda phase: phase.run(), looking=True)
+
+    def settle(self) -> None:
+        """Find out who has diverged, and stand as a fleet that looked at each update."""
+        if self._static is not None:
+            self._static.settle()
+
+    def one_step(self, run: Callable[[Phase], None], *, looking: bool) -> None:
+        """Do one step, phase by phase; ``looking`` reads at each update who diverged."""
+        self._looking = looking
         self._tune()
         # Distances are measured at the last step of a log interval: a copy of all weights at every step would cost too much.
         measured = (self.step + 1) % self.history.log_interval == 0
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()} if measured else {}
-        if schedule.extragradient:
-            self._extragradient_step()
-        else:
-            self._fake = self._generate("generator", self.step, advance=True) if schedule.reuse_fake else None
-            if schedule.order == "g_first":
-                self._update_generator()
-            for _ in range(schedule.updates(self.step)):
-                self._update_discriminator()
-            if schedule.order == "d_first":
-                self._update_generator()
-            self._fake = None
+        for phase in self._phases():
+            run(phase)
         self.step += 1
+        if not looking:
+            self.sound_steps += self.sound
         self.history.add(
             {f"moved_{player[0]}": self.optimisers[player].distance(copy) for player, copy in held.items()}
         )
@@ -153,9 +177,67 @@ class Fleet:
         """By slot, whether a member has not diverged."""
         return [slot not in self.divergences for slot in range(self.members)]
 
-    def refresh_alive(self) -> None:
-        """Take over ``divergences`` after they were replaced from outside (a checkpoint)."""
-        self._alive = torch.tensor(self.alive, device=self.blueprint.execution.device)
+    def refresh(self) -> None:
+        """Take over what was replaced from outside (a checkpoint)."""
+        self._alive.copy_(torch.tensor(self.alive))
+        self._plateaus = None
+        if self._static is not None:
+            self._static.reset()
+
+    def tensors(self) -> list[Tensor]:
+        """Everything that a step changes, as it lies in memory."""
+        moved = [value for optimiser in self.optimisers.values() for value in optimiser.tensors()]
+        stacks = (self.generators, self.discriminators)
+        moved += [buffer for stack in stacks for buffer in stack.buffers.values()]
+        return [*moved, *(self.average or {}).values(), *self.state.values(), *self.history.tensors()]
+
+    @property
+    def built(self) -> int:
+        """Changes whenever tensors that a step works on were replaced by others."""
+        return sum(optimiser.built for optimiser in self.optimisers.values()) + bool(self.divergences)
+
+    def forget(self) -> None:
+        """Drop what an update that was cut short left behind."""
+        self._fake = None
+        for stack in (self.generators, self.discriminators):
+            stack.forget()
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad()
+
+    def _phases(self) -> Iterator[Phase]:
+        """The phases of this step; what is due in one is known when those before it are done."""
+        schedule, d = self.blueprint.schedule, self.discriminator_steps
+        if schedule.extragradient:
+            due = [self._due("discriminator", d + i) + self._due("generator", 2 * self.step + i) for i in range(2)]
+            yield Phase(("both", *due), self._extragradient_step)
+        elif schedule.reuse_fake:
+            due = self._due("discriminator", d) + self._due("generator", self.step)
+            yield Phase(("step", due), self._sharing_step)
+        else:
+            if schedule.order == "g_first":
+                yield Phase(("generator", self._due("generator", self.step)), self._update_generator)
+            for update in range(d, d + schedule.updates(self.step)):
+                yield Phase(("discriminator", self._due("discriminator", update)), self._update_discriminator)
+            if schedule.order == "d_first":
+                yield Phase(("generator", self._due("generator", self.step)), self._update_generator)
+
+    def _due(self, player: str, update: int) -> tuple[bool, ...]:
+        """What distinguishes this update of a player from others: penalties that are due, and a plateau's reckoning."""
+        due = tuple(is_due(penalty, player, update) for penalty in self.blueprint.penalties)
+        lr = self.blueprint.tuning.lr
+        if player == "discriminator" and isinstance(lr, ReduceOnPlateau):
+            due += ((update + 1) % lr.every == 0,)
+        return due
+
+    def _sharing_step(self) -> None:
+        """Both updates from one forward pass of the generators."""
+        self._fake = self._generate("generator", lambda: self.step, advance=True)
+        if self.blueprint.schedule.order == "g_first":
+            self._update_generator()
+        self._update_discriminator()
+        if self.blueprint.schedule.order == "d_first":
+            self._update_generator()
+        self._fake = None
 
     def _update_discriminator(self) -> None:
         batch, good = self._differentiate_discriminator()
@@ -163,7 +245,7 @@ class Fleet:
         self._after_discriminator(batch, good)
 
     def _update_generator(self) -> None:
-        good = self._differentiate_generator(self.step)
+        good = self._differentiate_generator(lambda: self.step)
         self._move("generator")
         if self.generator_weights is not None:
             self._move("weights")
@@ -174,7 +256,7 @@ class Fleet:
         held = {player: optimiser.copy() for player, optimiser in self.optimisers.items()}
         for index in range(2):
             batch, good_d = self._differentiate_discriminator()
-            good_g = self._differentiate_generator(2 * self.step + index)
+            good_g = self._differentiate_generator(lambda i=index: 2 * self.step + i)
             if index:
                 for player, optimiser in self.optimisers.items():
                     optimiser.restore(held[player])
@@ -185,23 +267,26 @@ class Fleet:
 
     def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
         """The gradients of the discriminators' update; the batch, and ``[S]`` who may move."""
-        objective, update = self.blueprint.objective, self.discriminator_steps
-        self.discriminators.at("discriminator", update)
-        real = self._inputs(self.loader.real(update), "d/real", update)  # [S, 1, B, *x]
-        fake = self._inputs(self._fakes_for_discriminator(update), "d/fake", update)  # [S, K, B, *x]
+        objective, update = self.blueprint.objective, self._updates
+        self.discriminators.at("discriminator", update())
+        batch_of_real = self.feed.tensor("real", lambda: self.loader.real(update()))
+        real = self._inputs(batch_of_real, "d/real", update)  # [S, 1, B, *x]
+        fake = self._inputs(self._fakes_for_discriminator(), "d/fake", update)  # [S, K, B, *x]
         real_output, fake_output = self.discriminate.both(real=real, fake=fake)
         batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
         terms = {"loss_d": losses(objective, "discriminator", batch)}
         terms |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
         return batch, self._differentiate("discriminator", terms)
 
-    def _differentiate_generator(self, update: int) -> Tensor:
+    def _differentiate_generator(self, update: Callable[[], int]) -> Tensor:
         objective = self.blueprint.objective
         made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
         fake = self._inputs(made, "g/fake", update)
         discriminate = self.discriminate.frozen()
-        last = max(0, self.discriminator_steps - 1)
-        real = self._inputs(self.loader.real(last), "g/real", update) if self._wants_real() else fake.detach()
+        real = fake.detach()
+        if self._wants_real():
+            last = self.feed.tensor("real", lambda: self.loader.real(max(0, self._updates() - 1)))
+            real = self._inputs(last, "g/real", update)
         with torch.no_grad():
             real_output = discriminate(real) if "real" in needs_of(objective) else None
         batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
@@ -222,7 +307,9 @@ class Fleet:
             self.history.add(
                 {"generator_weights_entropy": self.generator_weights.entropy(self.generator_weights.logits)}
             )
-        if not bool((good == self._alive).all()):
+        if not self._looking:
+            self.sound &= (good == self._alive).all()
+        elif not bool((good == self._alive).all()):
             self._diverge(player, good, loss.detach().isfinite())
         self.history.add({name: value.detach() for name, value in terms.items()} | {f"gradient_{player[0]}": norm})
         return good
@@ -246,9 +333,11 @@ class Fleet:
         self._constrain(good)
         self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
-            self.state, monitored = objective_state.advanced(
+            moved, monitored = objective_state.advanced(
                 self.blueprint, self.state, batch, good, self.discriminator_steps
             )
+            for name, value in moved.items():
+                self.state[name].copy_(value)
             self.history.add(monitored)
         self.discriminator_steps += 1
 
@@ -261,6 +350,10 @@ class Fleet:
         """Learning rates and Adam's second decay as this step has them."""
         tuning = self.blueprint.tuning
         if isinstance(tuning.lr, ReduceOnPlateau):
+            plateaus = self.discriminator_steps // tuning.lr.every
+            if plateaus == self._plateaus:
+                return
+            self._plateaus = plateaus
             factors = self.state["stall/factor"].flatten().tolist()
         else:
             factors = [tuning.lr.factor(self.step)] * self.members
@@ -268,8 +361,16 @@ class Fleet:
         for optimiser in self.optimisers.values():
             optimiser.tune(factors, beta2=None if tuning.beta2.kind == "constant" else (share, tuning.beta2_end))
 
-    def _inputs(self, x: Tensor, name: str, update: int) -> Tensor:
-        return self._input(x, name=name, update=update, step=self.step)
+    def _updates(self) -> int:
+        return self.discriminator_steps
+
+    def _inputs(self, x: Tensor, name: str, update: Callable[[], int]) -> Tensor:
+        if self._input.noise is not None:
+            shape = tuple(x.shape[1:])
+            x = x + self.feed.tensor(
+                f"instance/{name}", lambda: self._input.added(shape, name=name, update=update(), step=self.step)
+            )
+        return packed(x, self._input.pack)
 
     def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
         diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
@@ -278,30 +379,35 @@ class Fleet:
             self.divergences[slot] = Divergence(self.step, player, f"the {player}'s {cause} was not finite")
         for optimiser in self.optimisers.values():
             optimiser.freeze(diverged)
-        self._alive = good
+        self._alive.copy_(good)
 
     def _penalties(
-        self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: int
+        self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: Callable[[], int]
     ) -> dict[str, Tensor]:
         penalties = self.blueprint.penalties
         if not penalties:
             return {}
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
-        factor = self.blueprint.tuning.penalty.factor(self.step)
-        given = PenaltyContext(player, update, self.blueprint.fake_batches, self._random, parameters, factor)
+        schedule = self.blueprint.tuning.penalty
+        factor = self.feed.number("factor", lambda: schedule.factor(self.step), varies=schedule.kind != "constant")
+
+        def draw(name: str, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> Tensor:
+            return self.feed.tensor(name, lambda: self._random.draw(name, update(), shape, kind))
+
+        given = PenaltyContext(player, update(), self.blueprint.fake_batches, draw, parameters, factor)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
-    def _fakes_for_discriminator(self, update: int) -> Tensor:
+    def _fakes_for_discriminator(self) -> Tensor:
         if self._fake is not None:
             return self._fake.detach()
         with torch.no_grad():
             if self.blueprint.schedule.latent == "shared":
-                return self._generate("generator", self.step)
-            return self._generate("discriminator", update)
+                return self._generate("generator", lambda: self.step)
+            return self._generate("discriminator", self._updates)
 
-    def _generate(self, player: str, update: int, *, advance: bool = False) -> Tensor:  # -> [S, K, B, *x]
-        self.generators.at(player, update)
-        latents = self._latents.at(player, update).flatten(0, 1)  # [S·K, B, latent]
+    def _generate(self, player: str, update: Callable[[], int], *, advance: bool = False) -> Tensor:  # -> [S, K, B, *x]
+        self.generators.at(player, update())
+        latents = self.feed.tensor(player, lambda: self._latents.at(player, update())).flatten(0, 1)  # [S·K, B, latent]
         made = self.generators(latents, advance=advance)["out"].unflatten(0, (self.members, self._team))
         if self.blueprint.team.kind == "average":
             return made.mean(1, keepdim=True)
@@ -338,7 +444,7 @@ class Fleet:
                 mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)
                 if not everyone:
                     mean = torch.where(moved.reshape(-1, *[1] * (mean.dim() - 1)), mean, self.average[name])
-                self.average[name] = mean
+                self.average[name].copy_(mean)
 
     def _wants_real(self) -> bool:
         needs = needs_of(self.blueprint.objective)
@@ -361,7 +467,7 @@ class Fleet:
         seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
         return Stack(
             modules,
-            route=execution.route,
+            form=execution.form(len(modules)),
             seeds=seeds,
             device=execution.device,
             dtype=execution.dtype,

@@ -2,8 +2,9 @@
 
 Each run of neighbouring slots with equal settings is one parameter group of an ordinary torch optimiser. The group holds
 views ``stack[i:j]`` (detached leaves) whose ``.grad`` are views of the stacked gradient, so eight equal members cost one
-fused kernel per tensor. A member that diverged is simply in no group any more: its parameters and its optimiser
-state stay as they were, bit for bit. A zero gradient would not do that: Adam's momentum goes on moving.
+fused kernel per tensor. A member that diverged keeps its parameters and its optimiser state as they were, bit for bit: its
+rows are put back after every update, so that groups, and what was recorded of them, stay as they are. A zero gradient would
+not do that: Adam's momentum goes on moving.
 
 A vectorised kernel rounds the last few numbers of a tensor otherwise than the rest, so a member's share of a tensor must
 be a whole number of vectors, or its numbers would depend on its slot. Parameters of other sizes (last layers' biases)
@@ -69,12 +70,14 @@ class OptimiserSpec:
         return {"lr": lr, "momentum": beta1}
 
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The torch optimiser of these groups."""
+        """The torch optimiser of these groups; on a GPU one whose updates can be recorded."""
+        gpu = groups[0]["params"][0].is_cuda
         if self.name == "adam":
-            return torch.optim.Adam(groups, fused=self.fused, foreach=False)
+            fused = self.fused and not any(isinstance(group["betas"][1], Tensor) for group in groups)
+            return torch.optim.Adam(groups, fused=fused, foreach=gpu and not fused, capturable=gpu)
         if self.name == "rmsprop":
-            return torch.optim.RMSprop(groups, foreach=True)
-        return torch.optim.SGD(groups, foreach=True)
+            return torch.optim.RMSprop(groups, foreach=True, capturable=gpu)
+        return torch.optim.SGD(groups, foreach=not gpu, fused=gpu)
 
 
 def _banked(parameter: Tensor) -> bool:
@@ -113,14 +116,16 @@ class _AdamRun:
     def move(self, gradients: Mapping[str, Tensor]) -> None:
         """One update."""
         (beta1, beta2), rows = self.options["betas"], slice(self.run.start, self.run.stop)
+        fused = not isinstance(beta2, Tensor)  # the fused kernel takes numbers only
         adam(
             list(self.run.views.values()),
             [gradients[name][rows] for name in self.run.views],
             *self.moments,
             [],
             self.steps,
-            foreach=False,
-            fused=True,
+            foreach=not fused,
+            fused=fused,
+            capturable=not fused,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
@@ -138,16 +143,32 @@ class StackOptimiser:
         parameters: The stacked leaves ``[N, ...]`` by name.
         spec: The optimiser; its settings are per member.
         members: How many members ``S`` share the stack (``N`` is a multiple of it).
+        varies: What will be tuned of ``lr`` and ``beta2``. On a GPU these are tensors there, so that a recorded update
+            reads what they are now.
+
+    Attributes:
+        built: How often the groups were cut anew; what was recorded before then is of other tensors.
     """
 
-    def __init__(self, parameters: Mapping[str, Tensor], spec: OptimiserSpec, *, members: int) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        spec: OptimiserSpec,
+        *,
+        members: int,
+        varies: frozenset[str] = frozenset(),
+    ) -> None:
         self.parameters = dict(parameters)
         self.spec = spec
+        self.built = 0
         self.members = members
         first = next(iter(self.parameters.values()))
         self.per_member = first.shape[0] // members
+        self._varies = varies if first.device.type == "cuda" else frozenset[str]()
         self._active = [True] * members
-        self._frozen: dict[str, Tensor] = {}
+        self._moves = torch.ones(first.shape[0], dtype=torch.bool, device=first.device)  # [N]
+        self._frozen: dict[str, Tensor] = {}  # optimiser state whose rows count where a member is frozen
+        self._kept: dict[str, Tensor] = {}  # the same of parameters
         self._adam: list[_AdamRun] = []
         self._places: dict[str, tuple[int, int]] = {}
         self._gradients: dict[str, Tensor] = {}
@@ -182,10 +203,9 @@ class StackOptimiser:
         if any(len({tuning[member] for member in self._members(run)}) > 1 for run in self._runs):  # equals part
             self._build(self.state())
             return
-        for run, group in zip(
-            self._runs, self._torch.param_groups, strict=False
-        ):  # without runs torch has an empty one
-            group.update(self._options(self._members(run)[0]))
+        for run, group in zip(self._runs, self._torch.param_groups, strict=True):
+            for key, value in self._options(self._members(run)[0]).items():
+                _set(group, key, value)
 
     def copy(self) -> dict[str, Tensor]:
         """The parameters as they are now."""
@@ -193,8 +213,9 @@ class StackOptimiser:
 
     def restore(self, held: Mapping[str, Tensor]) -> None:
         """Put the parameters back to where :meth:`copy` found them."""
-        for name, slab in self._slabs.items():
-            slab.copy_(held[name])
+        for slabs in (self._slabs, self._kept):  # who was frozen ahead of there stays there
+            for name, slab in slabs.items():
+                slab.copy_(held[name])
 
     def distance(self, held: Mapping[str, Tensor]) -> Tensor:
         """How far each member's parameters are from where :meth:`copy` found them, ``[S]``."""
@@ -203,17 +224,16 @@ class StackOptimiser:
 
     def step(self) -> None:
         """Move every member that is still active along its gradient."""
-        if not self.spec.optimistic:
-            self._move()
-            return
-        held = self.copy()
+        held = self.copy() if self.spec.optimistic else {}
         self._move()
-        for run in self._runs:
-            rows = slice(run.start, run.stop)
-            for name, slab in self._slabs.items():
-                update = slab[rows] - held[name][rows]
-                slab[rows] += update - self._before[name][rows]
-                self._before[name][rows] = update
+        for name, before in self._before.items():
+            slab = self._slabs[name]
+            update = slab - held[name]
+            slab += update - before
+            before.copy_(update)
+        for name, kept in self._kept.items():
+            slab = self._slabs[name]
+            torch.where(_align(self._moves, slab), slab, kept, out=slab)
 
     def _move(self) -> None:
         gradients, self._gradients = self._gradients or self._collect(), {}
@@ -238,22 +258,48 @@ class StackOptimiser:
         state = self.state()
         for member in members:
             self._active[member] = False
-        self._build(state)
+        self._hold(state)
 
     def state(self) -> dict[str, Tensor]:
         """The optimiser's state as stacked tensors: ``<slab>/<key> -> [N, ...]`` (``step`` -> ``[N]``)."""
-        gathered = dict(self._frozen)
+        gathered: dict[str, Tensor] = {}
         for run in self._runs:
             for name, view in run.views.items():
                 for key, value in self._torch.state[view].items():
                     self._gather(gathered, f"{name}/{key}", value, run)
-        return gathered | {f"{name}/{_BEFORE}": update for name, update in self._before.items()}
+        gathered |= {f"{name}/{_BEFORE}": update.clone() for name, update in self._before.items()}
+        if not self._kept:
+            return gathered
+        for name, value in gathered.items():  # what had no state when it was frozen has none
+            frozen = self._frozen.get(name, torch.zeros_like(value))
+            gathered[name] = torch.where(_align(self._moves, value), value, frozen)
+        return self._frozen | gathered
+
+    def tensors(self) -> list[Tensor]:
+        """Everything that an update changes, as it lies in memory."""
+        values = [value for held in self._torch.state.values() for value in held.values()]
+        return [*self._slabs.values(), *self._before.values(), *(v for v in values if isinstance(v, Tensor))]
 
     def load(self, state: Mapping[str, Tensor], active: Sequence[bool]) -> None:
         """Continue from :meth:`state`."""
         self._active = list(active)
-        self._before = {name: state[f"{name}/{_BEFORE}"].clone() for name in self._before}
+        for name, before in self._before.items():
+            before.copy_(state[f"{name}/{_BEFORE}"])
         self._build({name: value.clone() for name, value in state.items()})
+        self._hold({name: value.clone() for name, value in state.items()})
+
+    def _hold(self, state: dict[str, Tensor]) -> None:
+        """Have frozen members keep these states, and the parameters that they have now."""
+        if all(self._active):
+            self._frozen, self._kept = {}, {}
+            return
+        by_network = [active for active in self._active for _ in range(self.per_member)]
+        self._moves.copy_(torch.tensor(by_network))
+        self._frozen = state
+        if not self._kept:
+            self._kept = self.copy()
+        for name, kept in self._kept.items():  # in place: a recorded update reads these very tensors
+            kept.copy_(self._slabs[name])
 
     def _move_into_bank(self, banked: Mapping[str, Tensor]) -> None:
         if not banked:
@@ -289,20 +335,16 @@ class StackOptimiser:
         shape = (size, *value.shape[1:]) if value.dim() else (size,)
         if name not in gathered:
             gathered[name] = torch.zeros(shape, dtype=value.dtype, device=value.device)
-        elif gathered[name] is self._frozen.get(name):
-            gathered[name] = gathered[name].clone()
         gathered[name][run.start : run.stop] = value.detach()
 
     def _build(self, state: Mapping[str, Tensor]) -> None:
         state = {name: value for name, value in state.items() if not name.endswith(f"/{_BEFORE}")}
-        self._frozen, self._adam = dict(state), []
-        self._runs = self._cut()
+        self._adam, self._runs = [], self._cut()
+        self.built += 1
         groups: list[dict[str, Any]] = []
         for run in self._runs:
             run.views = {name: slab[run.start : run.stop] for name, slab in self._slabs.items()}
-            groups.append({"params": list(run.views.values()), **self._options(self._members(run)[0])})
-        if not groups:  # every member is frozen; torch refuses an optimiser without parameters
-            groups = [{"params": [torch.zeros(1)], "lr": 0.0}]
+            groups.append({"params": list(run.views.values()), **self._tunable(self._options(self._members(run)[0]))})
         self._torch = self.spec.build(groups)
         for run in self._runs:
             for name, view in run.views.items():
@@ -313,7 +355,8 @@ class StackOptimiser:
             owner, _, key = full.rpartition("/")
             if owner != name:
                 continue
-            part = value[run.start] if key == _STEP else value[run.start : run.stop]
+            moving = next((m for m in self._members(run) if self._active[m]), run.start // self.per_member)
+            part = value[moving * self.per_member] if key == _STEP else value[run.start : run.stop]
             self._torch.state[view][key] = part.clone()
 
     def _members(self, run: _Run) -> range:
@@ -328,12 +371,32 @@ class StackOptimiser:
             options["betas"] = (options["betas"][0], end + share * (options["betas"][1] - end))
         return options
 
+    def _tunable(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Options whose numbers that vary are tensors on the device."""
+        if "lr" in self._varies:
+            options["lr"] = torch.tensor(options["lr"], device=self._moves.device)
+        if "beta2" in self._varies and "betas" in options:
+            beta1, beta2 = options["betas"]
+            options["betas"] = (beta1, torch.tensor(beta2, device=self._moves.device))
+        return options
+
     def _cut(self) -> list[_Run]:
-        """The runs of neighbouring active members with equal settings."""
-        options = [self._options(m) if self._active[m] else None for m in range(self.members)]
+        """The runs of neighbouring members with equal settings."""
+        options = [self._options(m) for m in range(self.members)]
         edges = [0, *(m for m in range(1, self.members) if options[m] != options[m - 1]), self.members]
-        return [
-            _Run(start * self.per_member, stop * self.per_member)
-            for start, stop in pairwise(edges)
-            if options[start] is not None
-        ]
+        return [_Run(start * self.per_member, stop * self.per_member) for start, stop in pairwise(edges)]
+
+
+def _set(options: dict[str, Any], name: str, value: Any) -> None:
+    """Give an option a new value, in place where it is a tensor."""
+    held = options[name]
+    if isinstance(held, Tensor):
+        held.fill_(value)
+    elif isinstance(held, tuple) and isinstance(held[1], Tensor):
+        held[1].fill_(value[1])
+    else:
+        options[name] = value
+
+
+def _align(mask: Tensor, like: Tensor) -> Tensor:
+    return mask.reshape(-1, *[1] * (like.dim() - 1))

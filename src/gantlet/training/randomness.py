@@ -9,7 +9,10 @@ Legend: ``S`` members, ``U`` distinct seeds among them, ``n`` steps of a block, 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Literal
 
 import torch
@@ -49,6 +52,7 @@ class KeyedRandom:
         inverse = torch.tensor([position[seed] for seed in self.seeds], device=device)
         self._inverse = None if len(self.distinct) == len(self.seeds) else inverse
         self._blocks: dict[str, tuple[int, Tensor]] = {}
+        self._coming: dict[str, tuple[int, list[Future[Tensor]]]] = {}
 
     def spread(self, distinct: Tensor) -> Tensor:
         """Values per distinct seed -> values per slot, ``[U, ...] -> [S, ...]``."""
@@ -68,10 +72,30 @@ class KeyedRandom:
         index, offset = divmod(step, length)
         held = self._blocks.get(name)
         if held is None or held[0] != index:
-            fresh = [make(keyed_generator(seed, index, name), length) for seed in self.distinct]
-            held = (index, torch.stack(fresh).to(self.device, self.dtype))  # [U, n, *d]
+            held = (index, self._block(name, index, length, make))  # [U, n, *d]
             self._blocks[name] = held
         return self.spread(held[1][:, offset])
+
+    def _block(self, name: str, index: int, length: int, make: Callable[[torch.Generator, int], Tensor]) -> Tensor:
+        def fresh(seed: int, index: int) -> Tensor:
+            return make(keyed_generator(seed, index, name), length)
+
+        if self.device.type == "cpu":
+            return torch.stack([fresh(seed, index) for seed in self.distinct]).to(self.dtype)
+        # A GPU works while the CPU draws, so the block after this one is drawn meanwhile.
+        coming = self._coming.get(name)
+        if coming is None or coming[0] != index:
+            coming = (index, [_drawers().submit(fresh, seed, index) for seed in self.distinct])
+        drawn = torch.stack([future.result() for future in coming[1]])
+        self._coming[name] = (index + 1, [_drawers().submit(fresh, seed, index + 1) for seed in self.distinct])
+        if self.device.type == "cuda":
+            drawn = drawn.pin_memory()
+        return drawn.to(self.device, non_blocking=True).to(self.dtype)
+
+
+@cache
+def _drawers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1), thread_name_prefix="draws")
 
 
 def _numel(shape: tuple[int, ...]) -> int:

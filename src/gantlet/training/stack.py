@@ -1,9 +1,9 @@
 """Stacks: N networks of one architecture as one tensor per parameter.
 
-S discriminators are a stack of S; S teams of K generators are a stack of S·K. On the route ``stacked`` the module runs
+S discriminators are a stack of S; S teams of K generators are a stack of S·K. In the form ``stacked`` the module runs
 under ``vmap(functional_call)`` (a plain chain of linear layers: without it, see ``dense``), so that N small matrix products
 become one batched product; wide convolutions on a CPU, which gain nothing from that, run in turn and in a form of their
-own, see ``convolutional``. On the route ``loop`` the networks run one after another, from the same stacked storage.
+own, see ``convolutional``. In the form ``loop`` the networks run one after another, from the same stacked storage.
 
 Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
 over once the update it belongs to is known to be good.
@@ -28,9 +28,9 @@ from gantlet.randomness import seed_of
 from .convolutional import in_turn
 from .dense import dense_stack
 
-__all__ = ["Route", "Stack", "refuses_vmap"]
+__all__ = ["Form", "Stack", "refuses_vmap"]
 
-Route = Literal["loop", "stacked"]
+Form = Literal["loop", "stacked"]
 _Tensors = dict[str, Tensor]
 
 
@@ -39,8 +39,8 @@ class Stack:
 
     Arguments:
         modules: The networks; their parameters are copied into the stack.
-        route: ``stacked`` (vmap) or ``loop``.
-        seeds: One per network; they key dropout masks and the like on the route ``loop``.
+        form: ``stacked`` (vmap) or ``loop``.
+        seeds: One per network; they key dropout masks and the like in the form ``loop``.
         device: Where the stack lives.
         dtype: Its floating type.
         mixed: Whether training computes products in bfloat16; results are cast back to ``dtype``.
@@ -54,7 +54,7 @@ class Stack:
         self,
         modules: Sequence[nn.Module],
         *,
-        route: Route,
+        form: Form,
         seeds: Sequence[int],
         device: torch.device,
         dtype: torch.dtype,
@@ -65,7 +65,7 @@ class Stack:
         if mixed:
             self._lower = lambda: torch.autocast(device.type, torch.bfloat16)
         self.size = len(modules)
-        self.route: Route = route
+        self.form: Form = form
         self.seeds = tuple(seeds)
         self.moment = ("", 0)
         self._calls = 0
@@ -80,7 +80,7 @@ class Stack:
         for name, _ in modules[0].named_buffers():
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
-        self._in_turn = in_turn(modules[0]) if route == "stacked" and device.type == "cpu" and not mixed else None
+        self._in_turn = in_turn(modules[0]) if form == "stacked" and device.type == "cpu" and not mixed else None
         forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
         self._templates = {
             (index == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
@@ -89,7 +89,7 @@ class Stack:
         }
         if mixed:
             _normalise_in(dtype, self._templates.values())
-        qualifies = not self.buffers and (route == "stacked" or self.size == 1)
+        qualifies = not self.buffers and (form == "stacked" or self.size == 1)
         self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
 
@@ -159,8 +159,12 @@ class Stack:
         if self._pending is None:
             return
         for name, moved in self._pending.items():
-            held = self.buffers[name]
-            self.buffers[name] = moved if good is None else torch.where(_align(good, held), moved, held)
+            held = self.buffers[name]  # moved in place: a recorded step reads this very tensor
+            held.copy_(moved if good is None else torch.where(_align(good, held), moved, held))
+        self._pending = None
+
+    def forget(self) -> None:
+        """Drop buffers that were moved and not committed."""
         self._pending = None
 
     def _working_buffers(self) -> _Tensors:
@@ -168,7 +172,7 @@ class Stack:
         return {name: buffer.clone() for name, buffer in source.items()}
 
     def _vmapped(self, batch: int) -> bool:
-        return self.route == "stacked" and not (self._in_turn is not None and self._in_turn.pays(batch))
+        return self.form == "stacked" and not (self._in_turn is not None and self._in_turn.pays(batch))
 
     def _one(self, train: bool, *, in_turn: bool = False) -> Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]]:
         template = self._templates[in_turn, train]
@@ -181,10 +185,10 @@ class Stack:
 
     def _run(self, x: Tensor, parameters: _Tensors, buffers: _Tensors, train: bool) -> dict[str, Tensor]:
         if self._dense is not None:
-            return {"out": (self._dense.alone if self.route == "loop" else self._dense)(parameters, x)}
+            return {"out": (self._dense.alone if self.form == "loop" else self._dense)(parameters, x)}
         if self._vmapped(x.shape[1]):
             return vmap(self._one(train))(parameters, buffers, x)
-        one = self._one(train, in_turn=self.route == "stacked")
+        one = self._one(train, in_turn=self.form == "stacked")
         if self.size == 1:  # views: no gradient is scattered into a stack of one
             alone = {name: value.squeeze(0) for name, value in parameters.items()}
             calls = [self._seeded(one, 0, alone, {n: b.squeeze(0) for n, b in buffers.items()}, x.squeeze(0))]
@@ -224,7 +228,7 @@ def refuses_vmap(module: nn.Module, example: Tensor) -> str | None:
         return "it draws dropout masks inside"
     try:
         device, dtype = example.device, example.dtype
-        stack = Stack([copy.deepcopy(module)] * 2, route="stacked", seeds=(0, 0), device=device, dtype=dtype)
+        stack = Stack([copy.deepcopy(module)] * 2, form="stacked", seeds=(0, 0), device=device, dtype=dtype)
         out = stack(torch.stack([example, example]).requires_grad_(True))
         sum(value.sum() for value in out.values()).backward()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     except Exception as error:  # whatever a user's module does under vmap

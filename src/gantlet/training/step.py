@@ -9,7 +9,7 @@ Legend: ``S`` members, ``K`` generators, ``J`` batches scored separately, ``B`` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,7 +19,6 @@ from torch import Tensor
 from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
 from gantlet.penalties.base import DiscriminatorFunction, Penalty
 
-from .randomness import KeyedRandom
 from .stack import Stack
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "PlayerBatch",
     "combined",
     "critic",
+    "is_due",
     "losses",
     "monitors",
     "needs_of",
@@ -92,15 +92,16 @@ class PlayerBatch:
 class PenaltyContext:
     """Whose update it is, its number, and what penalties are given in it.
 
-    ``parameters`` are the player's, ``factor`` what the schedule makes of the penalties' weights.
+    ``draw(name, shape, kind)`` gives a random tensor ``[S, *shape]``, ``parameters`` are the player's, ``factor`` is what
+    the schedule makes of the penalties' weights.
     """
 
     player: str
     update: int
     generators: int
-    random: KeyedRandom
+    draw: Callable[[str, tuple[int, ...], Literal["normal", "uniform"]], Tensor]
     parameters: Mapping[str, Tensor]
-    factor: float = 1.0
+    factor: float | Tensor = 1.0
 
 
 def needs_of(objective: Objective | Penalty) -> frozenset[str]:
@@ -120,15 +121,11 @@ def penalty_losses(
     """The penalties of a player that are due, as they join its loss."""
     terms: dict[str, Tensor] = {}
     for index, penalty in enumerate(penalties):
-        every = getattr(penalty, "every", 1)  # a user's may have none
-        if penalty.player != given.player or given.update % every:
+        if not is_due(penalty, given.player, given.update):
             continue
         size, *shape = batch.fake_samples.shape[2:]
         requests = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
-        drawn = {
-            name: given.random.draw(f"penalty/{index}/{name}", given.update, draw.shape, draw.kind)
-            for name, draw in requests.items()
-        }
+        drawn = {name: given.draw(f"penalty/{index}/{name}", draw.shape, draw.kind) for name, draw in requests.items()}
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
         if "outputs" in needs:
@@ -140,9 +137,18 @@ def penalty_losses(
             held = {name: value for name, value in batch.state.items() if name.startswith(prefix)}
             extra["state"] = {name.removeprefix(prefix): value for name, value in held.items()}
         value = penalty(discriminate, real=batch.real_samples, fake=batch.fake_samples, noise=drawn, **extra)
-        scale = every * given.factor
-        terms[penalty.label] = value if scale == 1 else value * scale
+        scale = _every(penalty) * given.factor
+        terms[penalty.label] = value if isinstance(scale, float | int) and scale == 1 else value * scale
     return terms
+
+
+def is_due(penalty: Penalty, player: str, update: int) -> bool:
+    """Whether a penalty joins the loss of this update of a player."""
+    return penalty.player == player and update % _every(penalty) == 0
+
+
+def _every(penalty: Penalty) -> int:
+    return getattr(penalty, "every", 1)  # a user's may have none
 
 
 def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]

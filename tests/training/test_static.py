@@ -1,0 +1,171 @@
+"""Steps that say nothing to the host compute what stacked steps compute, bit for bit, whatever happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import games
+from game_cases import cases
+from gantlet import catalogue
+from gantlet.studies.build import blueprint
+from gantlet.training import checkpoint, static_step
+from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
+from gantlet.training.fleet import Fleet
+from gantlet.training.history import Rows
+from gantlet.training.schedules import Schedule
+from terminal import resolve
+
+STATIC = Execution(route="static", dtype=torch.float64)
+STACKED = Execution(route="stacked", dtype=torch.float64)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(static_step, "_LEAST", 4)
+
+
+def everything(trained: Fleet) -> dict[str, Any]:
+    tensors, rest = checkpoint.snapshot(trained)
+    rows: Rows = trained.history.take()
+    points = list(zip(rows.slot, rows.step, rows.name, rows.value, strict=True))
+    return tensors | rest | {"points": points}
+
+
+def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    def equal(a: Any, b: Any) -> bool:
+        return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+    assert one.keys() == other.keys()
+    return [name for name in one if not equal(one[name], other[name])]
+
+
+def both(sheet: Blueprint, steps: int) -> tuple[Fleet, Fleet]:
+    stacked, static = (
+        games.train(Fleet(replace(sheet, execution=execution), games.dataset()), steps)
+        for execution in (STACKED, STATIC)
+    )
+    return stacked, static
+
+
+@pytest.mark.parametrize("k", [1, 2])
+@pytest.mark.parametrize("name", list(cases(3)))
+def test_static_equals_stacked(name: str, k: int) -> None:
+    stacked, static = both(games.sheet((4, 9, 2), k=k, **cases(3)[name]), 14)
+    assert differing(everything(stacked), everything(static)) == []
+
+
+def wild(lr: tuple[float, ...], **changes: Any) -> Blueprint:
+    """Members whose scores become infinite once they are large, which those with high rates reach at steps of their own."""
+    plain = games.sheet(tuple(range(1, 1 + len(lr))), steps=60)
+    build = plain.discriminator.build
+    players = {
+        "generator": Player(plain.generator.build, games.adam(len(lr), lr)),
+        "discriminator": Player(lambda: games.Poison(build, 0.8), games.adam(len(lr), lr)),
+    }
+    return replace(plain, **{**players, **changes})
+
+
+@pytest.mark.parametrize("changes", [{}, {"ema": 0.5}, {"tuning": Tuning(Schedule("step", decay=0.9, every=3))}])
+def test_members_leave_where_they_leave_a_stacked_fleet(changes: dict[str, Any]) -> None:
+    stacked, static = both(wild((1e-4, 0.02, 1e-4, 0.05, 0.1), **changes), 40)
+    assert differing(everything(stacked), everything(static)) == []
+    left = {slot: divergence.step for slot, divergence in stacked.divergences.items()}
+    assert set(left) == {1, 3, 4}
+    assert len(set(left.values())) == 3
+    assert max(left.values()) > static_step._LEAST, "nobody left between two looks"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_fleet_of_which_all_left_stands_where_a_stacked_one_stopped() -> None:
+    sheet = wild((0.02, 0.1))
+    fleets = [Fleet(replace(sheet, execution=execution), games.dataset()) for execution in (STACKED, STATIC)]
+    for trained in fleets:
+        while any(trained.alive) and trained.step < 40:
+            trained.advance()
+        trained.settle()
+    assert not any(fleets[0].alive)
+    assert differing(*(everything(trained) for trained in fleets)) == []
+
+
+@pytest.mark.parametrize("stop", [1, 5, 10])
+def test_interrupted_equals_uninterrupted(stop: int) -> None:
+    sheet = replace(wild((1e-4, 0.02, 0.1), ema=0.9), execution=STATIC)
+    whole = games.train(Fleet(sheet, games.dataset()), 20)
+    first = games.train(Fleet(sheet, games.dataset()), stop)
+    held = checkpoint.snapshot(first)
+    points = first.history.take()
+    second = Fleet(sheet, games.dataset())
+    checkpoint.restore(second, *held)
+    games.train(second, 20 - stop)
+    one, other = everything(whole), everything(second)
+    other["points"] = list(zip(points.slot, points.step, points.name, points.value, strict=True)) + other["points"]
+    assert differing(one, other) == []
+
+
+def test_a_checkpoint_in_between_changes_nothing() -> None:
+    sheet = replace(wild((1e-4, 0.02, 0.1), ema=0.9), execution=STATIC)
+    whole, looked_at = (Fleet(sheet, games.dataset()) for _ in range(2))
+    games.train(whole, 20)
+    for _ in range(20):
+        looked_at.advance()
+        checkpoint.snapshot(looked_at)
+    assert differing(everything(whole), everything(looked_at)) == []
+
+
+class NoWordToTheHost(TorchDispatchMode):
+    """Refuses what reads a tensor's numbers on the host."""
+
+    ASKING = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "unique")
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(f"aten::{name}" == func.name().partition(".")[0] for name in self.ASKING):
+            raise AssertionError(f"the step asks the device: {func}")
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def no_word() -> Iterator[None]:
+    with NoWordToTheHost():
+        yield
+
+
+@pytest.mark.parametrize("name", list(cases(3)))
+def test_a_static_step_says_nothing_to_the_host(name: str) -> None:
+    sheet = replace(games.sheet((4, 9, 2), k=1, steps=5000, **cases(3)[name]), execution=STATIC)
+    trained = games.train(Fleet(sheet, games.dataset()), 2)
+    with no_word():
+        for _ in range(1 if name == "stalling" else 2):
+            trained.advance()
+
+
+def test_a_stacked_step_does_say_something_to_the_host() -> None:
+    trained = games.train(games.fleet(), 2)
+    with pytest.raises(AssertionError, match="asks the device"), no_word():
+        trained.advance()
+
+
+def steps_of(task: str, method: str, *keys: str) -> Callable[[str], Fleet]:
+    (resolved,) = resolve(task, method, "batch_size=16", "steps=12", *keys)
+    data = resolved.source.load()
+
+    def made(route: Any) -> Fleet:
+        sheet = blueprint([(resolved, 1), (resolved, 2)], data.specification, Execution(route=route))
+        return Fleet(sheet, data)
+
+    return made
+
+
+@pytest.mark.parametrize("method", catalogue.names("method"))
+def test_every_method_is_static_too(method: str) -> None:
+    if method in ("began", "ebgan", "ebgan-pt"):  # energies of auto-encoders, which images have
+        made = steps_of("digits", method)
+    else:
+        made = steps_of("ring8", method, "g_width=8", "d_width=8", "g_depth=1", "d_depth=1")
+    stacked, static = (games.train(made(route), 6) for route in ("stacked", "static"))
+    assert differing(everything(stacked), everything(static)) == []
