@@ -150,6 +150,11 @@ class Fleet:
         else:
             self.one_step(lambda phase: phase.run(), looking=True)
 
+    @property
+    def refused(self) -> str:
+        """Why steps are not recorded although they should be; empty otherwise."""
+        return self._static.refused if self._static is not None else ""
+
     def settle(self) -> None:
         """Find out who has diverged, and stand as a fleet that looked at each update."""
         if self._static is not None:

@@ -1,0 +1,379 @@
+"""The parts of the GPU check.
+
+Legend: ``S`` members, ``B`` batch.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gantlet import catalogue
+from gantlet.data.base import Dataset
+from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.studies.build import blueprint
+from gantlet.training import checkpoint
+from gantlet.training.blueprint import Blueprint, Execution, Player
+from gantlet.training.fleet import Fleet
+
+from .arithmetic import flops
+from .plain import PlainLoop
+from .workloads import MIDDLE, NARROW, RING, Workload
+
+__all__ = ["Machine", "images", "replay", "smoke", "speed", "study"]
+
+Keep = Callable[[str, Any], None]
+_ENERGY = ("began", "ebgan", "ebgan-pt")  # energies of auto-encoders, which image tasks have
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where it runs: on the GPU, or in miniature on the CPU."""
+
+    dry: bool
+
+    @property
+    def device(self) -> torch.device:
+        """The GPU, or the CPU."""
+        return torch.device("cpu" if self.dry else "cuda")
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """What is tried; nothing can be captured on a CPU."""
+        return ("stacked", "static") if self.dry else ("stacked", "static", "captured")
+
+    def wait(self) -> None:
+        """Until the device has done what it was told."""
+        if not self.dry:
+            torch.cuda.synchronize()
+
+    def timed(self, step: Callable[[], Any], *, seconds: float = 1.0, warm: int = 4) -> tuple[float, float]:
+        """Seconds per call (the median of five runs), and those for which the host is busy with it."""
+        for _ in range(warm):
+            step()
+        self.wait()
+        began = time.perf_counter()
+        step()
+        self.wait()
+        calls = max(1, min(2000, int(seconds / 5 / max(1e-6, time.perf_counter() - began))))
+        calls = 2 if self.dry else calls
+        whole: list[float] = []
+        host: list[float] = []
+        for _ in range(5):
+            began = time.perf_counter()
+            for _ in range(calls):
+                step()
+            host.append((time.perf_counter() - began) / calls)
+            self.wait()
+            whole.append((time.perf_counter() - began) / calls)
+        return statistics.median(whole), statistics.median(host)
+
+
+def setting(task: str, method: str, preset: str = "", **keys: Any) -> Resolved:
+    """One setting, as the command line resolves it."""
+    presets = (preset,) if preset else ()
+    (found,) = expand(Request(task, (method,), tuple(axes_from_mapping(keys)), presets=presets))
+    return found
+
+
+def sheet(resolved: Resolved, members: int, data: Dataset, execution: Execution) -> Blueprint:
+    """The blueprint of members with seeds 1, 2, ..."""
+    return blueprint([(resolved, 1 + place) for place in range(members)], data.specification, execution)
+
+
+# ---------------------------------------------------------------------------------------------------- is it right
+
+
+def smoke(machine: Machine, keep: Keep) -> None:
+    """Every method on every route, 20 steps in float64 against the CPU."""
+    methods = [m for m in catalogue.names("method") if not machine.dry or m not in _ENERGY][:: 6 if machine.dry else 1]
+    steps, differences, wrong = 4 if machine.dry else 20, {}, []
+    for method in methods:
+        if method in _ENERGY:
+            resolved = setting("digits", method, batch_size=8, steps=steps, dtype="float64")
+        else:
+            small = {"g_width": 8, "d_width": 8, "g_depth": 2, "d_depth": 2}
+            resolved = setting("ring8", method, batch_size=16, steps=steps, dtype="float64", **small)
+        data = resolved.source.load()
+        reference = _after(sheet(resolved, 2, data, Execution()), data, steps)
+        for route in machine.routes:
+            name = f"{method}/{route}"
+            try:
+                fleet = Fleet(sheet(resolved, 2, data, Execution(route=route, device=machine.device)), data)  # pyright: ignore[reportArgumentType]
+                found = _parameters(_advance(fleet, steps))
+                differences[name] = float((found - reference).norm() / reference.norm())
+                refused = fleet.refused
+            except Exception as error:  # what is wrong with one method must not hide the others
+                differences[name], refused = None, f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+            if refused or not differences[name] or differences[name] > 1e-6:
+                if not (machine.dry and differences[name] == 0):
+                    wrong.append({"what": name, "difference": differences[name], "why": refused})
+        keep("differences", {name: value and float(f"{value:.2g}") for name, value in differences.items()})
+        keep("wrong", wrong)
+    keep("largest", max(value for value in differences.values() if value is not None))
+
+
+def replay(machine: Machine, keep: Keep) -> None:
+    """The same numbers again, from a checkpoint, and around members that diverge; bit for bit."""
+    steps = 8 if machine.dry else 60
+    width = 8 if machine.dry else 64
+    resolved = setting("ring8", "wgan-gp", batch_size=32, steps=2000, g_width=width, d_width=width, ema=0.9, n_critic=2)
+    data = resolved.source.load()
+    wrong: list[str] = []
+    for route in machine.routes:
+        drawn = sheet(resolved, 5, data, Execution(route=route, device=machine.device))  # pyright: ignore[reportArgumentType]
+        once, again = (_advance(Fleet(drawn, data), steps) for _ in range(2))
+        first = _advance(Fleet(drawn, data), steps // 2)
+        resumed = Fleet(drawn, data)
+        checkpoint.restore(resumed, *checkpoint.snapshot(first))
+        _advance(resumed, steps - steps // 2)
+        wrong += [f"{route}: replay of {name}" for name in _differing(once, again)]
+        wrong += [f"{route}: resume of {name}" for name in _differing(once, resumed)]
+    ends: dict[str, dict[int, int]] = {}
+    trained: dict[str, Fleet] = {}
+    for route in machine.routes:
+        fragile = _fragile(sheet(resolved, 5, data, Execution(route=route, device=machine.device)))  # pyright: ignore[reportArgumentType]
+        trained[route] = _advance(Fleet(fragile, data), 100 if machine.dry else 200)
+        trained[route].settle()
+        ends[route] = {slot: left.step for slot, left in trained[route].divergences.items()}
+    keep("divergences", ends)
+    if len({str(end) for end in ends.values()}) > 1 or not all(ends.values()):
+        wrong.append(f"members diverged at other steps: {ends}")
+    for route in machine.routes[1:]:
+        wrong += [f"{route} against stacked, with diverged members: {n}" for n in _differing(trained["stacked"], trained[route])]
+    if not machine.dry:
+        wrong += _synchronising(sheet(resolved, 3, data, Execution(route="static", device=machine.device)), data)
+    keep("wrong", wrong)
+
+
+def _synchronising(drawn: Blueprint, data: Dataset) -> list[str]:
+    """What a static step waits for, if anything."""
+    fleet = _advance(Fleet(drawn, data), 4)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        fleet.advance()
+    except RuntimeError as error:
+        return [f"a static step waits for the device: {str(error)[:300]}"]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return []
+
+
+class _Fragile(nn.Module):
+    """A discriminator whose score becomes infinite once it is large."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        score = self.inner(x)
+        return torch.where(score.abs().amax() > 2.0, torch.inf, score)
+
+
+def _fragile(drawn: Blueprint) -> Blueprint:
+    build, spec = drawn.discriminator.build, drawn.discriminator.optimiser
+    rates = tuple(1e-5 * (1 if slot % 2 else 30 * (1 + slot)) for slot in range(len(drawn.seeds)))
+    return replace(drawn, discriminator=Player(lambda: _Fragile(build()), replace(spec, lr=rates)))
+
+
+def _advance(fleet: Fleet, steps: int) -> Fleet:
+    for _ in range(steps):
+        fleet.advance()
+    return fleet
+
+
+def _after(drawn: Blueprint, data: Dataset, steps: int) -> Tensor:
+    return _parameters(_advance(Fleet(drawn, data), steps))
+
+
+def _parameters(fleet: Fleet) -> Tensor:
+    stacks = (fleet.generators, fleet.discriminators)
+    return torch.cat([value.detach().double().cpu().flatten() for stack in stacks for value in stack.parameters.values()])
+
+
+def _differing(one: Fleet, other: Fleet) -> list[str]:
+    (left, _), (right, _) = checkpoint.snapshot(one), checkpoint.snapshot(other)
+    return [n for n in left if not torch.equal(left[n].view(torch.uint8), right[n].view(torch.uint8))]
+
+
+# ---------------------------------------------------------------------------------------------------- is it fast
+
+
+@contextmanager
+def _products(kind: str):  # noqa: ANN202 - a context
+    """Matrix products in single precision, or with inputs rounded to TF32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if kind == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = kind == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+        torch.backends.cudnn.allow_tf32 = False
+
+
+def speed(machine: Machine, keep: Keep) -> None:
+    """Rings of several widths: the eager plain loop, a captured solo run, and fleets; three baselines in one run."""
+    keep("rates", _rates(machine))
+    for workload in (NARROW,) if machine.dry else (RING, NARROW, MIDDLE):
+        _speed_of(machine, keep, workload)
+
+
+def _rates(machine: Machine) -> dict[str, float]:
+    """What the card does at best: products in TFLOP/s by precision, copies in GB/s."""
+    size = 256 if machine.dry else 8192
+    found: dict[str, float] = {}
+    for kind, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("bfloat16", torch.bfloat16)):
+        a, b = (torch.randn(size, size, device=machine.device, dtype=dtype) for _ in range(2))
+        with _products(kind):
+            seconds, _ = machine.timed(lambda a=a, b=b: a @ b, seconds=0.5)
+        found[kind] = round(2 * size**3 / seconds / 1e12, 1)
+    block = torch.randn(1 << (16 if machine.dry else 29), device=machine.device)
+    seconds, _ = machine.timed(lambda: block.clone(), seconds=0.3)
+    found["copy"] = round(2 * 4 * block.numel() / seconds / 1e9)
+    return found
+
+
+def _ring(workload: Workload, members: int, route: str, machine: Machine) -> Fleet:
+    keys = {
+        **{"g_depth": workload.depth, "d_depth": workload.depth, "g_width": workload.g_width},
+        **{"d_width": workload.d_width, "batch_size": workload.batch, "reuse_fake": True, "steps": 156_000},
+    }
+    resolved = setting("ring8", "alpha", preset="seed", **keys)
+    data = resolved.source.load()
+    return Fleet(sheet(resolved, members, data, Execution(route=route, device=machine.device)), data)  # pyright: ignore[reportArgumentType]
+
+
+def _plain_ring(workload: Workload, machine: Machine) -> Callable[[], None]:
+    """The loop of the tutorials, its data already on the device."""
+    points = torch.randn(512, 2)
+    loop = PlainLoop(workload, points)
+    loop.generator.to(machine.device)
+    loop.discriminator.to(machine.device)
+    real, latents = (torch.randn(workload.batch, 2, device=machine.device) for _ in range(2))
+    return lambda: loop.step(real, latents)
+
+
+def _speed_of(machine: Machine, keep: Keep, workload: Workload) -> None:
+    rows: dict[str, Any] = {}
+    plain, _ = machine.timed(_plain_ring(workload, machine))
+    rows["plain"] = {"step": plain}
+    work = flops(workload)
+    members = (1, 2) if machine.dry else (1, 8, 32, 128) if workload is not MIDDLE else (1, 32)
+    for kind in ("float32", "tf32"):
+        with _products(kind):
+            for count in members:
+                routes = machine.routes[-1:] if kind == "tf32" else machine.routes
+                for route in routes if count in (1, 2, 32) else machine.routes[-1:]:
+                    rows[f"{kind}/{route}/{count}"] = _row_of(machine, workload, count, route, plain, work)
+                    keep(workload.name, rows)
+    last = machine.routes[-1]
+    solo = rows[f"float32/{last}/1"]["step"]
+    for kind in ("float32", "tf32"):
+        for count in members[1:]:
+            row = rows[f"{kind}/{last}/{count}"]
+            row["to_captured_solo"] = round(solo * count / row["step"], 1)
+    keep(workload.name, rows)
+
+
+def _row_of(machine: Machine, workload: Workload, count: int, route: str, plain: float, work: int) -> dict[str, Any]:
+    if not machine.dry:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+    fleet = _ring(workload, count, route, machine)
+    step, host = machine.timed(fleet.advance, warm=30)
+    row: dict[str, Any] = {
+        "step": step,
+        "host": host,
+        "member_steps": round(count / step),
+        "to_plain": round(plain * count / step, 1),
+        "tflops": round(count * work / step / 1e12, 2),
+        "refused": fleet.refused,
+    }
+    if not machine.dry:
+        row["mib_per_member"] = round((torch.cuda.max_memory_allocated() - before) / count / 2**20, 2)
+    return row
+
+
+# ---------------------------------------------------------------------------------------------------- images
+
+
+def images(machine: Machine, keep: Keep) -> None:
+    """Convolutional pairs on noise of the images' shape: a step takes as long as on pictures."""
+    small = machine.dry
+    pairs: list[tuple[str, str, str, int, dict[str, Any]]] = [
+        ("dcgan28", "digits", "vanilla", 28, {"network": "dcgan28", "width": 8 if small else 32, "batch_size": 64}),
+        ("r3gan32", "cifar10", "r3gan", 32, {"batch_size": 8 if small else 256}),
+        ("dcgan64", "celeba64", "vanilla", 64, {"batch_size": 4 if small else 128}),
+    ]
+    for name, task, method, pixels, keys in pairs[: 1 if small else None]:
+        rows: dict[str, Any] = {}
+        channels = 1 if task == "digits" else 3
+        pool = torch.randint(0, 256, (256 if small else 20_000, channels, pixels, pixels), dtype=torch.uint8)
+        data = Dataset(pool, pool[:100])
+        for count, dtype in ((1, "float32"), (1, "bfloat16"), (8, "float32"), (8, "bfloat16")):
+            if count > 1 and (pixels != 28 or small):
+                continue
+            resolved = setting(task, method, steps=100_000, dtype=dtype, **keys)
+            for route in machine.routes[-1:] if dtype == "bfloat16" else machine.routes:
+                label = f"{dtype}/{route}/{count}"
+                try:
+                    torch.backends.cudnn.allow_tf32 = True
+                    drawn = blueprint(
+                        [(resolved, 1 + place) for place in range(count)],
+                        data.specification,
+                        Execution(route=route, device=machine.device),  # pyright: ignore[reportArgumentType]
+                    )
+                    fleet = Fleet(drawn, data)
+                    step, host = machine.timed(fleet.advance, seconds=2.0, warm=5)
+                    seen = count * resolved.training.batch_size / step
+                    rows[label] = {
+                        "step": step,
+                        "host": host,
+                        "images_per_second": round(seen),
+                        "refused": fleet.refused,
+                    }
+                except Exception as error:
+                    rows[label] = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
+                keep(name, rows)
+
+
+# ---------------------------------------------------------------------------------------------------- a study
+
+
+def study(machine: Machine, keep: Keep) -> None:
+    """The ring study of the (α_D, α_G) paper, 75 settings × 200 seeds × 156,000 steps, from fleets of many settings."""
+    best = 0.0
+    for kind in ("float32", "tf32"):
+        for count in (4,) if machine.dry else (128, 256, 512):
+            with _products(kind):
+                row = _study_of(machine, count)
+            keep(f"{kind}/{count}", row)
+            best = max(best, row["member_steps"])
+    keep("hours", round(15_000 * 156_000 / best / 3600, 2))
+
+
+def _study_of(machine: Machine, count: int) -> dict[str, Any]:
+    pair = NARROW if machine.dry else RING
+    alphas = [(d, g) for d in (0.4, 0.5, 0.7, 0.9, 1.0, 1.3) for g in (0.6, 1.0, 1.5)]
+    keys = {
+        **{"g_depth": pair.depth, "d_depth": pair.depth, "g_width": pair.g_width, "d_width": pair.d_width},
+        **{"batch_size": pair.batch, "reuse_fake": True, "steps": 156_000},
+    }
+    settings = [setting("ring8", "alpha", preset="seed", alpha_d=d, alpha_g=g, **keys) for d, g in alphas]
+    data = settings[0].source.load()
+    slots = [(settings[place % len(settings)], 1 + place // len(settings)) for place in range(count)]
+    route: Any = machine.routes[-1]
+    fleet = Fleet(blueprint(slots, data.specification, Execution(route=route, device=machine.device)), data)
+    step, host = machine.timed(fleet.advance, warm=30, seconds=3.0)
+    return {"step": step, "host": host, "member_steps": round(count / step), "refused": fleet.refused}
