@@ -113,9 +113,9 @@ def smoke(machine: Machine, keep: Keep) -> None:
                 refused = fleet.refused
             except Exception as error:  # what is wrong with one method must not hide the others
                 differences[name], refused = None, f"{type(error).__name__}: {error}".partition("\n")[0][:300]
-            if refused or not differences[name] or differences[name] > 1e-6:
-                if not (machine.dry and differences[name] == 0):
-                    wrong.append({"what": name, "difference": differences[name], "why": refused})
+            difference = differences[name]
+            if refused or difference is None or not difference <= 1e-6:
+                wrong.append({"what": name, "difference": difference, "why": refused})
         keep("differences", {name: value and float(f"{value:.2g}") for name, value in differences.items()})
         keep("wrong", wrong)
     keep("largest", max(value for value in differences.values() if value is not None))
@@ -148,7 +148,10 @@ def replay(machine: Machine, keep: Keep) -> None:
     if len({str(end) for end in ends.values()}) > 1 or not all(ends.values()):
         wrong.append(f"members diverged at other steps: {ends}")
     for route in machine.routes[1:]:
-        wrong += [f"{route} against stacked, with diverged members: {n}" for n in _differing(trained["stacked"], trained[route])]
+        wrong += [
+            f"{route} against stacked, with diverged members: {n}"
+            for n in _differing(trained["stacked"], trained[route])
+        ]
     if not machine.dry:
         wrong += _synchronising(sheet(resolved, 3, data, Execution(route="static", device=machine.device)), data)
     keep("wrong", wrong)
@@ -197,7 +200,9 @@ def _after(drawn: Blueprint, data: Dataset, steps: int) -> Tensor:
 
 def _parameters(fleet: Fleet) -> Tensor:
     stacks = (fleet.generators, fleet.discriminators)
-    return torch.cat([value.detach().double().cpu().flatten() for stack in stacks for value in stack.parameters.values()])
+    return torch.cat(
+        [value.detach().double().cpu().flatten() for stack in stacks for value in stack.parameters.values()]
+    )
 
 
 def _differing(one: Fleet, other: Fleet) -> list[str]:
@@ -209,7 +214,7 @@ def _differing(one: Fleet, other: Fleet) -> list[str]:
 
 
 @contextmanager
-def _products(kind: str):  # noqa: ANN202 - a context
+def _products(kind: str):
     """Matrix products in single precision, or with inputs rounded to TF32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if kind == "tf32" else "highest")
@@ -238,15 +243,20 @@ def _rates(machine: Machine) -> dict[str, float]:
             seconds, _ = machine.timed(lambda a=a, b=b: a @ b, seconds=0.5)
         found[kind] = round(2 * size**3 / seconds / 1e12, 1)
     block = torch.randn(1 << (16 if machine.dry else 29), device=machine.device)
-    seconds, _ = machine.timed(lambda: block.clone(), seconds=0.3)
+    seconds, _ = machine.timed(block.clone, seconds=0.3)
     found["copy"] = round(2 * 4 * block.numel() / seconds / 1e9)
     return found
 
 
 def _ring(workload: Workload, members: int, route: str, machine: Machine) -> Fleet:
     keys = {
-        **{"g_depth": workload.depth, "d_depth": workload.depth, "g_width": workload.g_width},
-        **{"d_width": workload.d_width, "batch_size": workload.batch, "reuse_fake": True, "steps": 156_000},
+        "g_depth": workload.depth,
+        "d_depth": workload.depth,
+        "g_width": workload.g_width,
+        "d_width": workload.d_width,
+        "batch_size": workload.batch,
+        "reuse_fake": True,
+        "steps": 156_000,
     }
     resolved = setting("ring8", "alpha", preset="seed", **keys)
     data = resolved.source.load()
@@ -367,8 +377,13 @@ def _study_of(machine: Machine, count: int) -> dict[str, Any]:
     pair = NARROW if machine.dry else RING
     alphas = [(d, g) for d in (0.4, 0.5, 0.7, 0.9, 1.0, 1.3) for g in (0.6, 1.0, 1.5)]
     keys = {
-        **{"g_depth": pair.depth, "d_depth": pair.depth, "g_width": pair.g_width, "d_width": pair.d_width},
-        **{"batch_size": pair.batch, "reuse_fake": True, "steps": 156_000},
+        "g_depth": pair.depth,
+        "d_depth": pair.depth,
+        "g_width": pair.g_width,
+        "d_width": pair.d_width,
+        "batch_size": pair.batch,
+        "reuse_fake": True,
+        "steps": 156_000,
     }
     settings = [setting("ring8", "alpha", preset="seed", alpha_d=d, alpha_g=g, **keys) for d, g in alphas]
     data = settings[0].source.load()

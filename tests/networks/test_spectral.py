@@ -18,6 +18,7 @@ from gantlet.networks.spectral import (
     SpectralConv2d,
     SpectralConvTranspose2d,
     SpectralLinear,
+    _by_squaring,  # pyright: ignore[reportPrivateUsage]
     singular_vectors,
     spectrally_normalised,
 )
@@ -400,3 +401,18 @@ def test_a_layer_may_be_called_again_before_the_gradient_is_taken() -> None:
     loss = network(images(2)).sum() - network(images(2, seed=1)).sum()
     loss.backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("close", [0.5, 1e-3, 1e-6, 0.0])
+def test_a_power_of_a_matrix_points_where_its_decomposition_does(close: float) -> None:
+    """Where two values are so close that the vectors mix, the quotient is still that of the largest."""
+    turn, _ = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+    values = torch.tensor([2.0, 2.0 * (1 - close), 0.7, 0.3, 0.1, 1e-3, 0.0, 0.0], dtype=torch.float64)
+    matrix = turn @ torch.diag(values) @ turn.mT
+    for scale in (1e-8, 1.0, 1e8):
+        vector = _by_squaring(scale * matrix)
+        vector = vector / vector.norm()
+        assert 2.0 - 3e-8 <= float(vector @ matrix @ vector) <= 2.0 + 1e-12
+        single = _by_squaring((scale * matrix).float()).double()
+        single = single / single.norm()
+        assert float(single @ matrix @ single) == pytest.approx(2.0, rel=1e-6)

@@ -1,10 +1,12 @@
 """Optimisers on stacks: torch's numbers, per member, and members that leave."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
-from gantlet.training.optimisers import OptimiserSpec, StackOptimiser
+from gantlet.training.optimisers import OptimiserSpec, StackOptimiser, _scheduled_adam  # pyright: ignore[reportPrivateUsage]
 
 SHAPES = {"weight": (3, 7), "bias": (5,), "wide": (2, 4, 3)}
 """None square: transposed strides would show."""
@@ -132,3 +134,28 @@ def test_a_team_shares_its_members_settings() -> None:
     held["weight"].sum().backward()
     optimiser.step()
     torch.testing.assert_close(held["weight"][:, 0], torch.tensor([-0.1] * 3 + [-0.2] * 3))
+
+
+@pytest.mark.parametrize("beta2", [0.9, torch.tensor(0.9, dtype=torch.float64)])
+def test_adam_with_numbers_on_the_device_is_torch_s_adam(beta2: Any) -> None:
+    generator = torch.Generator().manual_seed(3)
+    start = [torch.randn(3, 4, generator=generator, dtype=torch.float64) for _ in range(2)]
+    theirs = [value.clone().requires_grad_() for value in start]
+    ours = [value.clone() for value in start]
+    adam = torch.optim.Adam(theirs, lr=0.01, betas=(0.5, 0.9), eps=1e-8)
+    moments = [[torch.zeros_like(value) for value in start] for _ in range(2)]
+    steps = [torch.zeros((), dtype=torch.float32) for _ in start]
+    for _ in range(5):
+        gradients = [torch.randn(3, 4, generator=generator, dtype=torch.float64) for _ in start]
+        for value, gradient in zip(theirs, gradients, strict=True):
+            value.grad = gradient.clone()
+        adam.step()
+        _scheduled_adam(
+            *(ours, gradients, *moments, steps),
+            beta1=0.5,
+            beta2=beta2,
+            lr=torch.tensor(0.01, dtype=torch.float64),
+            eps=1e-8,
+        )
+        for mine, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(mine, other.detach(), rtol=1e-6, atol=1e-9)

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 _KRYLOV = 8  # vectors; 5 leave a layer of 200 rows up to 5 % above 1 while it learns, 8 less than 1 %
+_SQUARINGS = 24  # a shortfall of at most 1.1e-8
 _TINY = 1e-12  # the direction of zeros is zero
 
 
@@ -215,8 +216,25 @@ def _followed(matrix: Tensor, u: Tensor) -> Tensor:  # [out, in], [out] -> [out]
         basis.append(torch.where(length > rounding, fresh / length.clamp_min(_TINY), 0.0))
         images.append(matrix.mT @ basis[-1])
     projected = torch.stack(images)  # [k, in]: the basis through the matrix
-    _, ways = torch.linalg.eigh(projected @ projected.mT)  # the largest last
-    return _unit(torch.stack(basis).mT @ ways[:, -1])
+    return _unit(torch.stack(basis).mT @ _first_eigenvector(projected @ projected.mT))
+
+
+def _first_eigenvector(matrix: Tensor) -> Tensor:  # [k, k] -> [k]
+    """That of the largest eigenvalue of a positive semidefinite matrix; on a GPU one that the host need not wait for."""
+    return _by_squaring(matrix) if matrix.is_cuda else torch.linalg.eigh(matrix)[1][:, -1]  # the largest last
+
+
+def _by_squaring(matrix: Tensor) -> Tensor:  # [k, k] -> [k]
+    """The same from a high power of the matrix, which is a projector on the vector.
+
+    With n squarings its Rayleigh quotient falls short of the eigenvalue by a share of at most :math:`1 / (2^{n+1} e)`.
+    """
+    for _ in range(_SQUARINGS // 4):
+        matrix = matrix / matrix.diagonal().sum().clamp_min(_TINY)
+        for _ in range(4):
+            matrix = matrix @ matrix
+    longest = torch.arange(len(matrix), device=matrix.device) == matrix.diagonal().argmax()
+    return matrix @ longest.to(matrix.dtype)
 
 
 def _unit(x: Tensor) -> Tensor:  # [...] -> [...]

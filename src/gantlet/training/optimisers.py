@@ -73,7 +73,7 @@ class OptimiserSpec:
         """The torch optimiser of these groups; on a GPU one whose updates can be recorded."""
         gpu = groups[0]["params"][0].is_cuda
         if self.name == "adam":
-            fused = self.fused and not any(isinstance(group["betas"][1], Tensor) for group in groups)
+            fused = self.fused and all(_takes_fused(group) for group in groups)
             return torch.optim.Adam(groups, fused=fused, foreach=gpu and not fused, capturable=gpu)
         if self.name == "rmsprop":
             return torch.optim.RMSprop(groups, foreach=True, capturable=gpu)
@@ -116,16 +116,27 @@ class _AdamRun:
     def move(self, gradients: Mapping[str, Tensor]) -> None:
         """One update."""
         (beta1, beta2), rows = self.options["betas"], slice(self.run.start, self.run.stop)
-        fused = not isinstance(beta2, Tensor)  # the fused kernel takes numbers only
+        views, own = list(self.run.views.values()), [gradients[name][rows] for name in self.run.views]
+        if not _takes_fused(self.options):
+            _scheduled_adam(
+                views,
+                own,
+                *self.moments,
+                self.steps,
+                beta1=beta1,
+                beta2=beta2,
+                lr=self.options["lr"],
+                eps=self.options["eps"],
+            )
+            return
         adam(
-            list(self.run.views.values()),
-            [gradients[name][rows] for name in self.run.views],
+            views,
+            own,
             *self.moments,
             [],
             self.steps,
-            foreach=not fused,
-            fused=fused,
-            capturable=not fused,
+            foreach=False,
+            fused=True,
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,
@@ -134,6 +145,33 @@ class _AdamRun:
             eps=self.options["eps"],
             maximize=False,
         )
+
+
+def _takes_fused(options: Mapping[str, Any]) -> bool:
+    """Whether torch's fused kernel can read Adam's numbers: of tensors, a learning rate in single precision only."""
+    lr, (_, beta2) = options["lr"], options["betas"]
+    return not isinstance(beta2, Tensor) and not (isinstance(lr, Tensor) and lr.dtype == torch.float64)
+
+
+def _scheduled_adam(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
+    squares: list[Tensor],
+    steps: list[Tensor],
+    *,
+    beta1: float,
+    beta2: float | Tensor,
+    lr: float | Tensor,
+    eps: float,
+) -> None:
+    """Adam's update with a second decay or a double-precision rate on the device, where torch's own would have to wait to read it."""
+    for parameter, gradient, mean, square, step in zip(parameters, gradients, means, squares, steps, strict=True):
+        step += 1
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).add_(gradient * gradient * (1 - beta2))
+        root = (square.sqrt() / (1 - beta2**step).sqrt()).add_(eps)
+        parameter.addcdiv_(mean, root.div_(lr / (1 - beta1**step)), value=-1.0)
 
 
 class StackOptimiser:
@@ -374,11 +412,15 @@ class StackOptimiser:
     def _tunable(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options whose numbers that vary are tensors on the device."""
         if "lr" in self._varies:
-            options["lr"] = torch.tensor(options["lr"], device=self._moves.device)
+            options["lr"] = self._number(options["lr"])
         if "beta2" in self._varies and "betas" in options:
             beta1, beta2 = options["betas"]
-            options["betas"] = (beta1, torch.tensor(beta2, device=self._moves.device))
+            options["betas"] = (beta1, self._number(beta2))
         return options
+
+    def _number(self, value: float) -> Tensor:
+        first = next(iter(self._slabs.values()))
+        return torch.tensor(value, device=first.device, dtype=first.dtype)
 
     def _cut(self) -> list[_Run]:
         """The runs of neighbouring members with equal settings."""

@@ -190,7 +190,7 @@ class Stack:
             return vmap(self._one(train))(parameters, buffers, x)
         one = self._one(train, in_turn=self.form == "stacked")
         if self.size == 1:  # views: no gradient is scattered into a stack of one
-            alone = {name: value.squeeze(0) for name, value in parameters.items()}
+            alone = {name: _laid(value.squeeze(0)) for name, value in parameters.items()}
             calls = [self._seeded(one, 0, alone, {n: b.squeeze(0) for n, b in buffers.items()}, x.squeeze(0))]
             return {name: value.unsqueeze(0) for name, value in calls[0].items()}
         # unbind, never indexing: indexing a leaf scatters its gradient into zeros of the whole stack
@@ -265,6 +265,11 @@ def _repeat(buffer: Tensor, batches: int) -> Tensor:
 
 def _mean_over_batches(buffer: Tensor) -> Tensor:
     return buffer.mean(1) if buffer.is_floating_point() else buffer[:, 0].clone()
+
+
+def _laid(weight: Tensor) -> Tensor:
+    """A kernel on a GPU with its channels last, which its tensor cores want: images then follow."""
+    return weight.contiguous(memory_format=torch.channels_last) if weight.is_cuda and weight.dim() == 4 else weight
 
 
 def _align(mask: Tensor, like: Tensor) -> Tensor:

@@ -192,7 +192,8 @@ class StaticStep:
             with fleet.feed.filled(), torch.cuda.graph(graph, pool=self._pool):
                 phase.run()
         except RuntimeError as error:
-            self._capture, self.refused = False, str(error).strip().partition("\n")[0]
+            cause = error.__context__ or error  # ending a recording that failed raises another one
+            self._capture, self.refused = False, str(cause).strip().partition("\n")[0]
             fleet.forget()
             graph = None
         fleet.discriminator_steps = start
