@@ -22,7 +22,7 @@ from typing import Any
 __all__ = ["PARTS", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {"smoke": 150, "replay": 60, "speed": 150, "images": 90, "study": 60}
+PARTS = {"smoke": 110, "replay": 60, "speed": 70, "images": 110, "study": 40}
 """Parts in order, and their shares of the time."""
 
 WHEELS = ("pydantic", "pydantic-core", "typing-inspection", "annotated-types", "mlxtend")

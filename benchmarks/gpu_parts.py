@@ -8,12 +8,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
+from torch.utils.flop_counter import FlopCounterMode
 
 from gantlet import catalogue
 from gantlet.data.base import Dataset
@@ -23,6 +25,7 @@ from gantlet.studies.build import blueprint
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution, Player
 from gantlet.training.fleet import Fleet
+from gantlet.training.stack import products_in_tf32
 
 from .arithmetic import flops
 from .plain import PlainLoop
@@ -49,6 +52,11 @@ class Machine:
     def routes(self) -> tuple[str, ...]:
         """What is tried; nothing can be captured on a CPU."""
         return ("stacked", "static") if self.dry else ("stacked", "static", "captured")
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The precisions of products that are measured."""
+        return ("float32",) if self.dry else ("float32", "tf32")
 
     def wait(self) -> None:
         """Until the device has done what it was told."""
@@ -100,8 +108,9 @@ def smoke(machine: Machine, keep: Keep) -> None:
         if method in _ENERGY:
             resolved = setting("digits", method, batch_size=8, steps=steps, dtype="float64")
         else:
-            small = {"g_width": 8, "d_width": 8, "g_depth": 2, "d_depth": 2}
-            resolved = setting("ring8", method, batch_size=16, steps=steps, dtype="float64", **small)
+            resolved = setting(
+                "ring8", method, batch_size=16, steps=steps, dtype="float64", g_width=8, d_width=8, g_depth=2, d_depth=2
+            )
         data = resolved.source.load()
         reference = _after(sheet(resolved, 2, data, Execution()), data, steps)
         for route in machine.routes:
@@ -123,9 +132,9 @@ def smoke(machine: Machine, keep: Keep) -> None:
 
 def replay(machine: Machine, keep: Keep) -> None:
     """The same numbers again, from a checkpoint, and around members that diverge; bit for bit."""
-    steps = 8 if machine.dry else 60
+    steps = 8 if machine.dry else 40
     width = 8 if machine.dry else 64
-    resolved = setting("ring8", "wgan-gp", batch_size=32, steps=2000, g_width=width, d_width=width, ema=0.9, n_critic=2)
+    resolved = setting("ring8", "wgan-gp", batch_size=32, steps=2000, g_width=width, d_width=width, ema=0.9, n_critic=1)
     data = resolved.source.load()
     wrong: list[str] = []
     for route in machine.routes:
@@ -141,7 +150,7 @@ def replay(machine: Machine, keep: Keep) -> None:
     trained: dict[str, Fleet] = {}
     for route in machine.routes:
         fragile = _fragile(sheet(resolved, 5, data, Execution(route=route, device=machine.device)))  # pyright: ignore[reportArgumentType]
-        trained[route] = _advance(Fleet(fragile, data), 100 if machine.dry else 200)
+        trained[route] = _advance(Fleet(fragile, data), 100)
         trained[route].settle()
         ends[route] = {slot: left.step for slot, left in trained[route].divergences.items()}
     keep("divergences", ends)
@@ -184,7 +193,7 @@ class _Fragile(nn.Module):
 
 def _fragile(drawn: Blueprint) -> Blueprint:
     build, spec = drawn.discriminator.build, drawn.discriminator.optimiser
-    rates = tuple(1e-5 * (1 if slot % 2 else 30 * (1 + slot)) for slot in range(len(drawn.seeds)))
+    rates = tuple(1e-5 * (1 if slot % 2 else 200 * (1 + slot)) for slot in range(len(drawn.seeds)))
     return replace(drawn, discriminator=Player(lambda: _Fragile(build()), replace(spec, lr=rates)))
 
 
@@ -213,19 +222,6 @@ def _differing(one: Fleet, other: Fleet) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- is it fast
 
 
-@contextmanager
-def _products(kind: str):
-    """Matrix products in single precision, or with inputs rounded to TF32."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if kind == "tf32" else "highest")
-    torch.backends.cudnn.allow_tf32 = kind == "tf32"
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-        torch.backends.cudnn.allow_tf32 = False
-
-
 def speed(machine: Machine, keep: Keep) -> None:
     """Rings of several widths: the eager plain loop, a captured solo run, and fleets; three baselines in one run."""
     keep("rates", _rates(machine))
@@ -239,7 +235,7 @@ def _rates(machine: Machine) -> dict[str, float]:
     found: dict[str, float] = {}
     for kind, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("bfloat16", torch.bfloat16)):
         a, b = (torch.randn(size, size, device=machine.device, dtype=dtype) for _ in range(2))
-        with _products(kind):
+        with products_in_tf32(kind == "tf32"):
             seconds, _ = machine.timed(lambda a=a, b=b: a @ b, seconds=0.5)
         found[kind] = round(2 * size**3 / seconds / 1e12, 1)
     block = torch.randn(1 << (16 if machine.dry else 29), device=machine.device)
@@ -248,7 +244,8 @@ def _rates(machine: Machine) -> dict[str, float]:
     return found
 
 
-def _ring(workload: Workload, members: int, route: str, machine: Machine) -> Fleet:
+def _ring(workload: Workload, members: int, how: tuple[str, str], machine: Machine) -> Fleet:
+    kind, route = how
     keys = {
         "g_depth": workload.depth,
         "d_depth": workload.depth,
@@ -257,6 +254,7 @@ def _ring(workload: Workload, members: int, route: str, machine: Machine) -> Fle
         "batch_size": workload.batch,
         "reuse_fake": True,
         "steps": 156_000,
+        "dtype": kind,
     }
     resolved = setting("ring8", "alpha", preset="seed", **keys)
     data = resolved.source.load()
@@ -279,28 +277,30 @@ def _speed_of(machine: Machine, keep: Keep, workload: Workload) -> None:
     rows["plain"] = {"step": plain}
     work = flops(workload)
     members = (1, 2) if machine.dry else (1, 8, 32, 128) if workload is not MIDDLE else (1, 32)
-    for kind in ("float32", "tf32"):
-        with _products(kind):
-            for count in members:
-                routes = machine.routes[-1:] if kind == "tf32" else machine.routes
-                for route in routes if count in (1, 2, 32) else machine.routes[-1:]:
-                    rows[f"{kind}/{route}/{count}"] = _row_of(machine, workload, count, route, plain, work)
-                    keep(workload.name, rows)
+    for kind in machine.kinds:
+        for count in members:
+            routes = machine.routes[-1:] if kind == "tf32" else machine.routes
+            for route in routes if count in (1, 2, 32) else machine.routes[-1:]:
+                rows[f"{kind}/{route}/{count}"] = _row_of(machine, workload, count, (kind, route), plain, work)
+                keep(workload.name, rows)
     last = machine.routes[-1]
     solo = rows[f"float32/{last}/1"]["step"]
-    for kind in ("float32", "tf32"):
+    for kind in machine.kinds:
         for count in members[1:]:
             row = rows[f"{kind}/{last}/{count}"]
             row["to_captured_solo"] = round(solo * count / row["step"], 1)
     keep(workload.name, rows)
 
 
-def _row_of(machine: Machine, workload: Workload, count: int, route: str, plain: float, work: int) -> dict[str, Any]:
+def _row_of(
+    machine: Machine, workload: Workload, count: int, how: tuple[str, str], plain: float, work: int
+) -> dict[str, Any]:
+    before = 0
     if not machine.dry:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-    fleet = _ring(workload, count, route, machine)
+    fleet = _ring(workload, count, how, machine)
     step, host = machine.timed(fleet.advance, warm=30)
     row: dict[str, Any] = {
         "step": step,
@@ -318,44 +318,124 @@ def _row_of(machine: Machine, workload: Workload, count: int, route: str, plain:
 # ---------------------------------------------------------------------------------------------------- images
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """Two convolutional networks, as a task and a method choose them, on noise of the images' shape."""
+
+    name: str
+    task: str
+    method: str
+    shape: tuple[int, int, int]
+    keys: dict[str, Any]
+    members: tuple[int, ...] = (1,)
+    plain: tuple[str, ...] = ("float32",)
+
+
+_PAIRS = (
+    _Pair(
+        "dcgan64", "celeba64", "vanilla", (3, 64, 64), {"batch_size": 128}, plain=("float32", "bfloat16", "compiled")
+    ),
+    _Pair("stacked-mnist", "stacked-mnist", "vanilla", (3, 28, 28), {}, members=(1, 8, 32)),
+    _Pair("dcgan28", "digits", "vanilla", (1, 28, 28), {"network": "dcgan28", "batch_size": 64}, members=(1, 8)),
+    _Pair("r3gan32", "cifar10", "r3gan", (3, 32, 32), {"batch_size": 256}, plain=()),
+)
+
+
 def images(machine: Machine, keep: Keep) -> None:
-    """Convolutional pairs on noise of the images' shape: a step takes as long as on pictures."""
-    small = machine.dry
-    pairs: list[tuple[str, str, str, int, dict[str, Any]]] = [
-        ("dcgan28", "digits", "vanilla", 28, {"network": "dcgan28", "width": 8 if small else 32, "batch_size": 64}),
-        ("r3gan32", "cifar10", "r3gan", 32, {"batch_size": 8 if small else 256}),
-        ("dcgan64", "celeba64", "vanilla", 64, {"batch_size": 4 if small else 128}),
-    ]
-    for name, task, method, pixels, keys in pairs[: 1 if small else None]:
+    """Convolutional pairs: a step takes as long on noise as on pictures. ``bfloat16`` and ``compiled`` are channels-last."""
+    for pair in _PAIRS[2:3] if machine.dry else _PAIRS:
         rows: dict[str, Any] = {}
-        channels = 1 if task == "digits" else 3
-        pool = torch.randint(0, 256, (256 if small else 20_000, channels, pixels, pixels), dtype=torch.uint8)
+        pool = torch.randint(0, 256, (256 if machine.dry else 20_000, *pair.shape), dtype=torch.uint8)
         data = Dataset(pool, pool[:100])
-        for count, dtype in ((1, "float32"), (1, "bfloat16"), (8, "float32"), (8, "bfloat16")):
-            if count > 1 and (pixels != 28 or small):
-                continue
-            resolved = setting(task, method, steps=100_000, dtype=dtype, **keys)
-            for route in machine.routes[-1:] if dtype == "bfloat16" else machine.routes:
-                label = f"{dtype}/{route}/{count}"
-                try:
-                    torch.backends.cudnn.allow_tf32 = True
-                    drawn = blueprint(
-                        [(resolved, 1 + place) for place in range(count)],
-                        data.specification,
-                        Execution(route=route, device=machine.device),  # pyright: ignore[reportArgumentType]
-                    )
-                    fleet = Fleet(drawn, data)
-                    step, host = machine.timed(fleet.advance, seconds=2.0, warm=5)
-                    seen = count * resolved.training.batch_size / step
-                    rows[label] = {
-                        "step": step,
-                        "host": host,
-                        "images_per_second": round(seen),
-                        "refused": fleet.refused,
-                    }
-                except Exception as error:
-                    rows[label] = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
-                keep(name, rows)
+        keys = pair.keys | ({"width": 4, "batch_size": 8} if machine.dry else {})
+        resolved = partial(setting, pair.task, pair.method, steps=100_000, **keys)
+
+        wanted: list[tuple[str, Callable[[], Any]]] = [
+            (
+                f"{dtype}/{machine.routes[-1]}/{count}",
+                partial(_fleet_row, machine, resolved(dtype=dtype), data, count, machine.routes[-1]),
+            )
+            for dtype in (machine.kinds[-1], "bfloat16")
+            for count in pair.members
+        ]
+        wanted.append(
+            (
+                f"float32/stacked/{pair.members[-1]}",
+                partial(_fleet_row, machine, resolved(dtype="float32"), data, pair.members[-1], "stacked"),
+            )
+        )
+        wanted += [
+            (f"plain/{kind}", partial(_plain_row, machine, resolved(dtype="float32"), data, kind))
+            for kind in pair.plain
+        ]
+        for label, make in wanted:
+            try:
+                rows[label] = make()
+            except Exception as error:  # one that does not fit must not hide the others
+                rows[label] = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
+            keep(pair.name, rows)
+
+
+def _fleet_row(machine: Machine, resolved: Resolved, data: Dataset, count: int, route: str) -> dict[str, Any]:
+    fleet = Fleet(sheet(resolved, count, data, Execution(route=route, device=machine.device)), data)  # pyright: ignore[reportArgumentType]
+    step, host = machine.timed(fleet.advance, warm=5)
+    return _images_row(step, host, count * resolved.training.batch_size) | {"refused": fleet.refused}
+
+
+def _plain_row(machine: Machine, resolved: Resolved, data: Dataset, kind: str) -> dict[str, Any]:
+    loop = _PlainPair(sheet(resolved, 1, data, Execution()), machine.device, data.shape, kind)
+    step, host = machine.timed(loop.advance, warm=5)
+    more = {"gflops": round(loop.flops() / 1e9, 2)} if kind == "float32" else {}
+    return _images_row(step, host, resolved.training.batch_size) | more
+
+
+def _images_row(step: float, host: float, seen: int) -> dict[str, Any]:
+    return {"step": step, "host": host, "images_per_second": round(seen / step)}
+
+
+class _PlainPair:
+    """The loop of the tutorials on gantlet's networks, its data already on the device.
+
+    ``bfloat16`` computes products so and lays images with their channels last, ``compiled`` compiles both networks too.
+    """
+
+    def __init__(self, drawn: Blueprint, device: torch.device, shape: tuple[int, ...], kind: str) -> None:
+        self._players = [player.build().to(device) for player in (drawn.generator, drawn.discriminator)]
+        self._mixed, layout = kind != "float32", torch.contiguous_format
+        if self._mixed:
+            layout = torch.channels_last
+            self._players = [player.to(memory_format=layout) for player in self._players]  # pyright: ignore[reportCallIssue]
+        self._optimisers = [
+            torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=device.type == "cuda")
+            for player in self._players
+        ]
+        self._real = torch.randn(drawn.sizes.batch, *shape, device=device).contiguous(memory_format=layout)
+        self._latents = torch.randn(drawn.sizes.batch, drawn.sizes.latent, device=device)
+        self._calls: list[Any] = [torch.compile(p) for p in self._players] if kind == "compiled" else self._players
+
+    def advance(self) -> None:
+        """Do one step: the discriminator moves, then the generator against it."""
+        (generator, discriminator), (move_g, move_d) = self._calls, self._optimisers
+        with torch.autocast(self._real.device.type, torch.bfloat16, enabled=self._mixed):
+            fake = generator(self._latents)
+            real, other = discriminator(self._real), discriminator(fake.detach())
+        loss_d = softplus(-real.float()).mean() + softplus(other.float()).mean()
+        move_d.zero_grad()
+        loss_d.backward()
+        move_d.step()
+        with torch.autocast(self._real.device.type, torch.bfloat16, enabled=self._mixed):
+            against = discriminator(fake)
+        loss_g = softplus(-against.float()).mean()
+        move_g.zero_grad()
+        loss_g.backward()
+        move_g.step()
+        self.losses = (float(loss_d.detach()), float(loss_g.detach()))
+
+    def flops(self) -> int:
+        """Floating-point operations of a step."""
+        with FlopCounterMode(display=False) as counter:
+            self.advance()
+        return counter.get_total_flops()
 
 
 # ---------------------------------------------------------------------------------------------------- a study
@@ -364,16 +444,15 @@ def images(machine: Machine, keep: Keep) -> None:
 def study(machine: Machine, keep: Keep) -> None:
     """The ring study of the (α_D, α_G) paper, 75 settings × 200 seeds × 156,000 steps, from fleets of many settings."""
     best = 0.0
-    for kind in ("float32", "tf32"):
+    for kind in machine.kinds:
         for count in (4,) if machine.dry else (128, 256, 512):
-            with _products(kind):
-                row = _study_of(machine, count)
+            row = _study_of(machine, count, kind)
             keep(f"{kind}/{count}", row)
             best = max(best, row["member_steps"])
     keep("hours", round(15_000 * 156_000 / best / 3600, 2))
 
 
-def _study_of(machine: Machine, count: int) -> dict[str, Any]:
+def _study_of(machine: Machine, count: int, kind: str) -> dict[str, Any]:
     pair = NARROW if machine.dry else RING
     alphas = [(d, g) for d in (0.4, 0.5, 0.7, 0.9, 1.0, 1.3) for g in (0.6, 1.0, 1.5)]
     keys = {
@@ -384,6 +463,7 @@ def _study_of(machine: Machine, count: int) -> dict[str, Any]:
         "batch_size": pair.batch,
         "reuse_fake": True,
         "steps": 156_000,
+        "dtype": kind,
     }
     settings = [setting("ring8", "alpha", preset="seed", alpha_d=d, alpha_g=g, **keys) for d, g in alphas]
     data = settings[0].source.load()

@@ -142,8 +142,8 @@ class TrainingSettings:
         "", "metrics by name or file.py:Name, joined by +, instead of the task's own; none: no metrics"
     )
     samples: int = setting(0, "samples per member for metrics; 0: each metric's own number", low=0, high=10_000_000)
-    dtype: Literal["float32", "float64", "bfloat16"] = setting(
+    dtype: Literal["float32", "float64", "bfloat16", "tf32"] = setting(
         "float32",
         "floating-point type; bfloat16: only the networks' matrix products",
-        choices=("float32", "float64", "bfloat16"),
+        choices=("float32", "float64", "bfloat16", "tf32"),
     )

@@ -43,7 +43,7 @@ from .size import check_memory
 __all__ = ["blueprint", "schedule_of", "steps_of", "tuning_of"]
 
 _Part = TypeVar("_Part")
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32}
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
 _AHEAD = "extra-"
 _SIGMOID = (
     "the scores of {name} lie in [0, 1], as after a sigmoid; losses here take logits and apply the sigmoid themselves, so "
@@ -107,7 +107,9 @@ def blueprint(
     """
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
-    execution = replace(execution, dtype=_DTYPES[chosen.dtype], mixed=chosen.dtype == "bfloat16")
+    execution = replace(
+        execution, dtype=_DTYPES[chosen.dtype], mixed=chosen.dtype == "bfloat16", tf32=chosen.dtype == "tf32"
+    )
     sizes = Sizes(
         batch=chosen.batch_size,
         latent=chosen.latent_dim,
@@ -264,6 +266,11 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
         raise Refused(
             f"pack={settings.pack}: the discriminator scores {settings.pack} samples as one, but "
             f"batch_size={settings.batch_size} is not a multiple of {settings.pack}. Choose one that is."
+        )
+    if execution.tf32 and execution.device.type != "cuda":
+        raise Refused(
+            f"dtype=tf32 rounds the inputs of products as a GPU of Nvidia does, and the device is {execution.device.type}. "
+            f"Use dtype=float32."
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")

@@ -70,13 +70,15 @@ class Sizes:
 class Execution:
     """How the arithmetic is carried out; recorded before step 0 and read back by resume and replay.
 
-    ``mixed`` computes both networks' products in bfloat16, with parameters, losses and optimisers in ``dtype``.
+    ``mixed`` computes both networks' products in bfloat16, with parameters, losses and optimisers in ``dtype``; ``tf32``
+    has a GPU round the inputs of float32 products to 10 bits, and sum in float32.
     """
 
     route: Route = "stacked"
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     mixed: bool = False
+    tf32: bool = False
 
     def form(self, networks: int) -> Form:
         """How a stack of so many networks computes: a lone one on a GPU needs no batched products."""

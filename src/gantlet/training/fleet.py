@@ -32,7 +32,7 @@ from .memory import keep_freed_memory
 from .optimisers import StackOptimiser
 from .randomness import KeyedRandom
 from .schedules import ReduceOnPlateau
-from .stack import Stack
+from .stack import Stack, products_in_tf32
 from .static_step import Phase, StaticStep
 from .step import (
     Discriminators,
@@ -145,10 +145,11 @@ class Fleet:
 
         On the routes ``static`` and ``captured``, who has diverged is known after :meth:`settle`.
         """
-        if self._static is not None:
-            self._static.advance()
-        else:
-            self.one_step(lambda phase: phase.run(), looking=True)
+        with products_in_tf32(self.blueprint.execution.tf32):
+            if self._static is not None:
+                self._static.advance()
+            else:
+                self.one_step(lambda phase: phase.run(), looking=True)
 
     @property
     def refused(self) -> str:
@@ -158,7 +159,8 @@ class Fleet:
     def settle(self) -> None:
         """Find out who has diverged, and stand as a fleet that looked at each update."""
         if self._static is not None:
-            self._static.settle()
+            with products_in_tf32(self.blueprint.execution.tf32):
+                self._static.settle()
 
     def one_step(self, run: Callable[[Phase], None], *, looking: bool) -> None:
         """Do one step, phase by phase; ``looking`` reads at each update who diverged."""

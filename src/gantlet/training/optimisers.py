@@ -167,7 +167,7 @@ def _scheduled_adam(
 ) -> None:
     """Adam's update with a second decay or a double-precision rate on the device, where torch's own would have to wait to read it."""
     for parameter, gradient, mean, square, step in zip(parameters, gradients, means, squares, steps, strict=True):
-        step += 1
+        step.add_(1)
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).add_(gradient * gradient * (1 - beta2))
         root = (square.sqrt() / (1 - beta2**step).sqrt()).add_(eps)
