@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from gantlet.training import convolutional
-from gantlet.training import fleet as engine
+from gantlet.training import updates as engine
 
 from . import images, teams
 from .arithmetic import Products

@@ -20,10 +20,11 @@ from gantlet.errors import StoreError
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
-from gantlet.training.fleet import Divergence, Fleet
+from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
+from gantlet.training.updates import Divergence
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 

@@ -15,7 +15,7 @@ import games
 from game_cases import cases
 from gantlet import catalogue
 from gantlet.studies.build import blueprint
-from gantlet.training import checkpoint, static_step
+from gantlet.training import checkpoint, optimisers, static_step
 from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
@@ -169,3 +169,20 @@ def test_every_method_is_static_too(method: str) -> None:
         made = steps_of("ring8", method, "g_width=8", "d_width=8", "g_depth=1", "d_depth=1")
     stacked, static = (games.train(made(route), 6) for route in ("stacked", "static"))
     assert differing(everything(stacked), everything(static)) == []
+
+
+@pytest.mark.parametrize("name", ["tuned", "stalling"])
+def test_numbers_that_lie_on_the_device_are_those_of_the_host(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where recorded updates must find changing rates and decays."""
+    sheet = games.sheet((4, 9, 2), **cases(3)[name])
+    host = games.train(Fleet(sheet, games.dataset()), 14)
+    monkeypatch.setattr(optimisers, "_RECORDING", ("cpu",))
+    device = games.train(Fleet(sheet, games.dataset()), 14)
+    for player in ("generator", "discriminator"):
+        for slot in range(3):
+            there, here = (games.parameters(trained, player, slot) for trained in (device, host))
+            assert games.difference(there, here) <= 1e-13
+    if name == "tuned":  # the numbers were tensors
+        group = device.optimisers["generator"]._torch.param_groups[0]  # pyright: ignore[reportPrivateUsage]
+        assert isinstance(group["lr"], torch.Tensor)
+        assert isinstance(group["betas"][1], torch.Tensor)

@@ -27,7 +27,8 @@ from torch import Tensor
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import check_regular, check_seal, file_digest, read_regular, sealed
 
-from .fleet import Divergence, Fleet
+from .fleet import Fleet
+from .updates import Divergence
 
 __all__ = ["has_checkpoint", "places", "read", "read_at", "restore", "set_aside", "snapshot", "write"]
 

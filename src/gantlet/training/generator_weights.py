@@ -44,6 +44,7 @@ class GeneratorWeights:
         members: S.
         generators: K.
         execution: Where and in which floating type.
+        varies: What will be tuned of the optimiser's numbers.
 
     Attributes:
         logits: The leaf w, ``[S, K]``; zeros at the start, which is the uniform mixture.
@@ -61,10 +62,18 @@ class GeneratorWeights:
         True
     """
 
-    def __init__(self, rules: LearnedWeights, *, members: int, generators: int, execution: Execution) -> None:
+    def __init__(
+        self,
+        rules: LearnedWeights,
+        *,
+        members: int,
+        generators: int,
+        execution: Execution,
+        varies: frozenset[str] = frozenset(),
+    ) -> None:
         start = torch.zeros(members, generators, device=execution.device, dtype=execution.dtype)
         self.logits = start.requires_grad_(True)
-        self.optimiser = StackOptimiser({"logits": self.logits}, rules.optimiser, members=members)
+        self.optimiser = StackOptimiser({"logits": self.logits}, rules.optimiser, members=members, varies=varies)
         self._entropy = rules.entropy
 
     def shares(self) -> Tensor:  # -> [S, K]

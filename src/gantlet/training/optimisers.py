@@ -21,17 +21,18 @@ Legend: ``N`` networks of a stack, ``S`` members, ``P`` numbers of a bank's row.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
+
+from .adam import STEP, AdamRun, Run, takes_fused
 
 __all__ = ["OptimiserSpec", "StackOptimiser"]
 
-_STEP = "step"
+_RECORDING = ("cuda",)  # kinds of devices on which steps are recorded, so that changing numbers must lie there
 _VECTOR = 16  # float32 numbers of the widest vector register
 _BANK = "bank"
 _BEFORE = "update_before"
@@ -73,7 +74,7 @@ class OptimiserSpec:
         """The torch optimiser of these groups; on a GPU one whose updates can be recorded."""
         gpu = groups[0]["params"][0].is_cuda
         if self.name == "adam":
-            fused = self.fused and all(_takes_fused(group) for group in groups)
+            fused = self.fused and all(takes_fused(group) for group in groups)
             return torch.optim.Adam(groups, fused=fused, foreach=gpu and not fused, capturable=gpu)
         if self.name == "rmsprop":
             return torch.optim.RMSprop(groups, foreach=True, capturable=gpu)
@@ -82,96 +83,6 @@ class OptimiserSpec:
 
 def _banked(parameter: Tensor) -> bool:
     return parameter[0].numel() % _VECTOR != 0 or parameter[0].numel() < _SMALL
-
-
-@dataclass
-class _Run:
-    """Slots ``start:stop`` of one member or of several equal ones, and their views of each parameter."""
-
-    start: int
-    stop: int
-    views: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-
-@dataclass(frozen=True)
-class _AdamRun:
-    """One run's tensors as torch's functional Adam takes them, collected once instead of at every step.
-
-    That spares a narrow network a tenth of its step.
-    """
-
-    run: _Run
-    options: Mapping[str, Any]
-    moments: tuple[list[Tensor], list[Tensor]]
-    steps: list[Tensor]
-
-    @classmethod
-    def of(cls, run: _Run, options: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> _AdamRun:
-        """From the state that torch's optimiser has made at its first step."""
-        states = [optimiser.state[view] for view in run.views.values()]
-        moments = [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
-        return cls(run, options, moments, [state[_STEP] for state in states])
-
-    @torch.no_grad()
-    def move(self, gradients: Mapping[str, Tensor]) -> None:
-        """One update."""
-        (beta1, beta2), rows = self.options["betas"], slice(self.run.start, self.run.stop)
-        views, own = list(self.run.views.values()), [gradients[name][rows] for name in self.run.views]
-        if not _takes_fused(self.options):
-            _scheduled_adam(
-                views,
-                own,
-                *self.moments,
-                self.steps,
-                beta1=beta1,
-                beta2=beta2,
-                lr=self.options["lr"],
-                eps=self.options["eps"],
-            )
-            return
-        adam(
-            views,
-            own,
-            *self.moments,
-            [],
-            self.steps,
-            foreach=False,
-            fused=True,
-            amsgrad=False,
-            beta1=beta1,
-            beta2=beta2,
-            lr=self.options["lr"],
-            weight_decay=0.0,
-            eps=self.options["eps"],
-            maximize=False,
-        )
-
-
-def _takes_fused(options: Mapping[str, Any]) -> bool:
-    """Whether torch's fused kernel can read Adam's numbers: of tensors, a learning rate in single precision only."""
-    lr, (_, beta2) = options["lr"], options["betas"]
-    return not isinstance(beta2, Tensor) and not (isinstance(lr, Tensor) and lr.dtype == torch.float64)
-
-
-def _scheduled_adam(
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    means: list[Tensor],
-    squares: list[Tensor],
-    steps: list[Tensor],
-    *,
-    beta1: float,
-    beta2: float | Tensor,
-    lr: float | Tensor,
-    eps: float,
-) -> None:
-    """Adam's update with a second decay or a double-precision rate on the device, where torch's own would have to wait to read it."""
-    for parameter, gradient, mean, square, step in zip(parameters, gradients, means, squares, steps, strict=True):
-        step.add_(1)
-        mean.lerp_(gradient, 1 - beta1)
-        square.mul_(beta2).add_(gradient * gradient * (1 - beta2))
-        root = (square.sqrt() / (1 - beta2**step).sqrt()).add_(eps)
-        parameter.addcdiv_(mean, root.div_(lr / (1 - beta1**step)), value=-1.0)
 
 
 class StackOptimiser:
@@ -202,12 +113,12 @@ class StackOptimiser:
         self.members = members
         first = next(iter(self.parameters.values()))
         self.per_member = first.shape[0] // members
-        self._varies = varies if first.device.type == "cuda" else frozenset[str]()
+        self._varies = varies if first.device.type in _RECORDING else frozenset[str]()
         self._active = [True] * members
         self._moves = torch.ones(first.shape[0], dtype=torch.bool, device=first.device)  # [N]
         self._frozen: dict[str, Tensor] = {}  # optimiser state whose rows count where a member is frozen
         self._kept: dict[str, Tensor] = {}  # the same of parameters
-        self._adam: list[_AdamRun] = []
+        self._adam: list[AdamRun] = []
         self._places: dict[str, tuple[int, int]] = {}
         self._gradients: dict[str, Tensor] = {}
         self._tuning: list[tuple[float, tuple[float, float] | None]] = [(1.0, None)] * members
@@ -276,6 +187,8 @@ class StackOptimiser:
     def _move(self) -> None:
         gradients, self._gradients = self._gradients or self._collect(), {}
         complete = len(gradients) == len(self._slabs)
+        if complete and not self._adam and any("betas" in g and not takes_fused(g) for g in self._torch.param_groups):
+            self._adam = self._own_adam()
         if self._adam and complete:
             for run in self._adam:
                 run.move(gradients)
@@ -288,8 +201,15 @@ class StackOptimiser:
             for view in run.views.values():
                 view.grad = None
         if self.spec.name == "adam" and self.spec.fused and complete and self._runs:
-            groups = self._torch.param_groups
-            self._adam = [_AdamRun.of(run, group, self._torch) for run, group in zip(self._runs, groups, strict=True)]
+            self._adam = self._own_adam()
+
+    def _own_adam(self) -> list[AdamRun]:
+        for view in (view for run in self._runs for view in run.views.values()):
+            if not self._torch.state[view]:
+                fresh = {"exp_avg": torch.zeros_like(view), "exp_avg_sq": torch.zeros_like(view)}
+                self._torch.state[view] = {STEP: torch.zeros((), device=view.device), **fresh}
+        groups = self._torch.param_groups
+        return [AdamRun.of(run, group, self._torch) for run, group in zip(self._runs, groups, strict=True)]
 
     def freeze(self, members: Sequence[int]) -> None:
         """Freeze members that diverged: nothing of theirs moves from now on."""
@@ -366,7 +286,7 @@ class StackOptimiser:
         gradient, size = self.parameters[name].grad, self.members * self.per_member
         return self._padding.new_zeros(size, stop - start) if gradient is None else gradient.reshape(size, -1)
 
-    def _gather(self, gathered: dict[str, Tensor], name: str, value: object, run: _Run) -> None:
+    def _gather(self, gathered: dict[str, Tensor], name: str, value: object, run: Run) -> None:
         if not isinstance(value, Tensor):
             return  # momentum_buffer is None until the first step
         size = self.members * self.per_member
@@ -388,16 +308,16 @@ class StackOptimiser:
             for name, view in run.views.items():
                 self._restore(view, name, state, run)
 
-    def _restore(self, view: Tensor, name: str, state: Mapping[str, Tensor], run: _Run) -> None:
+    def _restore(self, view: Tensor, name: str, state: Mapping[str, Tensor], run: Run) -> None:
         for full, value in state.items():
             owner, _, key = full.rpartition("/")
             if owner != name:
                 continue
             moving = next((m for m in self._members(run) if self._active[m]), run.start // self.per_member)
-            part = value[moving * self.per_member] if key == _STEP else value[run.start : run.stop]
+            part = value[moving * self.per_member] if key == STEP else value[run.start : run.stop]
             self._torch.state[view][key] = part.clone()
 
-    def _members(self, run: _Run) -> range:
+    def _members(self, run: Run) -> range:
         return range(run.start // self.per_member, run.stop // self.per_member)
 
     def _options(self, member: int) -> dict[str, Any]:
@@ -412,21 +332,18 @@ class StackOptimiser:
     def _tunable(self, options: dict[str, Any]) -> dict[str, Any]:
         """Options whose numbers that vary are tensors on the device."""
         if "lr" in self._varies:
-            options["lr"] = self._number(options["lr"])
+            first = next(iter(self._slabs.values()))
+            options["lr"] = torch.tensor(options["lr"], device=first.device, dtype=first.dtype)
         if "beta2" in self._varies and "betas" in options:
             beta1, beta2 = options["betas"]
-            options["betas"] = (beta1, self._number(beta2))
+            options["betas"] = (beta1, torch.tensor(beta2, device=self._moves.device, dtype=torch.float64))
         return options
 
-    def _number(self, value: float) -> Tensor:
-        first = next(iter(self._slabs.values()))
-        return torch.tensor(value, device=first.device, dtype=first.dtype)
-
-    def _cut(self) -> list[_Run]:
+    def _cut(self) -> list[Run]:
         """The runs of neighbouring members with equal settings."""
         options = [self._options(m) for m in range(self.members)]
         edges = [0, *(m for m in range(1, self.members) if options[m] != options[m - 1]), self.members]
-        return [_Run(start * self.per_member, stop * self.per_member) for start, stop in pairwise(edges)]
+        return [Run(start * self.per_member, stop * self.per_member) for start, stop in pairwise(edges)]
 
 
 def _set(options: dict[str, Any], name: str, value: Any) -> None:
