@@ -173,8 +173,8 @@ def test_a_workload_is_what_the_command_line_resolves() -> None:
     fleet = workloads.fleet(TINY, 2, first_seed=5, reuse_fake=False)
     assert fleet.blueprint.seeds == (5, 6)
     assert not fleet.blueprint.schedule.reuse_fake
-    assert fleet.generators.route == "stacked"
-    assert workloads.fleet(TINY, 1).generators.route == "loop"
+    assert fleet.generators.form == "stacked"
+    assert workloads.fleet(TINY, 1).generators.form == "loop"
 
 
 # Arithmetic

@@ -152,7 +152,7 @@ def test_adam_with_numbers_on_the_device_is_torch_s_adam(beta2: Any) -> None:
             value.grad = gradient.clone()
         adam.step()
         scheduled_adam(
-            *(ours, gradients, *moments, steps),
+            *(ours, gradients, (moments[0], moments[1]), steps),
             beta1=0.5,
             beta2=beta2,
             lr=torch.tensor(0.01, dtype=torch.float64),

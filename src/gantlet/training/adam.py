@@ -57,7 +57,7 @@ class AdamRun:
             scheduled_adam(
                 views,
                 own,
-                *self.moments,
+                self.moments,
                 self.steps,
                 beta1=beta1,
                 beta2=beta2,
@@ -92,8 +92,7 @@ def takes_fused(options: Mapping[str, Any]) -> bool:
 def scheduled_adam(
     parameters: list[Tensor],
     gradients: list[Tensor],
-    means: list[Tensor],
-    squares: list[Tensor],
+    moments: tuple[list[Tensor], list[Tensor]],
     steps: list[Tensor],
     *,
     beta1: float,
@@ -102,7 +101,7 @@ def scheduled_adam(
     eps: float,
 ) -> None:
     """Adam's update with a second decay or a double-precision rate on the device, where torch's own would have to wait to read it."""
-    for parameter, gradient, mean, square, step in zip(parameters, gradients, means, squares, steps, strict=True):
+    for parameter, gradient, mean, square, step in zip(parameters, gradients, *moments, steps, strict=True):
         step.add_(1)
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).add_(gradient * gradient * (1 - beta2))
