@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,13 @@ import terminal
 from gantlet.studies.store import Store
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and the libraries stay to the end: the collector need not walk through them again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,10 +65,40 @@ def quick() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_seeds_for_absent_accelerators() -> Iterator[None]:
+    """``torch.manual_seed`` notes the call stack for each kind of accelerator that might be there later: most of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (torch.cuda, torch.xpu, torch.mtia):
+            if not kind.is_available():
+                patch.setattr(kind, "manual_seed_all", lambda seed: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_cuts() -> Iterator[None]:
+    """Nothing here outlives a power cut, so nothing waits for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture
 def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images of as many members' samples as users get."""
     monkeypatch.delenv("GANTLET_RECORDED")
+
+
+@pytest.fixture
+def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of one line instead of the report, which takes seconds."""
+
+    def write(folders: list[Path], out: Path | None = None) -> Path:
+        place = out or folders[0] / "report.html"
+        place.write_text("<!doctype html>")
+        return place
+
+    monkeypatch.setattr("gantlet.reports.page.write_report", write)
 
 
 @pytest.fixture

@@ -380,6 +380,7 @@ def test_a_lone_run_is_compared_at_equal_threads(told: dict[str, list[float]], m
     assert section.notes[0] == "narrow, threads: 1: 0.30, goal ≥ 1: missed."
 
 
+@pytest.mark.slow
 def test_a_real_process_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     real = Workers([Candidate("products", "narrow", members=2)])

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import typer
 
 import gantlet
 from gantlet import catalogue
@@ -26,10 +25,12 @@ from gantlet.errors import Refused
 from gantlet.requests.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
 from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, expand
+from gantlet.settings import settings_of
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
 from gantlet.studies.study import Study
-from test_project import FENCE, PAGES, ROOT, commands, relative, unknown_words
+from test_project import FENCE, PAGES, ROOT, commands, program, relative, unknown_words
+from thinning import covering
 
 DOCS = ROOT / "docs"
 TINY = {
@@ -64,6 +65,12 @@ def settings_table() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def networks_of(task: str) -> frozenset[str]:
+    """What a task's settings depend on beside the method."""
+    found = catalogue.find("task", task)
+    return frozenset({*found.networks, *settings_of(found.source)})
 
 
 def test_the_tables_are_those_of_the_code(settings_table: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,16 +109,16 @@ def test_every_name_has_its_section(page: str, family: str) -> None:
     assert set(re.findall(rf"<!-- generated: {family} (\S+) -->", text)) == set(catalogue.FAMILIES[family])
 
 
-def test_every_setting_is_on_the_page_of_settings() -> None:
+@pytest.mark.parametrize("task", covering(list(catalogue.FAMILIES["task"]), networks_of))
+def test_every_setting_is_on_the_page_of_settings(task: str) -> None:
     from gantlet.requests.resolve import keys_of
 
     cells = re.split(r" \| | / |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
     shown = {cell.strip("| `") for cell in cells}
     keys: set[str] = set()
-    for task in catalogue.FAMILIES["task"]:
-        for method in catalogue.FAMILIES["method"]:
-            with contextlib.suppress(Refused):  # auto-encoders on points, say
-                keys |= set(keys_of(task, method))
+    for method in catalogue.FAMILIES["method"]:
+        with contextlib.suppress(Refused):  # auto-encoders on points, say
+            keys |= set(keys_of(task, method))
     assert "r1_weight" in keys
     assert keys <= shown
 
@@ -126,9 +133,10 @@ def files_of(page: Path) -> dict[str, str]:
     return {match[1]: text for match, text in named if match}
 
 
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with all files that the pages show, the package of own.md installed, and the examples."""
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all files that the pages show, the package of own.md and the examples; to be read, not changed."""
+    tmp_path = tmp_path_factory.mktemp("shown")
     for page in PAGES:
         for name, text in files_of(page).items():
             (tmp_path / name).write_text(text, encoding="utf-8")
@@ -139,18 +147,33 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "boosted_gans-1.0.dist-info").mkdir()
     (tmp_path / "boosted_gans-1.0.dist-info" / "METADATA").write_text("Name: boosted-gans\nVersion: 1.0\n")
     (tmp_path / "boosted_gans-1.0.dist-info" / "entry_points.txt").write_text("\n".join(lines))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def read_only_desk(shown: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What the pages show, as the current folder, and the package of own.md installed."""
+    yield from _at(shown, monkeypatch)
+
+
+@pytest.fixture
+def desk(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of it, in which studies may be trained."""
+    yield from _at(shutil.copytree(shown, tmp_path, dirs_exist_ok=True), monkeypatch)
+
+
+def _at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
     catalogue._table.cache_clear()
-    yield tmp_path
+    yield folder
     catalogue._table.cache_clear()
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
     """A command line as the program reads it."""
-    cli: Any = typer.main.get_command(importlib.import_module("gantlet.cli").app)
     name, *rest = words
-    return cli.commands[name].make_context(name, rest).params
+    return program().commands[name].make_context(name, rest).params
 
 
 def request(words: list[str]) -> Request:
@@ -193,7 +216,7 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize(("page", "words"), RUNS, ids=identity)
-def test_runs_mean_something(page: Path, words: list[str], desk: Path) -> None:
+def test_runs_mean_something(page: Path, words: list[str], read_only_desk: Path) -> None:
     assert expand(request(words))
 
 
@@ -210,7 +233,7 @@ def test_the_grammar_of_the_grid_is_as_shown() -> None:
     assert [(each.values["alpha_d"], each.values["alpha_g"]) for each in tied] == [(0.5, 0.5), (1.0, 1.0)]
 
 
-def test_the_sources_of_values_are_as_shown(desk: Path) -> None:
+def test_the_sources_of_values_are_as_shown(read_only_desk: Path) -> None:
     (resolved,) = expand(request(["run", "ring8", "wgan-gp", "epochs=12"]))
     sources = {name: resolved.sources[name] for name in ("epochs", "batch_size", "n_critic", "latent")}
     assert sources == {"epochs": "user", "batch_size": "task", "n_critic": "method", "latent": "default"}

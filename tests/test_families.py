@@ -48,11 +48,16 @@ def test_a_class_is_found_by_its_name_in_the_package() -> None:
     assert objectives.Alpha is Alpha
 
 
-def test_what_was_found_in_the_package_stays_there() -> None:
-    """In a fresh process: importing the module ``gantlet.data.digits`` puts it where its function is looked up."""
-    code = "import gantlet.data as data; print(data.digits is data.digits, data.digits().reader, data.digits.__name__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "digits", "digits"]
+def test_what_was_found_in_the_package_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fresh process: importing the module ``gantlet.data.digits`` puts it where its function is looked up."""
+    monkeypatch.delitem(sys.modules, "gantlet.data.digits", raising=False)
+    monkeypatch.delitem(sys.modules, "gantlet.data")
+    monkeypatch.setattr("gantlet.data", None)
+    data = importlib.import_module("gantlet.data")
+    assert "digits" not in vars(data)
+    first = data.digits
+    assert (data.digits is first, first().reader, first.__name__) == (True, "digits", "digits")
+    assert "gantlet.data.digits" in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from packaging.version import Version
 
 import gantlet
 from gantlet.catalogue import FAMILIES, find
+from thinning import covering
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "gantlet"
@@ -96,27 +98,62 @@ def test_defined_names_are_those_that_importing_the_module_would_define() -> Non
     assert public(defined(ast.parse(code))) == public(set(after) - set(before)) - {"TYPE_CHECKING"}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_all_lists_exactly_what_a_module_exports(path: Path) -> None:
+def test_all_lists_exactly_what_a_module_exports() -> None:
+    assert {dotted(path): fault for path in MODULES if (fault := fault_of_exports(path, dotted(path)))} == {}
+
+
+def fault_of_exports(path: Path, name: str) -> str:
+    """What is wrong with a module's ``__all__``; empty if nothing is."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = path.name == "__init__.py"
     listed = exports(tree)
-    own = public(defined(tree) | (reexported(tree, dotted(path)) if package else set()))
+    own = public(defined(tree) | (reexported(tree, name) if package else set()))
     if listed is None:
-        assert package, "A module needs __all__."
-        assert not own, f"The package exports {sorted(own)} without __all__."
-        return
-    assert len(set(listed)) == len(listed), "__all__ names something twice."
-    assert own <= set(listed), f"Missing from __all__: {sorted(own - set(listed))}."
+        if not package:
+            return "A module needs __all__."
+        return f"The package exports {sorted(own)} without __all__." if own else ""
+    if len(set(listed)) < len(listed):
+        return "__all__ names something twice."
+    if not own <= set(listed):
+        return f"Missing from __all__: {sorted(own - set(listed))}."
     if package:  # may answer for more through __getattr__
-        module = importlib.import_module(dotted(path))
+        module = importlib.import_module(name)
         missing = [name for name in listed if not hasattr(module, name)]
     else:
         missing = sorted(set(listed) - defined(tree))
-    assert not missing, f"__all__ names what is not there: {missing}."
+    return f"__all__ names what is not there: {missing}." if missing else ""
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if ">>>" in path.read_text(encoding="utf-8")], ids=dotted)
+def test_faults_of_exports_are_found(tmp_path: Path) -> None:
+    module, package = tmp_path / "module.py", tmp_path / "empty" / "__init__.py"
+    package.parent.mkdir()
+    found: list[str] = []
+    for path, text in (
+        (module, "x = 1"),
+        (package, "x = 1"),
+        (module, "__all__ = ['x', 'x']\nx = 1"),
+        (module, "__all__ = []\nx = 1"),
+        (module, "__all__ = ['x', 'y']\nx = 1"),
+        (module, "__all__ = ['x']\nx = 1\n_y = 2"),
+        (package, ""),
+    ):
+        path.write_text(text)
+        found.append(fault_of_exports(path, "any"))
+    assert found == [
+        "A module needs __all__.",
+        "The package exports ['x'] without __all__.",
+        "__all__ names something twice.",
+        "Missing from __all__: ['x'].",
+        "__all__ names what is not there: ['y'].",
+        "",
+        "",
+    ]
+
+
+EXAMPLES = [path for path in MODULES if ">>>" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", covering(EXAMPLES, lambda path: path.parent), ids=dotted)
 def test_doctests_hold(path: Path) -> None:
     outcome = doctest.testmod(importlib.import_module(dotted(path)), optionflags=doctest.ELLIPSIS)
     assert outcome.attempted > 0, "The examples stand where doctest does not look."
@@ -126,9 +163,9 @@ def test_doctests_hold(path: Path) -> None:
 # Catalogue
 
 
-@pytest.mark.parametrize(("family", "name"), [(family, name) for family, table in FAMILIES.items() for name in table])
-def test_every_name_of_the_catalogue_resolves(family: str, name: str) -> None:
-    assert find(family, name) is not None
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_name_of_the_catalogue_resolves(family: str) -> None:
+    assert [name for name in FAMILIES[family] if find(family, name) is None] == []
 
 
 # Markdown
@@ -199,11 +236,17 @@ def commands(text: str) -> list[list[str]]:
     return [shlex.split(re.sub(r"[\[\]|…]", " ", line), comments=True) for line in shown]
 
 
-def unknown_words(words: list[str]) -> list[str]:
-    """The subcommand and the options of a command line that the program does not have."""
+@cache
+def program() -> Any:
+    """The command line."""
     import typer
 
-    cli: Any = typer.main.get_command(importlib.import_module("gantlet.cli").app)
+    return typer.main.get_command(importlib.import_module("gantlet.cli").app)
+
+
+def unknown_words(words: list[str]) -> list[str]:
+    """The subcommand and the options of a command line that the program does not have."""
+    cli = program()
     name = next((word for word in words if not word.startswith("-")), None)
     if name is not None and name not in cli.commands:
         return [name]
@@ -318,25 +361,18 @@ def test_threads():
 """
 
 
-def test_leaked_torch_state_fails_the_test_that_leaks(tmp_path: Path) -> None:
+def test_leaked_torch_state_fails_the_test_that_leaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
     (tmp_path / "test_leaks.py").write_text(LEAKS)
-    done = run(
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--dtype",
-        "float64",
-        "--rootdir",
-        ".",
-        "-o",
-        f"pythonpath={ROOT / 'tests'}",
-        folder=tmp_path,
-    )
-    assert re.findall(r"^ERROR \S+::(\w+)", done.stdout, re.MULTILINE) == ["test_dtype", "test_threads"]
-    assert "3 passed, 2 errors" in done.stdout
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--dtype", "float64", "--rootdir", "."])
+    said = capfd.readouterr().out
+    assert re.findall(r"^ERROR \S+::(\w+)", said, re.MULTILINE) == ["test_dtype", "test_threads"]
+    assert "3 passed, 2 errors" in said
 
 
 def test_tests_are_no_packages() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -27,9 +32,24 @@ MOST = {
 Shape = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    """The script as a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SCRIPT.parent))
+        patch.setattr(sys, "dont_write_bytecode", True)
+        loader = importlib.machinery.SourceFileLoader("shape_script", str(SCRIPT))
+        spec = importlib.util.spec_from_loader("shape_script", loader)
+        assert spec is not None
+        module = importlib.util.module_from_spec(spec)
+        patch.setitem(sys.modules, "shape_script", module)
+        loader.exec_module(module)
+        yield module
+
+
 @pytest.fixture
-def shape(tmp_path: Path) -> Shape:
-    """Writes a package (path -> text) and its tests, and runs the script on them."""
+def shape(tmp_path: Path, script: ModuleType) -> Shape:
+    """Writes a package (path -> text) and its tests, and runs the script's ``main`` on them."""
 
     def run(files: dict[str, str], *options: str, tests: str = ENOUGH) -> subprocess.CompletedProcess[str]:
         packages = {f"src/gantlet/{place}/__init__.py": DOC for place in PLACES.split()}
@@ -37,10 +57,20 @@ def shape(tmp_path: Path) -> Shape:
         for name, text in {**packages, **sources, "tests/test_x.py": tests}.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text, encoding="utf-8")
-        command = [sys.executable, "-X", "utf8", str(SCRIPT), str(tmp_path), *options]
-        return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = script.main([str(tmp_path), *options])
+        return subprocess.CompletedProcess([], status, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.mark.parametrize("text", [DOC, "x = 1\n"])
+def test_the_script_is_its_main(shape: Shape, tmp_path: Path, text: str) -> None:
+    here = shape({"errors.py": text}, "--check")
+    command = [sys.executable, "-X", "utf8", str(SCRIPT), str(tmp_path), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+    assert (done.returncode, done.stdout, done.stderr) == (here.returncode, here.stdout, here.stderr)
 
 
 def complaints(done: subprocess.CompletedProcess[str], kind: str = "error") -> list[str]:

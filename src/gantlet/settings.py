@@ -30,7 +30,7 @@ class Setting:
 
     ``kind`` is ``bool``, ``int``, ``float`` or ``str``. ``low`` and ``high`` bound a number (inclusive unless ``open_low``
     / ``open_high``). ``varies`` says that members of one fleet may differ in it; otherwise it cuts fleets.
-    ``infinite`` says that ``inf`` has a meaning.
+    ``infinite`` says that ``inf`` has a meaning, and ``path`` that the text names a place on this disk.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     varies: bool = False
     infinite: bool = False
+    path: bool = False
 
     def parse(self, value: object) -> Scalar:
         """Turn text or a Python value into a checked value of this setting.
@@ -117,10 +118,12 @@ def setting(  # noqa: PLR0913 - the options of a declaration, all keyword-only
     choices: Sequence[str] = (),
     varies: bool = False,
     infinite: bool = False,
+    path: bool = False,
 ) -> Any:
     """Declare a dataclass field as a setting.
 
-    ``low`` / ``high`` are inclusive bounds, ``above`` / ``below`` exclusive ones.
+    ``low`` / ``high`` are inclusive bounds, ``above`` / ``below`` exclusive ones. A ``path`` is recorded as it reads from every
+    folder, and a task whose data have one takes it behind a colon, as ``points:FILE`` does.
 
     Example:
         >>> from dataclasses import dataclass
@@ -142,6 +145,7 @@ def setting(  # noqa: PLR0913 - the options of a declaration, all keyword-only
         choices=tuple(choices),
         varies=varies,
         infinite=infinite,
+        path=path,
     )
     return field(default=default, metadata={"setting": meta})
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def short_report(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """A page of one line instead of the report, which takes seconds; ``real_report`` asks for the real one."""
-
-    def write(folders: list[Path], out: Path | None = None) -> Path:
-        place = out or folders[0] / "report.html"
-        place.write_text("<!doctype html>")
-        return place
-
+def short_unless_real(request: pytest.FixtureRequest) -> None:
+    """The ``short_report``, unless ``real_report`` asks for the real one."""
     if "real_report" not in request.fixturenames:
-        monkeypatch.setattr("gantlet.reports.page.write_report", write)
+        request.getfixturevalue("short_report")
 
 
 @pytest.fixture

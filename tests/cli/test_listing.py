@@ -16,7 +16,7 @@ from terminal import gantlet
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setenv("COLUMNS", "400")
 
 
 @pytest.mark.parametrize("family", catalogue.FAMILIES)

@@ -17,6 +17,7 @@ import pytest
 import terminal
 from gantlet.studies.store import Store
 from terminal import TINY, Done, gantlet
+from thinning import leading
 
 IDX = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -296,7 +297,7 @@ def fill(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     monkeypatch.setattr("safetensors.torch.save_file", save)
 
 
-@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("after", leading((1, 0)))
 def test_a_full_disk_keeps_the_last_good_checkpoint_and_resume_goes_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

@@ -14,6 +14,7 @@ import terminal
 from gantlet.studies.store import Store
 from gantlet.training.fleet import Fleet
 from terminal import TINY, gantlet
+from thinning import leading
 
 OWN = """
 import torch
@@ -42,7 +43,7 @@ def run(folder: Path, methods: str, *words: str) -> terminal.Done:
 
 @pytest.mark.usefixtures("real_report")
 def test_a_study_is_trained_summed_up_and_reported(folder: Path) -> None:
-    done = run(folder, "vanilla,alpha", "lr=1e-3,2e-3", "--seeds", "2")
+    done = run(folder, "vanilla,alpha", "lr=1e-3,2e-3", "metrics=classification-error", "--seeds", "2")
     assert (done.status, done.err) == (0, "")
     lines = done.out.splitlines()
     assert lines[0] == f"8 members in 2 fleets -> {folder}"
@@ -182,7 +183,7 @@ def test_a_fleet_that_was_cut_for_lack_of_memory_is_said(folder: Path, monkeypat
 # Stopping and going on
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", leading((signal.SIGINT, signal.SIGTERM)))
 def test_a_signal_saves_and_stops_and_resume_ends_the_study(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from gantlet.catalogue import find
 from gantlet.settings import settings_of
 
-__all__ = ["INF", "MEMBERS", "OBJECTIVES", "PAIRED", "Case"]
+__all__ = ["INF", "MEMBERS", "OBJECTIVES", "PAIRED", "Case", "name_of"]
 
 INF = float("inf")
 
@@ -40,6 +40,11 @@ class Case:
 
     def build(self, **changes: Any) -> Any:
         return self.type(**{**self.options, **changes})
+
+
+def name_of(entry: object) -> str:
+    """The words by which pytest names a case or a check."""
+    return getattr(entry, "__name__", str(entry))
 
 
 def objective(name: str, **options: Any) -> Case:

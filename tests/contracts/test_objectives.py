@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.cases import MEMBERS, OBJECTIVES, Case
+from contracts.cases import MEMBERS, OBJECTIVES, Case, name_of
 from contracts.objective_checks import OBJECTIVE_CHECKS
 from contracts.restated import RESTATED
 from gantlet.catalogue import FAMILIES, find
 from gantlet.settings import settings_of
+from thinning import crossed
 
 
-@pytest.mark.parametrize("check", OBJECTIVE_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("case", OBJECTIVES, ids=str)
+@pytest.mark.parametrize(("case", "check"), crossed(OBJECTIVES, OBJECTIVE_CHECKS), ids=name_of)
 def test_objective(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
 

@@ -7,16 +7,17 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from contracts.cases import name_of
 from contracts.penalty_cases import PENALTIES, PENALTY_MEMBERS, PROMISES, PenaltyCase
 from contracts.penalty_checks import PENALTY_CHECKS
 from contracts.penalty_restated import RESTATED_PENALTIES
 from gantlet.catalogue import FAMILIES, find
 from gantlet.penalties.base import Constraint
 from gantlet.settings import settings_of
+from thinning import crossed
 
 
-@pytest.mark.parametrize("check", PENALTY_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("case", PENALTIES, ids=str)
+@pytest.mark.parametrize(("case", "check"), crossed(PENALTIES, PENALTY_CHECKS), ids=name_of)
 def test_penalty(case: PenaltyCase, check: Callable[[PenaltyCase], None]) -> None:
     check(case)
 

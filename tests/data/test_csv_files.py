@@ -58,6 +58,21 @@ def test_a_table_of_one_column_or_one_row_stays_a_table(tmp_path: Path) -> None:
     assert read(tmp_path, "1,2,3\n").values.tolist() == [[1, 2, 3]]
 
 
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ("label,0,1", ("label", "0", "1")),
+        ("2020,2021,mean", ("2020", "2021", "mean")),
+        ("1st,2nd,3rd", ("1st", "2nd", "3rd")),
+        ("x,y,z,", ("x", "y", "z", "")),
+    ],
+)
+def test_whole_numbers_beside_words_name_columns_too(header: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    rows = [[float(place + row) for place in range(len(names))] for row in range(2)]
+    found = read(tmp_path, "\n".join([header, *(",".join(map(str, row)) for row in rows)]))
+    assert (found.values.tolist(), found.columns) == (rows, names)
+
+
 FROM_R = {
     'write.csv(d, "x.csv")': '"","height","width"\n"1",1,2.5\n"2",-3,400\n',
     "write.csv, rows with names": '"","height","width"\n"Mazda RX4",1,2.5\n"Datsun, 710",-3,400\n',
@@ -155,6 +170,15 @@ def test_what_numpy_writes_is_read_to_the_last_bit(tmp_path: Path) -> None:
             "has '1,5' in line 2, column 1 (a) and '2.5' in line 2, column 2 (b); write all numbers with one",
         ),
         ("a,b\n5%,2\n", "'5%' is not a number"),
+        (
+            "1.0,2.O,3.5\n4,5,6\n",
+            "line 1 holds numbers and '2.O', which is none: mend it if the line is data; if it is a header",
+        ),
+        ("sep=;\n1,5;x\n2,5;3\n", "line 2 holds numbers and 'x', which is none"),
+        ("1,2,3x\n4,5,6\n", "line 1 holds numbers and '3x'"),
+        ("O,1,1\n4,5,6\n", "line 1 holds numbers and 'O'"),
+        ("x,-1\n4,5\n", "line 1 holds numbers and 'x'"),
+        ("5%,2\n4,5\n", "line 1 holds numbers and '5%'"),
         ("name,x\nsetosa,1\n", "column 1 (name): 'setosa' is not a number; leave the column out, or encode it"),
     ],
 )

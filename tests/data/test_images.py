@@ -200,6 +200,7 @@ def test_the_set_of_the_cache_is_whole_or_absent(cache: Path) -> None:
     assert len(list(cache.rglob(PAGE))) == 1
 
 
+@pytest.mark.slow
 def test_processes_that_prepare_at_once_wait_for_each_other(tmp_path: Path) -> None:
     import subprocess
     import sys

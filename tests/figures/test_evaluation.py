@@ -22,6 +22,7 @@ from gantlet.errors import BadValue
 from gantlet.figures import evaluation as module
 from gantlet.figures.evaluation import interpolated, nearest, on_scale
 from gantlet.training.batch_loader import fixed_latents
+from thinning import leading
 
 SIDE = 64  # images of this side are drawn pixel by pixel
 CELL = SIDE + 2
@@ -150,15 +151,34 @@ def test_8_bit_images_come_back_to_their_shades_from_every_scale(scale: tuple[fl
 
 
 @pytest.fixture
-def study(tmp_path: Path, recorded: None) -> Callable[..., Path]:
+def fresh(tmp_path_factory: pytest.TempPathFactory, recorded: None) -> Callable[..., Path]:
     """Trains one method on images of one's own and returns the study's folder."""
-    values = np.random.default_rng(1).integers(0, 256, size=(140, 1, SIDE, SIDE), dtype=np.uint8)
-    np.save(tmp_path / "own.npy", values)
 
     def made(*words: str, seeds: str = "1") -> Path:
+        place = tmp_path_factory.mktemp("images")
+        values = np.random.default_rng(1).integers(0, 256, size=(140, 1, SIDE, SIDE), dtype=np.uint8)
+        np.save(place / "own.npy", values)
         tiny = ("steps=2", "g_width=8", "d_width=8", "batch_size=8", "samples=16", "evaluations=2", "latent_dim=3")
-        asked = terminal.request(f"images:{tmp_path}/own.npy", "vanilla", *tiny, *words, seeds=seeds)
-        return terminal.trained(asked, tmp_path / "study").folder
+        asked = terminal.request(f"images:{place}/own.npy", "vanilla", *tiny, *words, seeds=seeds)
+        return terminal.trained(asked, place / "study").folder
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def studies() -> dict[tuple[str, ...], Path]:
+    """Where the studies of this module are, by their words."""
+    return {}
+
+
+@pytest.fixture
+def study(fresh: Callable[..., Path], studies: dict[tuple[str, ...], Path]) -> Callable[..., Path]:
+    """The folder of such a study, to be read: equal words share it."""
+
+    def made(*words: str, seeds: str = "1") -> Path:
+        if (*words, seeds) not in studies:
+            studies[*words, seeds] = fresh(*words, seeds=seeds)
+        return studies[*words, seeds]
 
     return made
 
@@ -186,7 +206,7 @@ def own(folder: Path) -> Dataset:
 
 
 def test_the_same_latents_are_pictured_at_every_checkpoint(
-    study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    fresh: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: dict[str, list[Tensor]] = {}
     original = module._made
@@ -196,7 +216,7 @@ def test_the_same_latents_are_pictured_at_every_checkpoint(
         return original(fleet, slot, latents, generators)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(module, "_made", note)
-    study(seeds="2")
+    fresh(seeds="2")
     grids = drawn["25"]
     assert len(grids) == 2 * (2 + 1 + 1)  # members × (evaluations, the last picture, the neighbours)
     assert all(torch.equal(grid, fixed_latents(25, 3, "normal", name="latent/test")) for grid in grids)
@@ -227,9 +247,9 @@ def test_a_test_set_smaller_than_the_grid_is_shown_whole(study: Callable[..., Pa
     assert shown == {image.tobytes() for image in tested}
 
 
-@pytest.mark.parametrize("prior", ["normal", "uniform"])
+@pytest.mark.parametrize("prior", leading(["normal", "uniform"]))
 def test_interpolation_leads_from_one_sample_of_the_grid_to_another(study: Callable[..., Path], prior: str) -> None:
-    folder = study(f"prior={prior}")
+    folder = study(*([] if prior == "normal" else [f"prior={prior}"]))
     walk = cells(folder / "samples" / "0" / "interpolation.png", 10).astype(float)
     grid = cells(folder / "samples" / "0" / "final.png", 5).reshape(25, SIDE, SIDE).astype(float)
     assert len(walk) == 5
@@ -273,7 +293,7 @@ def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Cal
 
 
 def test_images_between_nought_and_one_are_drawn_from_black_to_white(
-    study: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    fresh: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = ImageSource.load
 
@@ -282,7 +302,7 @@ def test_images_between_nought_and_one_are_drawn_from_black_to_white(
         return replace(data, test=(data.test + 1) / 2, pixel_range=(0.0, 1.0))
 
     monkeypatch.setattr(ImageSource, "load", halved)
-    folder = study()
+    folder = fresh()
     place = folder / "samples" / "0"
     real = cells(place / "real.png", 5)
     assert (real.min(), real.max()) == (0, 255)

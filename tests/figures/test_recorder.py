@@ -16,6 +16,7 @@ from gantlet.api.loading import Team, load
 from gantlet.figures import recorder as module
 from gantlet.figures.recorder import recorded_runs
 from gantlet.training.batch_loader import fixed_latents
+from thinning import leading
 
 
 @given(st.integers(1, 100), st.integers(1, 100))
@@ -95,7 +96,7 @@ def image_study(tmp_path: Path, *words: str) -> Path:
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize(("generators", "rows"), [(4, 2), (12, 1)])
+@pytest.mark.parametrize(("generators", "rows"), leading([(4, 2), (12, 1)]))
 def test_images_of_a_team_stand_in_rows_by_generator(tmp_path: Path, generators: int, rows: int) -> None:
     folder = image_study(tmp_path, f"generators={generators}")
     with Image.open(folder / "samples" / "0" / "final.png") as picture:

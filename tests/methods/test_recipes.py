@@ -65,6 +65,7 @@ def test_wgan_s_schedule_counted_step_by_step() -> None:
         assert trained.discriminator_steps - before == expected, f"at step {step}"
 
 
+@pytest.mark.slow
 def test_began_keeps_k_in_its_interval_and_m_falls_on_digits() -> None:
     words = ("network=autoencoder", "output=linear", "d_width=64", "g_width=64", "code=16", "lr=1e-3", "steps=150")
     trained = fleet("digits", "began", *words, "gamma=0.5", "rate=0.05")
@@ -95,7 +96,7 @@ def spectral_norms(trained: Fleet, member: int) -> list[float]:
     ("task", "words"),
     [
         ("ring8", ("g_width=16", "d_width=32", "batch_size=16")),
-        ("digits", ("network=dcgan28-plain", "width=4", "batch_size=8")),
+        pytest.param("digits", ("network=dcgan28-plain", "width=4", "batch_size=8"), marks=pytest.mark.slow),
     ],
 )
 def test_every_layer_of_sngan_has_spectral_norm_1_in_training(task: str, words: tuple[str, ...]) -> None:
@@ -108,6 +109,7 @@ def test_every_layer_of_sngan_has_spectral_norm_1_in_training(task: str, words: 
         assert norms == [pytest.approx(1, abs=0.01)] * len(norms)
 
 
+@pytest.mark.slow
 def test_ebgan_raises_the_energy_of_fakes_to_the_margin_and_lowers_that_of_data() -> None:
     """A discriminator alone, against a generator that does not move."""
     words = ("network=autoencoder", "d_width=64", "g_width=32", "code=16", "margin=12", "steps=120")
@@ -122,6 +124,7 @@ def test_ebgan_raises_the_energy_of_fakes_to_the_margin_and_lowers_that_of_data(
     assert last["hinge"] < 1
 
 
+@pytest.mark.slow
 def test_coulomb_s_discriminator_learns_the_potential() -> None:
     words = ("g_width=16", "d_width=64", "d_depth=2", "lr_d=1e-3", "lr_g=1e-12", "train_size=2000", "steps=300")
     trained = fleet("ring8", "coulomb", *words)

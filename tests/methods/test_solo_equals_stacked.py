@@ -46,7 +46,7 @@ def grid(task: str, method: str) -> list[Resolved]:
     # The authors' schedule takes 100 updates a step; residual networks convolve at full size; and the slope of a distance
     # between two fakes that nearly coincide, as they do at first, doubles a rounding error with every update.
     few = {"wgan": 2, "wgan-gp-resnet": 3, "began": 8, "cramer": 6}
-    steps = few.get(method, 20)
+    steps = few.get(method, 12)
     small = {name: value for name, value in SMALL.items() if name in plain.values}
     if not plain.values["features"]:
         del small["features"]
@@ -65,12 +65,17 @@ QUICK = {"vanilla", "wgan-gp", "dcgan", "ebgan-pt", "began", "coulomb", "sngan",
 """Methods that are tried at every change: together they have every part of the engine."""
 
 
-def slowly(method: str) -> tuple[pytest.MarkDecorator, ...]:
-    return () if method in QUICK else (pytest.mark.slow,)
+CONVOLVED = {"dcgan", "ebgan-pt", "began", "r3gan"}
+"""Of these, the methods that are tried on images then; the others are tried on points."""
+
+
+def slowly(method: str, task: str) -> tuple[pytest.MarkDecorator, ...]:
+    fast = method in QUICK and (task == "digits") == (method in CONVOLVED)
+    return () if fast else (pytest.mark.slow,)
 
 
 PAIRS = [
-    pytest.param(method, task, marks=slowly(method))
+    pytest.param(method, task, marks=slowly(method, task))
     for method in catalogue.names("method")
     for task in ("ring8", "digits")
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import terminal
 from gantlet.data.base import Dataset
 from gantlet.data.gaussians import Ring8
 from gantlet.errors import BadData, BadValue, TooFewSamples, UnknownName
@@ -17,6 +18,8 @@ from gantlet.metrics import chosen, names
 from gantlet.metrics.base import MetricColumn, MetricInput
 from gantlet.metrics.compose import Composed, compose, joined
 from gantlet.metrics.mixture import MixtureMetric
+from gantlet.studies.cache import Cache
+from gantlet.studies.result_row import COLUMNS
 
 RING = Ring8(train_size=10, test_size=200).load()
 TINY = replace(RING, test=RING.test[:7])
@@ -125,14 +128,22 @@ def test_two_metrics_with_one_column_are_refused() -> None:
         compose(("two-sample", "thumbnails"), Dataset(*[torch.randn(20, 1, 8, 8)] * 2))
 
 
-@pytest.mark.parametrize("reserved", [(), ("mine",)])
-def test_a_column_that_the_results_have_is_refused(
-    reserved: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_column_whose_name_is_reserved_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, column="mine")
+    with pytest.raises(BadValue, match=r"'own.py:Own' has a column 'mine', which the results already have"):
+        compose(("own.py:Own",), RING, reserved=("mine",))
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, "lr_g"])
+def test_a_column_that_the_rows_of_results_have_is_refused(
+    column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, column="mine" if reserved else "seed")
-    with pytest.raises(BadValue, match=r"'own.py:Own' has a column '\w+', which the results already have"):
-        compose(("own.py:Own",), RING, reserved=reserved)
+    write(tmp_path, column=column)
+    (ring,) = terminal.resolve("ring8", "vanilla", "metrics=own.py:Own", "train_size=300", "test_size=300")
+    with pytest.raises(BadValue, match=rf"'own.py:Own' has a column '{column}', which the results already have"):
+        Cache().metrics(ring)
 
 
 # Too few samples

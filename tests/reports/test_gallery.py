@@ -104,7 +104,7 @@ def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side
 @pytest.fixture
 def teams(make_study: Callable[..., Path]) -> StudyData:
     """A study whose second setting is a team, of which three members have ownership drawn."""
-    folder = make_study(seeds=4, evaluations=2, drawn=True)
+    folder = make_study(seeds=4, evaluations=2, drawn=True, task="digits")
     for run in (4, 5, 6):
         Image.new("RGB", (900, 300), (10 * run, 0, 0)).save(folder / "samples" / str(run) / "ownership.png")
     return read_study(folder)
@@ -141,7 +141,7 @@ def test_the_page_shows_ownership_inline_and_only_of_teams(teams: StudyData, tmp
 @pytest.fixture
 def judged(make_study: Callable[..., Path]) -> StudyData:
     """A study of which the first two members of a setting have pictures by which images are judged, and one has real ones."""
-    folder = make_study(seeds=4, evaluations=2, drawn=True)
+    folder = make_study(seeds=4, evaluations=2, drawn=True, task="digits")
     for run in (4, 5):
         Image.new("L", (662, 332), 10 * run).save(folder / "samples" / str(run) / "interpolation.png")
         Image.new("L", (662, 404), 20 * run).save(folder / "samples" / str(run) / "neighbours.png")

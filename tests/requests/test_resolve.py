@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gantlet import catalogue
 from gantlet.errors import BadGrid, BadValue, GantletError, Refused, UnknownName
 from gantlet.methods.vanilla import VANILLA
 from gantlet.penalties.r1 import R1
@@ -249,3 +251,35 @@ def test_keys_cover_every_network_that_a_method_can_play() -> None:
     plain = keys_of("digits", "wgan-gp")
     assert plain["penalty_weight"].part == "penalty/gradient"
     assert {"width", "d_width"} <= plain.keys()
+
+
+SURVEY = """
+from dataclasses import dataclass, replace
+from gantlet.catalogue import find
+from gantlet.data.points import Points
+from gantlet.settings import setting
+
+@dataclass(frozen=True)
+class Survey(Points):
+    year: int = setting(2026, "which year")
+    where: str = setting("", "the folder of the survey", path=True)
+    data_path: str = ""
+
+SURVEY = replace(find("task", "points"), source=Survey())
+"""
+
+
+def test_a_path_of_ones_own_data_is_what_stands_behind_the_colon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_survey.py").write_text(SURVEY)
+    theirs = EntryPoint(name="survey", value="own_survey:SURVEY", group="gantlet.tasks")
+    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [theirs] if group == "gantlet.tasks" else [])
+    catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    try:
+        (found,) = resolve("survey:a/b", "vanilla")
+        (named,) = resolve("survey", "vanilla", "where=c")
+    finally:
+        catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    assert (found.values["where"], named.values["where"]) == (str(tmp_path / "a" / "b"), str(tmp_path / "c"))

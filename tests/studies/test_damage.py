@@ -20,6 +20,7 @@ from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 from gantlet.training import checkpoint
+from thinning import leading
 
 WORDS = ("steps=12", "evaluations=4")
 
@@ -88,7 +89,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", leading(list(DAMAGES), 2))
 def test_damage_is_said_and_the_study_ends_as_if_it_had_not_been(stopped: Store, whole: Store, damage: str) -> None:
     hurt, expected = DAMAGES[damage]
     hurt(stopped.fleet("0000"))
@@ -102,6 +103,7 @@ def test_damage_is_said_and_the_study_ends_as_if_it_had_not_been(stopped: Store,
     assert stopped.history().equals(whole.history())
 
 
+@pytest.mark.usefixtures("short_report")
 def test_resume_of_a_damaged_study_ends_with_status_1(stopped: Store) -> None:
     flip(stopped.fleet("0000") / "checkpoint" / "tensors.safetensors")
     done = terminal.gantlet("resume", stopped.folder, "--quiet")
@@ -180,7 +182,9 @@ def test_a_record_that_was_edited_is_refused(stopped: Store, change: Callable[[d
         resume(stopped.folder)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '{"runs": 3}', '{"runs": [{"run": "a"}]}', "{", '{"fleet": "0001"}'])
+@pytest.mark.parametrize(
+    "content", leading(["[]", "{}", '{"runs": 3}', '{"runs": [{"run": "a"}]}', "{", '{"fleet": "0001"}'])
+)
 def test_results_of_another_shape_are_made_again_from_the_checkpoint(folder: Path, whole: Store, content: str) -> None:
     shutil.copytree(whole.folder, folder)
     store = Store(folder)
@@ -204,6 +208,7 @@ def test_a_fleet_that_another_process_trains_is_left_to_it(stopped: Store) -> No
     assert Study(stopped.folder).runs["status"].tolist() == ["finished"] * 4
 
 
+@pytest.mark.usefixtures("short_report")
 def test_a_fleet_that_another_process_trains_is_told_and_is_no_damage(stopped: Store) -> None:
     with locked(stopped.lock("0000")):
         done = terminal.gantlet("resume", stopped.folder, "--quiet")

@@ -81,7 +81,7 @@ def metrics_of(study: Study) -> list[str]:
     return [name for name in map(str, study.runs) if name in names]
 
 
-@pytest.mark.parametrize("name", ["mine.py:Mine", "theirs"])
+@pytest.mark.parametrize("name", ["mine.py:Mine", pytest.param("theirs", marks=pytest.mark.slow)])
 def test_a_metric_of_ones_own_fills_its_column_everywhere(name: str) -> None:
     study = trained(*SMALL, f"metrics={name}")
     assert metrics_of(study) == ["mean_gap"]
@@ -115,14 +115,13 @@ def test_the_default_is_what_the_task_names() -> None:
     pd.testing.assert_frame_equal(default.runs[DEFAULT], named[DEFAULT], check_exact=True)
 
 
-@pytest.mark.parametrize("samples", ["samples=0", "samples=16"])
+@pytest.mark.parametrize("samples", ["samples=0", pytest.param("samples=16", marks=pytest.mark.slow)])
 def test_none_trains_without_any(samples: str) -> None:
     study = trained(*SMALL, "metrics=none", samples)
     assert (set(study.runs["status"]), metrics_of(study)) == ({"finished"}, [])
     record = Store(study.folder).record()
     assert (record.metrics, record.facts["metrics"]) == ({}, {})
     assert "modes" not in set(study.history["name"])
-    write_report([study.folder], out=study.folder / "report.html")
 
 
 def test_settings_may_differ_in_their_metrics_and_train_apart() -> None:
@@ -133,7 +132,13 @@ def test_settings_may_differ_in_their_metrics_and_train_apart() -> None:
     assert list(record.facts["metrics"]) == ["two-sample", "mine.py:Mine"]
     assert runs["mean_gap"].notna().tolist() == [False] * 4 + [True] * 2
     assert runs["recall"].notna().tolist() == [False, False, True, True, False, False]
-    write_report([study.folder], out=study.folder / "report.html")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("metrics", ["none", "none,two-sample,mine.py:Mine"])
+def test_a_study_with_few_metrics_has_a_report(metrics: str) -> None:
+    study = trained(*SMALL, f"metrics={metrics}")
+    assert "vanilla" in write_report([study.folder], out=study.folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_study_with_a_metric_of_ones_own_resumes_and_replays() -> None:

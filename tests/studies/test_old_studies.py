@@ -20,6 +20,9 @@ from safetensors.torch import load_file
 
 import gantlet
 from gantlet.data.points import Points
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import resume
+from gantlet.training import checkpoint
 from terminal import gantlet as command
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
@@ -134,6 +137,27 @@ def test_the_generator_of_an_old_study_loads(study: Path) -> None:
         ), f"{name} is in no checkpoint of the study"
 
 
+@pytest.mark.parametrize("study", [(version, "interrupted") for version in VERSIONS], indirect=True, ids="-".join)
+def test_an_old_interrupted_study_goes_on_from_where_it_stood(study: Path) -> None:
+    def steps() -> dict[str, int]:
+        return {path.parent.name: checkpoint.read(path)[1]["step"] for path in study.glob("fleets/*/checkpoint")}
+
+    left, before = 3, steps()
+
+    def stopping() -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    resume(study, Callbacks(stopping=stopping))
+    after = steps()
+    assert after.keys() >= before.keys()
+    assert all(after[fleet] >= step for fleet, step in before.items())
+    assert 0 < sum(after.values()) - sum(before.values()) < 10
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize("study", [(version, "interrupted") for version in VERSIONS], indirect=True, ids="-".join)
 def test_an_old_interrupted_study_goes_on_to_the_bits_of_its_uninterrupted_twin(study: Path) -> None:
     version = next(each for each in VERSIONS if (FIXTURES / each / study.name).is_dir())

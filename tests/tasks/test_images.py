@@ -26,6 +26,7 @@ from gantlet.studies.launch import resume, start
 from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
 from gantlet.tasks.base import Task
+from thinning import crossed
 
 TINY = ("size=16", "width=4", "batch_size=12", "steps=5", "samples=20", "evaluations=1")
 COUNT = 50
@@ -126,7 +127,13 @@ def write_cifar(root: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "write", [write_folder, write_zip, write_tar, write_shards, write_parquet, write_hdf5, write_cifar]
+    "write",
+    [
+        write_folder,
+        write_shards,
+        write_hdf5,
+        *(pytest.param(write, marks=pytest.mark.slow) for write in (write_zip, write_tar, write_parquet, write_cifar)),
+    ],
 )
 def test_every_kind_of_source_trains_to_the_end(write: Callable[[Path], str], tmp_path: Path) -> None:
     rows = terminal.results(study(write(tmp_path), out=tmp_path / "out"))
@@ -139,8 +146,7 @@ def study(task: str, *words: str, out: Path, watch: Callbacks | None = None) -> 
     return Store(start(plan_study(asked, Options(out=out, workers=1)), watch).folder)
 
 
-@pytest.mark.parametrize("memory", ["true", "false"])
-@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize(("steps", "memory"), crossed((1, 4), ("true", "false")))
 def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
     memory: str, steps: int, tmp_path: Path
 ) -> None:

@@ -21,6 +21,7 @@ from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
 from gantlet.studies.cache import Cache
 from gantlet.tasks.base import CLASSIFIERS, Task, rows_for
+from thinning import covering
 
 TASKS = catalogue.names("task")
 GAUSSIANS = ("ring8", "grid25", "mixture8")
@@ -95,7 +96,11 @@ def test_the_steps_follow_from_the_epochs(name: str, steps: int) -> None:
     assert steps_of(resolved.training, int(resolved.values["train_size"])) == steps  # 25,000 iterations in the paper
 
 
-@pytest.mark.parametrize("name", TASKS)
+def networks_of(name: str) -> tuple[str, ...]:
+    return tuple(experiment(name).networks)
+
+
+@pytest.mark.parametrize("name", covering(TASKS, networks_of))
 def test_every_network_fits_the_samples(name: str) -> None:
     task = experiment(name)
     shape = task.shape

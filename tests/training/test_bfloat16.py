@@ -49,8 +49,12 @@ def trained(task: str, method: str, words: tuple[str, ...], *, dtype: str, route
     return fleet, torch.tensor([value for name, step, value in told if name.startswith("loss") and step == 1])
 
 
+FAST = {"ring8": ("stacked", "loop"), "digits": ("stacked",)}
+"""The routes that the fast suite keeps: both on points, and each network of images on one."""
 PLAYED = [
-    pytest.param(route, *case, id=f"{route}-{case[0]}-{case[1]}")
+    pytest.param(
+        route, *case, id=f"{route}-{case[0]}-{case[1]}", marks=() if route in FAST[case[0]] else pytest.mark.slow
+    )
     for case in CASES
     for route in ("stacked", "loop")
     if route == "stacked" or not any(word.startswith("generators") for word in case[2])

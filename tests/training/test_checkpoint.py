@@ -25,6 +25,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 from gantlet.training.updates import Divergence
+from thinning import crossed
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 
@@ -104,8 +105,7 @@ def points(fleet: Fleet) -> list[tuple[Any, ...]]:
     return sorted(zip(rows.slot, rows.step, rows.name, rows.value, strict=True))
 
 
-@pytest.mark.parametrize("name", SHEETS)
-@pytest.mark.parametrize("at", [0, 3])
+@pytest.mark.parametrize(("at", "name"), crossed((0, 3), list(SHEETS)))
 def test_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, at: int) -> None:
     whole = games.train(Fleet(sheet(name), games.dataset()), 7)
     stopped = games.train(Fleet(sheet(name), games.dataset()), at)

@@ -19,6 +19,7 @@ from gantlet.training import convolutional
 from gantlet.training import stack as stacks
 from gantlet.training.convolutional import _Conv2d, _ConvTranspose2d, _Gather, _Scatter, _Windows, in_turn
 from gantlet.training.stack import Form, Stack
+from thinning import covering
 
 N, B = 3, 4
 
@@ -180,7 +181,9 @@ def test_gradients_have_the_layout_of_their_parameters(name: str) -> None:
         assert parameter.grad.stride() == parameter.stride()
 
 
-@pytest.mark.parametrize("case", [case for case in FAMILIES_OF_NETWORKS if case.shapes], ids=str)
+@pytest.mark.parametrize(
+    "case", covering([case for case in FAMILIES_OF_NETWORKS if case.shapes], lambda case: case.name), ids=str
+)
 def test_families_compute_the_same_in_turn(case: NetworkCase) -> None:
     shape = case.shapes[0]
     for place in range(2):

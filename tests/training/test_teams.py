@@ -45,6 +45,7 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.stack import Stack
 from gantlet.training.update_schedule import UpdateSchedule
+from thinning import covering, crossed, leading
 
 SEEDS = (4, 9)
 STEPS = 10
@@ -280,7 +281,9 @@ TRIED = [
 
 
 @pytest.mark.parametrize(
-    ("name", "k", "rules"), TRIED, ids=[f"{name}, {k}, {rules.reduction}" for name, k, rules in TRIED]
+    ("name", "k", "rules"),
+    covering(TRIED, lambda tried: tried[0], lambda tried: tried[1], lambda tried: tried[2].reduction),
+    ids=[f"{name}, {k}, {rules.reduction}" for name, k, rules in TRIED],
 )
 def test_a_fleet_of_teams_is_the_loop_over_generators(name: str, k: int, rules: TeamRules) -> None:
     fleet = fleet_of(GAMES[name], k=k, team=rules)
@@ -304,8 +307,9 @@ def test_the_number_of_batches_seen_counts_reals_and_a_team_once_each() -> None:
     assert fleet.discriminators.buffers["1.num_batches_tracked"].tolist() == [2 * STEPS] * len(SEEDS)
 
 
-@pytest.mark.parametrize("route", ["stacked", "loop"])
-@pytest.mark.parametrize("name", ["vanilla", "averaged, batch norm in both", "wgan-gp", "r3gan"])
+@pytest.mark.parametrize(
+    ("name", "route"), crossed(("vanilla", "averaged, batch norm in both", "wgan-gp", "r3gan"), ("stacked", "loop"))
+)
 def test_the_reduction_is_nothing_to_a_team_of_one(name: str, route: Any) -> None:
     """Bit for bit, whichever way the one loss is combined."""
     execution = Execution(route=route, dtype=torch.float64)
@@ -335,7 +339,7 @@ def test_one_generator_asked_for_by_name_is_the_plain_method() -> None:
     assert not torch.equal(two["discriminator"], one["discriminator"])
 
 
-@pytest.mark.parametrize("name", ["vanilla, batch norm in D", "critic", "r3gan", "energy"])
+@pytest.mark.parametrize("name", leading(["vanilla, batch norm in D", "critic", "r3gan", "energy"], 2))
 def test_a_team_of_equals_is_one_generator(name: str) -> None:
     """K copies with equal latents: the mean over them is the lone game, in which each has a K-th of the slope."""
     k, trained = 3, list[Fleet]()
@@ -369,8 +373,7 @@ def changed_by_another(fleet: Fleet) -> list[bool]:
     return [not torch.equal(now, then) for now, then in zip(gradients(fleet), before, strict=True)]
 
 
-@pytest.mark.parametrize("norm", [False, True], ids=["", "batch norm in D"])
-@pytest.mark.parametrize("name", catalogue.names("objective"))
+@pytest.mark.parametrize(("name", "norm"), crossed(catalogue.names("objective"), (False, True)))
 def test_gradients_of_generators_are_their_own_for_every_objective(name: str, norm: bool) -> None:
     """Averages over a batch (relativistic-average) and distances within it (Coulomb, kernels) are of one generator's."""
     game = Game(catalogue.find("objective", name)(), torch.add, torch.add, discriminator=autoencoder, d_norm=norm)

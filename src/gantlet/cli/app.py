@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, NoReturn
 
@@ -71,7 +72,7 @@ def main() -> None:
     try:
         try:
             _check_dashes(sys.argv[1:])
-            app()
+            _program()()
         finally:
             sys.stdout.flush()
     except ReplayMismatch as error:
@@ -91,6 +92,12 @@ def main() -> None:
         _fail(f"The output could not be written: {error.strerror}.", 2)
 
 
+@cache
+def _program() -> Any:
+    """The commands and their options, read from the functions once."""
+    return get_command(app)
+
+
 def _check_dashes(words: list[str]) -> None:
     """A setting that was written as an option gets a sentence of its own.
 
@@ -99,8 +106,7 @@ def _check_dashes(words: list[str]) -> None:
     """
     if words[:1] != ["run"]:
         return
-    group: Any = get_command(app)
-    options = [option for option in group.commands["run"].params if option.param_type_name == "option"]
+    options = [option for option in _program().commands["run"].params if option.param_type_name == "option"]
     known = {"help", *(name.removeprefix("--") for option in options for name in option.opts)}
     wants = {name for option in options if not option.is_flag for name in option.opts}
     for before, word in pairwise(words):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json as jsonlib
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import typer
@@ -22,9 +23,26 @@ from gantlet.training.fleet import Fleet
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["show_plan"]
+__all__ = ["Estimate", "show_plan"]
 
 _WARM, _TIMED = 2, 5  # discriminator updates, in whole steps
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the training of a fleet takes; None where only the data would say.
+
+    Attributes:
+        seconds: Of the whole training.
+        seconds_per_step: Measured in a few real steps.
+        mebibytes: Of memory.
+    """
+
+    steps: int | None
+    discriminator_steps: int | None
+    seconds: float | None
+    seconds_per_step: float
+    mebibytes: float
 
 
 def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) -> None:
@@ -35,21 +53,24 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         json: Whether to print one JSON object, which holds every value.
         everything: Whether to print every value, and not only those that differ from the defaults.
     """
-    estimates: dict[tuple[str, int], dict[str, Any]] = {}
-    fleets: list[dict[str, Any]] = []
+    known: dict[tuple[str, int], Estimate] = {}
+    estimates: list[Estimate] = []
     with threads_set(planned.threads):
         for fleet in planned.plan.fleets:
             kind = (planned.plan.slots(fleet)[0][0].label, len(fleet.slots))
-            if kind not in estimates:
-                estimates[kind] = _estimate(planned, fleet)
-            fleets.append(fleet.model_dump() | estimates[kind])
-    known = all(fleet["seconds"] is not None for fleet in fleets)
-    seconds = sum(fleet["seconds"] for fleet in fleets) / planned.workers if known else None
+            if kind not in known:
+                known[kind] = _estimate(planned, fleet)
+            estimates.append(known[kind])
+    each = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
+    seconds = sum(each) / planned.workers if len(each) == len(estimates) else None
     if json:
         plan = {
             "settings": [setting.model_dump() for setting in planned.plan.recorded()[0]],
             "members": len(planned.plan.members),
-            "fleets": fleets,
+            "fleets": [
+                fleet.model_dump() | asdict(estimate)
+                for fleet, estimate in zip(planned.plan.fleets, estimates, strict=True)
+            ],
             "workers": planned.workers,
             "threads": planned.threads,
             "device": str(planned.device),
@@ -58,10 +79,10 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         }
         typer.echo(jsonlib.dumps(plan))
         return
-    _print(planned, fleets, seconds, everything=everything)
+    _print(planned, estimates, seconds, everything=everything)
 
 
-def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> dict[str, Any]:
+def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> Estimate:
     slots, members = planned.plan.slots(fleet), {member.run: member for member in planned.plan.members}
     sample = planned.samples[members[fleet.slots[0]].setting]
     sheet = blueprint(slots, sample, Execution(route=fleet.route, device=planned.device))
@@ -78,13 +99,13 @@ def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> dict[str, Any]:
     spent = (time.perf_counter() - started) / (training.discriminator_steps - updates)
     open_end = bool(planned.missing) and not slots[0][0].training.steps
     total = sheet.schedule.total(sheet.sizes.steps)
-    return {
-        "steps": None if open_end else sheet.sizes.steps,
-        "discriminator_steps": None if open_end else total,
-        "seconds": None if open_end else spent * total,
-        "seconds_per_step": spent * each,
-        "mebibytes": bytes_per_member(sheet, sample) * len(slots) / 2**20,
-    }
+    return Estimate(
+        steps=None if open_end else sheet.sizes.steps,
+        discriminator_steps=None if open_end else total,
+        seconds=None if open_end else spent * total,
+        seconds_per_step=spent * each,
+        mebibytes=bytes_per_member(sheet, sample) * len(slots) / 2**20,
+    )
 
 
 def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
@@ -93,7 +114,7 @@ def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
     return Dataset(noise, noise)
 
 
-def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float | None, *, everything: bool) -> None:
+def _print(planned: PlannedStudy, estimates: list[Estimate], seconds: float | None, *, everything: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -101,14 +122,14 @@ def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float |
     settings, members = planned.plan.settings, planned.plan.members
     console.print(
         f"{len(members)} members: {len(settings)} settings × {len(members) // len(settings)} seeds, in "
-        f"{len(fleets)} fleets, {planned.workers} at a time with {planned.threads} threads each on {planned.device}"
+        f"{len(estimates)} fleets, {planned.workers} at a time with {planned.threads} threads each on {planned.device}"
     )
     if planned.missing:
         console.print(
             f"The data are not on this machine; what depends on them is shown as '?': {planned.missing}", soft_wrap=True
         )
     table = Table("fleet", "setting", "members", "pads", "route", "steps", "MiB", "minutes", box=None, pad_edge=False)
-    for fleet, known in zip(fleets, planned.plan.fleets, strict=True):
+    for estimate, known in zip(estimates, planned.plan.fleets, strict=True):
         labels = sorted({resolved.label for resolved, _ in planned.plan.slots(known)})
         label = labels[0] if len(labels) == 1 else f"{labels[0]} … ({len(labels)} settings)"
         table.add_row(
@@ -117,16 +138,16 @@ def _print(planned: PlannedStudy, fleets: list[dict[str, Any]], seconds: float |
             str(len(known.runs)),
             str(known.pads),
             known.route,
-            "?" if fleet["steps"] is None else f"{fleet['steps']:,}",
-            f"{fleet['mebibytes']:.0f}",
-            "?" if fleet["seconds"] is None else f"{fleet['seconds'] / 60:.1f}",
+            "?" if estimate.steps is None else f"{estimate.steps:,}",
+            f"{estimate.mebibytes:.0f}",
+            "?" if estimate.seconds is None else f"{estimate.seconds / 60:.1f}",
         )
     console.print(table)
     for note in dict.fromkeys(note for known in planned.plan.fleets for note in known.notes):
         console.print(f"note: {note}")
     if seconds is None:
         console.print(
-            f"about {max(fleet['seconds_per_step'] for fleet in fleets):.3g} s a step; the number of steps depends on the data"
+            f"about {max(estimate.seconds_per_step for estimate in estimates):.3g} s a step; the number of steps depends on the data"
         )
     else:
         console.print(f"about {seconds / 60:.1f} minutes of training in all, without evaluations")

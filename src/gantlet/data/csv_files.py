@@ -1,7 +1,7 @@
 """Tables of numbers in text files, as R, Excel, pandas and NumPy write them.
 
 Understood are commas, semicolons and tabs between fields; quoted fields; a byte-order mark and any line ends; decimal
-commas, where fields are separated otherwise; a header; names of rows, as R's ``write.csv`` and pandas' ``to_csv`` put them
+commas, where fields are separated otherwise; a header, whose names may be whole numbers beside words; names of rows, as R's ``write.csv`` and pandas' ``to_csv`` put them
 into a first column without a name. What is not a number is named by line and column, never guessed.
 
 Legend: ``N`` rows, ``d`` columns.
@@ -60,13 +60,16 @@ def read_csv(path: str | Path) -> NumberTable:
 
     Raises:
         BadData: The file is missing, empty or not UTF-8 text; it has no rows, rows of different lengths, or a field that is
-            missing or not a number, with its line and column.
+            missing or not a number, with its line and column; its first line may be names or data.
     """
     source = str(path)
     separator, lines = _lines(_text(Path(path), source), source)
     while len(lines) > 1 and not any(lines[-1][1]):
         lines.pop()  # empty rows at the end of a sheet
-    header = lines.pop(0)[1] if lines and _is_header(lines[0][1]) else []
+    header: list[str] = []
+    if lines and _is_header(lines[0][1]):
+        number, header = lines.pop(0)
+        _check_header(number, header, source)
     if not lines:
         raise BadData(f"{source} holds no row of numbers.")
     width = len(lines[0][1])
@@ -137,6 +140,26 @@ def _is_header(fields: Sequence[str]) -> bool:
     if not first and others and all(others):
         return True
     return not all(_value(field) or field.lower() in _MISSING for field in fields)
+
+
+def _check_header(number: int, names: Sequence[str], source: str) -> None:
+    """See that a first line in which not all is numbers holds names, and not data of which one is mistyped.
+
+    Beside words, different whole numbers without a sign are names, too: of years or pixels.
+
+    Raises:
+        BadData: It holds other numbers, or a word that begins as a number does.
+    """
+    numbers, words = [name for name in names if _value(name)], [name for name in names if not _value(name)]
+    if not numbers or names[0] in _UNNAMED:
+        return
+    names_too = len(set(numbers)) == len(numbers) and all(map(str.isdigit, numbers))
+    odd = next((word for word in words if re.match(r"[+-]?[.,]?\d", word)), "" if names_too else words[0])
+    if odd:
+        raise BadData(
+            f"{source}, line {number} holds numbers and '{odd}', which is none: mend it if the line is data; if it is a header, "
+            "give every column a name that is not a number."
+        )
 
 
 def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: str) -> None:

@@ -69,7 +69,7 @@ class ImageSource:
     ``train_size`` or ``test_size`` keeps. A folder that ``gantlet data prepare`` made is taken as it is, whatever the reader.
     """
 
-    data_path: str = setting("", "where the images are: a file, folder or pattern")
+    data_path: str = setting("", "where the images are: a file, folder or pattern", path=True)
     size: str = setting("64", "height and width in pixels, or HEIGHTxWIDTH; native keeps the size of arrays")
     resize: Literal["crop", "pad", "stretch"] = setting(
         "crop",

@@ -29,7 +29,7 @@ _TABLES = (".csv", ".tsv")
 class Points:
     """Points ``[N, d]`` of the user's own, from a .npy, .npz, .csv or .tsv file; ``[N]`` is read as ``[N, 1]``."""
 
-    data_path: str = setting("", "the file: .npy, .npz, .csv or .tsv, one row per point")
+    data_path: str = setting("", "the file: .npy, .npz, .csv or .tsv, one row per point", path=True)
     test_share: float = setting(0.2, "share of the points that is held out", above=0, below=1)
     data_seed: int = setting(1, "seed of the split; the same for every member", low=0)
     standardise: bool = setting(False, "shift and scale each column to mean 0 and variance 1")

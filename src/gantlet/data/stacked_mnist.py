@@ -41,7 +41,7 @@ class StackedDigits:
     25,000 test images take 235 MB as float32, 100,000 training images as much as 8-bit ones.
     """
 
-    data_path: str = setting("", "the folder that holds the idx files of MNIST")
+    data_path: str = setting("", "the folder that holds the idx files of MNIST", path=True)
     train_size: int = setting(100_000, "training images, drawn from MNIST's training part", low=LEAST)
     test_size: int = setting(25_000, "test images, drawn from MNIST's test part", low=LEAST)
     data_seed: int = setting(1, "seed of the draws; the same for all members", low=0)

@@ -19,28 +19,6 @@ from .teams import Owning
 
 __all__ = ["Composed", "compose", "joined"]
 
-_ROW = frozenset(
-    [
-        "run",
-        "task",
-        "method",
-        "setting",
-        "seed",
-        "status",
-        "diverged_step",
-        "cause",
-        "route",
-        "width",
-        "seconds",
-        "generator_steps",
-        "discriminator_steps",
-        "images_seen",
-        "weights",
-        "generator_weights",
-    ]
-)
-"""The columns of every row of results beside settings and metrics."""
-
 
 @dataclass(frozen=True, eq=False)
 class Composed:
@@ -114,7 +92,7 @@ def compose(
         dataset: What they compare with.
         chosen_by_user: Whether the user named them. A metric that was not asked for is left out, with a note, where the
             data are too few for it.
-        reserved: Names that the results use otherwise, beside those of every row.
+        reserved: Names that the results use otherwise.
 
     Raises:
         UnknownName: No such metric.
@@ -130,7 +108,7 @@ def compose(
             if chosen_by_user:
                 raise
             notes.append(f"The metric '{name}' is left out. {error}")
-    _check_names(made, {*_ROW, *reserved})
+    _check_names(made, reserved)
     return Composed(made, tuple(notes))
 
 

@@ -32,7 +32,8 @@ class PointsMetric:
     """Energy distance, sliced Wasserstein distance, precision and recall against a test set.
 
     Samples of any shape are compared as flat vectors, ``min(samples, N, N')`` of each side, picked by a fixed shuffle.
-    A member with a sample that is not finite among them has none of these numbers (nan).
+    A member with a sample that is not finite among them has none of these numbers (nan). Distances are in the unit in which
+    samples are trained on: the data's own; of standardised data standard deviations of its columns; of images ``pixel_range``.
 
     Arguments:
         test: Held-out real samples, ``[N', *x]``.
@@ -81,9 +82,9 @@ class PointsMetric:
     def columns(self) -> tuple[MetricColumn, ...]:
         """What it reports."""
         return (
-            MetricColumn("energy_distance", "energy distance to the test set, in the data's unit", "lower"),
+            MetricColumn("energy_distance", "energy distance to the test set, in the unit of training", "lower"),
             MetricColumn(
-                "sliced_wasserstein", "sliced 2-Wasserstein distance to the test set, in the data's unit", "lower"
+                "sliced_wasserstein", "sliced 2-Wasserstein distance to the test set, in the unit of training", "lower"
             ),
             MetricColumn("precision", f"share of fakes within the {self.k}-nearest-neighbour balls of reals", "higher"),
             MetricColumn("recall", f"share of reals within the {self.k}-nearest-neighbour balls of fakes", "higher"),

@@ -65,12 +65,15 @@ class Parts:
     @cached_property
     def owners(self) -> dict[str, tuple[str, Any]]:
         """By part: the prefix of its keys, and the dataclass that declares them."""
-        found: dict[str, tuple[str, Any]] = {"training": ("", TrainingSettings), "objective": ("", self.objective)}
-        for name, prefix in penalty_prefixes(self.method).items():
-            found[f"penalty/{name}"] = (prefix, self.penalties[name])
-        if self.constraint is not None:
-            found["constraint"] = ("", self.constraint)
-        return found | {"network": ("", self.family), "data": ("", self.task.source)}
+        prefixes = penalty_prefixes(self.method).items()
+        return {
+            "training": ("", TrainingSettings),
+            "objective": ("", self.objective),
+            **{f"penalty/{name}": (prefix, self.penalties[name]) for name, prefix in prefixes},
+            **({} if self.constraint is None else {"constraint": ("", self.constraint)}),
+            "network": ("", self.family),
+            "data": ("", self.task.source),
+        }
 
     @cached_property
     def keys(self) -> dict[str, Key]:
@@ -121,9 +124,10 @@ class Catalogue:
         prefix, colon, rest = name.partition(":")
         if colon and prefix in catalogue.names("task"):
             task = self.find("task", prefix)
-            if "data_path" not in settings_of(task.source):
+            path = next((name for name, setting in settings_of(task.source).items() if setting.path), None)
+            if path is None:
                 raise BadValue(f"The task '{prefix}' brings its own data; write it without ':{rest}'.")
-            return NamedTask(task, {"data_path": rest})
+            return NamedTask(task, {path: rest})
         try:
             task = self.find("task", name)
         except (UnknownName, BadValue):
@@ -230,15 +234,14 @@ def penalty_prefixes(method: Method) -> dict[str, str]:
 
 def _with_penalties(method: Method, early: EarlyChoice) -> Method:
     """The method with the penalties and the constraint that were requested."""
-    changes: dict[str, Any] = {}
+    penalties, constraint = method.penalties, method.constraint
     if early.penalties:
-        named = () if early.penalties == "none" else tuple(name.strip() for name in early.penalties.split("+"))
-        if len(set(named)) < len(named):
+        penalties = () if early.penalties == "none" else tuple(name.strip() for name in early.penalties.split("+"))
+        if len(set(penalties)) < len(penalties):
             raise BadValue(f"penalties={early.penalties} names a penalty twice.")
-        changes["penalties"] = named
     if early.constraint:
-        changes["constraint"] = None if early.constraint == "none" else early.constraint
-    return replace(method, **changes) if changes else method
+        constraint = None if early.constraint == "none" else early.constraint
+    return replace(method, penalties=penalties, constraint=constraint)
 
 
 def _offered(task: Task, method: Method, needed: frozenset[str]) -> dict[str, Family]:

@@ -229,9 +229,12 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
         for name, value in layer.items():
             if name not in keys:
                 continue  # a default of a task for a part that this method lacks
-            values[name], sources[name], ranks[name] = keys[name].setting.parse(value), source, rank
-    if "data_path" in values:  # a study may be resumed from another folder
-        values["data_path"] = absolute(str(values["data_path"]))
+            setting = keys[name].setting
+            parsed = setting.parse(value)
+            values[name] = (
+                absolute(str(parsed)) if setting.path else parsed
+            )  # a study may be resumed from another folder
+            sources[name], ranks[name] = source, rank
     built = _built(parts, values, sources, label)
     training = built.training
     if ranks["epochs"] > ranks["steps"]:  # the stronger source decides how long to train

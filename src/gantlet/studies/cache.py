@@ -10,6 +10,8 @@ from gantlet.metrics import chosen
 from gantlet.metrics.compose import Composed, compose
 from gantlet.requests.resolve import Resolved
 
+from .result_row import COLUMNS
+
 __all__ = ["Cache", "data_key"]
 
 
@@ -59,7 +61,7 @@ class Cache:
                 chosen(asked, resolved.task.metrics),
                 self.dataset(resolved),
                 chosen_by_user=by_user,
-                reserved=resolved.values,
+                reserved={*COLUMNS, *resolved.values},
             )
         return self._metrics[key]
 

@@ -22,6 +22,7 @@ from .build import blueprint
 from .checkpoints import last_good
 from .evaluate import as_history, evaluate
 from .record import FleetPlan
+from .result_row import ResultRow
 from .store import Store
 from .tensorboard import Histogram, histograms, write_events
 
@@ -214,30 +215,26 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
     left = fleet.divergences.get(slot)
     steps = left.step if left else fleet.step
     updates = fleet.blueprint.schedule.total(steps)
-    return {
-        "run": job.fleet.slots[slot],
-        "task": resolved.task.name,
-        "method": resolved.method.name,
-        "setting": resolved.label,
-        "seed": seed,
-        "status": "diverged" if left else "finished",
-        "diverged_step": left.step if left else None,
-        "cause": left.cause if left else None,
-        "route": job.fleet.route,
-        "width": len(job.fleet.slots),
-        "seconds": job.seconds / len(job.fleet.slots),
-        "generator_steps": steps,
-        "discriminator_steps": updates,
-        "images_seen": updates * fleet.blueprint.sizes.batch,
-        "weights": "average" if fleet.average is not None else "last",
-        **(
-            {}
-            if fleet.generator_weights is None
-            else {"generator_weights": fleet.generator_weights.shares()[slot].tolist()}
-        ),
-        **_settings(resolved),
-        **job.last[slot],
-    }
+    shares = None if fleet.generator_weights is None else fleet.generator_weights.shares()[slot].tolist()
+    row = ResultRow(
+        run=job.fleet.slots[slot],
+        task=resolved.task.name,
+        method=resolved.method.name,
+        setting=resolved.label,
+        seed=seed,
+        status="diverged" if left else "finished",
+        diverged_step=left.step if left else None,
+        cause=left.cause if left else None,
+        route=job.fleet.route,
+        width=len(job.fleet.slots),
+        seconds=job.seconds / len(job.fleet.slots),
+        generator_steps=steps,
+        discriminator_steps=updates,
+        images_seen=updates * fleet.blueprint.sizes.batch,
+        weights="average" if fleet.average is not None else "last",
+        generator_weights=shares,
+    )
+    return {**row.values(), **_settings(resolved), **job.last[slot]}
 
 
 def _settings(resolved: Resolved) -> dict[str, Any]:

@@ -25,10 +25,10 @@ from gantlet.data.files import check_file
 from gantlet.data.idx_files import bytes_of_rank
 from gantlet.errors import BadData
 
-from .base import Entry, Fault, Part
+from .base import Part
 from .float_pixels import FloatPixels, float_pixels
 from .layout import check_folder, part_of, read_text, settled
-from .stacks import ArrayStack, ArrayStacks, Labels, as_pixels, channels_last, layout_of, named_labels
+from .stacks import ArrayStack, Labels, StackReader, as_pixels, channels_last, layout_of, named_labels
 
 __all__ = ["ArrayReader", "IdxReader", "image_keys", "label_key"]
 
@@ -36,7 +36,7 @@ _IDX = re.compile(r"(?P<prefix>.*?)-?(?P<part>train|t10k|test)-(?P<what>images|l
 _WANTED = "train-images-idx3-ubyte and its kin (plain or .gz)"
 
 
-class IdxReader:
+class IdxReader(StackReader):
     """A folder of idx files: grey images ``[H, W]``.
 
     Part: ``train-…`` is train, ``t10k-…`` and ``test-…`` are test; one of the two may be missing.
@@ -58,23 +58,14 @@ class IdxReader:
             several = ", ".join(sorted(found))
             raise BadData(f"{folder} holds several sets of idx files ({several}); name one, as {folder}/{max(found)}.")
         (name,) = found
-        self.stacks = ArrayStacks([_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)])
-        self.entries: Sequence[Entry] = self.stacks.entries
-        self.faults: Sequence[Fault] = ()
-        self.facts: Mapping[str, Any] = {**self.stacks.facts("idx files"), "title": f"idx files in {path}"}
+        stacks = [_idx_stack(files, name, part) for part in _idx_parts(files, name, folder)]
+        self.hold(stacks, "idx files", title=f"idx files in {path}")
 
     @staticmethod
     def files_of(path: str) -> list[str]:
         """A folder, or the files of the set that a path names in one."""
         named = [] if os.path.isdir(path) else sorted(glob.glob(f"{glob.escape(path)}-*"))
         return named or [path]
-
-    def read(self, place: int) -> NDArray[np.uint8]:
-        """The pixels ``[H, W]`` of ``entries[place]``."""
-        return self.stacks.read(place)
-
-    def close(self) -> None:
-        """Nothing is held open."""
 
 
 def _folder_and_prefix(path: Path) -> tuple[Path, str | None]:
@@ -138,7 +129,7 @@ def _characters(mapping: Path) -> list[str]:
     return [names.get(label) or str(label) for label in range(max(names, default=-1) + 1)]
 
 
-class ArrayReader:
+class ArrayReader(StackReader):
     """A ``.npy`` or ``.npz`` file of images, ``[N, H, W]``, ``[N, C, H, W]`` or ``[N, H, W, C]``, C = 1, 3 or 4.
 
     Pixels are uint8, or floating point in [0, 1] or [-1, 1] (a value below 0 means the latter). A ``.npy`` file of uint8
@@ -159,20 +150,9 @@ class ArrayReader:
         make = makers.get(file.suffix.lower())
         if make is None:
             raise BadData(f"{file} has the ending '{file.suffix}'; expected .npy or .npz.")
-        self.stacks = ArrayStacks(make(file))
-        self.entries: Sequence[Entry] = self.stacks.entries
-        self.faults: Sequence[Fault] = ()
-        scale = _scale(self.stacks.stacks[0])
-        facts = self.stacks.facts(f"{file.suffix.lower()} file")
-        self.facts: Mapping[str, Any] = {**facts, "title": f"images in {file}", "scaled_from": scale}
-
-    def read(self, place: int) -> NDArray[np.uint8]:
-        """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``."""
-        return self.stacks.read(place)
-
-    def close(self) -> None:
-        """Let go of the mapped file."""
-        self.stacks = ArrayStacks([])
+        stacks = make(file)
+        name = f"{file.suffix.lower()} file"
+        self.hold(stacks, name, title=f"images in {file}", scaled_from=_scale(stacks[0]))
 
 
 def _npy_stacks(file: Path) -> list[ArrayStack]:

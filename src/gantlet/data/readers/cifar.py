@@ -21,10 +21,10 @@ from gantlet.data.byte_ranges import decompressed
 from gantlet.data.files import read_bytes
 from gantlet.errors import BadData
 
-from .base import Entry, Fault, Part
+from .base import Part
 from .layout import check_folder, part_of, settled
 from .pickles import load_pickle
-from .stacks import ArrayStack, ArrayStacks, as_pixels, named_labels
+from .stacks import ArrayStack, StackReader, as_pixels, named_labels
 from .tar_files import tar_members
 
 __all__ = ["CifarReader"]
@@ -54,7 +54,7 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz")
 _WANTED = "CIFAR's data_batch_1 … data_batch_5 and test_batch, or train and test (of Python, or .bin)"
 
 
-class CifarReader:
+class CifarReader(StackReader):
     """A folder or ``.tar.gz`` of CIFAR-10 or CIFAR-100, binary or pickled, or one pickled dictionary with ``data``.
 
     Part: ``data_batch_…`` and ``train`` are train, ``test_batch`` and ``test`` are test; of one pickle, from its name.
@@ -75,17 +75,7 @@ class CifarReader:
             layout = "pickle"
         else:
             stacks, layout = _published(_files(place), str(place))
-        self.stacks = ArrayStacks(stacks)
-        self.entries: Sequence[Entry] = self.stacks.entries
-        self.faults: Sequence[Fault] = ()
-        self.facts: Mapping[str, Any] = self.stacks.facts(layout)
-
-    def read(self, place: int) -> NDArray[np.uint8]:
-        """The pixels ``[32, 32, 3]`` of ``entries[place]``."""
-        return self.stacks.read(place)
-
-    def close(self) -> None:
-        """Nothing is held open."""
+        self.hold(stacks, layout)
 
 
 def _published(files: Mapping[str, bytes], source: str) -> tuple[list[ArrayStack], str]:

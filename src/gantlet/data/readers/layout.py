@@ -1,9 +1,11 @@
-"""What the readers of fixed layouts share: entries that are made when asked for, names of parts, small text files."""
+"""What the readers of fixed layouts share: entries that are made when asked for, places in files, names of parts, small text files."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, TypeAlias, final, overload
 
@@ -11,7 +13,7 @@ from gantlet.errors import BadData
 
 from .base import Entry, Part
 
-__all__ = ["PARTS_BY_NAME", "LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
+__all__ = ["PARTS_BY_NAME", "Consecutive", "LazyEntries", "Said", "check_folder", "part_of", "read_text", "settled"]
 
 Said: TypeAlias = Literal["", "train", "test", "val"]
 """Which part a name speaks of; empty for none."""
@@ -83,6 +85,29 @@ class LazyEntries(Sequence[Entry]):
         if isinstance(index, slice):
             return [self._make(place) for place in self._places[index]]
         return self._make(self._places[index])
+
+
+@final
+class Consecutive:
+    """Files, arrays or groups of rows one behind the other: which of them holds a place, and where in it.
+
+    Example:
+        >>> turns = Consecutive([2, 0, 3])
+        >>> len(turns), turns.find(1), turns.find(2)
+        (5, (0, 1), (2, 0))
+    """
+
+    def __init__(self, lengths: Iterable[int]) -> None:
+        self.lengths = tuple(lengths)
+        self._starts = [0, *accumulate(self.lengths)]
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def find(self, place: int) -> tuple[int, int]:
+        """The number of the one that holds a place, and the place within it."""
+        number = bisect_right(self._starts, place) - 1
+        return number, place - self._starts[number]
 
 
 def check_folder(path: Path, *, wanted: str) -> None:

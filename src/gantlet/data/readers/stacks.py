@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast, final, runtime_checkable
+from typing import Any, cast, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gantlet.errors import BadData
 
-from .base import Entry, Part
+from .base import Entry, Fault, Part
 from .float_pixels import FloatPixels
-from .layout import LazyEntries
+from .layout import Consecutive, LazyEntries
 
 __all__ = [
     "ArrayStack",
@@ -96,8 +96,8 @@ class ArrayStacks:
 
     def __init__(self, stacks: Sequence[ArrayStack]) -> None:
         self.stacks = tuple(stacks)
-        self._starts = np.cumsum([0, *(len(stack.pixels) for stack in stacks)])
-        self.entries = LazyEntries(int(self._starts[-1]), self._entry)
+        self._turns = Consecutive(len(stack.pixels) for stack in stacks)
+        self.entries = LazyEntries(len(self._turns), self._entry)
 
     def read(self, place: int) -> NDArray[np.uint8]:
         """A copy of the pixels at ``place``, ``[H, W]`` or ``[H, W, C]``, contiguous."""
@@ -125,15 +125,31 @@ class ArrayStacks:
         return stack.entry(within)
 
     def _find(self, place: int) -> tuple[ArrayStack, int]:
-        index = int(np.searchsorted(self._starts, place, side="right")) - 1
-        return self.stacks[index], place - int(self._starts[index])
+        number, within = self._turns.find(place)
+        return self.stacks[number], within
 
 
-@runtime_checkable
-class StackReader(Protocol):
-    """A reader whose images are arrays."""
+class StackReader:
+    """A reader whose images are arrays; one that derives from it says in its ``__init__`` which, by :meth:`hold`."""
 
     stacks: ArrayStacks
+    entries: Sequence[Entry]
+    faults: Sequence[Fault] = ()
+    facts: Mapping[str, Any]
+
+    def hold(self, stacks: Sequence[ArrayStack], name: str, **facts: Any) -> None:
+        """Read from these stacks; ``name`` is that of the format, and ``facts`` are told beside it."""
+        self.stacks = ArrayStacks(stacks)
+        self.entries = self.stacks.entries
+        self.facts = {**self.stacks.facts(name), **facts}
+
+    def read(self, place: int) -> NDArray[np.uint8]:
+        """The pixels ``[H, W]`` or ``[H, W, C]`` of ``entries[place]``."""
+        return self.stacks.read(place)
+
+    def close(self) -> None:
+        """Let go of mapped files."""
+        self.stacks = ArrayStacks([])
 
 
 def as_pixels(values: NDArray[Any], source: str) -> NDArray[np.uint8]:

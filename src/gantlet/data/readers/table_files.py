@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol, final
 
@@ -13,6 +10,8 @@ import pyarrow.parquet as pq
 
 from gantlet.data.files import check_file
 from gantlet.errors import BadData
+
+from .layout import Consecutive
 
 __all__ = ["ArrowTable", "ParquetTable", "TableFile"]
 
@@ -26,17 +25,11 @@ class TableFile(Protocol):
 
     Attributes:
         schema: Its columns.
-        rows: How many.
-        starts: The first row of each group, and the end.
+        groups: The rows of each group.
     """
 
     schema: Any
-    rows: int
-    starts: Sequence[int]
-
-    def group_of(self, row: int) -> int:
-        """The group that holds a row."""
-        ...
+    groups: Consecutive
 
     def read_group(self, group: int, column: str) -> Any:
         """A column of one group, checked; raises what PyArrow raises."""
@@ -76,19 +69,14 @@ class ParquetTable:
             raise BadData(f"{path} is truncated, corrupt, or not a Parquet file ({_short(error)}).") from error
         if min(counts, default=0) < 0 or sum(counts) != rows:
             raise BadData(f"{path} is corrupt: it states {rows} rows, its groups {sum(counts)}.")
-        self.rows = rows
-        self.starts: Sequence[int] = [0, *accumulate(counts)]
+        self.groups = Consecutive(counts)
         self._size = path.stat().st_size
-
-    def group_of(self, row: int) -> int:
-        """The row group that holds a row."""
-        return bisect_right(self.starts, row) - 1
 
     def read_group(self, group: int, column: str) -> Any:
         """A column of one row group."""
         self._check_sizes(group, column)
         found = self._file.read_row_group(group, columns=[column], use_threads=False).column(column)
-        if len(found) != self.starts[group + 1] - self.starts[group]:
+        if len(found) != self.groups.lengths[group]:
             raise ValueError("other rows than stated")
         found.validate(full=True)
         return found
@@ -96,7 +84,7 @@ class ParquetTable:
     def read_labels(self, column: str) -> Any:
         """A column of all row groups."""
         try:
-            groups = [self.read_group(group, column) for group in range(len(self.starts) - 1)]
+            groups = [self.read_group(group, column) for group in range(len(self.groups.lengths))]
             return pa.chunked_array(
                 [chunk for group in groups for chunk in group.chunks], self.schema.field(column).type
             )
@@ -143,12 +131,7 @@ class ArrowTable:
                 batch.validate(full=True)
         except _FAULTS as error:
             raise BadData(f"{path} is truncated, corrupt, or not an Arrow stream ({_short(error)}).") from error
-        self.starts: Sequence[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
-        self.rows = self.starts[-1]
-
-    def group_of(self, row: int) -> int:
-        """The batch that holds a row."""
-        return bisect_right(self.starts, row) - 1
+        self.groups = Consecutive(batch.num_rows for batch in self._batches)
 
     def read_group(self, group: int, column: str) -> Any:
         """A column of one batch, a view of the file."""

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import threading
-from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,7 +22,7 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault, Part, Raw
-from .layout import LazyEntries, Said, check_folder, part_of, read_text, settled
+from .layout import Consecutive, LazyEntries, Said, check_folder, part_of, read_text, settled
 from .stacks import Labels, named_labels
 
 if TYPE_CHECKING:
@@ -71,18 +69,18 @@ class TableReader:
         ]
         root = Path(path).expanduser()
         self._files = [_opened(file, root, part, stream=stream) for file, part, stream in kept]
-        self._starts = [0, *accumulate(file.table.rows for file in self._files)]
-        if not self._starts[-1]:
+        self._turns = Consecutive(len(file.table.groups) for file in self._files)
+        if not len(self._turns):
             raise BadData(f"{path}: the tables hold no rows.")
         self._groups: OrderedDict[tuple[int, int], Any] = OrderedDict()
         self._lock = threading.Lock()
-        self.entries: Sequence[Entry] = LazyEntries(self._starts[-1], self._entry)
+        self.entries: Sequence[Entry] = LazyEntries(len(self._turns), self._entry)
         self.faults: Sequence[Fault] = ()
         self.facts: Mapping[str, Any] = {
             "format": "tables",
             "files": len(self._files),
             "files_left_out": len(found) - len(kept),
-            "images": self._starts[-1],
+            "images": len(self._turns),
             "column": self._files[0].columns.picture,
         }
 
@@ -94,13 +92,12 @@ class TableReader:
         """
         import pyarrow as pa  # ships no types: columns and schemas are Any
 
-        number, row = self._find(place)
+        number, row = self._turns.find(place)
         with self._lock:
-            table = self._files[number].table
-            group = table.group_of(row)
+            group, within = self._files[number].table.groups.find(row)
             column = self._group(number, group)
             try:
-                value = column[row - table.starts[group]].as_py()
+                value = column[within].as_py()
             except (pa.ArrowException, ValueError, OSError, UnicodeDecodeError, IndexError) as error:
                 raise BadImage(f"its row cannot be read ({_short(error)})") from error
         return _raw(value)
@@ -129,14 +126,10 @@ class TableReader:
         return self._groups[key]
 
     def _entry(self, place: int) -> Entry:
-        number, row = self._find(place)
+        number, row = self._turns.find(place)
         file = self._files[number]
         label = "" if file.labels is None else file.labels[row]
         return Entry(f"{file.name}/{row}" if len(self._files) > 1 else str(row), label, file.part)
-
-    def _find(self, place: int) -> tuple[int, int]:
-        number = bisect_right(self._starts, place) - 1
-        return number, place - self._starts[number]
 
 
 def _found(path: Path) -> list[tuple[Path, Said, bool]]:

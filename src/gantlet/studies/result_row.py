@@ -1,0 +1,49 @@
+"""The columns of a row of results beside settings and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+__all__ = ["COLUMNS", "ResultRow"]
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """How one member ended, and what it took.
+
+    Attributes:
+        diverged_step: The step at which it diverged, None if it did not.
+        cause: Why it diverged.
+        route: Whether its fleet was stacked or looped.
+        width: The slots of its fleet, pads included.
+        seconds: Its share of the fleet's training time.
+        weights: ``average`` for an exponential moving average of the generators, else ``last``.
+        generator_weights: The shares of a team's generators, None where they are not learned.
+    """
+
+    run: int
+    task: str
+    method: str
+    setting: str
+    seed: int
+    status: str
+    diverged_step: int | None
+    cause: str | None
+    route: str
+    width: int
+    seconds: float
+    generator_steps: int
+    discriminator_steps: int
+    images_seen: int
+    weights: str
+    generator_weights: list[float] | None = None
+
+    def values(self) -> dict[str, Any]:
+        """Every column by its name; ``generator_weights`` only where there are some."""
+        found = {name: getattr(self, name) for name in COLUMNS}
+        return {name: value for name, value in found.items() if (name, value) != ("generator_weights", None)}
+
+
+COLUMNS = tuple(entry.name for entry in fields(ResultRow))
+"""The names of these columns, which no metric may have."""
