@@ -58,6 +58,8 @@ class FleetJob:
         headline: The column that ranks members, and whether higher is better in it.
         recorder: Draws samples at evaluations.
         study: The digest of the study's record, which ties what is written to it.
+        lineage: That one, and those of the study before it was extended, by which a checkpoint may have been written.
+        ended: The steps at which earlier, shorter plans of the fleet ended.
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
@@ -74,6 +76,8 @@ class FleetJob:
     execution: Execution
     recorder: SampleRecorder
     study: str = ""
+    lineage: frozenset[str] = frozenset({""})
+    ended: tuple[int, ...] = ()
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
@@ -86,7 +90,7 @@ class FleetJob:
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
-        return blueprint(self.slots, self.dataset.specification, self.execution)
+        return blueprint(self.slots, self.dataset.specification, self.execution, ended=self.ended)
 
     @property
     def training(self) -> TrainingSettings:
@@ -146,7 +150,7 @@ def train(job: FleetJob) -> bool:
 def _start(job: FleetJob) -> tuple[Fleet, int]:
     """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
     fleet = Fleet(job.blueprint(), job.dataset)
-    good = last_good(job.store, job.fleet.id, job.study)
+    good = last_good(job.store, job.fleet.id, job.lineage)
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
         job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
