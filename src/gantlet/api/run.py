@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, TrainingFailed, UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds, words
-from gantlet.requests.options import Options
+from gantlet.requests.options import Options, default_folder
 from gantlet.requests.resolve import Request
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
+from gantlet.studies.progress import Evaluation, watched
+from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
 __all__ = ["extend", "run"]
 
 
-def run(
+def run(  # noqa: PLR0913 - as many as the command line has options
     task: str,
     methods: Any,
     *,
@@ -27,6 +30,8 @@ def run(
     out: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     preset: str | Sequence[str] = (),
+    progress: bool = False,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
     **settings: Any,
 ) -> Study:
     """Train methods on a task over a grid of settings and many seeds, and return the study.
@@ -38,6 +43,9 @@ def run(
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
         options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
         preset: Named sets of settings.
+        progress: Whether to print a line of progress, which a terminal or notebook overwrites.
+        on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an error
+            in it stops training, with everything saved, and is raised.
         settings: Any key; a list makes a grid.
 
     Raises:
@@ -55,8 +63,11 @@ def run(
             raise BadValue("out is not one of the options; give it itself: gantlet.run(…, out='FOLDER').")
         if name not in known:
             raise UnknownName("option", name, known)
-    planned = plan_study(request, Options(out=Path(out) if out is not None else None, **chosen))
-    return _checked(Study(start(planned).folder))
+    folder = default_folder(task) if out is None else Path(out)
+    planned = plan_study(request, Options(out=folder, **chosen))
+    train = partial(start, planned)
+    watched(Store(folder), planned.plan.fleets, train, progress=progress, on_evaluation=on_evaluation)
+    return _checked(Study(folder))
 
 
 def extend(
@@ -66,6 +77,8 @@ def extend(
     seeds: int | str | Sequence[int] | None = None,
     options: Mapping[str, Any] | None = None,
     trust: bool = False,
+    progress: bool = False,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
     **settings: Any,
 ) -> Study:
     """Add seeds, steps or settings to a study, train what is unfinished, and return it.
@@ -80,7 +93,8 @@ def extend(
     """
     refuse_while_importing("gantlet.extend")
     study = Study(Path(folder))
-    return _checked(study.extend(methods, seeds=seeds, options=options, trust=trust, **settings))
+    told: dict[str, Any] = {"progress": progress, "on_evaluation": on_evaluation}
+    return _checked(study.extend(methods, seeds=seeds, options=options, trust=trust, **told, **settings))
 
 
 def _checked(study: Study) -> Study:

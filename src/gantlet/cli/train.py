@@ -114,7 +114,7 @@ def resume_command(
     from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
 
-    plan = Store(folder).record().plan
+    plan = _to_train(Store(folder))
     voice = _voice(quiet=quiet, json=json)
     _finish(*_watched(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
 
@@ -160,7 +160,7 @@ def extend_command(
         command=command_line(),
     )
     cache = extend_plan(folder, asked, trust=trust)
-    plan, voice = Store(folder).record().plan, _voice(quiet=quiet, json=json)
+    plan, voice = _to_train(Store(folder)), _voice(quiet=quiet, json=json)
     _finish(*_watched(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
 
 
@@ -199,6 +199,13 @@ def _hear_log() -> None:
     log, handler = logging.getLogger("gantlet"), logging.StreamHandler()
     log.handlers = [handler]
     log.setLevel(logging.INFO)
+
+
+def _to_train(store: Store) -> PlanRecord:
+    """The plan with the fleets that are not finished."""
+    from gantlet.studies.launch import unfinished
+
+    return store.record().plan.model_copy(update={"fleets": tuple(unfinished(store))})
 
 
 def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:

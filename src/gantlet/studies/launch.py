@@ -14,11 +14,12 @@ from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
+from .record import FleetPlan
 from .store import Store
 from .trust import allow, require_trust
 from .views import write_views
 
-__all__ = ["check_device", "resume", "start"]
+__all__ = ["check_device", "resume", "start", "unfinished"]
 
 
 def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Store:
@@ -74,6 +75,20 @@ def resume(
     return _carry_on(store, callbacks or Callbacks(), cache or Cache(), executor)
 
 
+def unfinished(store: Store) -> list[FleetPlan]:
+    """The planned fleets of a study that are to be trained.
+
+    Raises:
+        StoreError: There is no study, or it is damaged.
+    """
+    record = store.record()
+    return [
+        fleet
+        for fleet in record.plan.fleets
+        if not all(store.finished(leaf, record.seals(leaf)) for leaf in store.leaves(fleet))
+    ]
+
+
 def check_device(folder: Path, name: str) -> None:
     """Make sure that the device of a study is here.
 
@@ -98,11 +113,7 @@ def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Execut
 def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> None:
     record = store.record()
     sweep(store.folder)
-    fleets = [
-        fleet
-        for fleet in record.plan.fleets
-        if not all(store.finished(leaf, record.seals(leaf)) for leaf in store.leaves(fleet))
-    ]
+    fleets = unfinished(store)
 
     def ended(result: FleetResult) -> None:
         write_views(store)
@@ -110,10 +121,10 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
 
     if fleets:
         check_device(store.folder, record.execution.device)
-        unfinished = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
+        waiting = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
         if executor is None:
             require_trust(record.settings, record.key, record.execution.executor)
         trainer: Executor = executor or executors.get(record.execution.executor)
         told = replace(callbacks, ended=ended)
-        trainer.run(store, unfinished, told, workers=record.execution.workers, cache=cache)
+        trainer.run(store, waiting, told, workers=record.execution.workers, cache=cache)
     write_views(store)

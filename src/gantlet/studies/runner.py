@@ -33,10 +33,10 @@ _PROGRESS_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """How a fleet is doing: for the live table.
+    """How a fleet is doing.
 
-    ``rate`` is member-steps per second since the last report, ``best`` and ``worst`` are (value, run) of the headline
-    metric at the last evaluation.
+    ``rate`` is member-steps per second since the last report, 0 in the first one, before any step; ``best`` and ``worst`` are
+    (value, run) of the headline ``metric`` at the last evaluation. Right after an evaluation ``rows`` has each run's metrics.
     """
 
     fleet: str
@@ -47,6 +47,8 @@ class Progress:
     out: int
     best: tuple[float, int] | None = None
     worst: tuple[float, int] | None = None
+    metric: str = ""
+    rows: dict[int, dict[str, Any]] | None = None
 
 
 @dataclass
@@ -122,6 +124,7 @@ def train(job: FleetJob) -> bool:
     fleet, begin = _start(job)
     sheet = fleet.blueprint
     due = set(evaluation_steps(sheet.sizes.steps, job.training.evaluations))
+    job.notify(_progress(job, fleet, 0.0))
     saved, reported, mark = time.monotonic(), time.monotonic(), fleet.step
     while fleet.step < sheet.sizes.steps and any(fleet.alive):
         started = time.perf_counter()
@@ -131,7 +134,8 @@ def train(job: FleetJob) -> bool:
         if fleet.step in due:
             _evaluate(job, fleet)
         if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
-            job.notify(_progress(job, fleet, (fleet.step - mark) / max(1e-9, now - reported)))
+            rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
+            job.notify(_progress(job, fleet, rate, evaluated=fleet.step in due))
             reported, mark = time.monotonic(), fleet.step
         stopping = job.stopping()
         if stopping or fleet.step in due or now - saved >= _CHECKPOINT_SECONDS:
@@ -142,6 +146,7 @@ def train(job: FleetJob) -> bool:
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
         _save(job, fleet, begin)
+        job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
     job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
     return True
@@ -194,7 +199,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     return whole
 
 
-def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
+def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float, *, evaluated: bool = False) -> Progress:
     name, higher = job.headline
     ranked = sorted(
         ((row[name], job.fleet.slots[slot]) for slot, row in enumerate(job.last) if row.get(name) is not None),
@@ -209,6 +214,8 @@ def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
         out=sum(not fleet.alive[slot] for slot in job.members),
         best=ranked[0] if ranked else None,
         worst=ranked[-1] if ranked else None,
+        metric=name,
+        rows={job.fleet.slots[slot]: row for slot, row in enumerate(job.last)} if evaluated else None,
     )
 
 

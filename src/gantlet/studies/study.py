@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from gantlet.errors import UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
 
 from .extend import Extension, extend_plan
-from .launch import resume
+from .launch import resume, unfinished
+from .progress import Evaluation, watched
 from .store import Store
 from .views import runs_table
 
@@ -60,6 +63,8 @@ class Study:
         seeds: int | str | Sequence[int] | None = None,
         options: Mapping[str, Any] | None = None,
         trust: bool = False,
+        progress: bool = False,
+        on_evaluation: Callable[[Evaluation], object] | None = None,
         **settings: Any,
     ) -> Study:
         """Add seeds, steps or settings, and train whatever is unfinished; members keep their numbers.
@@ -72,6 +77,9 @@ class Study:
             seeds: The seeds that every setting shall have beside its own: a number N for seeds 1..N, or a list.
             options: ``route`` and ``width`` of new fleets, as on the command line.
             trust: Whether parts of the study's author's own may run here.
+            progress: Whether to print a line of progress, which a terminal or notebook overwrites.
+            on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an
+                error in it stops training, with everything saved, and is raised.
             settings: Any key; a list makes a grid.
 
         Raises:
@@ -90,8 +98,15 @@ class Study:
             command=f"gantlet.extend({words})",
             **chosen,
         )
-        resume(self.folder, cache=extend_plan(self.folder, extension, trust=trust))
+        store, cache = Store(self.folder), extend_plan(self.folder, extension, trust=trust)
+        train = partial(resume, self.folder, cache=cache)
+        watched(store, unfinished(store), train, progress=progress, on_evaluation=on_evaluation)
         return self
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary."""
+        table = self.summary().to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}")
+        return f"<p>{escape(repr(self))}</p>{table}"
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()
