@@ -245,7 +245,7 @@ def test_the_sources_of_values_are_as_shown(read_only_desk: Path) -> None:
 def test_own_parts_are_played(words: list[str], desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     more = () if "generator=sines.py:Sines" in words else ("g_width", "d_width")
     study = start(plan_study(tiny(request(words), *more), Options(out=desk / "study")))
-    assert set(study.runs["status"]) == {"finished"}
+    assert set(Study(study.folder).runs["status"]) == {"finished"}
 
 
 # Pictures

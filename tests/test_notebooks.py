@@ -146,3 +146,30 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
     assert re.search(r"images +60\n", shown)
     assert re.search(r"faults +2 .*\n +half\.png: .*\n +notes\.jpg: it is not an image of a format that is read", shown)
     assert len(list((elsewhere / "runs" / "your-images" / "singles").glob("*.png"))) == 20
+
+
+def test_a_live_picture_is_a_callable(elsewhere: Path) -> None:
+    """What docs/studies.md shows, executed: each evaluation replaces the picture before."""
+    cells = [
+        "import gantlet\nfrom IPython.display import Image, clear_output, display",
+        "def show(evaluation):\n"
+        "    clear_output(wait=True)\n"
+        "    for path in evaluation.images.values():\n"
+        "        display(Image(path))",
+        "study = gantlet.run('ring8', 'vanilla', steps=6, evaluations=2, samples=100, g_width=8, d_width=8,\n"
+        "                    out='study', progress=True, on_evaluation=show)",
+        "study",
+        "import numpy as np\n"
+        "seen = []\n"
+        "gan = gantlet.GAN(steps=6, evaluations=3, g_width=8, d_width=8)\n"
+        "gan.fit(np.random.default_rng(1).normal(size=(128, 2)), on_evaluation=lambda gan: seen.append(gan.sample(5)))\n"
+        "print(len(seen), gan.step)",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    where = {"metadata": {"path": str(elsewhere)}}
+    NotebookClient(notebook, timeout=600, kernel_name="python3", coalesce_streams=True, resources=where).execute()
+    shown = [[kind for output in cell.outputs for kind in output.get("data", {})] for cell in notebook.cells]
+    assert shown[2].count("image/png") == 1
+    assert "text/html" in shown[3]
+    assert "1 finished" in notebook.cells[3].outputs[0]["data"]["text/html"]
+    assert notebook.cells[4].outputs[-1]["text"] == "3 6\n"

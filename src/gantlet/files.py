@@ -199,7 +199,7 @@ class LockHolder:
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[LockHolder | None]:
+def locked(path: Path, *, wait: bool = True, shared: bool = False, advice: str = "") -> Generator[LockHolder | None]:
     """Hold a lock file, which is made and deleted again; other processes and threads that ask for it wait.
 
     The system releases the lock when the process ends, however it ends. Where the system or the disk has no locks,
@@ -208,6 +208,7 @@ def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[Lock
     Arguments:
         path: The lock file; missing folders are made.
         wait: Whether to wait for another holder.
+        shared: Whether others that share it may hold it, too; the last of them deletes the file.
         advice: What to do if the file cannot be written.
 
     Yields:
@@ -224,7 +225,7 @@ def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[Lock
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = _lock_file(path, wait=wait)
+        handle = _lock_file(path, wait=wait, shared=shared)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}. {advice}".rstrip()) from error
     if handle is None:
@@ -238,18 +239,32 @@ def locked(path: Path, *, wait: bool = True, advice: str = "") -> Generator[Lock
         yield None
     finally:
         with suppress(OSError):
-            path.unlink()
+            if not shared or _is_last(handle):
+                path.unlink()
         os.close(handle)
 
 
-def _lock_file(path: Path, *, wait: bool) -> int | None:
+def _is_last(handle: int) -> bool:
+    """Whether nobody else holds a shared lock, which is then this process's alone."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # no locks on this system, or on this disk
+        pass
+    return True
+
+
+def _lock_file(path: Path, *, wait: bool, shared: bool) -> int | None:
     """The open, locked file; None if another holds it and is not waited for."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | _AS_IT_IS, 0o666)
         try:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(handle)
             return None

@@ -41,6 +41,27 @@ def test_fit_trains_what_a_fleet_of_the_same_blueprint_trains() -> None:
         assert torch.equal(gan._tensors[f"generator/parameter/{name}"], parameter.detach()), name  # pyright: ignore[reportPrivateUsage]
 
 
+def test_every_evaluation_is_told_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[tuple[int, Any]] = []
+    gan = gantlet.GAN("vanilla", **TINY, evaluations=2)
+    gan.fit(POINTS, progress=True, on_evaluation=lambda gan: seen.append((gan.step, gan.sample(4))))
+    assert [step for step, _ in seen] == [3, 5]
+    assert np.array_equal(seen[1][1], fitted(evaluations=2).sample(4))
+    assert not np.array_equal(seen[0][1], seen[1][1])
+    assert capsys.readouterr().out.splitlines() == ["step 3 of 5, 0 s left", "step 5 of 5, 0 s left"]
+    teams: list[int] = []
+    team = gantlet.StackelbergGAN(2, **TINY).fit(POINTS, on_evaluation=lambda team: teams.append(len(team.predict(3))))
+    assert (teams, team.gan.step) == ([2] * 5, 5)
+
+
+def test_an_error_of_the_callable_keeps_what_was_trained() -> None:
+    gan = gantlet.GAN("vanilla", **TINY, evaluations=2)
+    with pytest.raises(ZeroDivisionError):
+        gan.fit(POINTS, on_evaluation=lambda gan: 1 // 0)
+    assert (gan.step, gan.sample(2).shape) == (3, (2, 2))
+    assert gantlet.GAN().step == 0
+
+
 def test_equal_seeds_make_equal_samples_and_others_do_not() -> None:
     one, again, other = fitted(seed=1), fitted(seed=1), fitted(seed=2)
     assert np.array_equal(one.sample(10, seed=4), again.sample(10, seed=4))

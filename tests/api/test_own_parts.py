@@ -23,6 +23,7 @@ from gantlet.studies.executors.inline import InlineExecutor
 from gantlet.studies.executors.local import LocalExecutor
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
+from gantlet.studies.study import Study
 from terminal import planned
 
 SCRIPT = """
@@ -65,7 +66,7 @@ def test_an_executor_is_handed_every_unfinished_fleet(folder: Path) -> None:
     study = start(planned(folder, "vanilla,alpha"), Callbacks(ended=ended.append), executor=fake)
     assert [sorted(fleets) for fleets in fake.asked] == [["0000", "0001"]]
     assert [result.kind for result in ended] == ["failed", "failed"]
-    assert study.runs["status"].tolist() == ["stopped", "stopped"]  # nothing was written down
+    assert Study(study.folder).runs["status"].tolist() == ["stopped", "stopped"]  # nothing was written down
 
 
 def test_what_no_other_process_can_import_is_trained_by_this_one(caplog: pytest.LogCaptureFixture) -> None:

@@ -69,7 +69,7 @@ def test_the_version_is_printed() -> None:
     assert gantlet("--version").out == f"gantlet {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["run", "resume", "replay", "show", "report", "sample", "list"])
+@pytest.mark.parametrize("command", ["run", "resume", "extend", "replay", "show", "report", "sample", "list"])
 def test_every_command_has_help(command: str) -> None:
     done = gantlet(command, "--help")
     assert done.status == 0

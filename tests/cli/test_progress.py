@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gantlet.cli import progress
 from gantlet.cli.progress import Display
+from gantlet.studies import progress
 from gantlet.studies.executors.base import Callbacks, FleetResult
 from gantlet.studies.record import FleetPlan, Member, PlanRecord
 from gantlet.studies.runner import Progress
@@ -27,7 +27,16 @@ PLAN = PlanRecord(
 
 
 def report(fleet: str = "0000", step: int = 50, **changes: Any) -> Progress:
-    told = {"steps": 100, "members": 3, "rate": 30.0, "out": 1, "best": (8.0, 1), "worst": (2.0, 0), **changes}
+    told = {
+        "steps": 100,
+        "members": 3,
+        "rate": 30.0,
+        "out": 1,
+        "metric": "modes",
+        "best": (8.0, 1),
+        "worst": (2.0, 0),
+        **changes,
+    }
     return Progress(fleet=fleet, step=step, **told)
 
 
@@ -87,9 +96,9 @@ def test_the_share_counts_members(tmp_path: Path, clock: Clock, reports: list[Pr
     display = Display(tmp_path, PLAN, "quiet", stopping=lambda: False)
     for entry in reports:
         display.callbacks().progress(entry)
-    assert display._share() == pytest.approx(share)  # pyright: ignore[reportPrivateUsage]
+    assert display._tally.share() == pytest.approx(share)  # pyright: ignore[reportPrivateUsage]
     display.callbacks().ended(FleetResult("0000", "finished"))
-    later = display._share()  # pyright: ignore[reportPrivateUsage]
+    later = display._tally.share()  # pyright: ignore[reportPrivateUsage]
     assert later == pytest.approx(0.6 + (0.2 if reports and reports[0].fleet == "0001" else 0.0))
 
 
@@ -100,7 +109,7 @@ def test_the_time_left_follows_from_the_share(
     display = Display(tmp_path, PLAN, "quiet", stopping=lambda: False)
     display.callbacks().progress(report(step=step))
     clock.now = spent
-    assert display._eta() == words  # pyright: ignore[reportPrivateUsage]
+    assert display._tally.left() == words  # pyright: ignore[reportPrivateUsage]
 
 
 def test_the_table_names_best_and_worst(tmp_path: Path, clock: Clock) -> None:
@@ -109,7 +118,17 @@ def test_the_table_names_best_and_worst(tmp_path: Path, clock: Clock) -> None:
     console = Console(width=160, file=io.StringIO())
     with console.capture() as captured:
         console.print(display._table())  # pyright: ignore[reportPrivateUsage]
-    assert all(words in captured.get() for words in ("50 / 100", "8 (run 1)", "0 fleets done, 1 waiting"))
+    assert all(
+        words in captured.get()
+        for words in (
+            "best modes",
+            "worst modes",
+            "50 / 100",
+            "8 (run 1)",
+            "30 member-steps/s",
+            "0 fleets done, 1 waiting",
+        )
+    )
 
 
 def test_a_live_table_is_drawn_on_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

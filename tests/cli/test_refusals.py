@@ -247,7 +247,7 @@ def test_a_used_folder_is_refused_and_left_alone(finished: Store, tmp_path: Path
     assert terminal.tree(folder) == before
 
 
-@pytest.mark.parametrize("command", ["resume", "replay", "show", "report", "sample"])
+@pytest.mark.parametrize("command", ["resume", "extend", "replay", "show", "report", "sample"])
 @pytest.mark.usefixtures("real_report")
 def test_a_folder_without_a_study_is_an_error(tmp_path: Path, command: str) -> None:
     words = [command, tmp_path, *(["0"] if command in ("replay", "sample") else [])]
@@ -255,7 +255,7 @@ def test_a_folder_without_a_study_is_an_error(tmp_path: Path, command: str) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["resume", "replay", "show", "report", "sample"])
+@pytest.mark.parametrize("command", ["resume", "extend", "replay", "show", "report", "sample"])
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 7}'])
 @pytest.mark.usefixtures("real_report")
 def test_a_damaged_study_is_an_error(tmp_path: Path, command: str, content: str) -> None:

@@ -72,7 +72,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def trained(*words: str, task: str = "ring8", out: str = "st") -> Study:
     asked = terminal.request(task, "vanilla", *words, seeds="2")
-    return start(plan_study(asked, Options(out=Path(out), workers=1)))
+    return Study(start(plan_study(asked, Options(out=Path(out), workers=1))).folder)
 
 
 def metrics_of(study: Study) -> list[str]:

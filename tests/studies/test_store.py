@@ -222,10 +222,10 @@ def test_a_damaged_split_counts_as_none(store: Store, into: Any, caplog: pytest.
 def test_results_of_another_study_or_of_other_runs_are_none(store: Store) -> None:
     fleet = FleetPlan(id="0000", slots=(1, 2))
     store.write_results("0000", [{"run": 1}, {"run": 2}], study="a")
-    assert (store.finished(fleet, "a"), store.finished(fleet, "b")) == (True, False)
-    assert not store.finished(FleetPlan(id="0000", slots=(1, 3)), "a")
+    assert (store.finished(fleet, {"a"}), store.finished(fleet, {"b"})) == (True, False)
+    assert not store.finished(FleetPlan(id="0000", slots=(1, 3)), {"a"})
     with pytest.raises(Damaged, match="is that of another study"):
-        store.results(fleet, "b")
+        store.results(fleet, {"b"})
 
 
 def test_a_lock_file_that_is_a_link_is_not_followed(store: Store, tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_two_resumes_of_disjoint_fleets_make_one_study(folder: Path, tmp_path: P
     (whole.fleet("0001")).rename(other.fleet("0001"))
     assert runs_table(whole)["status"].tolist() == ["finished"] * 2 + ["stopped"] * 2
     (other.fleet("0001")).rename(whole.fleet("0001"))
-    assert resume(folder).runs["status"].tolist() == ["finished"] * 4
+    assert Study(resume(folder).folder).runs["status"].tolist() == ["finished"] * 4
     assert repr(Study(folder)) == f"Study({str(folder)!r}, 4 finished)"
 
 

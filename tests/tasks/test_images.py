@@ -25,6 +25,7 @@ from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.launch import resume, start
 from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
+from gantlet.studies.study import Study
 from gantlet.tasks.base import Task
 from thinning import crossed
 
@@ -224,7 +225,7 @@ def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeyp
     first = study("folder:.", out=Path("runs/first"))
     assert list((first.folder / "samples").rglob("*.png"))
     (first.fleet("0000") / "results.json").unlink()
-    assert resume(first.folder).runs["status"].tolist() == ["finished"] * 2
+    assert Study(resume(first.folder).folder).runs["status"].tolist() == ["finished"] * 2
     again = study("folder:.", out=Path("runs/again"))
     assert terminal.results(again) == terminal.results(first)
     assert len(list((tmp_path / "cache").rglob("set.json"))) == 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from gantlet.studies.migrations import migrated_setting
 from gantlet.studies.plan import recorded_setting, resolve_setting
 from gantlet.studies.planning import choose_device
 from gantlet.studies.record import SettingRecord
+from gantlet.studies.runner import evaluation_steps
 from gantlet.studies.trust import allow, require_trust
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
@@ -80,13 +82,23 @@ class GAN:
         self.settings = given
         return self
 
-    def fit(self, x: npt.ArrayLike | Tensor, y: object = None) -> GAN:
+    def fit(
+        self,
+        x: npt.ArrayLike | Tensor,
+        y: object = None,
+        *,
+        progress: bool = False,
+        on_evaluation: Callable[[GAN], object] | None = None,
+    ) -> GAN:
         """Train on samples.
 
         Arguments:
             x: Points ``[N, d]`` (``[N]`` is read as ``[N, 1]``), or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3;
                 ``[N, H, W]`` is read as grey).
             y: Ignored; scikit-learn's pipelines give it.
+            progress: Whether to print how far it is at each evaluation.
+            on_evaluation: Called with this GAN, as it is by then, ``evaluations`` times, evenly, the last time at the end: for
+                a live picture. An error in it ends training and is raised; what was trained until then is kept.
 
         Raises:
             BadData: The wrong rank, range or type, too few samples, values that are masked, complex or not finite.
@@ -98,11 +110,25 @@ class GAN:
         route = "stacked" if resolved.training.generators > 1 else "loop"
         execution = Execution(route=route, device=choose_device(self.device))
         fleet = Fleet(blueprint([(resolved, self.seed)], dataset.specification, execution), dataset)
-        while fleet.step < fleet.blueprint.sizes.steps and any(fleet.alive):
+        steps, started = fleet.blueprint.sizes.steps, time.monotonic()
+        due = set(evaluation_steps(steps, resolved.training.evaluations))
+        while fleet.step < steps and any(fleet.alive):
             fleet.advance()
-        self._tensors, self._rest = checkpoint.snapshot(fleet)
-        self._fitted = (resolved, dataset.specification)
+            at_the_end = fleet.step == steps or not any(fleet.alive)
+            if at_the_end or (fleet.step in due and (progress or on_evaluation is not None)):
+                self._tensors, self._rest = checkpoint.snapshot(fleet)
+                self._fitted = (resolved, dataset.specification)
+                if progress:
+                    left = (time.monotonic() - started) * (steps - fleet.step) / fleet.step
+                    print(f"step {fleet.step:,} of {steps:,}, {left:.0f} s left", flush=True)
+                if on_evaluation is not None:
+                    on_evaluation(self)
         return self
+
+    @property
+    def step(self) -> int:
+        """Generator updates that the networks have had; 0 before ``fit``."""
+        return int(self._rest.get("step", 0))
 
     def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
         """``n`` samples ``[n, *x]``; of one generator of a team if ``generator`` names it.
@@ -280,9 +306,17 @@ class StackelbergGAN:
         self.gan.set_params(generators=self.n_generators, **params)
         return self
 
-    def fit(self, x: npt.ArrayLike | Tensor, y: object = None) -> StackelbergGAN:
+    def fit(
+        self,
+        x: npt.ArrayLike | Tensor,
+        y: object = None,
+        *,
+        progress: bool = False,
+        on_evaluation: Callable[[StackelbergGAN], object] | None = None,
+    ) -> StackelbergGAN:
         """Train on points or images; see :meth:`GAN.fit`."""
-        self.gan.fit(x)
+        told = on_evaluation
+        self.gan.fit(x, progress=progress, on_evaluation=None if told is None else lambda _: told(self))
         return self
 
     def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:

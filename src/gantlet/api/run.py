@@ -1,25 +1,28 @@
-"""``gantlet.run``: the command line's ``run`` for Python."""
+"""``gantlet.run`` and ``gantlet.extend``: the commands of these names for Python."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gantlet.catalogue import refuse_while_importing, remember
+from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, TrainingFailed, UnknownName
-from gantlet.requests.grid import axes_from_mapping, parse_seeds, words
-from gantlet.requests.options import Options
+from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds, words
+from gantlet.requests.options import Options, default_folder
 from gantlet.requests.resolve import Request
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
+from gantlet.studies.progress import Evaluation, watched
+from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
-__all__ = ["run"]
+__all__ = ["extend", "run"]
 
 
-def run(
+def run(  # noqa: PLR0913 - as many as the command line has options
     task: str,
     methods: Any,
     *,
@@ -27,6 +30,8 @@ def run(
     out: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     preset: str | Sequence[str] = (),
+    progress: bool = False,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
     **settings: Any,
 ) -> Study:
     """Train methods on a task over a grid of settings and many seeds, and return the study.
@@ -38,6 +43,9 @@ def run(
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
         options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
         preset: Named sets of settings.
+        progress: Whether to print a line of progress, which a terminal or notebook overwrites.
+        on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an error
+            in it stops training, with everything saved, and is raised.
         settings: Any key; a list makes a grid.
 
     Raises:
@@ -45,9 +53,8 @@ def run(
         TrainingFailed: Every member failed; the study folder says why. (One that diverged is a result.)
     """
     refuse_while_importing("gantlet.run")
-    listed: Sequence[Any] = methods if isinstance(methods, (list, tuple)) else [methods]
-    names = [name for entry in listed for name in (words(entry) if isinstance(entry, str) else [remember(entry)])]
-    request = Request(task, tuple(names), tuple(axes_from_mapping(settings)), parse_seeds(seeds), words(preset))
+    names = method_names(methods)
+    request = Request(task, names, tuple(axes_from_mapping(settings)), parse_seeds(seeds), words(preset))
     given = dict(options or {})
     chosen: dict[str, Any] = {"command": _call(task, names, seeds, given, preset, settings), **given}
     known = {field.name for field in fields(Options)} - {"out"}
@@ -56,7 +63,41 @@ def run(
             raise BadValue("out is not one of the options; give it itself: gantlet.run(…, out='FOLDER').")
         if name not in known:
             raise UnknownName("option", name, known)
-    study = start(plan_study(request, Options(out=Path(out) if out is not None else None, **chosen)))
+    folder = default_folder(task) if out is None else Path(out)
+    planned = plan_study(request, Options(out=folder, **chosen))
+    train = partial(start, planned)
+    watched(Store(folder), planned.plan.fleets, train, progress=progress, on_evaluation=on_evaluation)
+    return _checked(Study(folder))
+
+
+def extend(
+    folder: str | Path,
+    methods: Any = (),
+    *,
+    seeds: int | str | Sequence[int] | None = None,
+    options: Mapping[str, Any] | None = None,
+    trust: bool = False,
+    progress: bool = False,
+    on_evaluation: Callable[[Evaluation], object] | None = None,
+    **settings: Any,
+) -> Study:
+    """Add seeds, steps or settings to a study, train what is unfinished, and return it.
+
+    Arguments:
+        folder: A study folder; the others are those of :meth:`Study.extend <gantlet.studies.study.Study.extend>`.
+
+    Raises:
+        UsageError: The request is wrong, or the data are not those of the study; nothing is written then.
+        StoreError: There is no study, it is damaged, or another process trains it.
+        TrainingFailed: Every member failed.
+    """
+    refuse_while_importing("gantlet.extend")
+    study = Study(Path(folder))
+    told: dict[str, Any] = {"progress": progress, "on_evaluation": on_evaluation}
+    return _checked(study.extend(methods, seeds=seeds, options=options, trust=trust, **told, **settings))
+
+
+def _checked(study: Study) -> Study:
     runs = study.runs
     if (runs["status"] == "failed").all():
         raise TrainingFailed(f"All {len(runs)} members failed, see {study.folder}: {runs['cause'].iloc[0]}")

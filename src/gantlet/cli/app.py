@@ -1,6 +1,6 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``run`` and ``resume``: done, but something was damaged), 2 wrong
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong
 input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
@@ -25,7 +25,7 @@ from .data import data_app
 from .explain import explain_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
-from .train import replay_command, resume_command, run_command
+from .train import extend_command, replay_command, resume_command, run_command
 
 __all__ = ["app", "main"]
 
@@ -56,6 +56,7 @@ def _about(
 
 app.command("run")(run_command)
 app.command("resume")(resume_command)
+app.command("extend")(extend_command)
 app.command("replay")(replay_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
@@ -102,11 +103,11 @@ def _check_dashes(words: list[str]) -> None:
     """A setting that was written as an option gets a sentence of its own.
 
     Raises:
-        BadGrid: There is such a word among those of ``gantlet run``.
+        BadGrid: There is such a word among those of ``gantlet run`` or ``extend``.
     """
-    if words[:1] != ["run"]:
+    if words[:1] not in (["run"], ["extend"]):
         return
-    options = [option for option in _program().commands["run"].params if option.param_type_name == "option"]
+    options = [option for option in _program().commands[words[0]].params if option.param_type_name == "option"]
     known = {"help", *(name.removeprefix("--") for option in options for name in option.opts)}
     wants = {name for option in options if not option.is_flag for name in option.opts}
     for before, word in pairwise(words):
@@ -116,7 +117,7 @@ def _check_dashes(words: list[str]) -> None:
         if key not in known and not _misspelt(key.replace("_", "-"), known):
             raise BadGrid(
                 f"There is no option --{key}. A setting is written without dashes: write "
-                f"{key.replace('-', '_')}={value if equals else '…'}. gantlet run --help lists the options, gantlet list keys "
+                f"{key.replace('-', '_')}={value if equals else '…'}. gantlet {words[0]} --help lists the options, gantlet list keys "
                 "the settings."
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal
 import typer
 
 from gantlet.studies.executors.base import Callbacks, FleetResult
+from gantlet.studies.progress import Tally, speed
 from gantlet.studies.record import FleetPlan, PlanRecord
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
@@ -43,10 +43,7 @@ class Display:
         self._folder, self._voice, self._stopping = folder, voice, stopping
         self._notes = list(dict.fromkeys(note for fleet in plan.fleets for note in fleet.notes))
         self._fleets = {fleet.id: fleet for fleet in plan.fleets}
-        self._members = {fleet.id: len(fleet.runs) for fleet in plan.fleets}
-        self._latest: dict[str, Progress] = {}
-        self._ended: dict[str, FleetResult] = {}
-        self._started, self._said = time.monotonic(), time.monotonic()
+        self._tally, self._said = Tally(plan.fleets), 0.0
         self._live: Any = None
         self.damage: list[str] = []
         self.elsewhere: list[str] = []  # a sentence for each fleet that another process trains
@@ -60,7 +57,7 @@ class Display:
             self._live = Live(self._table(), refresh_per_second=4, transient=True)
             self._live.start()
         elif self._voice == "table":
-            typer.echo(f"{sum(self._members.values())} members in {len(self._members)} fleets -> {self._folder}")
+            typer.echo(f"{sum(self._tally.members.values())} members in {len(self._fleets)} fleets -> {self._folder}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,17 +69,19 @@ class Display:
         return Callbacks(progress=self._progress, ended=self._end, stopping=self._stopping)
 
     def _progress(self, progress: Progress) -> None:
-        self._latest[progress.fleet] = progress
+        self._tally.report(progress)
         if self._voice == "json":
-            typer.echo(json.dumps({"progress": asdict(progress)}))
+            if progress.rate or progress.rows:  # not that a fleet begins
+                told = {name: value for name, value in asdict(progress).items() if name != "rows"}
+                typer.echo(json.dumps({"progress": told}))
         elif self._live is not None:
             self._live.update(self._table())
-        elif self._voice == "table" and time.monotonic() - self._said >= _PLAIN_SECONDS:
-            self._said = time.monotonic()
-            typer.echo(self._line())
+        elif self._voice == "table" and self._tally.seconds - self._said >= _PLAIN_SECONDS:
+            self._said = self._tally.seconds
+            typer.echo(self._tally.line())
 
     def _end(self, result: FleetResult) -> None:
-        self._ended[result.fleet] = result
+        self._tally.end(result)
         self.damage += result.damage
         if result.kind == "elsewhere":
             self.elsewhere.append(f"{result.error}; its members are left to it.")
@@ -95,56 +94,29 @@ class Display:
         elif self._live is not None:
             self._live.update(self._table())
         elif self._voice == "table":
-            typer.echo(f"fleet {result.fleet}: {result.kind} after {time.monotonic() - self._started:.0f} s")
-
-    def _active(self) -> list[Progress]:
-        return [progress for name, progress in self._latest.items() if name[:4] not in self._ended]
-
-    def _share(self) -> float:
-        """How much of the work is done, by members."""
-        done = sum(self._members.get(name, 0) for name in self._ended)
-        done += sum(progress.members * progress.step / progress.steps for progress in self._active())
-        return done / max(1, sum(self._members.values()))
-
-    def _eta(self) -> str:
-        share, spent = self._share(), time.monotonic() - self._started
-        if share < 0.01:
-            return "?"
-        left = spent * (1 - share) / share
-        return f"{left / 60:.1f} min" if left > 90 else f"{left:.0f} s"
-
-    def _line(self) -> str:
-        rate = sum(progress.rate for progress in self._active())
-        out = sum(progress.out for progress in self._latest.values())
-        return f"{self._share():5.1%}  {rate:8,.0f} member-steps/s  {out} diverged  {self._eta()} left"
+            typer.echo(f"fleet {result.fleet}: {result.kind} after {self._tally.seconds:.0f} s")
 
     def _table(self) -> Any:
         from rich.table import Table
 
-        table = Table(
-            "fleet",
-            "members",
-            "step",
-            "steps/s × members",
-            "best",
-            "worst",
-            "diverged",
-            box=None,
-            pad_edge=False,
-        )
-        table.title, table.title_justify = f"{self._folder}   {self._line().strip()}", "left"
-        for progress in self._active():
+        active = self._tally.active()
+        metric = " / ".join(sorted({progress.metric for progress in active if progress.metric}))
+        columns = ("fleet", "members", "step", "speed", f"best {metric}".strip(), f"worst {metric}".strip(), "diverged")
+        table = Table(*columns, box=None, pad_edge=False)
+        table.title, table.title_justify = f"{self._folder}   {self._tally.line().strip()}", "left"
+        for progress in active:
             table.add_row(
                 progress.fleet,
                 str(progress.members),
                 f"{progress.step:,} / {progress.steps:,}",
-                f"{progress.rate:,.0f}",
+                speed([progress]).strip(),
                 _of(progress.best),
                 _of(progress.worst),
                 str(progress.out),
             )
-        waiting = len(self._members) - len(self._ended) - len(self._active())
-        table.caption = f"{len(self._ended)} fleets done, {max(0, waiting)} waiting"
+        ended = len(self._tally.ended)
+        waiting = len(self._fleets) - ended - len(active)
+        table.caption = f"{ended} fleets done, {max(0, waiting)} waiting"
         table.caption_justify = "left"
         return table
 

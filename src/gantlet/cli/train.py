@@ -1,4 +1,4 @@
-"""``gantlet run``, ``resume`` and ``replay``."""
+"""``gantlet run``, ``resume``, ``extend`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from gantlet.requests.resolve import Request
     from gantlet.studies.executors.base import Callbacks
     from gantlet.studies.record import PlanRecord
-    from gantlet.studies.study import Study
+    from gantlet.studies.store import Store
 
-__all__ = ["replay_command", "resume_command", "run_command"]
+__all__ = ["extend_command", "replay_command", "resume_command", "run_command"]
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
@@ -116,9 +116,54 @@ def resume_command(
     from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
 
-    plan = Store(folder).record().plan
+    plan = _to_train(Store(folder))
     voice = _voice(quiet=quiet, json=json)
     _finish(*_watched(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
+
+
+def extend_command(
+    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[METHOD[,METHOD…]] [KEY=VALUE[,VALUE…]]",
+            help="steps=N or epochs=N alone: train for longer. Methods and other settings: more settings.",
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds that every setting shall have: N, a range 6:10, or a list.")] = "",
+    route: Annotated[str, typer.Option(help="Of new fleets: stacked or loop; empty: chosen.")] = "",
+    width: Annotated[int, typer.Option(min=0, help="Most members of new fleets trained at once; 0: chosen.")] = 0,
+    trust: Trust = False,
+    quiet: _Quiet = False,
+    json: _Json = False,
+) -> None:
+    """Add seeds, steps, methods or settings to a study; what is there keeps its numbers.
+
+    Examples: gantlet extend runs/alpha --seeds 20, gantlet extend runs/alpha steps=4000, gantlet extend runs/alpha wgan-gp lr=1e-4
+    """
+    from gantlet.requests.grid import parse_axis, parse_seeds
+    from gantlet.requests.grid import words as names
+    from gantlet.requests.options import Options, check_options
+    from gantlet.studies.extend import Extension, extend_plan
+    from gantlet.studies.launch import resume
+    from gantlet.studies.machine import command_line
+    from gantlet.studies.store import Store
+
+    if not (quiet or json):
+        _hear_log()
+    given: Any = route or None
+    check_options(Options(route=given))
+    asked = Extension(
+        methods=tuple(name for word in words or [] if "=" not in word for name in names(word)),
+        axes=tuple(parse_axis(word) for word in words or [] if "=" in word),
+        seeds=parse_seeds(seeds) if seeds else (),
+        route=given,
+        width=width or None,
+        command=command_line(),
+    )
+    cache = extend_plan(folder, asked, trust=trust)
+    plan, voice = _to_train(Store(folder)), _voice(quiet=quiet, json=json)
+    _finish(*_watched(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
 
 
 def replay_command(
@@ -158,6 +203,13 @@ def _hear_log() -> None:
     log.setLevel(logging.INFO)
 
 
+def _to_train(store: Store) -> PlanRecord:
+    """The plan with the fleets that are not finished."""
+    from gantlet.studies.launch import unfinished
+
+    return store.record().plan.model_copy(update={"fleets": tuple(unfinished(store))})
+
+
 def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
     return "json" if json else "quiet" if quiet else "table"
 
@@ -166,8 +218,8 @@ def _watched(
     folder: Path,
     plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],
-    go: Callable[[Callbacks], Study],
-) -> tuple[Study, bool]:
+    go: Callable[[Callbacks], Store],
+) -> tuple[Store, bool]:
     """Run under a progress display, and say what was found damaged; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
 
@@ -176,7 +228,7 @@ def _watched(
     before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with display:
-            study = go(display.callbacks())
+            store = go(display.callbacks())
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -185,7 +237,7 @@ def _watched(
     if stopper.asked():
         typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
         raise typer.Exit(130)
-    return study, bool(display.damage)
+    return store, bool(display.damage)
 
 
 class _Stopper:
@@ -201,24 +253,24 @@ class _Stopper:
         return self._came
 
 
-def _finish(study: Study, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
+def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
     """Write the report, print the summary, and set the exit status."""
     from gantlet.reports.page import write_report
+    from gantlet.studies.views import runs_table
 
     from .look import print_summary
 
-    page = write_report([study.folder])
-    runs = study.runs
+    page, runs = write_report([store.folder]), runs_table(store)
     bad = runs[runs["status"] != "finished"]
     if voice == "json":
         import json as jsonlib
 
         counts = {str(name): int(count) for name, count in runs["status"].value_counts().items()}
-        typer.echo(jsonlib.dumps({"folder": str(study.folder), "report": str(page), "status": counts}))
+        typer.echo(jsonlib.dumps({"folder": str(store.folder), "report": str(page), "status": counts}))
     elif voice == "quiet":
-        typer.echo(str(study.folder))
+        typer.echo(str(store.folder))
     else:
-        print_summary(study.folder)
+        print_summary(store.folder)
         typer.echo(f"report: {page}")
     for status, group in bad.groupby("status"):
         first = group.iloc[0]

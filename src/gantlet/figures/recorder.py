@@ -103,17 +103,22 @@ def _draw_ownership(path: Path, fleet: Fleet, slot: int, metric: Owning, samples
     draw_ownership(path, counts.cpu().numpy(), title=title, modes_are=metric.modes_are)
 
 
-def recorded_runs(settings: int, seeds: int, *, most: int = 8) -> frozenset[int]:
+def recorded_runs(settings: Mapping[int, int], *, most: int = 8) -> frozenset[int]:
     """The first members of each setting, about ``most`` in all and at least one of each of the first 32 settings; or none.
 
-    Runs are numbered setting by setting.
+    Arguments:
+        settings: The setting of each run, by position in the study.
+        most: About how many.
 
     Example:
-        >>> sorted(recorded_runs(2, 100))
+        >>> sorted(recorded_runs({run: run // 100 for run in range(200)}))
         [0, 1, 2, 3, 100, 101, 102, 103]
     """
-    each = min(seeds, max(1, most // settings)) if most else 0
-    return frozenset(place * seeds + seed for place in range(min(settings, 32)) for seed in range(each))
+    runs: dict[int, list[int]] = {}
+    for run, setting in sorted(settings.items()):
+        runs.setdefault(setting, []).append(run)
+    each = max(1, most // max(1, len(runs))) if most else 0
+    return frozenset(run for setting, own in runs.items() if setting < 32 for run in own[:each])
 
 
 def _map(fleet: Fleet, slot: int, extent: float) -> tuple[object, object, object, str]:

@@ -150,6 +150,10 @@ def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
         for part, value in (card.items() if isinstance(card, dict) else [("", card)])
     }
     made = {"gantlet": record.gantlet, **record.versions, "git commit": record.git, "created": record.created}
+    made |= {
+        f"extension {number}": " ".join((f"{each.created}, gantlet {each.gantlet}: {each.command}.", *each.notes))
+        for number, each in enumerate(record.extensions, 1)
+    }
     return {"Data and metrics": cards, "Versions": made, "Machine": record.machine}
 
 

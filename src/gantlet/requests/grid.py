@@ -19,9 +19,10 @@ from decimal import Decimal
 from numbers import Integral
 from typing import Any
 
+from gantlet.catalogue import remember
 from gantlet.errors import BadGrid
 
-__all__ = ["Axis", "axes_from_mapping", "check_axes", "parse_axis", "parse_seeds", "words"]
+__all__ = ["Axis", "axes_from_mapping", "check_axes", "method_names", "parse_axis", "parse_seeds", "words"]
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER}):({_NUMBER}):({_NUMBER})")
@@ -117,6 +118,12 @@ def words(text: str | Sequence[str]) -> tuple[str, ...]:
     """
     parts = text.split(",") if isinstance(text, str) else text
     return tuple(word.strip() for word in parts if word.strip())
+
+
+def method_names(methods: Any) -> tuple[str, ...]:
+    """Methods from Python: a name, names separated by commas, an objective class of the user's own, or a sequence of these."""
+    listed: Sequence[Any] = methods if isinstance(methods, (list, tuple)) else [methods]
+    return tuple(name for entry in listed for name in (words(entry) if isinstance(entry, str) else (remember(entry),)))
 
 
 def _seed_range(first: int, last: int, text: object) -> range:

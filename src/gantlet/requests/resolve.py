@@ -28,9 +28,24 @@ from .grid import Axis, check_axes
 from .parts import Catalogue, Key, Parts
 from .training_settings import EarlyChoice, TrainingSettings
 
-__all__ = ["Request", "Resolved", "expand", "keys_of", "resolve"]
+__all__ = ["Base", "Request", "Resolved", "expand", "keys_of", "resolve"]
 
 _LOG = logging.getLogger("gantlet")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A setting from which others are made: what a user decided for it. Keys that a method lacks mean nothing to it.
+
+    Attributes:
+        method: Its method.
+        layers: Values by key and where they come from, the stronger ones later.
+        words: KEY=VALUE of its label.
+    """
+
+    method: str = ""
+    layers: tuple[tuple[str, Mapping[str, Scalar]], ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,8 @@ class Request:
         axes: The grid.
         seeds: One run each, per setting.
         presets: Names of presets to apply, in order.
+        bases: Settings from which those asked for are made: of a method, its own, or all if it has none among them. What
+            several lead to is there once.
     """
 
     task: str
@@ -50,6 +67,7 @@ class Request:
     axes: tuple[Axis, ...] = ()
     seeds: tuple[int, ...] = (1,)
     presets: tuple[str, ...] = ()
+    bases: tuple[Base, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,11 @@ class Resolved:
         return {name: getattr(owners[key.part], key.field) for name, key in self.parts.keys.items()}
 
     @cached_property
+    def identity(self) -> tuple[Any, ...]:
+        """What makes it another setting than others: everything but the label."""
+        return (self.method.name, *sorted((name, str(value)) for name, value in self.values.items()))
+
+    @cached_property
     def cut(self) -> tuple[Any, ...]:
         """What members of one fleet agree on."""
         keys = self.parts.keys
@@ -144,6 +167,9 @@ def expand(request: Request) -> list[Resolved]:
         if place not in used:
             _refuse_axis(axis, keys)
     _notice_old_names(request.axes, keys)
+    if request.bases:
+        first: dict[tuple[Any, ...], Resolved] = {}
+        settings = [first.setdefault(each.identity, each) for each in settings if each.identity not in first]
     _check_distinct(settings)
     return settings
 
@@ -160,8 +186,17 @@ class _Expansion:
         self.presets = [(f"preset {name}", _preset(task, method, name)) for name in request.presets]
 
     def settings(self) -> list[Resolved]:
-        """Every point of the grid that this method has keys for."""
-        request, called, recommended = self.request, self._called(), self._recommended()
+        """Every point of the grid that this method has keys for, from each base."""
+        own = [base for base in self.request.bases if base.method == self.method.name]
+        return [
+            resolved
+            for base in own or self.request.bases or (Base(),)
+            for resolved in self._from(base, named=bool(own))
+        ]
+
+    def _from(self, base: Base, *, named: bool) -> list[Resolved]:
+        """Every point of the grid; ``named`` says that labels name also keys of one value."""
+        request, called, recommended = self.request, self._called(), [*self._recommended(), *base.layers]
         early = [axis for axis in request.axes if not set(axis.keys).isdisjoint(EarlyChoice._fields)]
         settled = _early(name_and_value for _, layer in recommended for name_and_value in layer.items())
         resolved: list[Resolved] = []
@@ -179,7 +214,9 @@ class _Expansion:
             for point in product(*((chosen[axis],) if axis in chosen else axis.values for axis in axes)):
                 user = dict(self.implied) | _assign(axes, point, keys)
                 layers = [("default", default), *recommended, ("user", user)]
-                resolved.append(_resolved(parts, layers, _label(called, axes, point)))
+                kept = [word for word in base.words if _kept(word, user, keys)]
+                label = " ".join([called, *kept, *_words(axes, point, named=named)])
+                resolved.append(_resolved(parts, layers, label))
         return resolved
 
     def _called(self) -> str:
@@ -237,9 +274,10 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
             sources[name], ranks[name] = source, rank
     built = _built(parts, values, sources, label)
     training = built.training
-    if ranks["epochs"] > ranks["steps"]:  # the stronger source decides how long to train
+    steps, epochs = (ranks[name] for name in ("steps", "epochs"))
+    if epochs > steps:  # the stronger source decides how long to train
         training, sources["steps"] = replace(training, steps=0), "epochs"
-    elif sources["epochs"] == sources["steps"] == "user" and training.steps:
+    elif epochs == steps and sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
     chosen(training.metrics)
     if not training.network:
@@ -298,9 +336,16 @@ def _assign(axes: Sequence[Axis], point: Sequence[str], keys: Mapping[str, Key])
     return given
 
 
-def _label(method: str, axes: Sequence[Axis], point: Sequence[str]) -> str:
-    varied = [f"{'+'.join(axis.keys)}={value}" for axis, value in zip(axes, point, strict=True) if len(axis.values) > 1]
-    return " ".join([method, *varied])
+def _words(axes: Sequence[Axis], point: Sequence[str], *, named: bool) -> list[str]:
+    """What the label of a setting says of the grid: the values of keys that have several, or of all."""
+    chosen = zip(axes, point, strict=True)
+    return [f"{'+'.join(axis.keys)}={value}" for axis, value in chosen if named or len(axis.values) > 1]
+
+
+def _kept(word: str, user: Mapping[str, Scalar], keys: Mapping[str, Key]) -> bool:
+    """Whether what a label says of its base holds here: the method has the keys, and nobody set them anew."""
+    said = {real for key in word.partition("=")[0].split("+") for real in _real(key, keys)}
+    return said <= keys.keys() and said.isdisjoint(user)
 
 
 def _refuse_axis(axis: Axis, known: Mapping[str, Key]) -> None:
@@ -333,10 +378,10 @@ def _notice_old_names(axes: Sequence[Axis], keys: Mapping[str, Key]) -> None:
 def _check_distinct(settings: Iterable[Resolved]) -> None:
     seen: dict[tuple[Any, ...], str] = {}
     for resolved in settings:
-        mark = (resolved.method.name, *sorted((name, str(value)) for name, value in resolved.values.items()))
-        if mark in seen:
-            raise BadGrid(f"The grid has the same setting twice: '{seen[mark]}' and '{resolved.label}'. Remove one.")
-        seen[mark] = resolved.label
+        if resolved.identity in seen:
+            first = seen[resolved.identity]
+            raise BadGrid(f"The grid has the same setting twice: '{first}' and '{resolved.label}'. Remove one.")
+        seen[resolved.identity] = resolved.label
 
 
 def keys_of(task: str, method: str) -> dict[str, Key]:

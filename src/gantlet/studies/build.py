@@ -64,14 +64,24 @@ def schedule_of(settings: TrainingSettings) -> UpdateSchedule:
     )
 
 
-def tuning_of(settings: TrainingSettings, steps: int) -> Tuning:
-    """What changes over training."""
+def tuning_of(settings: TrainingSettings, steps: int, ended: tuple[int, ...] = ()) -> Tuning:
+    """What changes over training.
+
+    Arguments:
+        settings: Of a member.
+        steps: Generator updates.
+        ended: The steps at which earlier, shorter plans ended. A schedule over all steps keeps to each plan until it ended;
+            a plateau's window, to the first.
+    """
     every, ramp = settings.lr_every or steps, settings.ramp_steps or steps
+    lr_ended, ramp_ended = (() if given else ended for given in (settings.lr_every, settings.ramp_steps))
     decay, floor, kind = settings.lr_decay, settings.lr_floor, settings.lr_schedule
     return Tuning(
-        lr=ReduceOnPlateau(decay, every, floor) if kind == "on-plateau" else Schedule(kind, decay, every, floor),
-        penalty=Schedule(settings.penalty_schedule, 0.5, ramp, settings.penalty_floor),
-        beta2=Schedule(settings.beta2_schedule, 1.0, ramp, 0.0),
+        lr=ReduceOnPlateau(decay, min((every, *lr_ended)), floor)
+        if kind == "on-plateau"
+        else Schedule(kind, decay, every, floor, lr_ended),
+        penalty=Schedule(settings.penalty_schedule, 0.5, ramp, settings.penalty_floor, ramp_ended),
+        beta2=Schedule(settings.beta2_schedule, 1.0, ramp, 0.0, ramp_ended),
         beta2_end=settings.beta2_end,
     )
 
@@ -90,6 +100,7 @@ def blueprint(
     execution: Execution,
     *,
     steps: int | None = None,
+    ended: tuple[int, ...] = (),
     to_train: bool = True,
 ) -> Blueprint:
     """The blueprint of a fleet whose slots are these (setting, seed) pairs; all agree on whatever cuts fleets.
@@ -99,6 +110,7 @@ def blueprint(
         sample: What a sample of the training data looks like; the data themselves are not needed.
         execution: Route and device; the settings decide the floating type.
         steps: Generator updates, where they are not those of the settings.
+        ended: The steps at which earlier, shorter plans ended.
         to_train: Whether members will be trained by it, and must fit into memory with gradients and moments.
 
     Raises:
@@ -154,7 +166,7 @@ def blueprint(
         ema=chosen.ema,
         team=rules,
         notes=notes,
-        tuning=tuning_of(chosen, sizes.steps),
+        tuning=tuning_of(chosen, sizes.steps, ended),
         noise=_noise(settings, execution),
         execution=execution,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -25,7 +26,7 @@ class GoodCheckpoint(NamedTuple):
     damage: tuple[str, ...] = ()
 
 
-def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
+def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoint:
     """The newest good checkpoint of a fleet; damaged ones are set aside, and history that it does not vouch for goes.
 
     Only what is known to be damaged counts as that: what cannot be read at the moment is an error, and stays as it is.
@@ -33,7 +34,7 @@ def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
     Arguments:
         store: The study.
         fleet: The fleet's id.
-        study: The digest of the study's record.
+        seals: The digests of the records by which it may have been trained.
 
     Raises:
         StoreError: A checkpoint cannot be read, is of another version of gantlet, or cannot be set aside.
@@ -42,7 +43,7 @@ def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
     while checkpoint.has_checkpoint(folder):
         try:
             tensors, rest = checkpoint.read(folder)
-            _check(store, fleet, study, rest)
+            _check(store, fleet, seals, rest)
         except Damaged as error:
             damage.append(str(error))
             checkpoint.set_aside(folder)
@@ -53,10 +54,10 @@ def last_good(store: Store, fleet: str, study: str) -> GoodCheckpoint:
     return GoodCheckpoint({}, {}, tuple(damage))
 
 
-def _check(store: Store, fleet: str, study: str, rest: dict[str, Any]) -> None:
+def _check(store: Store, fleet: str, seals: Collection[str], rest: dict[str, Any]) -> None:
     place = store.checkpoint(fleet)
     if rest.get("fleet", fleet) != fleet:
         raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
-    if rest.get("study", study) != study:
+    if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
     store.check_chunks(fleet, rest.get("chunks", {}))

@@ -44,7 +44,7 @@ def train_fleet(
     queue = store.leaves(next(fleet for fleet in record.plan.fleets if fleet.id == fleet_id))
     while queue:
         fleet = queue.pop(0)
-        if store.finished(fleet, record.seal):
+        if store.finished(fleet, record.seals(fleet)):
             continue
         sweep(store.fleet(fleet.id))
         job = _job(cache, store, record, fleet, notify=notify, stopping=stopping)
@@ -66,7 +66,12 @@ def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:
 
 def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:
     """Who draws the samples of a study."""
-    runs = recorded_runs(len(record.settings), record.members // len(record.settings), most=record.recorded)
+    ends = (
+        *(extension.first_run for extension in record.extensions),
+        1 << 31,
+    )  # an extension takes no member's images away
+    planned = [{m.run: m.setting for m in record.plan.members if m.run < end} for end in ends]
+    runs = frozenset(run for settings in planned for run in recorded_runs(settings, most=record.recorded))
     first: dict[int, int] = {}
     for member in record.plan.members:
         if member.run in runs:
@@ -104,6 +109,8 @@ def _job(
         execution=execution_of(record, fleet),
         recorder=recorder_of(store, record),
         study=record.seal,
+        lineage=record.lineage,
+        ended=record.ended(fleet),
         notify=notify,
         stopping=stopping,
         events=inside(store.folder, "tensorboard") if record.tensorboard else None,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gantlet.errors import BadValue
-from gantlet.files import sweep
+from gantlet.files import locked, sweep
 from gantlet.requests.options import default_folder
 
 from . import executors
@@ -14,15 +14,15 @@ from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
+from .record import FleetPlan
 from .store import Store
-from .study import Study
 from .trust import allow, require_trust
 from .views import write_views
 
-__all__ = ["check_device", "resume", "start"]
+__all__ = ["check_device", "resume", "start", "unfinished"]
 
 
-def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Study:
+def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Store:
     """Write ``study.json`` and train everything.
 
     Arguments:
@@ -47,7 +47,8 @@ def resume(
     executor: Executor | None = None,
     device: str | None = None,
     trust: bool = False,
-) -> Study:
+    cache: Cache | None = None,
+) -> Store:
     """Train whatever is unfinished in a study; finished members are never run again.
 
     Arguments:
@@ -56,6 +57,7 @@ def resume(
         executor: Who trains, instead of the one that the study names.
         device: Where, instead of where the study was started; this is recorded, since bits will differ.
         trust: Whether parts of its author's own may run here.
+        cache: Data sets and metrics that this process has loaded already.
 
     Raises:
         StoreError: There is no study, or its record is damaged.
@@ -70,7 +72,21 @@ def resume(
         moved = record.execution.model_copy(update={"device": str(choose_device(device))})
         before = (*record.moved_from, record.execution.device)
         store.update(record.model_copy(update={"execution": moved, "moved_from": before}))
-    return _carry_on(store, callbacks or Callbacks(), Cache(), executor)
+    return _carry_on(store, callbacks or Callbacks(), cache or Cache(), executor)
+
+
+def unfinished(store: Store) -> list[FleetPlan]:
+    """The planned fleets of a study that are to be trained.
+
+    Raises:
+        StoreError: There is no study, or it is damaged.
+    """
+    record = store.record()
+    return [
+        fleet
+        for fleet in record.plan.fleets
+        if not all(store.finished(leaf, record.seals(leaf)) for leaf in store.leaves(fleet))
+    ]
 
 
 def check_device(folder: Path, name: str) -> None:
@@ -88,14 +104,16 @@ def check_device(folder: Path, name: str) -> None:
         ) from None
 
 
-def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> Study:
+def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> Store:
+    with locked(store.study_lock, shared=True):  # the plan stays as it is meanwhile
+        _train_unfinished(store, callbacks, cache, executor)
+    return store
+
+
+def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> None:
     record = store.record()
     sweep(store.folder)
-    fleets = [
-        fleet
-        for fleet in record.plan.fleets
-        if not all(store.finished(leaf, record.seal) for leaf in store.leaves(fleet))
-    ]
+    fleets = unfinished(store)
 
     def ended(result: FleetResult) -> None:
         write_views(store)
@@ -103,11 +121,10 @@ def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Execut
 
     if fleets:
         check_device(store.folder, record.execution.device)
-        unfinished = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
+        waiting = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
         if executor is None:
             require_trust(record.settings, record.key, record.execution.executor)
         trainer: Executor = executor or executors.get(record.execution.executor)
         told = replace(callbacks, ended=ended)
-        trainer.run(store, unfinished, told, workers=record.execution.workers, cache=cache)
+        trainer.run(store, waiting, told, workers=record.execution.workers, cache=cache)
     write_views(store)
-    return Study(store.folder)

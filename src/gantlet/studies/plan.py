@@ -33,6 +33,7 @@ __all__ = [
     "Limits",
     "Plan",
     "bytes_per_member",
+    "cut_into_fleets",
     "longest_first",
     "make_plan",
     "plan_of",
@@ -172,12 +173,29 @@ def make_plan(
         Member(run, place, seed)
         for run, (place, seed) in enumerate((p, s) for p in range(len(settings)) for s in seeds)
     )
+    return Plan(tuple(settings), members, cut_into_fleets(settings, members, samples, limits))
+
+
+def cut_into_fleets(
+    settings: Sequence[Resolved],
+    members: Sequence[Member],
+    samples: Sequence[SampleSpec],
+    limits: Limits,
+    *,
+    first: int = 0,
+) -> tuple[FleetPlan, ...]:
+    """The fleets of some members of a grid; their ids count from ``first``, and ``samples`` are those of the settings.
+
+    Raises:
+        BadValue: The route ``stacked`` for networks that cannot be stacked.
+    """
     groups = list(_groups(settings, members))
     fleets: list[FleetPlan] = []
     for group in groups:
         share = -(-limits.workers // len(groups)) if limits.workers > 1 else 1
-        fleets += _cut(group, settings, samples[group[0].setting], replace(limits, workers=share), len(fleets))
-    return Plan(tuple(settings), members, tuple(fleets))
+        sample, number = samples[group[0].setting], first + len(fleets)
+        fleets += _cut(group, settings, sample, replace(limits, workers=share), number)
+    return tuple(fleets)
 
 
 def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:

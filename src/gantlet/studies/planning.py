@@ -28,7 +28,7 @@ from .store import Store
 from .tensorboard import check_tensorboard
 from .trust import own_parts
 
-__all__ = ["PlannedStudy", "choose_device", "plan_study"]
+__all__ = ["PlannedStudy", "choose_device", "executor_for", "plan_study", "specification_of"]
 
 _LOG = logging.getLogger("gantlet")
 
@@ -116,10 +116,10 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     samples = tuple(
         SampleSpec(_expected_shape(resolved), pool=0)
         if missing
-        else _specification(resolved.task, cache.dataset(resolved))
+        else specification_of(resolved.task, cache.dataset(resolved))
         for resolved in settings
     )
-    executor = _executor_for(settings, options)
+    executor = executor_for(settings, options.executor)
     workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
     limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
@@ -149,7 +149,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def _executor_for(settings: Sequence[Resolved], options: Options) -> str:
+def executor_for(settings: Sequence[Resolved], asked: str) -> str:
     """The executor that was asked for, or ``inline`` where no other process could import a part."""
     named = {
         name
@@ -164,8 +164,8 @@ def _executor_for(settings: Sequence[Resolved], options: Options) -> str:
         )
     }
     here = sorted(name for name in named if catalogue.only_here(name))
-    if not here or options.executor == "inline":
-        return options.executor
+    if not here or asked == "inline":
+        return asked
     _LOG.warning(
         "note: %s is defined in a notebook, in an interactive session or in a script without a main guard, so no worker "
         "process can import it: this process trains alone. Put it into a module of its own to use several.",
@@ -205,7 +205,8 @@ def _expected_shape(resolved: Resolved) -> tuple[int, ...]:
     return (channels, sides[0], sides[-1])
 
 
-def _specification(task: Task, dataset: Dataset) -> SampleSpec:
+def specification_of(task: Task, dataset: Dataset) -> SampleSpec:
+    """What a sample of a task's data looks like; points in the plane have a window in which they are drawn."""
     found = dataset.specification
     if found.shape != (2,) or task.pictures != "points":
         return found

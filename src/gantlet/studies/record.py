@@ -25,7 +25,9 @@ from .migrations import migrated
 
 __all__ = [
     "FORMAT",
+    "EarlierPlan",
     "ExecutionRecord",
+    "ExtensionRecord",
     "FleetPlan",
     "Member",
     "MetricRecord",
@@ -37,7 +39,7 @@ __all__ = [
 ]
 
 FORMAT = 2
-_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members")
+_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions")
 _LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
@@ -121,6 +123,37 @@ class ExecutionRecord(_Part):
     executor: str = "local"
 
 
+class EarlierPlan(NamedTuple):
+    """Where the plan of a setting (by position) ended before it was made longer: ``steps`` generator updates."""
+
+    setting: int
+    steps: int
+
+
+class ExtensionRecord(_Part):
+    """One ``gantlet extend``.
+
+    Attributes:
+        created: When, in UTC.
+        gantlet: The version of gantlet that did it.
+        command: How it was asked for.
+        before: The digest of the study as it was before; what was trained then carries it.
+        first_run: The number of the first member that was added, or would have been.
+        lengthened: The settings that are trained for longer since.
+        notes: What a reader should know of it, such as a schedule that depends on the length.
+        versions: Versions that numbers may depend on, from then on.
+    """
+
+    created: str
+    gantlet: str
+    command: str
+    before: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    first_run: Annotated[int, Field(ge=0)]
+    lengthened: tuple[EarlierPlan, ...] = ()
+    notes: tuple[str, ...] = ()
+    versions: dict[str, Any] = {}
+
+
 class StudyRecord(_Part):
     """What ``study.json`` holds.
 
@@ -147,6 +180,7 @@ class StudyRecord(_Part):
         versions: Versions that numbers may depend on.
         machine: The machine, in words.
         git: The commit of the folder in which the study was started, if it was one.
+        extensions: What was added later, the oldest first.
     """
 
     format: Literal[2] = FORMAT
@@ -171,6 +205,7 @@ class StudyRecord(_Part):
     versions: dict[str, Any] = {}
     machine: dict[str, Any] = {}
     git: str | None = None
+    extensions: tuple[ExtensionRecord, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> StudyRecord:
@@ -205,6 +240,36 @@ class StudyRecord(_Part):
         return self.id or self.seal
 
     @property
+    def lineage(self) -> frozenset[str]:
+        """The digests of the study as it is and as it was before each extension; empty, that of files from before digests."""
+        return frozenset((self.seal, "", *(extension.before for extension in self.extensions)))
+
+    def seals(self, fleet: FleetPlan) -> frozenset[str]:
+        """Those of :attr:`lineage` under which a fleet's results are those of its present length."""
+        setting, found = self.member_by_run[fleet.runs[0]].setting, {self.seal}
+        for extension in reversed(self.extensions):
+            if any(plan.setting == setting for plan in extension.lengthened):
+                return frozenset(found)
+            found.add(extension.before)
+        return frozenset((*found, ""))
+
+    def ended(self, fleet: FleetPlan) -> tuple[int, ...]:
+        """The steps at which earlier, shorter plans of a fleet ended, ascending."""
+        setting = self.member_by_run[fleet.runs[0]].setting
+        return tuple(
+            plan.steps for extension in self.extensions for plan in extension.lengthened if plan.setting == setting
+        )
+
+    def versions_of(self, fleet: FleetPlan) -> dict[str, Any]:
+        """The versions that a fleet's last numbers may depend on."""
+        setting = self.member_by_run[fleet.runs[0]].setting
+        for extension in reversed(self.extensions):
+            longer = any(plan.setting == setting for plan in extension.lengthened)
+            if longer or min(fleet.runs) >= extension.first_run:
+                return extension.versions
+        return self.versions
+
+    @cached_property
     def member_by_run(self) -> dict[int, Member]:
         """The members by their number."""
         return {member.run: member for member in self.plan.members}
@@ -212,7 +277,7 @@ class StudyRecord(_Part):
 
 def _digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of what ties a record to what is trained by it, as it is in the file: keys of later versions change nothing."""
-    tied = {name: content[name] for name in _TIED if name in content}
+    tied = {name: content[name] for name in _TIED if name in content and (name != "extensions" or content[name])}
     return hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
 
 
@@ -238,7 +303,7 @@ def read_record(path: Path) -> StudyRecord:
         if form == FORMAT and record.digest not in ("", _digest(found)):
             raise Damaged(
                 f"{path} was damaged or changed since the study was started: it does not have its checksum. Put the file "
-                "back; to train more, start a new study."
+                "back; to train more, use gantlet extend."
             )
         return record
     except ValidationError as error:

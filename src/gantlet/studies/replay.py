@@ -42,18 +42,20 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     found = find_member(store, run)
     record = found.record
     check_device(folder, record.execution.device)
-    if not store.finished(found.fleet):
+    if not store.finished(found.fleet) or store.outgrown(found.fleet, record):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
     tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))
     others = len(found.fleet.runs) - 1
     if others:
         say(f"training run {run} again, with the {others} other members of its fleet ({rest['step']:,} steps)")
     for name, version in versions().items():
-        if record.versions.get(name) != version and name in ("torch", "gantlet", "random key"):
-            say(f"note: {name} was {record.versions.get(name)} then and is {version} now")
+        then = record.versions_of(found.fleet).get(name)
+        if then != version and name in ("torch", "gantlet", "random key"):
+            say(f"note: {name} was {then} then and is {version} now")
     dataset = Cache().dataset(found.resolved)
     check_unchanged(store, record, found.resolved, dataset)
-    sheet = blueprint(found.slots, dataset.specification, execution_of(record, found.fleet))
+    ended, execution = record.ended(found.fleet), execution_of(record, found.fleet)
+    sheet = blueprint(found.slots, dataset.specification, execution, ended=ended)
     with threads_set(record.execution.threads):
         fleet = Fleet(sheet, dataset)
         while fleet.step < rest["step"]:

@@ -34,10 +34,10 @@ _PROGRESS_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Progress:
-    """How a fleet is doing: for the live table.
+    """How a fleet is doing.
 
-    ``rate`` is member-steps per second since the last report, ``best`` and ``worst`` are (value, run) of the headline
-    metric at the last evaluation.
+    ``rate`` is member-steps per second since the last report, 0 in the first one, before any step; ``best`` and ``worst`` are
+    (value, run) of the headline ``metric`` at the last evaluation. Right after an evaluation ``rows`` has each run's metrics.
     """
 
     fleet: str
@@ -48,6 +48,8 @@ class Progress:
     out: int
     best: tuple[float, int] | None = None
     worst: tuple[float, int] | None = None
+    metric: str = ""
+    rows: dict[int, dict[str, Any]] | None = None
 
 
 @dataclass
@@ -59,6 +61,8 @@ class FleetJob:
         headline: The column that ranks members, and whether higher is better in it.
         recorder: Draws samples at evaluations.
         study: The digest of the study's record, which ties what is written to it.
+        lineage: That one, and those of the study before it was extended, by which a checkpoint may have been written.
+        ended: The steps at which earlier, shorter plans of the fleet ended.
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
@@ -75,6 +79,8 @@ class FleetJob:
     execution: Execution
     recorder: SampleRecorder
     study: str = ""
+    lineage: frozenset[str] = frozenset({""})
+    ended: tuple[int, ...] = ()
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
@@ -87,7 +93,7 @@ class FleetJob:
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
-        return blueprint(self.slots, self.dataset.specification, self.execution)
+        return blueprint(self.slots, self.dataset.specification, self.execution, ended=self.ended)
 
     @property
     def training(self) -> TrainingSettings:
@@ -119,6 +125,7 @@ def train(job: FleetJob) -> bool:
     fleet, begin = _start(job)
     sheet = fleet.blueprint
     due = set(evaluation_steps(sheet.sizes.steps, job.training.evaluations))
+    job.notify(_progress(job, fleet, 0.0))
     saved, reported, mark = time.monotonic(), time.monotonic(), fleet.step
     while fleet.step < sheet.sizes.steps and any(fleet.alive):
         started = time.perf_counter()
@@ -129,7 +136,8 @@ def train(job: FleetJob) -> bool:
             fleet.settle()
             _evaluate(job, fleet)
         if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
-            job.notify(_progress(job, fleet, (fleet.step - mark) / max(1e-9, now - reported)))
+            rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
+            job.notify(_progress(job, fleet, rate, evaluated=fleet.step in due))
             reported, mark = time.monotonic(), fleet.step
         stopping = job.stopping()
         if stopping or fleet.step in due or now - saved >= _CHECKPOINT_SECONDS:
@@ -140,6 +148,7 @@ def train(job: FleetJob) -> bool:
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
         _save(job, fleet, begin)
+        job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
     job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
     return True
@@ -148,7 +157,7 @@ def train(job: FleetJob) -> bool:
 def _start(job: FleetJob) -> tuple[Fleet, int]:
     """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
     fleet = Fleet(job.blueprint(), job.dataset)
-    good = last_good(job.store, job.fleet.id, job.study)
+    good = last_good(job.store, job.fleet.id, job.lineage)
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
         job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
@@ -192,7 +201,7 @@ def _joined(parts: Sequence[Rows]) -> Rows:
     return whole
 
 
-def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
+def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float, *, evaluated: bool = False) -> Progress:
     name, higher = job.headline
     ranked = sorted(
         ((row[name], job.fleet.slots[slot]) for slot, row in enumerate(job.last) if row.get(name) is not None),
@@ -207,6 +216,8 @@ def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float) -> Progress:
         out=sum(not fleet.alive[slot] for slot in job.members),
         best=ranked[0] if ranked else None,
         worst=ranked[-1] if ranked else None,
+        metric=name,
+        rows={job.fleet.slots[slot]: row for slot, row in enumerate(job.last)} if evaluated else None,
     )
 
 

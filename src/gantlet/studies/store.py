@@ -15,7 +15,7 @@ import logging
 import re
 import shutil
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -113,22 +113,31 @@ class Store:
         """The file that whoever trains a fleet holds locked."""
         return inside(self.folder, "fleets", f"{fleet}.lock")
 
-    def finished(self, fleet: FleetPlan, study: str = "") -> bool:
+    @property
+    def study_lock(self) -> Path:
+        """The file that who trains here holds together with others, and who changes the plan alone."""
+        return inside(self.folder, "study.lock")
+
+    def finished(self, fleet: FleetPlan, seals: Collection[str] = ()) -> bool:
         """Whether a fleet's results are complete and as they were written; the arguments are those of :meth:`results`."""
         if not (self.fleet(fleet.id) / "results.json").exists():
             return False
         try:
-            self.results(fleet, study)
+            self.results(fleet, seals)
         except StoreError:
             return False
         return True
 
-    def results(self, fleet: FleetPlan, study: str = "") -> list[dict[str, Any]]:
+    def outgrown(self, fleet: FleetPlan, record: StudyRecord) -> bool:
+        """Whether a fleet's results are those of the study before that fleet was made longer."""
+        return self.finished(fleet, record.lineage) and not self.finished(fleet, record.seals(fleet))
+
+    def results(self, fleet: FleetPlan, seals: Collection[str] = ()) -> list[dict[str, Any]]:
         """The rows of a finished fleet, one per member.
 
         Arguments:
             fleet: The fleet.
-            study: The digest of the record by which it must have been trained; empty where that is not asked.
+            seals: Digests of the records by which it may have been trained; none where that is not asked.
 
         Raises:
             Damaged: They are missing, damaged, or of another fleet or study.
@@ -144,7 +153,7 @@ class Store:
             raise Damaged(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
         if sorted(row["run"] for row in rows) != sorted(fleet.runs):
             raise Damaged(f"{path} is that of other runs.")
-        if study and found.get("study") not in (None, "", study):
+        if seals and (found.get("study") or "") not in seals:
             raise Damaged(f"{path} is that of another study, or of this one before it was edited.")
         return rows
 

@@ -1,13 +1,23 @@
-"""A study on disk: its tables and its summary."""
+"""A study on disk: its tables, its summary, and what is added to it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from gantlet.errors import UnknownName
+from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
+
+from .extend import Extension, extend_plan
+from .launch import resume, unfinished
+from .progress import Evaluation, watched
 from .store import Store
 from .views import runs_table
 
@@ -45,6 +55,58 @@ class Study:
         names = [name for name in Store(self.folder).record().metrics if name in runs.columns]
         numeric = [name for name in names if name not in ("success", "failure") and is_numeric_dtype(runs[name])]
         return summarise(runs, metrics=numeric)
+
+    def extend(
+        self,
+        methods: Any = (),
+        *,
+        seeds: int | str | Sequence[int] | None = None,
+        options: Mapping[str, Any] | None = None,
+        trust: bool = False,
+        progress: bool = False,
+        on_evaluation: Callable[[Evaluation], object] | None = None,
+        **settings: Any,
+    ) -> Study:
+        """Add seeds, steps or settings, and train whatever is unfinished; members keep their numbers.
+
+        ``steps`` or ``epochs`` alone makes every member that long, from its last checkpoint on. Methods and any other keys
+        add settings: those of the study with these values instead of theirs. What is there already is not added again.
+
+        Arguments:
+            methods: Of new settings; those of the study if empty.
+            seeds: The seeds that every setting shall have beside its own: a number N for seeds 1..N, or a list.
+            options: ``route`` and ``width`` of new fleets, as on the command line.
+            trust: Whether parts of the study's author's own may run here.
+            progress: Whether to print a line of progress, which a terminal or notebook overwrites.
+            on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an
+                error in it stops training, with everything saved, and is raised.
+            settings: Any key; a list makes a grid.
+
+        Raises:
+            UsageError: The request is wrong, or the data are not those of the study; nothing is written then.
+            StoreError: There is no study, it is damaged, or another process trains it.
+        """
+        names, chosen = method_names(methods), dict(options or {})
+        if wrong := chosen.keys() - {"route", "width"}:
+            raise UnknownName("option of an extension", min(wrong), ("route", "width"))
+        said = {"methods": list(names), "seeds": seeds, **chosen, **settings}
+        words = ", ".join(f"{name}={value!r}" for name, value in said.items() if value not in (None, []))
+        extension = Extension(
+            names,
+            tuple(axes_from_mapping(settings)),
+            () if seeds is None else parse_seeds(seeds),
+            command=f"gantlet.extend({words})",
+            **chosen,
+        )
+        store, cache = Store(self.folder), extend_plan(self.folder, extension, trust=trust)
+        train = partial(resume, self.folder, cache=cache)
+        watched(store, unfinished(store), train, progress=progress, on_evaluation=on_evaluation)
+        return self
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the summary."""
+        table = self.summary().to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}")
+        return f"<p>{escape(repr(self))}</p>{table}"
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()

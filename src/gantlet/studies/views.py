@@ -9,7 +9,7 @@ import pandas as pd
 
 from gantlet.errors import StoreError
 
-from .record import FleetPlan
+from .record import FleetPlan, StudyRecord
 from .store import Store
 
 __all__ = ["runs_table", "write_views"]
@@ -23,7 +23,7 @@ def runs_table(store: Store) -> pd.DataFrame:
     for planned in record.plan.fleets:
         failure = _failure(store, planned.id)
         for fleet in store.leaves(planned):
-            done, fault = _results(store, fleet, record.seal)
+            done, fault = _results(store, fleet, record)
             if done is not None:
                 rows += done
                 continue
@@ -54,14 +54,14 @@ def _failure(store: Store, fleet: str) -> str | None:
         return str(error)
 
 
-def _results(store: Store, fleet: FleetPlan, study: str) -> tuple[list[dict[str, Any]] | None, str]:
-    """The rows of a finished fleet, or None and what is wrong with them."""
+def _results(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[list[dict[str, Any]] | None, str]:
+    """The rows of a finished fleet, or None and what is wrong with them; those of a shorter plan are not wrong."""
     if not (store.fleet(fleet.id) / "results.json").exists():
         return None, ""
     try:
-        return store.results(fleet, study), ""
+        return store.results(fleet, record.seals(fleet)), ""
     except StoreError as error:
-        return None, str(error)
+        return None, "" if store.outgrown(fleet, record) else str(error)
 
 
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

@@ -39,6 +39,7 @@ class Schedule:
         decay: What a step multiplies by.
         every: Steps between two multiplications; for ``cosine`` and ``linear``, steps until the end.
         floor: Where the factor ends.
+        earlier: Lengths of earlier plans, ascending: before the step at which each ended, ``every`` was as long as it.
 
     Example:
         >>> began = Schedule("step", decay=0.95, every=3000, floor=0.2)
@@ -46,20 +47,24 @@ class Schedule:
         [1.0, 1.0, 0.95, 0.2]
         >>> [round(Schedule("cosine", every=100, floor=0.5).factor(t), 4) for t in (0, 50, 100, 150)]
         [1.0, 0.75, 0.5, 0.5]
+        >>> [round(Schedule("cosine", every=100, earlier=(50,)).factor(t), 4) for t in (25, 49, 50, 100)]
+        [0.5, 0.001, 0.5, 0.0]
     """
 
     kind: Literal["constant", "step", "cosine", "linear"] = "constant"
     decay: float = 1.0
     every: int = 1
     floor: float = 0.0
+    earlier: tuple[int, ...] = ()
 
     def factor(self, step: int) -> float:
         """The factor at step ``step``, counted from 0."""
+        every = next((length for length in self.earlier if step < length), self.every)
         if self.kind == "constant":
             return 1.0
         if self.kind == "step":
-            return max(self.floor, self.decay ** (step // self.every))
-        share = min(1.0, step / self.every)
+            return max(self.floor, self.decay ** (step // every))
+        share = min(1.0, step / every)
         fallen = share if self.kind == "linear" else (1 - math.cos(math.pi * share)) / 2
         return 1.0 + (self.floor - 1.0) * fallen
 

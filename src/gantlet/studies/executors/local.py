@@ -106,6 +106,8 @@ def _handle(worker: _Worker, message: dict[str, Any], callbacks: Callbacks) -> N
     if "progress" in message:
         progress = message["progress"]
         progress |= {name: tuple(progress[name]) if progress[name] else None for name in ("best", "worst")}
+        if progress.get("rows") is not None:  # JSON has no numbers as keys
+            progress["rows"] = {int(run): row for run, row in progress["rows"].items()}
         callbacks.progress(Progress(**progress))
         return
     worker.busy = ""
