@@ -125,6 +125,12 @@ FAMILIES: dict[str, dict[str, str]] = {
         "thumbnails": "gantlet.metrics.thumbnails:ThumbnailMetric",
         "classification-error": "gantlet.metrics.classification_error:ClassificationErrorMetric",
     },
+    "extractor": {
+        "efficientnet-lite0": "gantlet.metrics.features.efficientnet:EfficientNetLite0",
+        "inception-2015": "gantlet.metrics.features.inception:Inception2015",
+        "dinov2-vits14": "gantlet.metrics.features.dinov2:DINOv2",
+        "lenet": "gantlet.metrics.features.lenet:LeNetFeatures",
+    },
     "method": {
         "vanilla": "gantlet.methods.vanilla:VANILLA",
         "vanilla-saturating": "gantlet.methods.vanilla:VANILLA_SATURATING",

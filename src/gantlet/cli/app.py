@@ -25,6 +25,7 @@ from .explain import explain_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import replay_command, resume_command, run_command
+from .weights import weights_command
 
 __all__ = ["app", "main"]
 
@@ -63,6 +64,7 @@ app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("list")(list_command)
 app.command("explain")(explain_command)
+data_app.command("weights")(weights_command)
 app.add_typer(data_app)
 
 
