@@ -123,6 +123,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "stacked-modes": "gantlet.metrics.stacked:StackedModes",
         "two-sample": "gantlet.metrics.points:PointsMetric",
         "thumbnails": "gantlet.metrics.thumbnails:ThumbnailMetric",
+        "features": "gantlet.metrics.feature_metric:FeaturesMetric",
         "classification-error": "gantlet.metrics.classification_error:ClassificationErrorMetric",
     },
     "extractor": {

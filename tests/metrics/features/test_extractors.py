@@ -218,7 +218,7 @@ def test_dinov2_takes_a_state_dict_with_the_published_names(tmp_path: Path) -> N
 def test_lenet_reads_images_of_any_size_and_says_what_it_was_trained_on() -> None:
     cases = importlib.import_module("contracts.metric_cases")
     extractor = gantlet.features.get("lenet")
-    trained = extractor.of(cases.digits())  # type: ignore[attr-defined]
+    trained = extractor.trained_for(cases.digits())  # type: ignore[attr-defined]
     found = extract(trained, [pictures(3, 28, 1), pictures(2, 40, 3)])
     assert found.features.shape == (5, 84)
     assert found.probabilities is not None

@@ -38,7 +38,7 @@ class LeNetFeatures:
     )
     dataset: Dataset | None = None
 
-    def of(self, dataset: Dataset) -> Self:
+    def trained_for(self, dataset: Dataset) -> Self:
         """Trained on these images."""
         return replace(self, dataset=dataset)
 
