@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import BadValue, TooFewSamples, UnknownName
-from gantlet.metrics.feature_scores import SCORES, FeatureScore, Scoring, available, check_scores, score_name
+from gantlet.metrics.feature_scores import SCORES, FeatureScore, Reference, Scoring, available, check_scores, score_name
 from gantlet.metrics.features.base import ExtractorCard, Features
 
 MODES, COUNT, DIMENSION = 5, 1500, 8
@@ -30,6 +30,7 @@ def mixture(seed: int, count: int = COUNT, modes: int = MODES) -> Tensor:
 
 
 REAL, TRAIN, GOOD = mixture(1), mixture(2), mixture(3)
+REFERENCE = Reference(read(REAL), read(TRAIN))
 
 
 def spoilt(kind: str) -> Tensor:
@@ -49,7 +50,7 @@ def spoilt(kind: str) -> Tensor:
 
 
 def scored(fake: Tensor, *, intervals: bool = True) -> dict[str, FeatureScore]:
-    scoring = Scoring(real=read(REAL), fake=read(fake), train=read(TRAIN), intervals=intervals)
+    scoring = Scoring(REFERENCE, read(fake), intervals=intervals)
     return scoring.scores(available(CARD, train=True))
 
 
@@ -129,10 +130,10 @@ def test_what_cannot_be_scored_is_a_sentence() -> None:
         check_scores(["class_tvd"], bare, train=False)
     assert check_scores([], bare, train=False) == available(bare, train=False)
     with pytest.raises(BadValue, match="these have 8 and 3 features"):
-        Scoring(real=read(REAL), fake=Features(torch.zeros(30, 3)))
+        Scoring(Reference(read(REAL)), Features(torch.zeros(30, 3)))
     with pytest.raises(TooFewSamples, match="at least 20 samples of each side; there are 19"):
-        Scoring(real=read(REAL[:19]), fake=read(GOOD))
-    lonely = Scoring(real=Features(REAL), fake=Features(GOOD))
+        Scoring(Reference(read(REAL[:19])), read(GOOD))
+    lonely = Scoring(Reference(Features(REAL)), Features(GOOD))
     with pytest.raises(BadValue, match="not given"):
         lonely.scores(["authenticity"])
     with pytest.raises(BadValue, match="has classes"):

@@ -20,6 +20,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
+from .compare import compare_command
 from .data import data_app
 from .explain import explain_command
 from .listing import list_command
@@ -62,6 +63,7 @@ app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
+app.command("compare")(compare_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 data_app.command("weights")(weights_command)

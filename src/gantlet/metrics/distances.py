@@ -58,14 +58,18 @@ def moments(features: Tensor) -> Moments:  # [..., N, d]
     return Moments(mean.squeeze(-2), centred.mT @ centred / (count - 1))
 
 
-def fixed_order(count: int) -> Tensor:  # [N] int64
+def fixed_order(count: int, *, draw: int = 0) -> Tensor:  # [N] int64
     """A shuffle that depends on the count alone: samples may come sorted by generator, test samples by class.
+
+    Where two sorted sides are cut into blocks, each needs a ``draw`` of its own: the same shuffle would give both sides'
+    blocks the same classes, and distances between them would be too small.
 
     Example:
         >>> fixed_order(5).sort().values
         tensor([0, 1, 2, 3, 4])
     """
-    return torch.randperm(count, generator=torch.Generator().manual_seed(count))
+    # Far apart in the lower 32 bits, which are all that the generator takes.
+    return torch.randperm(count, generator=torch.Generator().manual_seed(count + draw * 1_000_000_007))
 
 
 def frechet(mu1: Tensor, sigma1: Tensor, mu2: Tensor, sigma2: Tensor) -> Tensor:

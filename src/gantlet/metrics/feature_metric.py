@@ -19,17 +19,16 @@ from gantlet.errors import BadData, BadValue, TooFewSamples
 
 from . import features
 from .base import MetricColumn, MetricInput
-from .distances import Moments, fixed_order
-from .feature_scores import LEAST_SAMPLES, MOST_NEIGHBOURS, SCORES, Scoring, available, score_name
+from .distances import fixed_order
+from .feature_scores import LEAST_SAMPLES, MOST_NEIGHBOURS, SCORES, Reference, Scoring, available, score_name
 from .features.base import Extractor, Features, extract
 from .features.pixels import quantised
-from .gaussian_fit import moments_of
 from .kernels import block_discrepancy
 from .read_features import read_features
 
 __all__ = ["FeaturesMetric"]
 
-DEFAULT = "efficientnet-lite0"
+_DEFAULT = "efficientnet-lite0"
 _ERROR = "kid_error"
 
 
@@ -77,7 +76,7 @@ class FeaturesMetric:
             MissingExtra: The packages of the extra ``features`` are not installed.
             TooFewSamples: There are too few of them.
         """
-        return cls.made(DEFAULT, dataset)
+        return cls.made(_DEFAULT, dataset)
 
     @classmethod
     def on(cls, extractor: str) -> _On:
@@ -144,10 +143,9 @@ class FeaturesMetric:
         return self._scored(extract(self.extractor, [quantised(fake.cpu(), self.pixel_range)]), self._names)
 
     def _scored(self, fake: Features, names: list[str]) -> dict[str, float]:
-        card, fitted = self.extractor.card, self._fitted
-        scoring = Scoring(real=self._reals, fake=fake, train=self._trained, intervals=False, fitted=fitted)
+        card, scoring = self.extractor.card, Scoring(self._reference, fake, intervals=False)
         found = {score_name(name, card): score.value for name, score in scoring.scores(names).items()}
-        kernel = block_discrepancy("kid", real=self._reals.features, fake=fake.features)
+        kernel = block_discrepancy("kid", real=self._reference.real.features, fake=fake.features)
         return found | {f"{_ERROR}_{card.short}": kernel.error}
 
     @property
@@ -155,24 +153,17 @@ class FeaturesMetric:
         return available(self.extractor.card, train=True)
 
     @cached_property
-    def _reals(self) -> Features:
-        return read_features(self.extractor, lambda: [self.test])
-
-    @cached_property
-    def _trained(self) -> Features:
-        return read_features(self.extractor, lambda: [self.train])
-
-    @cached_property
-    def _fitted(self) -> Moments:
-        return moments_of(self._reals.features)
+    def _reference(self) -> Reference:
+        real, train = (read_features(self.extractor, lambda part=part: [part]) for part in (self.test, self.train))
+        return Reference(real, train)
 
     @cached_property
     def _floor(self) -> dict[str, Any]:
         """What training images score in the place of fakes; how near they are to themselves means nothing."""
         some = fixed_order(len(self.train))[: self.samples]
-        probabilities = None if self._trained.probabilities is None else self._trained.probabilities[some]
-        names = available(self.extractor.card, train=False)
-        scores = self._scored(Features(self._trained.features[some], probabilities), names)
+        names, trained = available(self.extractor.card, train=False), self._reference.train
+        assert trained is not None
+        scores = self._scored(trained.part(some), names)
         return {**scores, "between": f"{len(some)} training images and {len(self.test)} test images"}
 
 

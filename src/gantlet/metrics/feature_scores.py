@@ -39,14 +39,16 @@ from .distances import fixed_order, frechet, inception_score
 from .features.base import ExtractorCard, Features
 from .gaussian_fit import Moments, frechet_error, moments_of
 from .kernels import KERNELS, block_discrepancy
-from .manifolds import ManifoldScores, manifold_scores
-from .memorisation import Copying, copying, replicas
+from .manifolds import NEIGHBOURS, ManifoldScores, manifold_scores
+from .memorisation import Copying, TrainingDistances, copying, replicas
+from .neighbours import neighbour_radii
 
 __all__ = [
     "LEAST_SAMPLES",
     "MOST_NEIGHBOURS",
     "SCORES",
     "FeatureScore",
+    "Reference",
     "ScoreKind",
     "Scoring",
     "available",
@@ -131,15 +133,52 @@ def available(card: ExtractorCard, *, train: bool) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Scoring:
-    """Fakes against reals, and against training images where there are some; everything that scores share is done once.
+class Reference:
+    """What all fakes are compared with; everything that does not depend on them is taken once.
 
     Arguments:
         real: Features of held-out images, ``[m, d]``, and probabilities.
-        fake: Features of the fakes, ``[n, d]``, and probabilities.
         train: Features of training images, which ``real`` does not hold.
+    """
+
+    real: Features
+    train: Features | None = None
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Of the reals."""
+        return moments_of(self.real.features)
+
+    @cached_property
+    def some(self) -> Tensor:
+        """The reals that are compared pair by pair."""
+        return _some(self.real.features)
+
+    @cached_property
+    def radii(self) -> Tensor:
+        """Of the balls around them."""
+        return neighbour_radii(self.some, NEIGHBOURS)
+
+    @cached_property
+    def trained(self) -> Tensor:
+        """The training images that are compared pair by pair."""
+        assert self.train is not None
+        return _some(self.train.features)
+
+    @cached_property
+    def training_distances(self) -> TrainingDistances:
+        """From reals to training images, and among these."""
+        return TrainingDistances.of(held_out=self.some, train=self.trained)
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """Fakes against a reference; what several scores share is done once.
+
+    Arguments:
+        reference: Reals, and training images where there are some.
+        fake: Features of the fakes, ``[n, d]``, and probabilities.
         intervals: Whether to take the intervals, which cost about five times the values.
-        fitted: The moments of ``real``, where they are known already.
 
     Raises:
         BadValue: The sides have different numbers of features.
@@ -147,19 +186,18 @@ class Scoring:
 
     Example:
         >>> x, y = torch.randn(2, 500, 4, generator=torch.Generator().manual_seed(1))
-        >>> found = Scoring(real=Features(x), fake=Features(y + 1)).scores(["fd", "precision"])
+        >>> found = Scoring(Reference(Features(x)), Features(y + 1)).scores(["fd", "precision"])
         >>> {name: (round(score.low, 2), round(score.value, 2), round(score.high, 2)) for name, score in found.items()}
-        {'fd': (3.49, 4.06, 4.62), 'precision': (0.84, 0.87, 0.89)}
+        {'fd': (3.51, 4.06, 4.61), 'precision': (0.84, 0.87, 0.89)}
     """
 
-    real: Features
+    reference: Reference
     fake: Features
-    train: Features | None = None
     intervals: bool = True
-    fitted: Moments | None = None
 
     def __post_init__(self) -> None:
-        sides = [side.features for side in (self.real, self.fake, self.train) if side is not None]
+        given = (self.reference.real, self.fake, self.reference.train)
+        sides = [side.features for side in given if side is not None]
         if len({side.shape[1] for side in sides}) > 1:
             counts = " and ".join(str(side.shape[1]) for side in sides)
             raise BadValue(f"Both sides need the features of one extractor; these have {counts} features.")
@@ -180,10 +218,10 @@ class Scoring:
     def _score(self, name: str) -> FeatureScore:
         if name not in SCORES:
             raise UnknownName("score", name, SCORES)
-        if SCORES[name].needs == "train" and self.train is None:
+        if SCORES[name].needs == "train" and self.reference.train is None:
             raise BadValue(f"'{name}' compares with training images, which were not given.")
         if SCORES[name].needs == "probabilities" and (
-            self.fake.probabilities is None or self.real.probabilities is None
+            self.fake.probabilities is None or self.reference.real.probabilities is None
         ):
             raise BadValue(f"'{name}' needs an extractor that has classes.")
         if name in KERNELS:
@@ -202,15 +240,14 @@ class Scoring:
         return of[name]()
 
     def _frechet(self) -> FeatureScore:
-        fitted = self.fitted or moments_of(self.real.features)
-        value = float(frechet(*fitted, *moments_of(self.fake.features)))
+        value = float(frechet(*self.reference.moments, *moments_of(self.fake.features)))
         if not self.intervals:
             return FeatureScore(value)
-        error = frechet_error(real=self.real.features, fake=self.fake.features)
+        error = frechet_error(real=self.reference.real.features, fake=self.fake.features)
         return self._normal(value, error, 0.0, degrees=9)
 
     def _kernel(self, kind: str) -> FeatureScore:
-        found = block_discrepancy(kind, real=self.real.features, fake=self.fake.features)
+        found = block_discrepancy(kind, real=self.reference.real.features, fake=self.fake.features)
         return self._normal(found.value, found.error, degrees=found.blocks - 1)
 
     def _inception(self) -> FeatureScore:
@@ -220,7 +257,7 @@ class Scoring:
         return self._normal(float(parts.mean()), float(parts.std()) / math.sqrt(_SPLITS), 1.0, degrees=_SPLITS - 1)
 
     def _classes(self, of: Callable[[_Counts, _Counts], float]) -> FeatureScore:
-        counts = [_counted(side.probabilities) for side in (self.real, self.fake)]
+        counts = [_counted(side.probabilities) for side in (self.reference.real, self.fake)]
         value = of(*counts)
         if not self.intervals:
             return FeatureScore(value)
@@ -229,7 +266,7 @@ class Scoring:
         return self._normal(value, float(np.std(draws)), 0.0, 1.0)
 
     def _duplicates(self) -> FeatureScore:
-        found = replicas(fake=_some(self.fake.features), held_out=_some(self.real.features))
+        found = replicas(fake=_some(self.fake.features), held_out=self.reference.some)
         return self._mean(found.duplicate, share=True)
 
     def _mean(self, parts: Tensor, *, share: bool) -> FeatureScore:
@@ -251,13 +288,14 @@ class Scoring:
 
     @cached_property
     def _manifold(self) -> ManifoldScores:
-        return manifold_scores(real=_some(self.real.features), fake=_some(self.fake.features))
+        return manifold_scores(
+            real=self.reference.some, fake=_some(self.fake.features), real_radius=self.reference.radii
+        )
 
     @cached_property
     def _copying(self) -> Copying:
-        assert self.train is not None
-        sides = [_some(side.features) for side in (self.fake, self.real, self.train)]
-        return copying(fake=sides[0], held_out=sides[1], train=sides[2])
+        reference = self.reference
+        return copying(fake=_some(self.fake.features), train=reference.trained, known=reference.training_distances)
 
 
 _Counts = np.ndarray[tuple[int], np.dtype[np.int64]]

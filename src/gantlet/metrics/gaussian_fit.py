@@ -104,7 +104,8 @@ def frechet_error(*, real: Tensor, fake: Tensor) -> float:  # [N', d], [N, d]
     if min(len(real), len(fake)) < 4 * GROUPS:
         return float("nan")
     sides = [
-        (side, fixed_order(len(side)).tensor_split(GROUPS), RunningMoments.of(side.shape[1])) for side in (real, fake)
+        (side, fixed_order(len(side), draw=draw).tensor_split(GROUPS), RunningMoments.of(side.shape[1]))
+        for draw, side in enumerate((real, fake))
     ]
     for side, _, running in sides:
         running.add(side)

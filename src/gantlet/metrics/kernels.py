@@ -98,8 +98,9 @@ def block_discrepancy(kind: str, *, real: Tensor, fake: Tensor, block: int = 0) 
     kernel = KERNELS[kind]
     least = min(len(real), len(fake))
     size = block or block_size(least)
-    # By the same shuffle on both sides, so that neither classes nor generators sort the blocks.
-    orders = [fixed_order(len(side))[: least // size * size].split(size) for side in (real, fake)]
+    orders = [
+        fixed_order(len(side), draw=draw)[: least // size * size].split(size) for draw, side in enumerate((real, fake))
+    ]
     values: list[Tensor] = []
     for first, second in zip(*orders, strict=True):
         x, y = real[first.to(real.device)].double(), fake[second.to(fake.device)].double()

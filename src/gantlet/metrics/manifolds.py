@@ -42,13 +42,16 @@ class ManifoldScores(NamedTuple):
     coverage: Tensor  # [m]
 
 
-def manifold_scores(*, real: Tensor, fake: Tensor, ks: tuple[int, int] = NEIGHBOURS) -> ManifoldScores:
+def manifold_scores(
+    *, real: Tensor, fake: Tensor, ks: tuple[int, int] = NEIGHBOURS, real_radius: Tensor | None = None
+) -> ManifoldScores:
     """The contributions of all samples, in time n·m·d and little memory.
 
     Arguments:
         real: ``[m, d]``.
         fake: ``[n, d]``.
         ks: The neighbour of precision and recall, and that of density and coverage.
+        real_radius: ``neighbour_radii(real, ks)``, where it is known already.
 
     Raises:
         BadValue: A side has no more samples than a k.
@@ -58,7 +61,8 @@ def manifold_scores(*, real: Tensor, fake: Tensor, ks: tuple[int, int] = NEIGHBO
         >>> {name: part.mean().item() for name, part in manifold_scores(real=real, fake=real + 1.5, ks=(1, 1))._asdict().items()}
         {'precision': 0.75, 'recall': 0.75, 'density': 1.25, 'coverage': 0.75}
     """
-    real_radius, fake_radius = neighbour_radii(real, ks), neighbour_radii(fake, ks)
+    real_radius = neighbour_radii(real, ks) if real_radius is None else real_radius
+    fake_radius = neighbour_radii(fake, ks)
     held_fakes = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
     density = torch.zeros(len(fake), dtype=torch.float64, device=fake.device)
     recalled: list[Tensor] = []

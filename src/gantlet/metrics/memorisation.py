@@ -27,7 +27,7 @@ from torch import Tensor
 from .distances import fixed_order
 from .neighbours import nearest_of
 
-__all__ = ["Copying", "Replicas", "copying", "replicas"]
+__all__ = ["Copying", "Replicas", "TrainingDistances", "copying", "replicas"]
 
 _RARE = 0.01
 
@@ -40,6 +40,18 @@ class Copying(NamedTuple):
     authentic: Tensor  # [n] float64, 0 or 1
 
 
+class TrainingDistances(NamedTuple):
+    """What every set of fakes is compared with, so that it is taken once."""
+
+    held_out: Tensor  # [m] float64, from held-out images to their nearest training image
+    apart: Tensor  # [t] float64, from training images to their nearest other one
+
+    @classmethod
+    def of(cls, *, held_out: Tensor, train: Tensor) -> TrainingDistances:  # [m, d], [t, d]
+        """Measure them."""
+        return cls(nearest_of(held_out, train).distance, nearest_of(train, train, others=True).distance)
+
+
 class Replicas(NamedTuple):
     """Which fakes have a twin."""
 
@@ -47,24 +59,24 @@ class Replicas(NamedTuple):
     nearer_than: float  # the distance below which two fakes are duplicates
 
 
-def copying(*, fake: Tensor, held_out: Tensor, train: Tensor) -> Copying:
+def copying(*, fake: Tensor, train: Tensor, known: TrainingDistances) -> Copying:
     """Compare the fakes' distances to training images with those of held-out images.
 
     Arguments:
         fake: ``[n, d]``.
-        held_out: ``[m, d]``, of the same distribution as ``train``.
         train: ``[t, d]``, at least two.
+        known: The distances of the held-out images, and within ``train``.
 
     Example:
         >>> train, new = torch.randn(2, 300, 3, generator=torch.Generator().manual_seed(1)).unbind()
-        >>> found = copying(fake=train[:50], held_out=new, train=train)
+        >>> known = TrainingDistances.of(held_out=new, train=train)
+        >>> found = copying(fake=train[:50], train=train, known=known)
         >>> found.memorisation, found.authentic.mean().item()
         (1.0, 0.0)
     """
-    of_fakes, of_held_out = nearest_of(fake, train), nearest_of(held_out, train)
-    apart = nearest_of(train, train, others=True).distance
-    authentic = of_fakes.distance > apart[of_fakes.place]
-    value, error = _placed_below(of_fakes.distance, of_held_out.distance)
+    of_fakes = nearest_of(fake, train)
+    authentic = of_fakes.distance > known.apart[of_fakes.place]
+    value, error = _placed_below(of_fakes.distance, known.held_out)
     return Copying(value, error, authentic.double())
 
 

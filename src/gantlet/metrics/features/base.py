@@ -26,6 +26,10 @@ class Features(NamedTuple):
     features: Tensor  # [N, d] float32
     probabilities: Tensor | None = None  # [N, Y] float32
 
+    def part(self, places: Tensor) -> Features:  # [n] int64
+        """Those of some images."""
+        return Features(self.features[places], None if self.probabilities is None else self.probabilities[places])
+
 
 @dataclass(frozen=True)
 class ExtractorCard:
