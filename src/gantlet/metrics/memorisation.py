@@ -6,7 +6,8 @@ r"""Memorisation and duplicates as numbers, on features: are the fakes copies, o
 
 with fakes y, held-out images x, and training images T. Memorisation is a Mann-Whitney statistic: ½ where fakes are as far
 from the training data as unseen images are, 1 where every fake is nearer than all of these, and below ½ where they are
-farther (bad images are far from everything: read it beside precision). A fake is authentic if it is farther from its
+farther. Bad images may be far from everything, as noise is, or near to everything, as smooth images are: read it beside recall
+and coverage. A fake is authentic if it is farther from its
 nearest training image than that one is from the other training images. A fake is a duplicate if another fake is nearer
 than all but one percent of the held-out images have another one: the floor of ``duplicates`` is 0.01 by construction.
 
