@@ -16,7 +16,7 @@ import torch
 
 from gantlet.cpu import cores
 
-from . import convolutions, image_pipeline, methods, rest, scaling, team_benchmark, versus
+from . import convolutions, features, image_pipeline, methods, rest, scaling, team_benchmark, versus
 from .images import DCGAN
 from .sections import Section
 from .workloads import MIDDLE, NARROW, RING
@@ -39,6 +39,7 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "methods": lambda rounds: methods.costs(rounds=rounds, seconds=0.1),
     "startup": lambda rounds: rest.startup(rounds=rounds),
     "metrics": lambda _rounds: rest.metrics(rounds=3),
+    "features": lambda _rounds: features.costs(),
     "preparing": lambda _rounds: image_pipeline.preparing(rounds=3),
     "streaming": lambda rounds: image_pipeline.streaming(rounds=rounds),
     "million": lambda _rounds: image_pipeline.million(),

@@ -18,6 +18,7 @@ ROOMS = {
     "networks": "network",
     "data": "data",
     "metrics": "metric",
+    "metrics.features": "extractor",
     "methods": "method",
     "tasks": "task",
 }

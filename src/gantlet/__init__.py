@@ -37,4 +37,6 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     if name in ("objectives", "penalties", "networks", "data", "metrics", "methods", "tasks", "statistics", "errors"):
         return importlib.import_module(f"gantlet.{name}")
+    if name == "features":
+        return importlib.import_module("gantlet.metrics.features")
     raise AttributeError(f"module 'gantlet' has no attribute '{name}'")

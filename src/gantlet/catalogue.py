@@ -123,7 +123,14 @@ FAMILIES: dict[str, dict[str, str]] = {
         "stacked-modes": "gantlet.metrics.stacked:StackedModes",
         "two-sample": "gantlet.metrics.points:PointsMetric",
         "thumbnails": "gantlet.metrics.thumbnails:ThumbnailMetric",
+        "features": "gantlet.metrics.feature_metric:FeaturesMetric",
         "classification-error": "gantlet.metrics.classification_error:ClassificationErrorMetric",
+    },
+    "extractor": {
+        "efficientnet-lite0": "gantlet.metrics.features.efficientnet:EfficientNetLite0",
+        "inception-2015": "gantlet.metrics.features.inception:Inception2015",
+        "dinov2-vits14": "gantlet.metrics.features.dinov2:DINOv2",
+        "lenet": "gantlet.metrics.features.lenet:LeNetFeatures",
     },
     "method": {
         "vanilla": "gantlet.methods.vanilla:VANILLA",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
 from gantlet.data.gaussians import Ring8
 from gantlet.metrics.base import MetricInput
 
-__all__ = ["DATA", "MEMBERS", "inputs_of"]
+__all__ = ["DATA", "MEMBERS", "Colours", "inputs_of"]
 
 MEMBERS, GENERATORS = 3, 4
 
@@ -46,12 +47,23 @@ def images() -> Dataset:
     return Dataset(noise(30, 3, 40, 36), noise(20, 3, 40, 36))
 
 
+class Colours(nn.Module):
+    """An extractor that costs nothing: mean colours of sixteen squares, and classes by the brightest."""
+
+    input_size = 16
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        squares = nn.functional.avg_pool2d(images, 4)
+        return squares.flatten(1), squares.mean(1).flatten(1) * 9
+
+
 DATA: dict[str, Callable[[], Dataset]] = {
     "mixture": ring,
     "classifier": digits,
     "stacked-modes": stacked,
     "two-sample": points,
     "thumbnails": images,
+    "features": images,
     "classification-error": points,
 }
 """A data set for each metric."""

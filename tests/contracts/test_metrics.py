@@ -25,8 +25,9 @@ GIVEN = {"scores": ("fake_scores", "real_scores", "boundary"), "owners": ("owner
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Dataset]]:
-    """The data sets by metric, and a cache of the module's own for the classifiers."""
+    """The data sets by metric, a cache of the module's own for the classifiers, and a small extractor."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gantlet.metrics.feature_metric._DEFAULT", "contracts.metric_cases:Colours")
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield {name: make() for name, make in DATA.items()}
 

@@ -59,7 +59,7 @@ def test_the_key_names_metrics_in_order() -> None:
         (
             "fid9",
             UnknownName,
-            "Known: classification-error, classifier, mixture, stacked-modes, thumbnails, two-sample",
+            "Known: classification-error, classifier, features, mixture, stacked-modes, thumbnails, two-sample",
         ),
         ("mixture+mixture", BadValue, "names a metric twice"),
         ("mixture+", UnknownName, "no metric called ''"),

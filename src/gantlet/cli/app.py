@@ -21,11 +21,13 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
+from .compare import compare_command
 from .data import data_app
 from .explain import explain_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import extend_command, replay_command, resume_command, run_command
+from .weights import weights_command
 
 __all__ = ["app", "main"]
 
@@ -63,8 +65,10 @@ app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
+app.command("compare")(compare_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
+data_app.command("weights")(weights_command)
 app.add_typer(data_app)
 
 

@@ -13,7 +13,7 @@ from gantlet.catalogue import is_path
 from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, GantletError, TooFewSamples
 
-from . import get
+from . import get, split_argument
 from .base import NEEDS, Metric, MetricColumn, MetricInput
 from .teams import Owning
 
@@ -127,7 +127,7 @@ def _made(name: str, dataset: Dataset) -> Metric:
     try:
         metric = factory.of(dataset)
     except Exception as error:  # whatever a user's class does when it is made
-        if isinstance(error, GantletError) or not is_path(name):
+        if isinstance(error, GantletError) or not is_path(split_argument(name)[0]):
             raise
         raise BadValue(f"The metric '{name}' could not be made: {type(error).__name__}: {error}.") from error
     if not (isinstance(metric, Metric) and _positive(metric.samples)):

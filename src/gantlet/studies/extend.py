@@ -22,7 +22,7 @@ from gantlet.requests.grid import Axis
 from gantlet.requests.resolve import Base, Request, Resolved, expand
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.settings import settings_of
-from gantlet.training.stack import Route
+from gantlet.training.blueprint import Route
 
 from .build import steps_of
 from .cache import Cache

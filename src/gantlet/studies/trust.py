@@ -15,6 +15,7 @@ from pathlib import Path
 from gantlet import catalogue
 from gantlet.errors import GantletError, Untrusted
 from gantlet.files import file_digest, read_regular, replace_whole
+from gantlet.metrics import split_argument
 
 from .record import SettingRecord
 
@@ -77,11 +78,10 @@ def _named(setting: SettingRecord) -> list[str]:
     values = setting.values
     joined = [str(values.get(key, "")).split("+") for key in _JOINED]
     names = [setting.task, setting.method, *(str(values.get(key, "")) for key in _SINGLE)]
-    return [
-        name.strip()
-        for name in [*names, *(name for part in joined for name in part)]
-        if catalogue.is_path(name.strip())
-    ]
+    for name in (name.strip() for part in joined for name in part):
+        metric, argument = split_argument(name)
+        names.append(argument or metric)  # an extractor may be somebody's own where the metric is not
+    return [name.strip() for name in names if catalogue.is_path(name.strip())]
 
 
 def _hash(name: str) -> str:

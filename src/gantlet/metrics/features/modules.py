@@ -1,0 +1,114 @@
+"""Any ``nn.Module`` as an extractor.
+
+It is given colour images ``[N, 3, H, W]`` float32 and returns features ``[N, d]`` (more axes are flattened), or a pair of
+them and class logits ``[N, Y]``. It may say by attributes what it expects: ``input_size`` (an int or (height, width); without
+it, images come as they are), ``input_range`` (what 0 and 255 become; (0, 1)) and ``channels`` (1 for grey).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from gantlet.data.base import rescaled
+from gantlet.errors import BadValue
+from gantlet.metrics.cache import weights_digest
+
+from .base import ExtractorCard, Features
+from .pixels import ANTIALIASED, as_colour, as_grey, resized
+
+__all__ = ["ModuleExtractor"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleExtractor:
+    """A module of the user's own.
+
+    Arguments:
+        net: The module.
+        name: For its card.
+
+    Example:
+        >>> pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> ModuleExtractor(pooled, "nets.py:Pooled")(torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)).features
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
+
+    net: nn.Module
+    name: str
+
+    @classmethod
+    def of(cls, found: nn.Module | type[nn.Module], name: str) -> Self:
+        """From a module, or a class of modules that is made without arguments.
+
+        Raises:
+            BadValue: The class cannot be made so.
+        """
+        if isinstance(found, nn.Module):
+            return cls(found, name)
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(0)  # random features are the same every time, too
+                return cls(found(), name)
+        except Exception as error:  # whatever a user's class does
+            raise BadValue(
+                f"The extractor '{name}' could not be made without arguments: {type(error).__name__}: {error}."
+            ) from error
+
+    @property
+    def card(self) -> ExtractorCard:
+        """Its card; dimension and classes are those of one black image.
+
+        Raises:
+            BadValue: It cannot read that, or returns something else than features.
+        """
+        return self._card
+
+    @cached_property
+    def _card(self) -> ExtractorCard:
+        size = self._size or (64, 64)
+        with torch.inference_mode():
+            found = self(torch.zeros(1, 3, *size, dtype=torch.uint8))
+        return ExtractorCard(
+            name=self.name,
+            sha256=weights_digest(self.net.state_dict().values()),
+            input_size=self._size,
+            input_range=self._range,
+            resizer=ANTIALIASED if self._size else "none",
+            dimension=found.features.shape[1],
+            classes=0 if found.probabilities is None else found.probabilities.shape[1],
+        )
+
+    def __call__(self, images: Tensor) -> Features:
+        """Features and, where it has classes, their probabilities."""
+        grey = getattr(self.net, "channels", 3) == 1
+        pixels = as_grey(images) if grey else as_colour(images).float()
+        pixels = resized(pixels, self._size) if self._size else pixels
+        try:
+            found: Any = self.net.eval()(rescaled(pixels, was=(0.0, 255.0), becomes=self._range))
+        except Exception as error:  # whatever a user's module does
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise BadValue(
+                f"The extractor '{self.name}' cannot read images of shape {list(pixels.shape)}: {reason}. Give it an "
+                "attribute input_size."
+            ) from error
+        features, logits = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+        if not isinstance(features, Tensor) or isinstance(found, Mapping):
+            raise BadValue(f"The extractor '{self.name}' returned a {type(found).__name__}; expected features [N, d].")
+        return Features(features.flatten(1).float(), None if logits is None else logits.float().softmax(1))
+
+    @property
+    def _size(self) -> tuple[int, int] | None:
+        given: Any = getattr(self.net, "input_size", None)
+        return given if given is None else (given, given) if isinstance(given, int) else (int(given[0]), int(given[1]))
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        low, high = getattr(self.net, "input_range", (0.0, 1.0))
+        return float(low), float(high)

@@ -1,0 +1,166 @@
+"""``gantlet compare``: two sets of any kind, as numbers with counts, intervals, cards and a floor."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gantlet.api.compare import compare_sets
+from gantlet.api.image_sets import ImageSet, open_set
+from gantlet.errors import BadData, BadValue
+from gantlet.metrics.gaussian_fit import read_statistics
+from terminal import Done, gantlet
+
+NETS = """
+from torch import nn
+class Squares(nn.Module):
+    input_size = 8
+    def forward(self, images):
+        return nn.functional.avg_pool2d(images, 4).flatten(1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three sets of 60 images, as folder, archive and array; of the folder's, some are of another size, and grey."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text(NETS)
+    numbers = np.random.default_rng(1)
+    pixels = {name: images(numbers, mean) for name, mean in (("real", 120), ("fake", 160), ("train", 120))}
+    for name, rows in pixels.items():
+        (tmp_path / name).mkdir()
+        for place, row in enumerate(rows):
+            image = Image.fromarray(row)
+            image = image.resize((24, 16)) if name == "real" and place % 7 == 0 else image
+            (image.convert("L") if place == 5 else image).save(tmp_path / name / f"{place:03d}.png")
+    np.save("fake.npy", pixels["fake"])
+    with zipfile.ZipFile("fake.zip", "w") as archive:
+        for path in sorted(Path("fake").iterdir()):
+            archive.write(path)
+    np.save("x.npy", numbers.normal(size=(300, 6)).astype("float32"))
+    np.save("y.npy", numbers.normal(size=(200, 6)) + 1)
+    return tmp_path
+
+
+def images(numbers: np.random.Generator, mean: float) -> np.ndarray:
+    coarse = numbers.normal(mean, 30, (60, 4, 4, 3)).clip(0, 255)
+    return coarse.repeat(4, 1).repeat(4, 2).astype(np.uint8)
+
+
+def found_by(*words: str) -> dict[str, Any]:
+    done = gantlet("compare", *words, "--features", "nets.py:Squares", "--json")
+    assert (done.status, done.err) == (0, "")
+    return json.loads(done.out)
+
+
+def test_the_record_is_what_scripts_rely_on() -> None:
+    found = found_by("folder:real", "folder:fake", "--metrics", "kid,fd")
+    assert list(found) == ["kid", "fd"]
+    for name, entry in found.items():
+        assert entry["low"] < entry["value"] < entry["high"]
+        assert entry["value"] > entry["floor"]
+        assert entry["card"]["name"] == f"{name}_Squares"
+        assert entry["card"]["sets"]["judged"]["count"] == 60
+        assert len(entry["card"]["extractor"]["sha256"]) == 64
+    assert gantlet("compare", "real", "fake", "--features", "nets.py:Squares", "--format", "json").status == 0
+
+
+def test_folder_archive_and_array_of_the_same_images_score_the_same() -> None:
+    values = [found_by("real", one, "--metrics", "fd,kid,coverage") for one in ("fake", "fake.zip", "array:fake.npy")]
+    first, second, third = ({name: entry["value"] for name, entry in found.items()} for found in values)
+    assert first == second
+    assert third["fd"] == pytest.approx(first["fd"], rel=0.05), "one of the folder's is grey"
+    assert found_by("real", "real", "--metrics", "fd")["fd"]["value"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_second_set_is_judged_and_the_training_images_show_copies() -> None:
+    copied = found_by("real", "train", "--train", "folder:train")
+    assert copied["memorisation"]["value"] == 1.0
+    assert copied["authenticity"]["value"] == 0.0
+    fresh = found_by("real", "fake", "--train", "train")
+    assert fresh["memorisation"]["high"] < 0.5, "other images are far from everything"
+    assert "memorisation" not in found_by("real", "fake")
+
+
+def test_features_and_statistics_in_arrays(here: Path) -> None:
+    found = compare_sets("x.npy", "y.npy", save=here / "x.npz").record()
+    assert found["fd"]["card"]["extractor"]["name"] == "given"
+    assert len(read_statistics(here / "x.npz").mean) == 6
+    assert compare_sets("x.npz", "y.npy").scores["fd"].value == pytest.approx(found["fd"]["value"], rel=1e-9)
+    assert 5 < found["fd"]["value"] < 7, "six coordinates, each off by one"
+    assert "fd_given" in gantlet("compare", "x.npz", "x.npz").out
+
+
+def test_a_table_says_counts_floor_and_whose_features() -> None:
+    done = gantlet("compare", "real", "fake", "--features", "nets.py:Squares", "--n", "40")
+    assert done.status == 0
+    for words in ("fd_Squares", "95 % interval", "floor", "judged     fake, 40", "extractor  nets.py:Squares, SHA-256"):
+        assert words in done.out
+
+
+def study() -> Done:
+    asked = ["images:fake.npy", "vanilla", "network=mlp", "steps=2", "batch_size=16", "evaluations=1", "metrics=none"]
+    return gantlet("run", *asked, "size=16", "g_width=8", "d_width=8", "--out", "s", "--seeds", "2")
+
+
+def test_a_member_of_a_study_is_compared_by_its_samples() -> None:
+    assert study().status == 0
+    found = found_by("fake", "s:1", "--n", "50", "--metrics", "fd")
+    facts = found["fd"]["card"]["sets"]["judged"]
+    assert (facts["count"], facts["run"], facts["weights"], facts["training_seed"]) == (50, 1, "last", 2)
+    done = gantlet("compare", "fake", "s", "--features", "nets.py:Squares")
+    assert (done.status, "has 2 runs; name one, such as s:0" in done.err) == (2, True)
+    assert "There is no run 7" in gantlet("compare", "fake", "s:7", "--features", "nets.py:Squares").err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["real", "nosuch"], "'nosuch' is not here: expected a folder, an archive, an array"),
+        (["real", "nets.py"], "neither a folder nor a file whose ending says how to read it"),
+        (["real", "fake", "--metrics", "fid"], "FID is the Fréchet distance on inception-2015 alone"),
+        (["real", "fake", "--metrics", "memorisation"], "'memorisation' needs training images (--train)"),
+        (["real", "fake", "--train", "real"], "--train and the reference are the same images"),
+        (["real", "fake", "--features", "incepton-2015"], "Did you mean 'inception-2015'"),
+        (["real", "fake", "--features", "inception-2015"], "gantlet data weights inception-2015 --from FILE"),
+        (["real", "fake", "--format", "xml"], "--format xml is not one of table, json"),
+        (["real", "fake", "--n", "9"], "real holds 9 images; scores need at least 20 of each set"),
+        (["x.npy", "x.npz", "--metrics", "kid"], "only the Fréchet distance can be had"),
+        (["x.npy", "wide.npy"], "these have 6 and 7 features"),
+        (["x.npz", "wide.npy"], "have 6 and 7 features"),
+        (["x.npy", "nan.npy"], "features that are not finite"),
+        (["x.npy", "broken.npy"], "cannot be read as an array"),
+    ],
+)
+def test_bad_input_is_one_sentence(words: list[str], message: str) -> None:
+    np.save("wide.npy", np.ones((30, 7)))
+    np.save("nan.npy", np.full((30, 6), np.nan))
+    np.savez("x.npz", mu=np.zeros(6), sigma=np.eye(6))
+    Path("broken.npy").write_bytes(b"\x93NUMPY")
+    options = [] if "--features" in words else ["--features", "nets.py:Squares"]
+    done = gantlet("compare", *words, *options)
+    assert done.status == 2
+    assert message in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_corrupt_images_are_skipped_up_to_one_percent_and_said(here: Path) -> None:
+    (here / "real" / "030.png").write_bytes(b"\x89PNG broken")
+    opened = open_set("real")
+    assert isinstance(opened, ImageSet)
+    with pytest.raises(BadData, match=r"1 of 60 images of real cannot be read, such as 030\.png"):
+        list(opened.batches())
+
+
+def test_statistics_have_no_other_score() -> None:
+    np.savez("x.npz", mu=np.zeros(6), sigma=np.eye(6))
+    with pytest.raises(BadValue, match="only the Fréchet distance"):
+        compare_sets("x.npz", "y.npy", metrics=["precision"])
