@@ -30,6 +30,7 @@ __all__ = [
     "check_seal",
     "file_digest",
     "inside",
+    "lock_holder",
     "locked",
     "read_regular",
     "replace_whole",
@@ -265,9 +266,24 @@ def _lock_file(path: Path, *, wait: bool) -> int | None:
 
 
 def _holder(path: Path) -> LockHolder:
-    with suppress(OSError, ValueError, TypeError):
-        return LockHolder(**json.loads(path.read_bytes()))
+    with suppress(StoreError, ValueError, TypeError, KeyError, RecursionError):
+        found = json.loads(read_regular(path, most=1 << 16))
+        return LockHolder(int(found["pid"]), str(found["host"])[:80], str(found["since"])[:40])
     return LockHolder()
+
+
+def lock_holder(path: Path) -> LockHolder | None:
+    """Who holds a lock, as its file says; None if nobody, or a process of this machine that has ended. Nothing is written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder, "lock")):
+        ...     (lock_holder(Path(folder, "lock")) or LockHolder()).pid == os.getpid()
+        True
+    """
+    if not os.path.lexists(path):
+        return None
+    holder = _holder(path)
+    return holder if holder.pid and (holder.host != platform.node() or _runs(holder.pid)) else None
 
 
 def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] = "sha256") -> str:

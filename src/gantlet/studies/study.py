@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from .store import Store
+from .verify import StudyCheck, verify_study
 from .views import runs_table
 
 __all__ = ["Study"]
@@ -45,6 +46,14 @@ class Study:
         names = [name for name in Store(self.folder).record().metrics if name in runs.columns]
         numeric = [name for name in names if name not in ("success", "failure") and is_numeric_dtype(runs[name])]
         return summarise(runs, metrics=numeric)
+
+    def verify(self) -> StudyCheck:
+        """What is wrong with the folder, and how far each fleet is; nothing is imported or written.
+
+        Raises:
+            StoreError: There is no study, or its record cannot be read.
+        """
+        return verify_study(self.folder)
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()
