@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Generator, Mapping
@@ -28,6 +29,7 @@ __all__ = [
     "cache_folder",
     "check_regular",
     "check_seal",
+    "clear_away",
     "file_digest",
     "inside",
     "lock_holder",
@@ -100,6 +102,18 @@ def sweep(folder: Path) -> list[Path]:
                 path.unlink()
                 gone.append(path)
     return gone
+
+
+def clear_away(path: Path) -> None:
+    """Delete a file, a link or a whole folder, if it is there; what a link leads to stays.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _mark(process: int | str) -> str:

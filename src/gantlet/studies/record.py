@@ -128,8 +128,8 @@ class ExecutionRecord(_Part):
     """How the study is carried out."""
 
     device: str = "cpu"
-    workers: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] = 1
+    workers: Annotated[int, Field(ge=1, le=1 << 20)] = 1
+    threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
     executor: str = "local"
 
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_regular, check_seal, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.files import check_regular, check_seal, clear_away, file_digest, inside, read_regular, sealed, write_whole
 from gantlet.training import checkpoint
 from gantlet.training.history import Rows
 
@@ -37,6 +37,7 @@ LOST = ".lost"
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _LARGEST = 1 << 28  # bytes of a JSON file
+_ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
 _COLUMNS = ("run", "step", "name", "value")  # of a history
 _MOST_ROWS = 50_000_000  # of a chunk of history
 _UNREADABLE = (
@@ -148,10 +149,13 @@ class Store:
         path = self.fleet(fleet.id) / "results.json"
         found = self._read_json(path)
         rows = found.get("runs")
-        if not isinstance(rows, list) or not all(
-            isinstance(row, dict) and isinstance(row.get("run"), int) for row in rows
-        ):
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise Damaged(f"{path} is not what a fleet writes.")
+        for row in rows:
+            odd = [name for name, kind in _ROW.items() if type(row.get(name, kind())) is not kind or "run" not in row]
+            odd += [name for name, value in row.items() if not _is_value(value)]
+            if odd or row.get("status", "finished") not in ("finished", "diverged"):
+                raise Damaged(f"{path} is not what a fleet writes: {(odd or ['status'])[0][:80]}.")
         if found.get("fleet", fleet.id) != fleet.id:
             raise Damaged(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
         if sorted(row["run"] for row in rows) != sorted(fleet.runs):
@@ -245,7 +249,7 @@ class Store:
             path = inside(self.folder, "fleets", fleet, name)
             if not path.is_file() and path.with_name(name + LOST).is_file():
                 continue
-            if not path.is_file() or file_digest(path) != digest:
+            if not _is_as_written(path, digest):
                 what = "is damaged" if path.is_file() else "is missing"
                 raise Damaged(f"The history {path} {what}.")
 
@@ -253,8 +257,8 @@ class Store:
         """Drop chunks that the good checkpoint does not vouch for."""
         for path, end in self._chunks(fleet):
             if end > step:
-                path.unlink()
-                path.with_name(path.name + LOST).unlink(missing_ok=True)
+                clear_away(path)
+                clear_away(path.with_name(path.name + LOST))
 
     def restart_fleet(self, fleet: str) -> None:
         """Forget whatever a fleet wrote."""
@@ -308,9 +312,14 @@ class Store:
             known |= _named(chunks)
         if not known:
             return found
-        good = [path for path in found if known.get(path.name) is not None and file_digest(path) == known[path.name]]
-        for name in sorted(known.keys() - {path.name for path in good}):
-            _LOG.warning("note: the history %s is left out: it is missing or damaged", self.fleet(fleet) / name)
+        good = [path for path in found if path.name in known and _is_as_written(path, known[path.name])]
+        lacking = known.keys() - {path.name for path in good}
+        if (self.fleet(fleet) / "results.json").exists():  # else the next checkpoint may be on its way
+            lacking |= {path.name for path in found} - known.keys()
+        for name in sorted(lacking):
+            _LOG.warning(
+                "note: the history %s is left out: it is missing, damaged or of no checkpoint", self.fleet(fleet) / name
+            )
         return good
 
     def _chunk(self, path: Path) -> pd.DataFrame | None:
@@ -352,6 +361,25 @@ def _named(chunks: object) -> dict[str, str]:
     if not isinstance(chunks, dict) or not all(_CHUNK.fullmatch(str(name)) for name in chunks):
         raise Damaged("A checkpoint does not name its history as a fleet does.")
     return {str(name): str(digest) for name, digest in chunks.items()}
+
+
+def _is_as_written(path: Path, digest: str) -> bool:
+    """Whether a plain file has this SHA-256.
+
+    Raises:
+        StoreError: It cannot be read at the moment.
+    """
+    try:
+        return path.is_file() and not path.is_symlink() and file_digest(path) == digest
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _is_value(value: object, depth: int = 2) -> bool:
+    """Whether a table can hold it: nothing, a truth value, a number, a text, or lists of these."""
+    if isinstance(value, list):
+        return depth > 0 and all(_is_value(each, depth - 1) for each in value)
+    return value is None or isinstance(value, (float, str)) or (isinstance(value, int) and abs(value) < 1 << 63)
 
 
 def _write_text(path: Path, *, text: str) -> None:

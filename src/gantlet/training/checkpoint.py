@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import check_regular, check_seal, file_digest, read_regular, sealed
+from gantlet.files import check_regular, check_seal, clear_away, file_digest, read_regular, sealed
 
 from .fleet import Divergence, Fleet
 
@@ -101,7 +101,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
     """
     fresh, old = folder.with_name(folder.name + ".new"), _before(folder)
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
+        clear_away(fresh)
         fresh.mkdir(parents=True)
         safetensors.torch.save_file(dict(tensors), fresh / _NAMES[0])
         sealed_rest = sealed({**rest, "tensors_sha256": file_digest(fresh / _NAMES[0])})
@@ -110,7 +110,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
             _sync(fresh / name)
         _sync(fresh)
         if folder.exists():  # else the old one, if any, is the last good one
-            shutil.rmtree(old, ignore_errors=True)
+            clear_away(old)
             folder.rename(old)
         fresh.rename(folder)
         _sync(folder.parent)
@@ -145,9 +145,9 @@ def set_aside(folder: Path, *, older: bool = False) -> None:
     place = _before(folder) if older else next(iter(places(folder)), folder)
     aside = folder.with_name(folder.name + ".damaged")
     try:
-        _discard(aside)
+        clear_away(aside)
         place.rename(aside)
-        if place == folder and os.path.lexists(_before(folder)):
+        if place == folder and _before(folder).is_dir() and not _before(folder).is_symlink():
             _before(folder).rename(folder)
     except OSError as error:
         raise StoreError(
@@ -207,13 +207,6 @@ def read_state(place: Path) -> dict[str, Any]:
         if type(rest.get(name)) is not kind or (kind is int and rest[name] < 0):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
     return rest
-
-
-def _discard(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _before(folder: Path) -> Path:
