@@ -7,6 +7,7 @@
 #   make real    a few steps on real images that packages carry
 #   make package build sdist and wheel, use the wheel from elsewhere, try newer interpreters
 #   make bench   the benchmarks
+#   make chaos   hundreds of kills, full disks and storms over a tiny study
 #   make lint    style, types and the shape of the code
 #   make clean   delete caches and builds; .venv and runs/ stay
 #
@@ -19,7 +20,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real package bench lint clean
+.PHONY: help demo test fast real package bench chaos lint clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,9 +53,12 @@ package: $(dev)
 bench: $(dev)
 	python -m benchmarks
 
+chaos: $(dev)
+	scripts/chaos
+
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table scripts/golden
-	ruff format --check . scripts/shape scripts/settings-table scripts/golden
+	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate
+	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate
 	pyright
 	scripts/shape --check
 

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Generator, Mapping
@@ -28,8 +29,10 @@ __all__ = [
     "cache_folder",
     "check_regular",
     "check_seal",
+    "clear_away",
     "file_digest",
     "inside",
+    "lock_holder",
     "locked",
     "read_regular",
     "replace_whole",
@@ -99,6 +102,18 @@ def sweep(folder: Path) -> list[Path]:
                 path.unlink()
                 gone.append(path)
     return gone
+
+
+def clear_away(path: Path) -> None:
+    """Delete a file, a link or a whole folder, if it is there; what a link leads to stays.
+
+    Raises:
+        OSError: It cannot be deleted.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _mark(process: int | str) -> str:
@@ -280,9 +295,24 @@ def _lock_file(path: Path, *, wait: bool, shared: bool) -> int | None:
 
 
 def _holder(path: Path) -> LockHolder:
-    with suppress(OSError, ValueError, TypeError):
-        return LockHolder(**json.loads(path.read_bytes()))
+    with suppress(StoreError, ValueError, TypeError, KeyError, RecursionError):
+        found = json.loads(read_regular(path, most=1 << 16))
+        return LockHolder(int(found["pid"]), str(found["host"])[:80], str(found["since"])[:40])
     return LockHolder()
+
+
+def lock_holder(path: Path) -> LockHolder | None:
+    """Who holds a lock, as its file says; None if nobody, or a process of this machine that has ended. Nothing is written.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder, "lock")):
+        ...     (lock_holder(Path(folder, "lock")) or LockHolder()).pid == os.getpid()
+        True
+    """
+    if not os.path.lexists(path):
+        return None
+    holder = _holder(path)
+    return holder if holder.pid and (holder.host != platform.node() or _runs(holder.pid)) else None
 
 
 def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] = "sha256") -> str:

@@ -173,8 +173,10 @@ def test_a_damaged_checkpoint_is_set_aside(stopped: Store) -> None:
         lambda record: record["plan"]["members"][0].__setitem__(2, 99),
         lambda record: record["settings"][0]["values"].update(lr_g=0.5),
         lambda record: record["sample"].update(shape=[3]),
+        lambda record: record["execution"].update(threads=7),
+        lambda record: record["facts"]["data"].update(train=7),
     ],
-    ids=["seed", "setting", "sample"],
+    ids=["seed", "setting", "sample", "threads", "facts"],
 )
 def test_a_record_that_was_edited_is_refused(stopped: Store, change: Callable[[dict[str, Any]], object]) -> None:
     edit(stopped.folder / "study.json", change)
@@ -241,7 +243,9 @@ def test_temporary_files_of_a_killed_process_are_swept(stopped: Store) -> None:
 
 
 def test_a_study_of_a_device_that_is_not_here_says_how_to_go_on(stopped: Store, whole: Store) -> None:
-    edit(stopped.folder / "study.json", lambda record: record["execution"].update(device="cuda:7"))
+    record = stopped.record()
+    away = record.execution.model_copy(update={"device": "cuda:7"})
+    stopped.update(record.model_copy(update={"execution": away}))
     with pytest.raises(BadValue, match=r"started on cuda:7, which is not here.*gantlet resume .* --device cpu"):
         resume(stopped.folder)
     assert stopped.failure("0000") is None

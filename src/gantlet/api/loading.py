@@ -16,6 +16,7 @@ from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, StoreError
 from gantlet.randomness import keyed_generator
 from gantlet.studies.build import blueprint
+from gantlet.studies.checkpoints import read_trained
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
@@ -121,7 +122,7 @@ def trained(store: Store, run: int, player: str = "generator") -> tuple[nn.Modul
     place = store.checkpoint(member.fleet.id)
     if not checkpoint.has_checkpoint(place):
         raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
-    tensors, _ = checkpoint.read(place)
+    tensors, _ = read_trained(store, member.fleet, member.record)
     sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
     return network(sheet, tensors, member.slot, player), sheet, member
 

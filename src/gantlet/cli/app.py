@@ -1,7 +1,8 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong
-input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``run``,
+``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be read or written, 3 some
+members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
+from .check import repair_study_command, verify_study_command
 from .compare import compare_command
 from .data import data_app
 from .explain import explain_command
@@ -66,6 +68,8 @@ app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("compare")(compare_command)
+app.command("verify")(verify_study_command)
+app.command("repair")(repair_study_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
 data_app.command("weights")(weights_command)

@@ -6,22 +6,23 @@ part is checked here, and every page escapes what it shows.
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype
 
 from gantlet.errors import StoreError
+from gantlet.files import inside
 from gantlet.studies.record import StudyRecord, read_record
+from gantlet.studies.store import Store
+from gantlet.studies.views import runs_table
 
 __all__ = ["StudyData", "read_study"]
 
-_MOST_ROWS = 50_000_000
 _RUNS = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}
 _HISTORY = {"run": int, "step": int, "name": str, "value": float}
 _RATES = ("success", "failure")
@@ -50,7 +51,12 @@ class StudyData:
         Raises:
             StoreError: It is missing, unreadable, too long, or not what a study writes.
         """
-        return _read_table(self.folder / "history.parquet", _HISTORY) if self.given is None else self.given
+        if self.given is not None:
+            return self.given
+        store = Store(self.folder)
+        if _trained(store):
+            return _typed(store.history(), self.folder / "fleets", _HISTORY)
+        return _read_table(store, "history.parquet", _HISTORY)
 
     @property
     def name(self) -> str:
@@ -95,32 +101,36 @@ def read_study(folder: Path) -> StudyData:
         StoreError: A file is missing, unreadable, of a newer format, or not what a study writes.
     """
     record = read_record(folder / "study.json")
-    runs = _read_table(folder / "runs.parquet", _RUNS)
+    store = Store(folder)
+    if _trained(store):  # what the fleets wrote has checksums; the table for others to read has none
+        runs = _typed(runs_table(store), folder / "fleets", _RUNS)
+    else:
+        runs = _read_table(store, "runs.parquet", _RUNS)
     unknown = set(runs["setting"]) - {setting.label for setting in record.settings}
     if unknown:
         raise StoreError(
-            f"'{folder}' does not fit together: runs.parquet has the setting '{sorted(unknown)[0]}', "
+            f"'{folder}' does not fit together: its members have the setting '{sorted(unknown)[0]}', "
             "which study.json does not know."
         )
     return StudyData(folder=folder, record=record, runs=runs)
 
 
-def _read_table(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:
-    try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise StoreError(f"{path} is not a plain file, and is not read.")
-        rows = pq.read_metadata(path).num_rows
-        if rows > _MOST_ROWS:
-            raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise StoreError(f"The study '{path.parent}' has no {path.name}.") from None
-    except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
-        raise StoreError(f"'{path}' cannot be read: {error}.") from error
+def _trained(store: Store) -> bool:
+    """Whether the folder has the fleets' own files; one that was passed on without them has only its tables."""
+    return inside(store.folder, "fleets").is_dir()
+
+
+def _read_table(store: Store, name: str, columns: Mapping[str, type]) -> pd.DataFrame:
+    if not os.path.lexists(store.folder / name):
+        raise StoreError(f"The study '{store.folder}' has no {name}.")
+    return _typed(store.frame(name), store.folder / name, columns)
+
+
+def _typed(table: pd.DataFrame, place: Path, columns: Mapping[str, type]) -> pd.DataFrame:
     missing = [column for column in columns if column not in table]
     if missing:
-        raise StoreError(f"'{path}' is not what a study writes: it lacks the column {', '.join(missing)}.")
+        raise StoreError(f"'{place}' is not what a study writes: it lacks the column {', '.join(missing)}.")
     try:
         return table.astype(dict(columns))
     except (TypeError, ValueError) as error:
-        raise StoreError(f"'{path}' is not what a study writes: {error}.") from error
+        raise StoreError(f"'{place}' is not what a study writes: {error}.") from error

@@ -6,6 +6,7 @@ and the data set. A key on the command line is a part's field; a penalty's field
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -210,10 +211,10 @@ class Catalogue:
 
 def _kind_of_path(name: str) -> str:
     """The task that reads what is stored at a path, by its ending; empty where there is no such path."""
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(name))  # unlike pathlib, os.path minds no unknown user and no name that is too long
+    if os.path.isdir(path):
         return "folder"
-    if not path.is_file():
+    if not os.path.isfile(path):
         return ""
     endings = {
         "points": (".csv", ".npy", ".npz"),

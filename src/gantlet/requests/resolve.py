@@ -254,7 +254,7 @@ def resolve(
     since = {name: key.setting.default for name, key in parts.keys.items() if name not in values}
     typed = {name: parts.keys[name].setting.parse(value) for name, value in values.items() if name in parts.keys}
     said = dict(sources) | dict.fromkeys(since, "default, since the study was written")
-    return _built(parts, since | typed, {name: said[name] for name in parts.keys}, label)
+    return _built(parts, since | typed, {name: said.get(name, "not recorded") for name in parts.keys}, label)
 
 
 def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], label: str) -> Resolved:

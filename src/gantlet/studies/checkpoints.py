@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from gantlet.errors import Damaged
+from gantlet.files import inside
 from gantlet.training import checkpoint
 
+from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["GoodCheckpoint", "last_good"]
+__all__ = ["GoodCheckpoint", "last_good", "last_step", "read_checked", "read_trained"]
 
 
 class GoodCheckpoint(NamedTuple):
@@ -40,10 +43,9 @@ def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoin
         StoreError: A checkpoint cannot be read, is of another version of gantlet, or cannot be set aside.
     """
     folder, damage = store.checkpoint(fleet), list[str]()
-    while checkpoint.has_checkpoint(folder):
+    while places := checkpoint.places(folder):
         try:
-            tensors, rest = checkpoint.read(folder)
-            _check(store, fleet, seals, rest)
+            tensors, rest = read_checked(store, fleet, seals, places[0])
         except Damaged as error:
             damage.append(str(error))
             checkpoint.set_aside(folder)
@@ -54,10 +56,56 @@ def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoin
     return GoodCheckpoint({}, {}, tuple(damage))
 
 
-def _check(store: Store, fleet: str, seals: Collection[str], rest: dict[str, Any]) -> None:
-    place = store.checkpoint(fleet)
+def read_checked(
+    store: Store, fleet: str, seals: Collection[str], place: Path, *, history: bool = True
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A checkpoint that is whole, of this fleet and study, and with all its history.
+
+    Arguments:
+        store: The study.
+        fleet: The fleet's id.
+        seals: The digests of the records by which it may have been trained.
+        place: One of :func:`gantlet.training.checkpoint.places`.
+        history: Whether its history must be whole, too.
+
+    Raises:
+        Damaged: It is not.
+        StoreError: It cannot be read, or another version of gantlet wrote it.
+    """
+    tensors, rest = checkpoint.read_at(inside(store.fleet(fleet), place.name))
     if rest.get("fleet", fleet) != fleet:
         raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
     if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
-    store.check_chunks(fleet, rest.get("chunks", {}))
+    for name, kinds in _KINDS.items():
+        if not isinstance(rest.get(name), kinds):
+            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    if history:
+        store.check_chunks(fleet, rest.get("chunks", {}))
+    return tensors, rest
+
+
+def read_trained(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The newest checkpoint of a fleet, for those who use what it trained; it must be that of its results, if it has some.
+
+    Raises:
+        Damaged: It is not whole, of another fleet or study, or older than the fleet's results.
+        StoreError: It cannot be read.
+    """
+    folder = store.checkpoint(fleet.id)
+    place = next(iter(checkpoint.places(folder)), folder)
+    try:
+        tensors, rest = read_checked(store, fleet.id, record.lineage, place)
+        if store.finished(fleet, record.lineage) and rest["step"] < last_step(store.results(fleet, record.lineage)):
+            raise Damaged(f"The checkpoint in {place} is of step {rest['step']:,}, before the end of the training.")
+    except Damaged as error:
+        raise Damaged(f"{error} What can be done does: gantlet repair {store.folder}") from error
+    return tensors, rest
+
+
+def last_step(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The step that the longest member of a finished fleet reached."""
+    return max((step for row in rows if isinstance(step := row.get("generator_steps"), int)), default=0)
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {"seconds": (int, float), "last": list}

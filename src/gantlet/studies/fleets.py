@@ -145,18 +145,7 @@ def headline_of(task: Task, metrics: Composed) -> tuple[str, bool]:
 
 
 def _halve(store: Store, fleet: FleetPlan, error: str) -> list[FleetPlan]:
-    middle = (len(fleet.runs) + 1) // 2
-    parts = [
-        FleetPlan(
-            id=f"{fleet.id}{mark}",
-            slots=runs,
-            pads=0,
-            route="loop" if len(runs) == 1 else fleet.route,
-            notes=fleet.notes,
-        )
-        for mark, runs in (("a", fleet.runs[:middle]), ("b", fleet.runs[middle:]))
-        if runs
-    ]
+    parts = list(fleet.halves)
     store.restart_fleet(fleet.id)
     store.write_split(fleet.id, parts, error)
     return parts

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import read_regular
+from gantlet.files import read_regular, sealed
 from gantlet.settings import Scalar
 
 from .migrations import migrated
@@ -78,6 +78,18 @@ class FleetPlan(_Part):
         """The members that count."""
         return self.slots[: len(self.slots) - self.pads]
 
+    @property
+    def halves(self) -> tuple[FleetPlan, ...]:
+        """The narrower fleets that it is cut into when memory runs out."""
+        middle = (len(self.runs) + 1) // 2
+        return tuple(
+            FleetPlan(
+                id=f"{self.id}{mark}", slots=runs, route="loop" if len(runs) == 1 else self.route, notes=self.notes
+            )
+            for mark, runs in (("a", self.runs[:middle]), ("b", self.runs[middle:]))
+            if runs
+        )
+
 
 class PlanRecord(_Part):
     """Members and the fleets they train in."""
@@ -118,8 +130,8 @@ class ExecutionRecord(_Part):
     """How the study is carried out."""
 
     device: str = "cpu"
-    workers: Annotated[int, Field(ge=1)] = 1
-    threads: Annotated[int, Field(ge=1)] = 1
+    workers: Annotated[int, Field(ge=1, le=1 << 20)] = 1
+    threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
     executor: str = "local"
 
 
@@ -227,7 +239,8 @@ class StudyRecord(_Part):
         """The file's content: as it will be read again, down to the types of numbers."""
         read_again = StudyRecord.model_validate(json.loads(json.dumps(self.model_dump())))
         content = json.loads(json.dumps(read_again.model_dump()))
-        return json.dumps(content | {"digest": _digest(content)}, indent=1, ensure_ascii=False, allow_nan=True)
+        whole = sealed(content | {"digest": _digest(content)})
+        return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=True)
 
     @cached_property
     def seal(self) -> str:
@@ -299,8 +312,10 @@ def read_record(path: Path) -> StudyRecord:
     if form not in range(1, FORMAT + 1):
         raise StoreError(f"{path} has format {str(form)[:40]}; this gantlet reads formats 1 to {FORMAT}.")
     try:
-        record = StudyRecord.model_validate(migrated(found))
-        if form == FORMAT and record.digest not in ("", _digest(found)):
+        plain = {name: value for name, value in found.items() if name != "seal"}
+        record = StudyRecord.model_validate(migrated(plain))
+        untied = form == FORMAT and record.digest not in ("", _digest(found))
+        if untied or found.get("seal") not in (None, sealed(plain)["seal"]):
             raise Damaged(
                 f"{path} was damaged or changed since the study was started: it does not have its checksum. Put the file "
                 "back; to train more, use gantlet extend."

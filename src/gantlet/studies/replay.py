@@ -18,6 +18,7 @@ from gantlet.training.fleet import Fleet
 
 from .build import blueprint
 from .cache import Cache
+from .checkpoints import read_trained
 from .fleets import check_unchanged, execution_of
 from .launch import check_device
 from .machine import versions
@@ -42,9 +43,9 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     found = find_member(store, run)
     record = found.record
     check_device(folder, record.execution.device)
-    if not store.finished(found.fleet) or store.outgrown(found.fleet, record):
+    if not store.finished(found.fleet, record.seals(found.fleet)):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
-    tensors, rest = checkpoint.read(store.checkpoint(found.fleet.id))
+    tensors, rest = read_trained(store, found.fleet, record)
     others = len(found.fleet.runs) - 1
     if others:
         say(f"training run {run} again, with the {others} other members of its fleet ({rest['step']:,} steps)")

@@ -14,7 +14,6 @@ import json
 import logging
 import re
 import shutil
-import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,17 +24,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.files import check_regular, check_seal, clear_away, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.training import checkpoint
 from gantlet.training.history import Rows
 
 from .record import FleetPlan, StudyRecord, read_record
 
-__all__ = ["Store"]
+__all__ = ["LOST", "Store"]
+
+LOST = ".lost"
+"""What is appended to the name of a chunk of history that ``repair`` set aside: it counts as known to be lost."""
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _LARGEST = 1 << 28  # bytes of a JSON file
+_ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
 _COLUMNS = ("run", "step", "name", "value")  # of a history
 _MOST_ROWS = 50_000_000  # of a chunk of history
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    MemoryError,
+    pa.ArrowException,
+)  # a Parquet file
 _LOG = logging.getLogger("gantlet")
 
 
@@ -145,10 +158,13 @@ class Store:
         path = self.fleet(fleet.id) / "results.json"
         found = self._read_json(path)
         rows = found.get("runs")
-        if not isinstance(rows, list) or not all(
-            isinstance(row, dict) and isinstance(row.get("run"), int) for row in rows
-        ):
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise Damaged(f"{path} is not what a fleet writes.")
+        for row in rows:
+            odd = [name for name, kind in _ROW.items() if type(row.get(name, kind())) is not kind or "run" not in row]
+            odd += [name for name, value in row.items() if not _is_value(value)]
+            if odd or row.get("status", "finished") not in ("finished", "diverged"):
+                raise Damaged(f"{path} is not what a fleet writes: {(odd or ['status'])[0][:80]}.")
         if found.get("fleet", fleet.id) != fleet.id:
             raise Damaged(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
         if sorted(row["run"] for row in rows) != sorted(fleet.runs):
@@ -198,13 +214,24 @@ class Store:
         self.write_json(f"fleets/{fleet}/split.json", {"into": [part.model_dump() for part in parts], "error": error})
 
     def leaves(self, fleet: FleetPlan) -> list[FleetPlan]:
-        """A planned fleet, or the narrower ones it was cut into when memory ran out; damaged, that counts as not cut."""
+        """A planned fleet, or the narrower ones it was cut into when memory ran out.
+
+        A damaged or missing note of the cut counts as it must have been where halves were trained, else as not cut.
+        """
         try:
             split = self.split(fleet)
+            if split is None and self.has_halves(fleet):
+                raise Damaged(f"{self.fleet(fleet.id) / 'split.json'} is missing.")
         except Damaged as error:
-            _LOG.warning("note: %s Fleet %s counts as one that was not cut.", error, fleet.id)
-            split = None
+            halves = self.has_halves(fleet)
+            what = "cut in halves" if halves else "one that was not cut"
+            _LOG.warning("note: %s Fleet %s counts as %s.", error, fleet.id, what)
+            split = list(fleet.halves) if halves else None
         return [fleet] if split is None else [leaf for part in split for leaf in self.leaves(part)]
+
+    def has_halves(self, fleet: FleetPlan) -> bool:
+        """Whether a half of a fleet was trained."""
+        return any(self.fleet(half.id).is_dir() for half in fleet.halves)
 
     def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> tuple[str, str]:
         """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out.
@@ -227,9 +254,11 @@ class Store:
         Raises:
             Damaged: A chunk is missing, or has another content.
         """
-        for name, digest in chunks.items():
+        for name, digest in _named(chunks).items():
             path = inside(self.folder, "fleets", fleet, name)
-            if not path.is_file() or file_digest(path) != digest:
+            if not path.is_file() and path.with_name(name + LOST).is_file():
+                continue
+            if not _is_as_written(path, digest):
                 what = "is damaged" if path.is_file() else "is missing"
                 raise Damaged(f"The history {path} {what}.")
 
@@ -237,7 +266,8 @@ class Store:
         """Drop chunks that the good checkpoint does not vouch for."""
         for path, end in self._chunks(fleet):
             if end > step:
-                path.unlink()
+                clear_away(path)
+                clear_away(path.with_name(path.name + LOST))
 
     def restart_fleet(self, fleet: str) -> None:
         """Forget whatever a fleet wrote."""
@@ -248,7 +278,9 @@ class Store:
     def history(self) -> pd.DataFrame:
         """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
         fleets = [leaf.id for fleet in self.record().plan.fleets for leaf in self.leaves(fleet)]
-        frames = [frame for fleet in fleets for path, _ in self._chunks(fleet) if (frame := _chunk(path)) is not None]
+        frames = [
+            frame for fleet in fleets for path in self._vouched(fleet) if (frame := self._chunk(path)) is not None
+        ]
         empty = pd.DataFrame({name: [] for name in _COLUMNS})
         frames = [frame for frame in frames if len(frame)]
         merged = pd.concat(frames, ignore_index=True) if frames else empty
@@ -257,6 +289,57 @@ class Store:
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a Parquet file atomically."""
         self._replace(self.folder / name, partial(_write_frame, frame=frame))
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A Parquet file of the study as it is.
+
+        Raises:
+            StoreError: It is missing, unreadable, not a plain file or too long.
+        """
+        path = inside(self.folder, *name.split("/"))
+        check_regular(path)
+        try:
+            rows = pq.read_metadata(path).num_rows
+            if rows > _MOST_ROWS:
+                raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
+            return pd.read_parquet(path)
+        except _UNREADABLE as error:
+            raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
+
+    def _vouched(self, fleet: str) -> list[Path]:
+        """The chunks of a fleet that are those of a checkpoint; all where there is none, or where it does not name them."""
+        found = [path for path, _ in self._chunks(fleet)]
+        known: dict[str, str] = {}
+        for place in checkpoint.places(self.checkpoint(fleet)):
+            try:
+                chunks = checkpoint.read_state(inside(self.fleet(fleet), place.name)).get("chunks")
+            except StoreError as error:
+                _LOG.warning("note: %s", error)
+                continue
+            if chunks is None:
+                return found
+            known |= _named(chunks)
+        if not known:
+            return found
+        good = [path for path in found if path.name in known and _is_as_written(path, known[path.name])]
+        lacking = known.keys() - {path.name for path in good}
+        if (self.fleet(fleet) / "results.json").exists():  # else the next checkpoint may be on its way
+            lacking |= {path.name for path in found} - known.keys()
+        for name in sorted(lacking):
+            _LOG.warning(
+                "note: the history %s is left out: it is missing, damaged or of no checkpoint", self.fleet(fleet) / name
+            )
+        return good
+
+    def _chunk(self, path: Path) -> pd.DataFrame | None:
+        try:
+            frame = self.frame(str(path.relative_to(self.folder)))
+            if not set(_COLUMNS) <= set(frame):
+                raise StoreError("columns are missing.")
+        except StoreError as error:
+            _LOG.warning("note: the history %s is left out: %s", path, error)
+            return None
+        return frame[list(_COLUMNS)]
 
     def _chunks(self, fleet: str) -> list[tuple[Path, int]]:
         folder = self.fleet(fleet)
@@ -278,20 +361,34 @@ class Store:
         write_whole(path, write, advice=advice)
 
 
-def _chunk(path: Path) -> pd.DataFrame | None:
+def _named(chunks: object) -> dict[str, str]:
+    """The history files of a checkpoint, with their SHA-256.
+
+    Raises:
+        Damaged: They are not what a fleet writes.
+    """
+    if not isinstance(chunks, dict) or not all(_CHUNK.fullmatch(str(name)) for name in chunks):
+        raise Damaged("A checkpoint does not name its history as a fleet does.")
+    return {str(name): str(digest) for name, digest in chunks.items()}
+
+
+def _is_as_written(path: Path, digest: str) -> bool:
+    """Whether a plain file has this SHA-256.
+
+    Raises:
+        StoreError: It cannot be read at the moment.
+    """
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise ValueError("it is not a plain file")
-        rows = pq.read_metadata(path).num_rows
-        if rows > _MOST_ROWS:
-            raise ValueError(f"it has {rows:,} rows, more than {_MOST_ROWS:,}")
-        frame = pd.read_parquet(path)
-        if not set(_COLUMNS) <= set(frame):
-            raise ValueError("columns are missing")
-    except (OSError, ValueError, pa.ArrowException) as error:
-        _LOG.warning("note: the history %s is left out: %s", path, " ".join(str(error).split()))
-        return None
-    return frame[list(_COLUMNS)]
+        return path.is_file() and not path.is_symlink() and file_digest(path) == digest
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _is_value(value: object, depth: int = 2) -> bool:
+    """Whether a table can hold it: nothing, a truth value, a number, a text, or lists of these."""
+    if isinstance(value, list):
+        return depth > 0 and all(_is_value(each, depth - 1) for each in value)
+    return value is None or isinstance(value, (float, str)) or (isinstance(value, int) and abs(value) < 1 << 63)
 
 
 def _write_text(path: Path, *, text: str) -> None:

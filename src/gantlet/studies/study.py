@@ -19,6 +19,7 @@ from .extend import Extension, extend_plan
 from .launch import resume, unfinished
 from .progress import Evaluation, watched
 from .store import Store
+from .verify import StudyCheck, verify_study
 from .views import runs_table
 
 __all__ = ["Study"]
@@ -107,6 +108,14 @@ class Study:
         """What a notebook shows: the summary."""
         table = self.summary().to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}")
         return f"<p>{escape(repr(self))}</p>{table}"
+
+    def verify(self) -> StudyCheck:
+        """What is wrong with the folder, and how far each fleet is; nothing is imported or written.
+
+        Raises:
+            StoreError: There is no study, or its record cannot be read.
+        """
+        return verify_study(self.folder)
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()

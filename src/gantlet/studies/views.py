@@ -67,13 +67,13 @@ def _results(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[list[
 def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a table; whole numbers and truth values stay such in columns that not every row has.
 
-    Where one method's key is a number and another's of that name a word, the column is one of words.
+    Where one method's key is a number and another's of that name a word, a list or a truth value, the column is one of words.
     """
     columns: dict[str, Any] = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values: list[Any] = [row.get(name) for row in rows]
         kinds = {type(value) for value in values if value is not None}
-        if str in kinds and len(kinds) > 1:
+        if len(kinds) > 1 and kinds != {int, float}:
             values = [value if value is None else str(value) for value in values]
         dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
         columns[name] = pd.array(values, dtype=dtype) if dtype else values

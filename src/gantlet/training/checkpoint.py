@@ -25,16 +25,27 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import check_regular, check_seal, file_digest, read_regular, sealed
+from gantlet.files import check_regular, check_seal, clear_away, file_digest, read_regular, sealed
 
 from .fleet import Fleet
 from .updates import Divergence
 
-__all__ = ["has_checkpoint", "places", "read", "read_at", "restore", "set_aside", "snapshot", "write"]
+__all__ = [
+    "has_checkpoint",
+    "places",
+    "read",
+    "read_at",
+    "read_state",
+    "restore",
+    "set_aside",
+    "snapshot",
+    "write",
+]
 
 _FORMAT = 1
 _LARGEST = 1 << 28  # bytes of a state
 _NAMES = ("tensors.safetensors", "state.json")
+_KINDS = {"step": int, "discriminator_steps": int, "exits": dict, "history_counts": dict}
 
 
 def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -92,7 +103,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
     """
     fresh, old = folder.with_name(folder.name + ".new"), _before(folder)
     try:
-        shutil.rmtree(fresh, ignore_errors=True)
+        clear_away(fresh)
         fresh.mkdir(parents=True)
         safetensors.torch.save_file(dict(tensors), fresh / _NAMES[0])
         sealed_rest = sealed({**rest, "tensors_sha256": file_digest(fresh / _NAMES[0])})
@@ -101,7 +112,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
             _sync(fresh / name)
         _sync(fresh)
         if folder.exists():  # else the old one, if any, is the last good one
-            shutil.rmtree(old, ignore_errors=True)
+            clear_away(old)
             folder.rename(old)
         fresh.rename(folder)
         _sync(folder.parent)
@@ -114,8 +125,8 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
 
 
 def places(folder: Path) -> list[Path]:
-    """Where checkpoints are, the newest first: the folder itself, and the one before it."""
-    return [place for place in (folder, _before(folder)) if (place / _NAMES[1]).exists()]
+    """Where checkpoints are, whole or not, the newest first: the folder itself, and the one before it."""
+    return [place for place in (folder, _before(folder)) if os.path.lexists(place)]
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -123,17 +134,22 @@ def has_checkpoint(folder: Path) -> bool:
     return bool(places(folder))
 
 
-def set_aside(folder: Path) -> None:
+def set_aside(folder: Path, *, older: bool = False) -> None:
     """Move the newest checkpoint, which is damaged, to ``<name>.damaged``; the one before, if any, takes its place.
+
+    Arguments:
+        folder: The checkpoint's folder.
+        older: Whether it is the one before that is damaged, and goes.
 
     Raises:
         StoreError: It cannot be moved.
     """
-    place, aside = next(iter(places(folder)), folder), folder.with_name(folder.name + ".damaged")
+    place = _before(folder) if older else next(iter(places(folder)), folder)
+    aside = folder.with_name(folder.name + ".damaged")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
+        clear_away(aside)
         place.rename(aside)
-        if _before(folder).exists():
+        if place == folder and _before(folder).is_dir() and not _before(folder).is_symlink():
             _before(folder).rename(folder)
     except OSError as error:
         raise StoreError(
@@ -159,13 +175,7 @@ def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         StoreError: It cannot be read, or another version of gantlet wrote it.
     """
     try:
-        rest = json.loads(read_regular(place / _NAMES[1], most=_LARGEST))
-        if not isinstance(rest, dict):
-            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes.")
-        check_seal(rest, f"The state of the checkpoint in {place}")
-        if rest.get("format") != _FORMAT:
-            form = str(rest.get("format"))[:40]
-            raise StoreError(f"The checkpoint in {place} has format {form}; this gantlet reads {_FORMAT}.")
+        rest = read_state(place)
         check_regular(place / _NAMES[0])
         if rest.get("tensors_sha256", "") not in ("", file_digest(place / _NAMES[0])):
             raise Damaged(f"The checkpoint in {place} is damaged: its tensors do not have their checksum.")
@@ -174,6 +184,31 @@ def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise Damaged(f"The checkpoint in {place} cannot be read: {error}.") from error
     except OSError as error:
         raise StoreError(f"The checkpoint in {place} cannot be read: {error.strerror or error}.") from error
+
+
+def read_state(place: Path) -> dict[str, Any]:
+    """The state of the checkpoint at exactly this place, checked, without its tensors.
+
+    Raises:
+        Damaged: There is none, or it is not what was written.
+        StoreError: It cannot be read, or another version of gantlet wrote it.
+    """
+    if os.path.lexists(place) and not place.is_dir():
+        raise Damaged(f"The checkpoint {place} is not a folder.")
+    try:
+        rest = json.loads(read_regular(place / _NAMES[1], most=_LARGEST))
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"The checkpoint in {place} cannot be read: {error}.") from error
+    if not isinstance(rest, dict):
+        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes.")
+    check_seal(rest, f"The state of the checkpoint in {place}")
+    if rest.get("format") != _FORMAT:
+        form = str(rest.get("format"))[:40]
+        raise StoreError(f"The checkpoint in {place} has format {form}; this gantlet reads {_FORMAT}.")
+    for name, kind in _KINDS.items():
+        if type(rest.get(name)) is not kind or (kind is int and rest[name] < 0):
+            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    return rest
 
 
 def _before(folder: Path) -> Path:

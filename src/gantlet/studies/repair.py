@@ -1,0 +1,149 @@
+"""``gantlet repair``: does to a damaged study folder what needs no invention, and says what it did.
+
+Whatever is damaged is renamed, not deleted, so that a good copy can still be put back; what is good stays as it is. A
+fleet goes back to its last good checkpoint, from which ``resume`` trains the same numbers again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from gantlet.errors import Damaged, StoreError
+from gantlet.files import locked, sweep
+from gantlet.training import checkpoint
+
+from .checkpoints import last_step, read_checked
+from .record import FleetPlan, StudyRecord
+from .store import LOST, Store
+from .verify import stale_views
+from .views import write_views
+
+__all__ = ["repair_study"]
+
+
+def repair_study(folder: str | Path) -> list[str]:
+    """Mend what can be mended in a study folder; fleets that are being trained are left alone.
+
+    Arguments:
+        folder: A study folder.
+
+    Returns:
+        A sentence for each thing that was done or could not be done.
+
+    Raises:
+        StoreError: There is no study, its record is damaged or cannot be read, or the folder cannot be written.
+    """
+    store = Store(Path(folder))
+    record = store.record()
+    did = [_swept(path) for path in sweep(store.folder)]
+    for planned in record.plan.fleets:
+        try:
+            with locked(store.lock(planned.id), wait=False) as holder:
+                if holder is not None:
+                    did.append(f"Fleet {planned.id} is being trained by {holder}, and was left alone.")
+                    continue
+                did += [_swept(path) for path in sweep(store.folder / "fleets")]
+                for leaf in _leaves(store, planned, did):
+                    _mend(store, record, leaf, did)
+        except StoreError as error:
+            did.append(f"Fleet {planned.id} was left as it is: {error}")
+    stale = [name for name, _ in stale_views(store)]
+    if stale:
+        write_views(store)
+        did.append(f"{' and '.join(stale)} were made again from the fleets' files.")
+    return did
+
+
+def _swept(path: Path) -> str:
+    return f"{path}, left by a process that ended, was deleted."
+
+
+def _leaves(store: Store, planned: FleetPlan, did: list[str]) -> Iterator[FleetPlan]:
+    """The fleets that a planned one was cut into; where it was cut is written down again if that was lost."""
+    path, parts = store.fleet(planned.id) / "split.json", None
+    try:
+        parts = store.split(planned)
+    except Damaged as error:
+        did.append(f"{error} It was set aside.")
+        _aside(path)
+    if parts is None and store.has_halves(planned):
+        parts = list(planned.halves)
+        store.write_split(planned.id, parts, "")
+        did.append(f"{path} was written again, as halves of fleet {planned.id} were trained.")
+    if parts is None:
+        yield planned
+        return
+    for part in parts:
+        yield from _leaves(store, part, did)
+
+
+def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> None:
+    folder, place = store.fleet(fleet.id), store.checkpoint(fleet.id)
+    did += [_swept(path) for path in sweep(folder)]
+    fresh = place.with_name(place.name + ".new")
+    if fresh.is_dir() and not fresh.is_symlink():
+        shutil.rmtree(fresh, ignore_errors=True)
+        did.append(f"{fresh}, which was never finished, was deleted.")
+    for name, read in (
+        ("results.json", lambda: store.results(fleet, record.lineage)),
+        ("failure.json", lambda: store.failure(fleet.id)),
+    ):
+        if os.path.lexists(folder / name):
+            try:
+                read()
+            except Damaged as error:
+                _aside(folder / name)
+                did.append(f"{error} It was set aside.")
+    finished = store.finished(fleet, record.lineage)
+    if finished:
+        _let_go_of_history(store, record, fleet, did)
+    step = _good_step(store, record, fleet, did)
+    if finished and step < last_step(store.results(fleet, record.lineage)):
+        _aside(folder / "results.json")
+        did.append(
+            f"The last checkpoint of fleet {fleet.id} is lost: it is to be trained again from step {step:,}, and its results "
+            f"were set aside until then. Use: gantlet resume {store.folder}"
+        )
+
+
+def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> None:
+    """Of a finished fleet whose weights and results are good, damaged history counts as lost."""
+    for place in checkpoint.places(store.checkpoint(fleet.id))[:1]:
+        try:
+            read_checked(store, fleet.id, record.lineage, place, history=False)
+            chunks = checkpoint.read_state(place).get("chunks", {})
+        except StoreError:
+            return
+        for name, digest in chunks.items():
+            try:
+                store.check_chunks(fleet.id, {name: digest})
+            except Damaged as error:
+                path = store.fleet(fleet.id) / name
+                lost = path.with_name(name + LOST)
+                if path.is_file():
+                    path.replace(lost)
+                else:
+                    lost.touch()
+                did.append(f"{error} It counts as lost; the results and weights of fleet {fleet.id} are good.")
+
+
+def _good_step(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> int:
+    """The step of the last good checkpoint, or 0; damaged ones are set aside."""
+    place, steps = store.checkpoint(fleet.id), list[int]()
+    while len(places := checkpoint.places(place)) > len(steps):
+        try:
+            steps.append(int(read_checked(store, fleet.id, record.lineage, places[len(steps)])[1]["step"]))
+        except Damaged as error:
+            checkpoint.set_aside(place, older=bool(steps))
+            did.append(f"{error} It was set aside.")
+    return steps[0] if steps else 0
+
+
+def _aside(path: Path) -> None:
+    try:
+        path.replace(path.with_name(path.name + ".aside"))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be set aside: {error.strerror or error}.") from error

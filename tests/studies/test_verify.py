@@ -1,0 +1,277 @@
+"""``verify`` says of every damage what it is, writes nothing and runs nothing; ``repair`` mends it without inventing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import gantlet
+import terminal
+from gantlet.errors import Damaged, StoreError
+from gantlet.files import locked
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import resume, start
+from gantlet.studies.repair import repair_study
+from gantlet.studies.store import Store
+from gantlet.studies.verify import verify_study
+
+WORDS = ("steps=12", "evaluations=4")
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Store:
+    """A finished study of two fleets; to be read, not changed."""
+    return terminal.study(tmp_path_factory.mktemp("sound") / "study", "wgan-gp,vanilla", *WORDS, seeds="2")
+
+
+@pytest.fixture(scope="session")
+def halted(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Store:
+    """The same study, stopped after its third evaluation; to be read, not changed."""
+    folder, heard = tmp_path_factory.mktemp("halted") / "study", list[int]()
+
+    def stopping() -> bool:
+        heard.append(1)
+        return len(heard) > 9
+
+    start(terminal.planned(folder, "wgan-gp,vanilla", *WORDS, seeds="2"), Callbacks(stopping=stopping))
+    return Store(folder)
+
+
+def copied(store: Store, folder: Path) -> Store:
+    shutil.copytree(store.folder, folder)
+    return Store(folder)
+
+
+def shuffled(path: Path) -> None:
+    pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 64
+    path.write_bytes(content)
+
+
+def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def exchanged(folder: Path, *names: str) -> None:
+    one, other = (folder / name for name in names)
+    one.rename(folder / "between")
+    other.rename(one)
+    (folder / "between").rename(other)
+
+
+def unlink_all(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a flipped bit": (
+        "halted",
+        lambda f: flip(f / "fleets/0000/checkpoint/tensors.safetensors"),
+        "its tensors do not have their checksum. Fleet 0000 goes back to step 6.",
+    ),
+    "both flipped": (
+        "halted",
+        lambda f: [flip(path) for path in f.glob("fleets/0000/checkpoint*/tensors.safetensors")],
+        "Fleet 0000 has no good checkpoint left.",
+    ),
+    "the older flipped": (
+        "halted",
+        lambda f: flip(f / "fleets/0000/checkpoint.old/tensors.safetensors"),
+        "Fleet 0000 goes back to step 9.",
+    ),
+    "no state": ("halted", lambda f: (f / "fleets/0000/checkpoint/state.json").unlink(), "it is missing"),
+    "not a folder": (
+        "halted",
+        lambda f: [shutil.rmtree(f / "fleets/0000/checkpoint"), (f / "fleets/0000/checkpoint").touch()],
+        "is not a folder",
+    ),
+    "history gone": ("halted", lambda f: min(f.glob("fleets/0000/history*")).unlink(), "is missing"),
+    "a finished one's flipped": (
+        "sound",
+        lambda f: flip(f / "fleets/0000/checkpoint/tensors.safetensors"),
+        "Fleet 0000 goes back to step 9.",
+    ),
+    "a finished one's gone": (
+        "sound",
+        lambda f: shutil.rmtree(f / "fleets/0000/checkpoint"),
+        "has results, but its last checkpoint is missing",
+    ),
+    "a finished one's both gone": (
+        "sound",
+        lambda f: unlink_all(f, "fleets/0000/checkpoint*"),
+        "has results, but its last checkpoint is missing",
+    ),
+    "a finished one's history cut": (
+        "sound",
+        lambda f: min(f.glob("fleets/0000/history*")).write_bytes(b"PAR1"),
+        "is damaged",
+    ),
+    "a finished one's history gone": ("sound", lambda f: min(f.glob("fleets/0000/history*")).unlink(), "is missing"),
+    "fleets exchanged": ("sound", lambda f: exchanged(f / "fleets", "0000", "0001"), "is that of fleet 0001"),
+    "results edited": (
+        "sound",
+        lambda f: edit(f / "fleets/0000/results.json", lambda found: found["runs"][0].update(modes=8)),
+        "was damaged or changed since it was written",
+    ),
+    "a table edited": ("sound", lambda f: shuffled(f / "runs.parquet"), "runs.parquet"),
+    "a table gone": ("sound", lambda f: (f / "history.parquet").unlink(), "is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_told_mended_and_trained_away(folder: Path, sound: Store, halted: Store, damage: str) -> None:
+    kind, hurt, expected = DAMAGES[damage]
+    store = copied({"sound": sound, "halted": halted}[kind], folder)
+    assert not verify_study(folder).wrong
+    hurt(folder)
+    before = terminal.tree(folder)
+    found = verify_study(folder)
+    assert any(expected in sentence for sentence in found.wrong), found
+    assert terminal.tree(folder) == before
+    assert repair_study(folder)
+    assert not verify_study(folder).wrong
+    assert repair_study(folder) == []
+    resume(folder)
+    assert not verify_study(folder).wrong
+    assert all(fleet.state == "finished" for fleet in verify_study(folder).fleets)
+    assert terminal.results(store) == terminal.results(sound)
+    lost = "history" in damage and kind == "sound"
+    assert terminal.difference(store, sound) in ((None, "history") if lost else (None,))
+
+
+def test_a_whole_study_is_whole_and_its_repair_does_nothing(sound: Store, halted: Store) -> None:
+    for store, states in ((sound, ["finished"] * 2), (halted, ["stopped at step 9", "not begun"])):
+        before = terminal.tree(store.folder)
+        found = gantlet.Study(store.folder).verify()
+        assert (found.wrong, found.notes) == ((), ())
+        assert [fleet.state for fleet in found.fleets] == states
+        assert repair_study(store.folder) == []
+        assert terminal.tree(store.folder) == before
+
+
+def test_an_edited_record_is_told_and_not_mended(folder: Path, sound: Store) -> None:
+    copied(sound, folder)
+    edit(folder / "study.json", lambda record: record.update(note="better"))
+    assert "does not have its checksum" in verify_study(folder).wrong[0]
+    with pytest.raises(Damaged, match="does not have its checksum"):
+        repair_study(folder)
+
+
+def test_links_and_pipes_are_wrong_and_files_of_others_are_noted(folder: Path, sound: Store, tmp_path: Path) -> None:
+    copied(sound, folder)
+    (folder / "mine.txt").touch()
+    (folder / "fleets" / "0099").mkdir()
+    assert not verify_study(folder).wrong
+    assert all(note.endswith("is not a study's own; it is left alone.") for note in verify_study(folder).notes)
+    assert len(verify_study(folder).notes) == 2
+    (folder / "samples").mkdir(exist_ok=True)
+    (folder / "samples" / "0").symlink_to(tmp_path)
+    os.mkfifo(folder / "fleets" / "pipe")
+    wrong = verify_study(folder).wrong
+    assert len(wrong) == 2
+    assert any("is a link" in sentence for sentence in wrong)
+    assert any("is not a plain file" in sentence for sentence in wrong)
+
+
+def test_a_fleet_that_is_being_trained_is_not_looked_at_and_not_repaired(folder: Path, halted: Store) -> None:
+    store = copied(halted, folder)
+    flip(folder / "fleets/0000/checkpoint/tensors.safetensors")
+    with locked(store.lock("0000")):
+        assert "being trained by process" in verify_study(folder).fleets[0].state
+        before = terminal.tree(store.fleet("0000"))
+        assert any("was left alone" in sentence for sentence in repair_study(folder))
+        assert terminal.tree(store.fleet("0000")) == before
+    assert verify_study(folder).wrong
+
+
+def test_where_a_fleet_was_cut_is_written_again(folder: Path, sound: Store) -> None:
+    store = copied(sound, folder)
+    planned = terminal.fleet_of(store, "0000")
+    rows = store.results(planned)
+    for half in planned.halves:
+        store.write_results(half.id, [row for row in rows if row["run"] in half.runs], study=store.record().seal)
+    shutil.rmtree(store.fleet("0000"))
+    for content in (None, "["):
+        if content is not None:
+            (store.fleet("0000") / "split.json").write_text(content)
+        assert any("split.json" in sentence for sentence in verify_study(folder).wrong)
+        assert [leaf.id for leaf in store.leaves(planned)] == ["0000a", "0000b"]
+        assert any("was written again" in sentence for sentence in repair_study(folder))
+        assert store.split(planned) == list(planned.halves)
+        (store.fleet("0000") / "split.json").unlink()
+
+
+def test_what_was_trained_is_not_taken_from_another_fleet_or_step(folder: Path, sound: Store) -> None:
+    copied(sound, folder)
+    shutil.rmtree(folder / "fleets/0000/checkpoint")
+    with pytest.raises(Damaged, match=r"is of step 9, before the end of the training\. .* gantlet repair"):
+        gantlet.load(folder, run=0)
+    shutil.copytree(folder / "fleets/0001/checkpoint", folder / "fleets/0000/checkpoint")
+    with pytest.raises(Damaged, match="is that of fleet 0001"):
+        gantlet.load(folder, run=0)
+
+
+def test_tables_that_were_edited_are_not_shown(folder: Path, sound: Store) -> None:
+    store = copied(sound, folder)
+    other = terminal.gantlet("show", folder, "--runs", "--format", "csv")
+    runs = gantlet.Study(folder).runs.assign(modes=99)
+    store.write_frame("runs.parquet", runs)
+    assert terminal.gantlet("show", folder, "--runs", "--format", "csv") == other
+
+
+# The commands
+
+
+def test_verify_says_it_in_lines_and_in_json(folder: Path, halted: Store) -> None:
+    copied(halted, folder)
+    done = terminal.gantlet("verify", folder)
+    assert done.status == 0
+    assert done.out.endswith(f"{folder} is whole; 2 of 2 fleets are not finished: gantlet resume {folder}\n")
+    flip(folder / "fleets/0000/checkpoint/tensors.safetensors")
+    done = terminal.gantlet("verify", folder)
+    assert done.status == 1
+    assert "fleet 0000: stopped at step 6\n  wrong: The checkpoint in" in done.out
+    assert f"1 thing is wrong. What can be done does: gantlet repair {folder}" in done.out
+    done = terminal.gantlet("verify", folder, "--format", "json")
+    content = json.loads(done.out)
+    assert (done.status, content["whole"], len(content["fleets"][0]["damage"])) == (1, False, 1)
+    done = terminal.gantlet("repair", folder)
+    assert (done.status, "It was set aside." in done.out) == (0, True)
+    assert terminal.gantlet("repair", folder).out == "There was nothing to do.\n"
+    assert terminal.gantlet("verify", folder, "--format", "xml").status == 2
+
+
+@pytest.mark.parametrize("command", ["verify", "repair"])
+def test_what_is_no_study_is_one_sentence(tmp_path: Path, command: str) -> None:
+    done = terminal.gantlet(command, tmp_path)
+    assert (done.status, done.lines) == (2, [f"gantlet: {tmp_path} is not a study folder: it has no study.json."])
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    folder: Path, halted: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(halted, folder)
+    flip(folder / "fleets/0000/checkpoint/tensors.safetensors")
+
+    def refused(*words: Any, **more: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert any("cannot be moved" in sentence for sentence in repair_study(folder))
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="is not a study folder"):
+        repair_study(folder / "fleets")
