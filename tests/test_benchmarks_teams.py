@@ -129,7 +129,7 @@ def test_both_sides_have_the_published_networks(game: Game) -> None:
         assert all(sum(p.numel() for p in module.parameters()) == want for module in modules)
         assert sum(p.numel() for p in stack.parameters.values()) == want * len(modules)
     assert len(plain.generators) == fleet.generators.size == 8
-    assert fleet.generators.route == "stacked"
+    assert fleet.generators.form == "stacked"
 
 
 def by_hand(game: Game, *, in_vain: bool) -> int:

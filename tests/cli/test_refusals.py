@@ -67,7 +67,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ring8 vanilla --seeds a", "is not a number N"),
         ("ring8 vanilla --seeds 3,3", "one seed twice"),
         ("ring8 vanilla --preset sede", "Did you mean 'seed'"),
-        ("ring8 vanilla --route fast", "--route fast is not loop or stacked."),
+        ("ring8 vanilla --route fast", "--route fast is not loop, stacked, static or captured."),
         ("ring8 vanilla --device tpu", "--device tpu is not auto, cpu, cuda or cuda:i."),
         ("ring8 vanilla --device cuda:99", "Use --device cpu."),
         ("ring8 vanilla batch_size=50001", "fewer than one batch of 50001"),

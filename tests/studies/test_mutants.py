@@ -17,6 +17,7 @@ from gantlet.files import sealed
 from gantlet.requests.parts import Catalogue
 from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
+from gantlet.studies.views import runs_table
 from mutants import Grounds, Mutant, mutants
 
 
@@ -104,7 +105,7 @@ def test_a_setting_without_its_source_is_read(folder: Path) -> None:
     record = store.record()
     setting = record.settings[0].model_copy(update={"sources": {}})
     store.update(record.model_copy(update={"settings": (setting,)}))
-    assert resume(folder).runs["status"].tolist() == ["finished"]
+    assert runs_table(resume(folder))["status"].tolist() == ["finished"]
 
 
 def test_a_link_in_the_place_of_the_older_checkpoint_is_not_followed(folder: Path, tmp_path: Path) -> None:
@@ -118,6 +119,6 @@ def test_a_link_in_the_place_of_the_older_checkpoint_is_not_followed(folder: Pat
     old.rmdir()
     (store.checkpoint("0000") / "state.json").write_text("[")
     old.symlink_to(tmp_path / "precious")
-    assert resume(folder).runs["status"].tolist() == ["failed"]
+    assert runs_table(resume(folder))["status"].tolist() == ["failed"]
     assert "is a link" in str(store.failure("0000"))
     assert list((tmp_path / "precious").iterdir()) == []

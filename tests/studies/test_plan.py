@@ -205,7 +205,7 @@ def test_a_member_without_room_is_planned_alone() -> None:
     [
         ({"width": 0}, "--width 0 is not at least 1"),
         ({"workers": -1}, "--workers -1 is negative; 0 means one per core"),
-        ({"route": "ladder"}, "--route ladder is not loop or stacked"),
+        ({"route": "ladder"}, "--route ladder is not loop, stacked, static or captured"),
         ({"executor": "locall"}, "no executor called 'locall'. Did you mean 'local'"),
     ],
 )

@@ -14,6 +14,7 @@ import torch
 import gantlet
 import terminal
 from gantlet.data.specification import SampleSpec
+from gantlet.files import sealed
 from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.fleets import execution_of
 from gantlet.studies.launch import start
@@ -71,8 +72,10 @@ def test_the_record_is_plain_json_and_is_read_as_it_was_written(finished: Store)
     path = finished.folder / "study.json"
     record = read_record(path)
     assert record.to_json() == path.read_text(encoding="utf-8")
-    assert StudyRecord.model_validate(json.loads(record.to_json())) == record
-    assert json.loads(record.to_json()).keys() == StudyRecord.model_fields.keys()
+    content = json.loads(record.to_json())
+    assert content == sealed(content)
+    assert content.keys() == StudyRecord.model_fields.keys() | {"seal"}
+    assert StudyRecord.model_validate({name: part for name, part in content.items() if name != "seal"}) == record
 
 
 def test_words_of_the_command_are_quoted_where_a_shell_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +111,9 @@ def test_a_study_from_before_a_key_existed_has_its_default(folder: Path) -> None
     for setting in record["settings"]:
         for key in ("team_weights", "ema"):
             del setting["values"][key], setting["sources"][key]
-    (folder / "study.json").write_text(json.dumps(record | {"digest": ""}), encoding="utf-8")
+    (folder / "study.json").write_text(json.dumps(record | {"digest": "", "seal": None}), encoding="utf-8")
+    state = folder / "fleets" / "0000" / "checkpoint" / "state.json"
+    state.write_text(json.dumps(sealed(json.loads(state.read_text()) | {"study": ""})))  # nor was there a digest
     (resolved,) = plan_of(store.record()).settings
     assert (resolved.values["team_weights"], resolved.values["ema"]) == ("uniform", 0.0)
     assert resolved.sources["ema"] == "default, since the study was written"
@@ -136,6 +141,6 @@ def test_keys_that_a_later_version_adds_do_not_damage_what_was_written(tmp_path:
     del content["plan"]["fleets"][0]["notes"]  # as a version would write it that had no notes yet
     tied = {name: content[name] for name in ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members")}
     content["digest"] = hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(sealed(content)))
     assert store.record().plan.fleets[0].notes == ()
     assert store.record().seal == content["digest"]

@@ -27,6 +27,7 @@ from gantlet.training.update_schedule import UpdateSchedule
 from gantlet.training.updates import Divergence
 from thinning import crossed
 
+STATE: dict[str, Any] = {"format": 1, "step": 0, "discriminator_steps": 0, "exits": {}, "history_counts": {}}
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
 
 
@@ -163,7 +164,7 @@ def test_members_that_left_stay_out(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    checkpoint.write(tmp_path / "c", TENSORS, {"format": 1, "more": [1, None, "ü", float("inf")]})
+    checkpoint.write(tmp_path / "c", TENSORS, STATE | {"more": [1, None, "ü", float("inf")]})
     tensors, rest = checkpoint.read(tmp_path / "c")
     assert same({name: tensors[name] for name in TENSORS}, TENSORS)
     assert {name: rest[name] for name in ("format", "more")} == {"format": 1, "more": [1, None, "ü", float("inf")]}
@@ -173,7 +174,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def written(folder: Path, step: int) -> None:
-    checkpoint.write(folder, {"step": torch.tensor([step])}, {"format": 1, "step": step})
+    checkpoint.write(folder, {"step": torch.tensor([step])}, STATE | {"step": step})
 
 
 def step_of(folder: Path) -> int:
