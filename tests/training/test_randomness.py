@@ -65,3 +65,13 @@ def test_moments() -> None:
     assert abs(float(normal.var()) - 1) < 0.03
     assert abs(float(uniform.mean()) - 0.5) < 0.01
     assert 0 <= float(uniform.min()) <= float(uniform.max()) < 1
+
+
+def test_what_is_drawn_ahead_is_what_is_drawn_when_needed() -> None:
+    """Blocks in order, one again, one left out, and far ahead."""
+    now, ahead = draws((3, 8, 3)), draws((3, 8, 3))
+    ahead.ahead = True
+    length = block_length(3000)
+    for step in (0, 1, length, 0, 3 * length, 3 * length + 1, 100 * length):
+        one, other = (drawn.draw("x", step, (3000,), "normal") for drawn in (now, ahead))
+        assert torch.equal(one, other)

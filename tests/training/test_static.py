@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,14 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import games
+import terminal
 from game_cases import cases
 from gantlet import catalogue
+from gantlet.errors import BadValue, Refused
+from gantlet.objectives.wasserstein import Wasserstein
+from gantlet.penalties.gradient import GradientPenalty
 from gantlet.studies.build import blueprint
-from gantlet.training import checkpoint, optimisers, static_step
+from gantlet.training import checkpoint, feed, optimisers, static_step
 from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
@@ -186,3 +191,33 @@ def test_numbers_that_lie_on_the_device_are_those_of_the_host(name: str, monkeyp
         group = device.optimisers["generator"]._torch.param_groups[0]  # pyright: ignore[reportPrivateUsage]
         assert isinstance(group["lr"], torch.Tensor)
         assert isinstance(group["betas"][1], torch.Tensor)
+
+
+def test_numbers_are_fed_into_places_where_steps_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    tuning = Tuning(penalty=Schedule("cosine", every=9, floor=0.5))
+    changes = {"objective": Wasserstein(), "penalties": (GradientPenalty(weight=2.0, every=2),), "tuning": tuning}
+    sheet = games.sheet((4, 9, 2), **changes)
+    stacked = games.train(Fleet(sheet, games.dataset()), 9)
+    monkeypatch.setattr(feed, "_RECORDING", ("cpu",))
+    static = games.train(Fleet(replace(sheet, execution=STATIC), games.dataset()), 9)
+    for slot in range(3):
+        one, other = (games.parameters(trained, "discriminator", slot) for trained in (stacked, static))
+        assert games.difference(other, one) <= 1e-13
+
+
+def test_a_study_is_static_where_it_is_asked(tmp_path: Path) -> None:
+    stacked, static = (terminal.study(tmp_path / route, "wgan-gp", seeds="2", route=route) for route in ROUTES)
+    assert [fleet.route for fleet in static.record().plan.fleets] == ["static"]
+    (one, _), (other, _) = (checkpoint.read(store.checkpoint("0000")) for store in (stacked, static))
+    assert differing(one, other) == []
+    assert "equal bit for bit" in terminal.gantlet("replay", static.folder, 1).out
+
+
+ROUTES: tuple[Any, Any] = ("stacked", "static")
+
+
+def test_what_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match="--route captured records steps on a GPU"):
+        terminal.planned(tmp_path / "a", "vanilla", route="captured", device="cpu")
+    with pytest.raises(Refused, match=r"dtype=tf32 .* the device is cpu\. Use dtype=float32"):
+        terminal.planned(tmp_path / "b", "vanilla", "dtype=tf32", device="cpu")

@@ -15,6 +15,8 @@ from torch import Tensor
 
 __all__ = ["Feed", "Feeding"]
 
+_RECORDING = ("cuda",)  # kinds of devices on which steps are recorded, so that numbers must lie there
+
 
 @dataclass(frozen=True)
 class Feeding:
@@ -62,7 +64,7 @@ class Feed:
 
     def number(self, name: str, make: Callable[[], float], *, varies: bool) -> Tensor | float:
         """What ``make`` gives, as a tensor where it varies and a recorded step on a GPU must find it."""
-        if self._mode == "open" or not varies or self._device.type != "cuda":
+        if self._mode == "open" or not varies or self._device.type not in _RECORDING:
             return make()
         key = f"{name}/{len(self._asked)}"
         if self._mode == "fixed":

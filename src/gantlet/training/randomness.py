@@ -42,11 +42,15 @@ class KeyedRandom:
         seeds: One per slot; equal seeds are drawn once and shared.
         device: Where draws are used.
         dtype: The floating type they are cast to.
+
+    Attributes:
+        ahead: Whether threads draw each block while the one before is used: a GPU works meanwhile.
     """
 
     def __init__(self, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> None:
         self.seeds = tuple(seeds)
         self.device, self.dtype = device, dtype
+        self.ahead = device.type != "cpu"
         self.distinct = tuple(dict.fromkeys(self.seeds))
         position = {seed: index for index, seed in enumerate(self.distinct)}
         inverse = torch.tensor([position[seed] for seed in self.seeds], device=device)
@@ -80,9 +84,8 @@ class KeyedRandom:
         def fresh(seed: int, index: int) -> Tensor:
             return make(keyed_generator(seed, index, name), length)
 
-        if self.device.type == "cpu":
-            return torch.stack([fresh(seed, index) for seed in self.distinct]).to(self.dtype)
-        # A GPU works while the CPU draws, so the block after this one is drawn meanwhile.
+        if not self.ahead:
+            return torch.stack([fresh(seed, index) for seed in self.distinct]).to(self.device, self.dtype)
         coming = self._coming.get(name)
         if coming is None or coming[0] != index:
             coming = (index, [_drawers().submit(fresh, seed, index) for seed in self.distinct])
