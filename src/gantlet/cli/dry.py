@@ -94,8 +94,10 @@ def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> Estimate:
     updates, started = 0, time.perf_counter()
     for step in range(warm + timed):
         if step == warm:
+            _wait_for(planned.device)
             updates, started = training.discriminator_steps, time.perf_counter()
         training.advance()
+    _wait_for(planned.device)
     spent = (time.perf_counter() - started) / (training.discriminator_steps - updates)
     open_end = bool(planned.missing) and not slots[0][0].training.steps
     total = sheet.schedule.total(sheet.sizes.steps)
@@ -106,6 +108,12 @@ def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> Estimate:
         seconds_per_step=spent * each,
         mebibytes=bytes_per_member(sheet, sample) * len(slots) / 2**20,
     )
+
+
+def _wait_for(device: torch.device) -> None:
+    """Until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:

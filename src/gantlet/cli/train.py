@@ -131,7 +131,7 @@ def extend_command(
         ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds that every setting shall have: N, a range 6:10, or a list.")] = "",
-    route: Annotated[str, typer.Option(help="Of new fleets: stacked or loop; empty: chosen.")] = "",
+    route: Annotated[str, typer.Option(help="Of new fleets: stacked, loop, static or captured; empty: chosen.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members of new fleets trained at once; 0: chosen.")] = 0,
     trust: Trust = False,
     quiet: _Quiet = False,
