@@ -16,7 +16,7 @@ import torch
 
 from gantlet.cpu import cores
 
-from . import convolutions, features, image_pipeline, methods, rest, scaling, team_benchmark, versus
+from . import convolutions, features, image_pipeline, methods, rest, scaling, static_route, team_benchmark, versus
 from .images import DCGAN
 from .sections import Section
 from .workloads import MIDDLE, NARROW, RING
@@ -30,6 +30,7 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "narrow": lambda rounds: versus.compare(NARROW, rounds=rounds, seconds=0.4),
     "middle": lambda rounds: versus.compare(MIDDLE, rounds=rounds, seconds=0.4),
     "dcgan28": lambda rounds: convolutions.compare(DCGAN, rounds=rounds, seconds=1.2),
+    "static": lambda rounds: static_route.compare(rounds=rounds, seconds=1.0),
     "lone": lambda rounds: versus.lone((RING, NARROW, MIDDLE), rounds=rounds, seconds=0.4),
     "widths": lambda rounds: scaling.widths((NARROW, MIDDLE), rounds=rounds, seconds=0.3),
     "lengths": lambda rounds: scaling.lengths(NARROW, rounds=rounds, seconds=0.3),
