@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +72,8 @@ def check_options(options: Options) -> None:
 
 
 def default_folder(task: str) -> Path:
-    """``runs/<task>-<date>-<time>``."""
+    """``runs/<task>-<date>-<time>``, with a number behind it where another study began in the same second."""
     stem = "".join(mark if mark.isalnum() else "-" for mark in Path(task.partition(":")[0]).name)
-    return Path("runs") / f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    first = Path("runs") / f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    others = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return next(folder for folder in chain([first], others) if not folder.exists())
