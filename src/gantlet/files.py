@@ -31,6 +31,7 @@ __all__ = [
     "check_seal",
     "clear_away",
     "file_digest",
+    "free_name",
     "inside",
     "lock_holder",
     "locked",
@@ -114,6 +115,22 @@ def clear_away(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def free_name(path: Path) -> Path:
+    """This path, or the first of it with a number behind that is not there yet.
+
+    Example:
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "a.aside").touch()
+        ...     free_name(Path(folder, "a.aside")).name
+        'a.aside.2'
+    """
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
 
 
 def _mark(process: int | str) -> str:
@@ -312,7 +329,19 @@ def lock_holder(path: Path) -> LockHolder | None:
     if not os.path.lexists(path):
         return None
     holder = _holder(path)
-    return holder if holder.pid and (holder.host != platform.node() or _runs(holder.pid)) else None
+    try:
+        import fcntl
+
+        handle = os.open(path, os.O_RDONLY | _AS_IT_IS)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return holder
+        finally:
+            os.close(handle)
+        return None  # what the file says is of a process that has ended, whoever has its number now
+    except (ImportError, OSError):  # no locks on this system, or on this disk
+        return holder if holder.pid and (holder.host != platform.node() or _runs(holder.pid)) else None
 
 
 def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] = "sha256") -> str:

@@ -416,3 +416,15 @@ def test_a_power_of_a_matrix_points_where_its_decomposition_does(close: float) -
         single = _by_squaring((scale * matrix).float()).double()
         single = single / single.norm()
         assert float(single @ matrix @ single) == pytest.approx(2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-4, 0.3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_that_are_almost_equal_do_not_vanish(noise: float, dtype: torch.dtype) -> None:
+    """As of an orthogonal layer: its Krylov space holds eight of them."""
+    drawn = torch.randn(8, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    matrix = (torch.eye(8, dtype=torch.float64) + noise * drawn @ drawn.mT / 8).to(dtype)
+    vector = _by_squaring(matrix).double()
+    assert float(vector.norm()) > 0.1
+    vector = vector / vector.norm()
+    assert float(vector @ matrix.double() @ vector) == pytest.approx(float(torch.linalg.eigvalsh(matrix)[-1]), rel=1e-6)

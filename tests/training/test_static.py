@@ -24,7 +24,7 @@ from gantlet.training import checkpoint, feed, optimisers, static_step
 from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
-from gantlet.training.schedules import Schedule
+from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from terminal import resolve
 
 STATIC = Execution(route="static", dtype=torch.float64)
@@ -143,7 +143,7 @@ def no_word() -> Iterator[None]:
 @pytest.mark.parametrize("name", list(cases(3)))
 def test_a_static_step_says_nothing_to_the_host(name: str) -> None:
     sheet = replace(games.sheet((4, 9, 2), k=1, steps=5000, **cases(3)[name]), execution=STATIC)
-    trained = games.train(Fleet(sheet, games.dataset()), 2)
+    trained = games.train(Fleet(sheet, games.dataset()), 3 if name == "stalling" else 2)  # one between two plateaus
     with no_word():
         for _ in range(1 if name == "stalling" else 2):
             trained.advance()
@@ -221,3 +221,31 @@ def test_what_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:
         terminal.planned(tmp_path / "a", "vanilla", route="captured", device="cpu")
     with pytest.raises(Refused, match=r"dtype=tf32 .* the device is cpu\. Use dtype=float32"):
         terminal.planned(tmp_path / "b", "vanilla", "dtype=tf32", device="cpu")
+
+
+def test_history_that_is_taken_meanwhile_has_each_point_once() -> None:
+    """As a study takes it: after it has found out who diverged, at steps between and at those of a look."""
+    sheet = wild((1e-4, 0.02, 0.1, 0.005))
+    points: list[list[Any]] = []
+    for execution in (STACKED, STATIC):
+        trained, taken = Fleet(replace(sheet, execution=execution), games.dataset()), list[Any]()
+        for step in range(40):
+            trained.advance()
+            if step % 5 == 4 or step == 16:
+                trained.settle()
+                rows = trained.history.take()
+                taken += zip(rows.slot, rows.step, rows.name, rows.value, strict=True)
+                checkpoint.snapshot(trained)
+        points.append(taken)
+    assert len(points[0]) > 300
+    assert points[0] == points[1]
+
+
+@pytest.mark.parametrize("every", [2, 5])
+def test_members_that_part_on_a_plateau_and_diverge(every: int) -> None:
+    changes = cases(4)["stalling"] | {"tuning": Tuning(ReduceOnPlateau(every=every))}
+    sheet = wild((0.01, 0.01, 0.01, 0.01), **changes)
+    stacked, static = both(sheet, 40)
+    assert stacked.divergences
+    assert len(set(stacked.state["stall/factor"].flatten().tolist())) > 1
+    assert differing(everything(stacked), everything(static)) == []

@@ -229,10 +229,10 @@ def _by_squaring(matrix: Tensor) -> Tensor:  # [k, k] -> [k]
 
     With n squarings its Rayleigh quotient falls short of the eigenvalue by a share of at most :math:`1 / (2^{n+1} e)`.
     """
-    for _ in range(_SQUARINGS // 4):
-        matrix = matrix / matrix.diagonal().sum().clamp_min(_TINY)
-        for _ in range(4):
-            matrix = matrix @ matrix
+    least = torch.finfo(matrix.dtype).tiny
+    for _ in range(_SQUARINGS):  # at a trace of 1 each time: equal values would else be lost to underflow
+        matrix = matrix / matrix.diagonal().sum().clamp_min(least)
+        matrix = matrix @ matrix
     longest = torch.arange(len(matrix), device=matrix.device) == matrix.diagonal().argmax()
     return matrix @ longest.to(matrix.dtype)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from gantlet.errors import Damaged
-from gantlet.files import inside
+from gantlet.files import file_digest, inside
 from gantlet.training import checkpoint
 
 from .record import FleetPlan, StudyRecord
@@ -51,6 +51,8 @@ def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoin
             checkpoint.set_aside(folder)
             continue
         store.drop_chunks_after(fleet, rest["step"])
+        if "chunks" not in rest:  # from before checkpoints named their history: what is there is theirs
+            rest["chunks"] = {path.name: file_digest(path) for path in store.fleet(fleet).glob("history-*.parquet")}
         return GoodCheckpoint(tensors, rest, tuple(damage))
     store.drop_chunks_after(fleet, -1)
     return GoodCheckpoint({}, {}, tuple(damage))
@@ -78,7 +80,7 @@ def read_checked(
     if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
     for name, kinds in _KINDS.items():
-        if not isinstance(rest.get(name), kinds):
+        if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
     if history:
         store.check_chunks(fleet, rest.get("chunks", {}))
@@ -95,7 +97,7 @@ def read_trained(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[d
     folder = store.checkpoint(fleet.id)
     place = next(iter(checkpoint.places(folder)), folder)
     try:
-        tensors, rest = read_checked(store, fleet.id, record.lineage, place)
+        tensors, rest = read_checked(store, fleet.id, record.lineage, place, history=False)
         if store.finished(fleet, record.lineage) and rest["step"] < last_step(store.results(fleet, record.lineage)):
             raise Damaged(f"The checkpoint in {place} is of step {rest['step']:,}, before the end of the training.")
     except Damaged as error:
@@ -108,4 +110,5 @@ def last_step(rows: Sequence[Mapping[str, Any]]) -> int:
     return max((step for row in rows if isinstance(step := row.get("generator_steps"), int)), default=0)
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {"seconds": (int, float), "last": list}
+_KINDS: dict[str, type | tuple[type, ...]] = {"seconds": (int, float), "last": list, "study": str, "chunks": dict}
+_MAY_LACK: dict[str, Any] = {"study": "", "chunks": {}}

@@ -114,7 +114,7 @@ def _check_idle(store: Store, record: StudyRecord) -> None:
     Raises:
         StoreError: It does.
     """
-    for path in {store.lock(leaf.id) for fleet in record.plan.fleets for leaf in store.leaves(fleet)}:
+    for path in {store.lock(fleet.id) for fleet in record.plan.fleets}:
         if path.exists():  # it is also left behind by a process that was killed
             with locked(path, wait=False) as holder:
                 if holder is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from gantlet.errors import BadValue
+from gantlet.errors import BadValue, StoreError
 from gantlet.files import locked, sweep
 from gantlet.requests.options import default_folder
 
@@ -69,10 +69,19 @@ def resume(
     if trust:
         allow(record.settings, record.key, record.execution.executor)
     if device is not None and str(choose_device(device)) != record.execution.device:
-        moved = record.execution.model_copy(update={"device": str(choose_device(device))})
+        _move(store, str(choose_device(device)))
+    return _carry_on(store, callbacks or Callbacks(), cache or Cache(), executor)
+
+
+def _move(store: Store, device: str) -> None:
+    """Record that a study goes on elsewhere; the plan, which another process may be extending, is read again for it."""
+    with locked(store.study_lock, wait=False) as holder:
+        if holder is not None:
+            raise StoreError(f"{store.folder} is in use by {holder}. Stop it or wait until it has ended, then resume.")
+        record = store.record()
+        moved = record.execution.model_copy(update={"device": device})
         before = (*record.moved_from, record.execution.device)
         store.update(record.model_copy(update={"execution": moved, "moved_from": before}))
-    return _carry_on(store, callbacks or Callbacks(), cache or Cache(), executor)
 
 
 def unfinished(store: Store) -> list[FleetPlan]:

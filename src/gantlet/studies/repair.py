@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import locked, sweep
+from gantlet.files import free_name, locked, sweep
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
@@ -37,6 +37,12 @@ def repair_study(folder: str | Path) -> list[str]:
         StoreError: There is no study, its record is damaged or cannot be read, or the folder cannot be written.
     """
     store = Store(Path(folder))
+    store.record()  # before a lock is written into a folder that is not a study
+    with locked(store.study_lock, shared=True):  # the plan stays as it is meanwhile
+        return _repaired(store)
+
+
+def _repaired(store: Store) -> list[str]:
     record = store.record()
     did = [_swept(path) for path in sweep(store.folder)]
     for planned in record.plan.fleets:
@@ -53,7 +59,7 @@ def repair_study(folder: str | Path) -> list[str]:
     stale = [name for name, _ in stale_views(store)]
     if stale:
         write_views(store)
-        did.append(f"{' and '.join(stale)} were made again from the fleets' files.")
+        did.append(f"{' and '.join(stale)} {'were' if len(stale) > 1 else 'was'} made again from the fleets' files.")
     return did
 
 
@@ -138,12 +144,12 @@ def _good_step(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[st
             steps.append(int(read_checked(store, fleet.id, record.lineage, places[len(steps)])[1]["step"]))
         except Damaged as error:
             checkpoint.set_aside(place, older=bool(steps))
-            did.append(f"{error} It was set aside.")
+            did.append(f"{error} The checkpoint was set aside.")
     return steps[0] if steps else 0
 
 
 def _aside(path: Path) -> None:
     try:
-        path.replace(path.with_name(path.name + ".aside"))
+        path.replace(free_name(path.with_name(path.name + ".aside")))
     except OSError as error:
         raise StoreError(f"{path} cannot be set aside: {error.strerror or error}.") from error

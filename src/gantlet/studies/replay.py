@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from gantlet.cpu import threads_set
-from gantlet.errors import BadValue, ReplayMismatch
+from gantlet.errors import BadValue, Damaged, ReplayMismatch
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 
@@ -57,6 +57,10 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     check_unchanged(store, record, found.resolved, dataset)
     ended, execution = record.ended(found.fleet), execution_of(record, found.fleet)
     sheet = blueprint(found.slots, dataset.specification, execution, ended=ended)
+    if rest["step"] > sheet.sizes.steps:
+        raise Damaged(
+            f"The checkpoint of run {run} is of step {rest['step']:,}, and the plan ends at {sheet.sizes.steps:,}."
+        )
     with threads_set(record.execution.threads):
         fleet = Fleet(sheet, dataset)
         while fleet.step < rest["step"]:

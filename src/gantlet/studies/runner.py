@@ -177,6 +177,7 @@ def _evaluate(job: FleetJob, fleet: Fleet) -> None:
 
 
 def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
+    fleet.settle()  # before its history is taken: who diverged meanwhile is not in it
     rows = _joined([fleet.history.take(), *job.fresh])
     job.fresh = []
     if rows.step:

@@ -169,7 +169,7 @@ class Store:
             raise Damaged(f"{path} is that of fleet {str(found['fleet'])[:40]}.")
         if sorted(row["run"] for row in rows) != sorted(fleet.runs):
             raise Damaged(f"{path} is that of other runs.")
-        if seals and (found.get("study") or "") not in seals:
+        if seals and str(found.get("study") or "") not in seals:
             raise Damaged(f"{path} is that of another study, or of this one before it was edited.")
         return rows
 
@@ -245,6 +245,7 @@ class Store:
         frame = frame[frame["slot"].isin(list(runs))]
         frame.insert(0, "run", frame["slot"].map(dict(runs)).astype("int64"))
         name = f"history-{begin:09d}-{end:09d}.parquet"
+        self.fleet(fleet).joinpath(name + LOST).unlink(missing_ok=True)
         self.write_frame(f"fleets/{fleet}/{name}", frame.drop(columns="slot"))
         return name, file_digest(self.fleet(fleet) / name)
 
@@ -277,10 +278,10 @@ class Store:
 
     def history(self) -> pd.DataFrame:
         """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
-        fleets = [leaf.id for fleet in self.record().plan.fleets for leaf in self.leaves(fleet)]
-        frames = [
-            frame for fleet in fleets for path in self._vouched(fleet) if (frame := self._chunk(path)) is not None
-        ]
+        record = self.record()
+        leaves = [leaf for fleet in record.plan.fleets for leaf in self.leaves(fleet)]
+        paths = [p for leaf in leaves for p in self._vouched(leaf.id, self.finished(leaf, record.seals(leaf)))]
+        frames = [frame for path in paths if (frame := self._chunk(path)) is not None]
         empty = pd.DataFrame({name: [] for name in _COLUMNS})
         frames = [frame for frame in frames if len(frame)]
         merged = pd.concat(frames, ignore_index=True) if frames else empty
@@ -306,24 +307,23 @@ class Store:
         except _UNREADABLE as error:
             raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
 
-    def _vouched(self, fleet: str) -> list[Path]:
+    def _vouched(self, fleet: str, finished: bool) -> list[Path]:
         """The chunks of a fleet that are those of a checkpoint; all where there is none, or where it does not name them."""
         found = [path for path, _ in self._chunks(fleet)]
         known: dict[str, str] = {}
         for place in checkpoint.places(self.checkpoint(fleet)):
             try:
                 chunks = checkpoint.read_state(inside(self.fleet(fleet), place.name)).get("chunks")
+                if chunks is None:
+                    return found
+                known |= _named(chunks)
             except StoreError as error:
                 _LOG.warning("note: %s", error)
-                continue
-            if chunks is None:
-                return found
-            known |= _named(chunks)
         if not known:
             return found
         good = [path for path in found if path.name in known and _is_as_written(path, known[path.name])]
         lacking = known.keys() - {path.name for path in good}
-        if (self.fleet(fleet) / "results.json").exists():  # else the next checkpoint may be on its way
+        if finished:  # else the next checkpoint may be on its way
             lacking |= {path.name for path in found} - known.keys()
         for name in sorted(lacking):
             _LOG.warning(

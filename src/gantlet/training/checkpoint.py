@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import check_regular, check_seal, clear_away, file_digest, read_regular, sealed
+from gantlet.files import check_regular, check_seal, clear_away, file_digest, free_name, read_regular, sealed
 
 from .fleet import Fleet
 from .updates import Divergence
@@ -135,7 +135,7 @@ def has_checkpoint(folder: Path) -> bool:
 
 
 def set_aside(folder: Path, *, older: bool = False) -> None:
-    """Move the newest checkpoint, which is damaged, to ``<name>.damaged``; the one before, if any, takes its place.
+    """Move the newest checkpoint, which is damaged, to ``<name>.damaged`` (a second to ``<name>.damaged.2``, …); the one before, if any, takes its place.
 
     Arguments:
         folder: The checkpoint's folder.
@@ -145,9 +145,8 @@ def set_aside(folder: Path, *, older: bool = False) -> None:
         StoreError: It cannot be moved.
     """
     place = _before(folder) if older else next(iter(places(folder)), folder)
-    aside = folder.with_name(folder.name + ".damaged")
+    aside = free_name(folder.with_name(folder.name + ".damaged"))
     try:
-        clear_away(aside)
         place.rename(aside)
         if place == folder and _before(folder).is_dir() and not _before(folder).is_symlink():
             _before(folder).rename(folder)

@@ -112,6 +112,11 @@ class Fleet(Updates):
         """Changes whenever tensors that a step works on were replaced by others."""
         return sum(optimiser.built for optimiser in self.optimisers.values()) + bool(self.divergences)
 
+    @property
+    def replaces(self) -> bool:
+        """Whether the next step may cut optimisers anew, because rates on a plateau part."""
+        return self.plateaus_passed != self._plateaus
+
     def forget(self) -> None:
         """Drop what an update that was cut short left behind."""
         self._fake = None

@@ -36,6 +36,7 @@ class History:
         self._slots, self._device = slots, device
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
+        self._taken = 0
         self._done: list[tuple[int, str, Tensor, list[bool]]] = []  # on the device until they are taken
 
     def add(self, values: Mapping[str, Tensor]) -> None:
@@ -67,6 +68,7 @@ class History:
                     rows.step.append(step)
                     rows.name.append(name)
                     rows.value.append(value)
+        self._taken += len(self._done)
         self._done = []
         return rows
 
@@ -96,11 +98,11 @@ class History:
 
     def mark(self) -> tuple[dict[str, int], int, frozenset[str]]:
         """Where it stands beside its sums, for :meth:`go_back`."""
-        return dict(self._counts), len(self._done), frozenset(self._sums)
+        return dict(self._counts), self._taken + len(self._done), frozenset(self._sums)
 
     def go_back(self, mark: tuple[dict[str, int], int, frozenset[str]]) -> None:
         """Be where :meth:`mark` was called, after the sums that were there have been set to what they were."""
         self._counts = dict(mark[0])
-        del self._done[mark[1] :]
+        del self._done[max(0, mark[1] - self._taken) :]
         for name in self._sums.keys() - mark[2]:
             self._sums[name].zero_()

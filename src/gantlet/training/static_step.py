@@ -13,6 +13,7 @@ does the next one while looking, as a stacked step does.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from .history import History
 
 __all__ = ["Phase", "StaticStep", "Stepping"]
 
+_LOG = logging.getLogger("gantlet")
 _LEAST = 25
 """Steps at least between two looks at the device."""
 
@@ -55,6 +57,11 @@ class Stepping(Protocol):
     @property
     def built(self) -> int:
         """Changes whenever tensors that a step works on were replaced by others."""
+        ...
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the next step may replace tensors by others, so that there is no way back past it."""
         ...
 
     def one_step(self, run: Callable[[Phase], None], *, looking: bool) -> None:
@@ -108,7 +115,8 @@ class StaticStep:
 
     def advance(self) -> None:
         """Do one step."""
-        if self._from is None:  # a first step makes what later ones change in place
+        if self._from is None or self._fleet.replaces:  # a first step makes what later ones change in place
+            self.settle()
             self._look()
             return
         self._fleet.one_step(self._run, looking=False)
@@ -162,7 +170,7 @@ class StaticStep:
             self._first(phase)
             return
         if self._fleet.built != self._built:
-            self._programs, self._built = {}, self._fleet.built
+            self._programs, self._pool, self._built = {}, None, self._fleet.built
         program = self._programs.get(phase.key)
         if program is None:
             self._programs[phase.key] = self._first(phase)
@@ -188,12 +196,15 @@ class StaticStep:
         fleet, history = self._fleet, self._fleet.history.mark()
         start, graph = fleet.discriminator_steps, torch.cuda.CUDAGraph()
         self._pool = self._pool or torch.cuda.graph_pool_handle()
+        stream = torch.cuda.current_stream()
         try:
             with fleet.feed.filled(), torch.cuda.graph(graph, pool=self._pool):
                 phase.run()
         except RuntimeError as error:
             cause = error.__context__ or error  # ending a recording that failed raises another one
             self._capture, self.refused = False, str(cause).strip().partition("\n")[0]
+            _LOG.warning("note: steps are not recorded, because the GPU refuses: %s", self.refused)
+            torch.cuda.set_stream(stream)  # a recording that fails may leave its own behind
             fleet.forget()
             graph = None
         fleet.discriminator_steps = start

@@ -263,16 +263,21 @@ class Updates:
         """Learning rates and Adam's second decay as this step has them."""
         tuning = self.blueprint.tuning
         if isinstance(tuning.lr, ReduceOnPlateau):
-            plateaus = self.discriminator_steps // tuning.lr.every
-            if plateaus == self._plateaus:
+            if self.plateaus_passed == self._plateaus:
                 return
-            self._plateaus = plateaus
+            self._plateaus = self.plateaus_passed
             factors = self.state["stall/factor"].flatten().tolist()
         else:
             factors = [tuning.lr.factor(self.step)] * self.members
         share = tuning.beta2.factor(self.step)  # 1: the start, 0: the end
         for optimiser in self.optimisers.values():
             optimiser.tune(factors, beta2=None if tuning.beta2.kind == "constant" else (share, tuning.beta2_end))
+
+    @property
+    def plateaus_passed(self) -> int | None:
+        """How often a learning rate on a plateau has been reckoned anew; None for one that is on none."""
+        lr = self.blueprint.tuning.lr
+        return self.discriminator_steps // lr.every if isinstance(lr, ReduceOnPlateau) else None
 
     def _updates(self) -> int:
         return self.discriminator_steps
