@@ -126,7 +126,8 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
         write_statistics(save, moments_of(read[0].features))
     kinds = [_kind(name) for name in asked]
     scoring = Scoring(Reference(read[0], read[2] if train else None), read[1])
-    scores = dict(zip(asked, scoring.scores(kinds).values(), strict=True))
+    found = scoring.scores(list(dict.fromkeys(kinds)))
+    scores = {name: found[_kind(name)] for name in asked}
     halves = _floor(read[0], [kind for kind in kinds if kind in available(card, train=False)])
     return Comparison(scores, {name: halves[_kind(name)] for name in asked if _kind(name) in halves}, card, sets)
 

@@ -7,9 +7,12 @@ it, images come as they are), ``input_range`` (what 0 and 255 become; (0, 1)) an
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -17,6 +20,7 @@ from torch import Tensor, nn
 
 from gantlet.data.base import rescaled
 from gantlet.errors import BadValue
+from gantlet.files import file_digest
 from gantlet.metrics.cache import weights_digest
 
 from .base import ExtractorCard, Features
@@ -77,7 +81,7 @@ class ModuleExtractor:
             found = self(torch.zeros(1, 3, *size, dtype=torch.uint8))
         return ExtractorCard(
             name=self.name,
-            sha256=weights_digest(self.net.state_dict().values()),
+            sha256=_digest(self.net),
             input_size=self._size,
             input_range=self._range,
             resizer=ANTIALIASED if self._size else "none",
@@ -112,3 +116,11 @@ class ModuleExtractor:
     def _range(self) -> tuple[float, float]:
         low, high = getattr(self.net, "input_range", (0.0, 1.0))
         return float(low), float(high)
+
+
+def _digest(net: nn.Module) -> str:
+    """SHA-256 of the weights and, where the class is of a file of the user's, of that file: what it computes may have changed."""
+    weights, path = weights_digest(net.state_dict().values()), inspect.getsourcefile(type(net))
+    if path is None or type(net).__module__.partition(".")[0] in ("torch", "gantlet"):
+        return weights
+    return hashlib.sha256(f"{weights}{file_digest(Path(path))}".encode()).hexdigest()
