@@ -117,7 +117,7 @@ def test_too_many_bad_pictures_are_an_error_above_the_stated_share(
 
 def test_a_hopeless_source_is_given_up_early(tmp_path: Path, reads: list[int]) -> None:
     bad = "+".join(str(place) for place in range(40))
-    with pytest.raises(BadData, match=r"after 2000 of them, more than max_corrupt=0.0001"):
+    with pytest.raises(BadData, match=r"after \d+ of them, more than max_corrupt=0.0001"):
         prepare_images(recipe(f"100000,bad={bad}", per_shard=2000), tmp_path / "out", workers=1, max_corrupt=0.0001)
     assert len(reads) < 10_000
 
