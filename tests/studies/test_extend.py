@@ -28,6 +28,7 @@ from gantlet.studies.record import EarlierPlan, StudyRecord
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
 from gantlet.training.schedules import ReduceOnPlateau
 
@@ -545,3 +546,32 @@ def test_a_report_of_an_extended_study_names_its_extensions(folder: Path) -> Non
     assert "up to step 6 it is that of the plan that ended there" in page
     shown = terminal.gantlet("show", folder, "--runs", "--format", "csv")
     assert len(shown.out.strip().splitlines()) == 4
+
+
+@pytest.mark.parametrize("old", ["finished"], indirect=True)
+def test_the_history_of_a_study_of_format_1_stays_whole(old: Path) -> None:
+    """Its checkpoints do not name their history; two later ones do, and vouch for what was there before, too."""
+    store = Store(old)
+    first = store.history()
+    steps = int(store.record().settings[0].values["steps"])
+    for more in (5, 10):
+        extend(store, f"steps={steps + more}")
+    later = store.history()
+    kept = later[later["step"] <= steps].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first)
+    assert later["step"].max() == steps + 10
+    assert verify_study(old).wrong == ()
+
+
+def test_a_device_is_not_changed_while_somebody_extends(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla")
+    elsewhere = store.record().execution.model_copy(update={"device": "cuda"})
+    store.update(store.record().model_copy(update={"execution": elsewhere}))
+    before = (folder / "study.json").read_bytes()
+    with locked(store.study_lock):
+        done = terminal.gantlet("resume", folder, "--device", "cpu")
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert "is in use by process" in done.err
+    assert (folder / "study.json").read_bytes() == before
+    assert terminal.gantlet("resume", folder, "--device", "cpu", "-q").status == 0
+    assert store.record().execution.device == "cpu"

@@ -15,7 +15,7 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import locked
+from gantlet.files import locked, sealed
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.launch import resume, start
 from gantlet.studies.repair import repair_study
@@ -250,7 +250,7 @@ def test_verify_says_it_in_lines_and_in_json(folder: Path, halted: Store) -> Non
     content = json.loads(done.out)
     assert (done.status, content["whole"], len(content["fleets"][0]["damage"])) == (1, False, 1)
     done = terminal.gantlet("repair", folder)
-    assert (done.status, "It was set aside." in done.out) == (0, True)
+    assert (done.status, "The checkpoint was set aside." in done.out) == (0, True)
     assert terminal.gantlet("repair", folder).out == "There was nothing to do.\n"
     assert terminal.gantlet("verify", folder, "--format", "xml").status == 2
 
@@ -275,3 +275,34 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
     monkeypatch.undo()
     with pytest.raises(StoreError, match="is not a study folder"):
         repair_study(folder / "fleets")
+
+
+def test_what_is_set_aside_is_kept_and_weights_are_used_without_their_history(folder: Path, halted: Store) -> None:
+    """A chunk of history is bad, so that both checkpoints are: each is kept under a name of its own."""
+    store = copied(halted, folder)
+    fleet = next(path for path in sorted((folder / "fleets").iterdir()) if (path / "checkpoint.old").is_dir())
+    first = min(fleet.glob("history-*.parquet"))
+    held = {(path / "state.json").read_bytes() for path in (fleet / "checkpoint", fleet / "checkpoint.old")}
+    flip(first)
+    run = next(each.runs[0] for each in store.record().plan.fleets if each.id == fleet.name)
+    assert gantlet.load(folder, run=run) is not None
+    repair_study(folder)
+    aside = [fleet / "checkpoint.damaged", fleet / "checkpoint.damaged.2"]
+    assert {(path / "state.json").read_bytes() for path in aside} == held
+
+
+def test_a_lock_that_a_process_left_behind_does_not_hide_damage(folder: Path, halted: Store) -> None:
+    store = copied(halted, folder)
+    flip(folder / "fleets/0000/checkpoint/tensors.safetensors")
+    store.lock("0000").write_text(json.dumps({"pid": 1, "host": "elsewhere", "since": "2020-01-01T00:00:00"}))
+    assert any("0000/checkpoint is damaged" in sentence for sentence in verify_study(folder).wrong)
+
+
+@pytest.mark.parametrize(("name", "value"), [("study", []), ("chunks", []), ("chunks", None), ("last", 3)])
+def test_a_state_of_odd_types_is_damage(folder: Path, halted: Store, name: str, value: object) -> None:
+    copied(halted, folder)
+    path = folder / "fleets/0000/checkpoint/state.json"
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | {name: value})))
+    assert any(f"is not what a fleet writes: {name}" in sentence for sentence in verify_study(folder).wrong)
+    repair_study(folder)
+    assert verify_study(folder).wrong == ()

@@ -75,13 +75,13 @@ def read_checked(
         StoreError: It cannot be read, or another version of gantlet wrote it.
     """
     tensors, rest = checkpoint.read_at(inside(store.fleet(fleet), place.name))
+    for name, kinds in _KINDS.items():
+        if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
+            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
     if rest.get("fleet", fleet) != fleet:
         raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
     if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
-    for name, kinds in _KINDS.items():
-        if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
-            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
     if history:
         store.check_chunks(fleet, rest.get("chunks", {}))
     return tensors, rest
