@@ -244,9 +244,9 @@ def _rates(machine: Machine) -> dict[str, float]:
     return found
 
 
-def _ring(workload: Workload, members: int, how: tuple[str, str], machine: Machine) -> Fleet:
-    kind, route = how
-    keys = {
+def _keys(workload: Workload, kind: str) -> dict[str, Any]:
+    """A workload's settings, for as long as the published runs."""
+    return {
         "g_depth": workload.depth,
         "d_depth": workload.depth,
         "g_width": workload.g_width,
@@ -256,6 +256,11 @@ def _ring(workload: Workload, members: int, how: tuple[str, str], machine: Machi
         "steps": 156_000,
         "dtype": kind,
     }
+
+
+def _ring(workload: Workload, members: int, how: tuple[str, str], machine: Machine) -> Fleet:
+    kind, route = how
+    keys = _keys(workload, kind)
     resolved = setting("ring8", "alpha", preset="seed", **keys)
     data = resolved.source.load()
     return Fleet(sheet(resolved, members, data, Execution(route=route, device=machine.device)), data)  # pyright: ignore[reportArgumentType]
@@ -455,16 +460,7 @@ def study(machine: Machine, keep: Keep) -> None:
 def _study_of(machine: Machine, count: int, kind: str) -> dict[str, Any]:
     pair = NARROW if machine.dry else RING
     alphas = [(d, g) for d in (0.4, 0.5, 0.7, 0.9, 1.0, 1.3) for g in (0.6, 1.0, 1.5)]
-    keys = {
-        "g_depth": pair.depth,
-        "d_depth": pair.depth,
-        "g_width": pair.g_width,
-        "d_width": pair.d_width,
-        "batch_size": pair.batch,
-        "reuse_fake": True,
-        "steps": 156_000,
-        "dtype": kind,
-    }
+    keys = _keys(pair, kind)
     settings = [setting("ring8", "alpha", preset="seed", alpha_d=d, alpha_g=g, **keys) for d, g in alphas]
     data = settings[0].source.load()
     slots = [(settings[place % len(settings)], 1 + place // len(settings)) for place in range(count)]

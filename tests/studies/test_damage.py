@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 import terminal
+from damaging import edit, flip
 from gantlet.errors import BadValue, StoreError
 from gantlet.files import locked
 from gantlet.studies.executors.base import Callbacks, FleetResult
@@ -47,18 +47,6 @@ def stopped(folder: Path) -> Store:
     store = Store(folder)
     assert [len(checkpoint.places(store.checkpoint(fleet))) for fleet in ("0000", "0001")] == [2, 0]
     return store
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-40] ^= 64
-    path.write_bytes(content)
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
 
 
 def first_chunk(fleet: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 
 import gantlet
 import terminal
+from damaging import edit, flip
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import locked, sealed
 from gantlet.studies.executors.base import Callbacks
@@ -51,18 +52,6 @@ def copied(store: Store, folder: Path) -> Store:
 
 def shuffled(path: Path) -> None:
     pd.read_parquet(path).iloc[::-1].to_parquet(path, index=False)
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[-40] ^= 64
-    path.write_bytes(content)
-
-
-def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
 
 
 def exchanged(folder: Path, *names: str) -> None:

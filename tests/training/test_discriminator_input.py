@@ -12,6 +12,7 @@ import games
 from gantlet.networks.mlp import MLP
 from gantlet.training.blueprint import Execution, InstanceNoise, Player, Sizes
 from gantlet.training.discriminator_input import DiscriminatorInput, packed, packed_shape
+from gantlet.training.feed import Feed
 from gantlet.training.fleet import Fleet
 from gantlet.training.randomness import KeyedRandom
 from gantlet.training.sampling import decision, scores
@@ -59,10 +60,13 @@ def test_the_map_of_a_packed_discriminator_shows_each_point_twice() -> None:
     torch.testing.assert_close(values[1, 3], scores(fleet, corner, [1])[0, 0])
 
 
+FEED = Feed(lambda: 0, device=torch.device("cpu"), dtype=torch.float64)
+
+
 def noise_of(name: str, update: int) -> Tensor:
     draws = KeyedRandom((1, 2), device=torch.device("cpu"), dtype=torch.float64)
-    view = DiscriminatorInput(draws, noise=InstanceNoise(1.0))
-    return view(torch.zeros(2, 3, 400, 2, dtype=torch.float64), name=name, update=update, step=0)
+    view = DiscriminatorInput(draws, FEED, noise=InstanceNoise(1.0))
+    return view(torch.zeros(2, 3, 400, 2, dtype=torch.float64), name=name, update=lambda: update, step=lambda: 0)
 
 
 def test_instance_noise_is_normal_keyed_and_independent_by_member_update_and_player() -> None:
@@ -77,9 +81,9 @@ def test_instance_noise_is_normal_keyed_and_independent_by_member_update_and_pla
 def test_instance_noise_is_per_member_and_fades() -> None:
     draws = KeyedRandom((1, 1), device=torch.device("cpu"), dtype=torch.float64)
     scale = torch.tensor([0.5, 0.0], dtype=torch.float64).reshape(2, 1, 1)
-    view = DiscriminatorInput(draws, noise=InstanceNoise(scale, Schedule("linear", every=10)))
+    view = DiscriminatorInput(draws, FEED, noise=InstanceNoise(scale, Schedule("linear", every=10)))
     x = torch.ones(2, 1, 6, 2, dtype=torch.float64)
-    full, half, none = (view(x, name="d/real", update=0, step=step) - x for step in (0, 5, 10))
+    full, half, none = (view(x, name="d/real", update=lambda: 0, step=lambda at=step: at) - x for step in (0, 5, 10))
     assert torch.equal(full[1], torch.zeros_like(full[1]))
     torch.testing.assert_close(half, full / 2)
     assert not none.any()

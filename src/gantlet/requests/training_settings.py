@@ -144,6 +144,6 @@ class TrainingSettings:
     samples: int = setting(0, "samples per member for metrics; 0: each metric's own number", low=0, high=10_000_000)
     dtype: Literal["float32", "float64", "bfloat16", "tf32"] = setting(
         "float32",
-        "floating-point type; bfloat16: only the networks' matrix products",
+        "floating-point type; bfloat16: only the networks' matrix products; tf32: float32 whose products a GPU rounds to 10 bits",
         choices=("float32", "float64", "bfloat16", "tf32"),
     )

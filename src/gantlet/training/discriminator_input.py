@@ -5,11 +5,13 @@ Legend: ``S`` members, ``J`` batches, ``B`` batch, ``m`` samples of a pack, ``*x
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from .blueprint import InstanceNoise
+from .feed import Feed
 from .randomness import KeyedRandom
 
 __all__ = ["DiscriminatorInput", "packed", "packed_shape"]
@@ -17,27 +19,28 @@ __all__ = ["DiscriminatorInput", "packed", "packed_shape"]
 
 @dataclass(frozen=True)
 class DiscriminatorInput:
-    """Adds instance noise to samples and packs them."""
+    """Adds instance noise, handed on by the feed of a step, to samples and packs them."""
 
     random: KeyedRandom
+    feed: Feed
     pack: int = 1
     noise: InstanceNoise | None = None
 
     def __call__(
-        self, x: Tensor, *, name: str, update: int, step: int
+        self, x: Tensor, *, name: str, update: Callable[[], int], step: Callable[[], int]
     ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
         """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed."""
         if self.noise is not None:
-            x = x + self.added(tuple(x.shape[1:]), name=name, update=update, step=step)
+            shape, key = tuple(x.shape[1:]), f"instance/{name}"
+            x = x + self.feed.tensor(key, lambda: self._noise(key, shape, update=update(), step=step()))
         return packed(x, self.pack)
 
-    def added(self, shape: tuple[int, ...], *, name: str, update: int, step: int) -> Tensor:  # -> [S, *shape]
-        """The noise that samples of a shape are given; there must be some."""
+    def _noise(self, key: str, shape: tuple[int, ...], *, update: int, step: int) -> Tensor:  # -> [S, *shape]
         assert self.noise is not None
         scale = self.noise.scale
         if isinstance(scale, Tensor):
             scale = scale.reshape(-1, *[1] * len(shape))
-        fresh = self.random.draw(f"instance/{name}", update, shape, "normal")
+        fresh = self.random.draw(key, update, shape, "normal")
         return scale * self.noise.schedule.factor(step) * fresh
 
 

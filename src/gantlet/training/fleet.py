@@ -28,20 +28,7 @@ __all__ = ["Fleet"]
 class Fleet(Updates):
     """Members in training.
 
-    Arguments:
-        blueprint: What to train, and how.
-        dataset: What to train on.
-
-    Attributes:
-        step: Steps done so far.
-        discriminator_steps: Discriminator updates done so far.
-        divergences: By slot, how members diverged.
-        generators: The stack of S·K generators.
-        discriminators: The stack of S discriminators.
-        generator_weights: The learned weights of the teams, None where all generators weigh the same.
-        optimisers: By player; learned weights are one of their own.
-        average: The averaged generator parameters, None without averaging.
-        state: The objective's state.
+    Arguments and attributes are those of :class:`~gantlet.training.updates.Updates`.
     """
 
     def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:

@@ -23,7 +23,7 @@ from gantlet.randomness import seed_of
 from . import objective_state
 from .batch_loader import BatchLoader, Latents
 from .blueprint import Blueprint, Player
-from .discriminator_input import DiscriminatorInput, packed
+from .discriminator_input import DiscriminatorInput
 from .feed import Feed
 from .generator_weights import GeneratorWeights
 from .history import History
@@ -90,7 +90,7 @@ class Updates:
         self._looking = True
         self.feed = Feed(lambda: self.discriminator_steps, device=execution.device, dtype=execution.dtype)
         self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._input = DiscriminatorInput(self._random, sizes.pack, blueprint.noise)
+        self._input = DiscriminatorInput(self._random, self.feed, sizes.pack, blueprint.noise)
         self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
         self._latents = Latents(
             self._random,
@@ -283,12 +283,7 @@ class Updates:
         return self.discriminator_steps
 
     def _inputs(self, x: Tensor, name: str, update: Callable[[], int]) -> Tensor:
-        if self._input.noise is not None:
-            shape = tuple(x.shape[1:])
-            x = x + self.feed.tensor(
-                f"instance/{name}", lambda: self._input.added(shape, name=name, update=update(), step=self.step)
-            )
-        return packed(x, self._input.pack)
+        return self._input(x, name=name, update=update, step=lambda: self.step)
 
     def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
         diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
