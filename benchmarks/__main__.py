@@ -16,7 +16,18 @@ import torch
 
 from gantlet.cpu import cores
 
-from . import convolutions, features, image_pipeline, methods, rest, scaling, static_route, team_benchmark, versus
+from . import (
+    convolutions,
+    features,
+    image_pipeline,
+    methods,
+    rest,
+    scaling,
+    search,
+    static_route,
+    team_benchmark,
+    versus,
+)
 from .images import DCGAN
 from .sections import Section
 from .workloads import MIDDLE, NARROW, RING
@@ -38,6 +49,7 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "allocator": lambda rounds: scaling.allocator(RING, rounds=rounds, seconds=0.6),
     "teams": lambda rounds: team_benchmark.compare(rounds=rounds, seconds=0.5),
     "methods": lambda rounds: methods.costs(rounds=rounds, seconds=0.1),
+    "search": lambda _rounds: search.compare(),
     "startup": lambda rounds: rest.startup(rounds=rounds),
     "metrics": lambda _rounds: rest.metrics(rounds=3),
     "features": lambda _rounds: features.costs(),

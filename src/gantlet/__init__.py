@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from .api.estimator import GAN, StackelbergGAN
     from .api.loading import load
     from .api.run import extend, run
+    from .api.tune import tune
     from .reports.page import write_report as report
     from .studies.study import Study
 
-__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run"]
+__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run", "tune"]
 
 _HOMES = {
     "GAN": ("gantlet.api.estimator", "GAN"),
@@ -28,6 +29,7 @@ _HOMES = {
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),
+    "tune": ("gantlet.api.tune", "tune"),
 }
 
 

@@ -29,6 +29,7 @@ from .explain import explain_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import extend_command, replay_command, resume_command, run_command
+from .tune import tune_command
 from .weights import weights_command
 
 __all__ = ["app", "main"]
@@ -62,6 +63,7 @@ app.command("run")(run_command)
 app.command("resume")(resume_command)
 app.command("extend")(extend_command)
 app.command("replay")(replay_command)
+app.command("tune")(tune_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)

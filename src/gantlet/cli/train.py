@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gantlet.studies.record import PlanRecord
     from gantlet.studies.store import Store
 
-__all__ = ["extend_command", "replay_command", "resume_command", "run_command"]
+__all__ = ["extend_command", "replay_command", "resume_command", "run_command", "voice_of", "watched_training"]
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
@@ -101,8 +101,8 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         show_plan(planned, json=json, everything=everything)
         return
     assert options.out is not None
-    voice = _voice(quiet=quiet, json=json)
-    _finish(*_watched(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
+    voice = voice_of(quiet=quiet, json=json)
+    _finish(*watched_training(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
 
 
 def resume_command(
@@ -117,8 +117,8 @@ def resume_command(
     from gantlet.studies.store import Store
 
     plan = _to_train(Store(folder))
-    voice = _voice(quiet=quiet, json=json)
-    _finish(*_watched(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
+    voice = voice_of(quiet=quiet, json=json)
+    _finish(*watched_training(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
 
 
 def extend_command(
@@ -162,8 +162,8 @@ def extend_command(
         command=command_line(),
     )
     cache = extend_plan(folder, asked, trust=trust)
-    plan, voice = _to_train(Store(folder)), _voice(quiet=quiet, json=json)
-    _finish(*_watched(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
+    plan, voice = _to_train(Store(folder)), voice_of(quiet=quiet, json=json)
+    _finish(*watched_training(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
 
 
 def replay_command(
@@ -210,11 +210,12 @@ def _to_train(store: Store) -> PlanRecord:
     return store.record().plan.model_copy(update={"fleets": tuple(unfinished(store))})
 
 
-def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
+def voice_of(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
+    """How much is said while training."""
     return "json" if json else "quiet" if quiet else "table"
 
 
-def _watched(
+def watched_training(
     folder: Path,
     plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],

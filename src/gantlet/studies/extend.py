@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -21,7 +21,7 @@ from gantlet.requests.aliases import renamed
 from gantlet.requests.grid import Axis
 from gantlet.requests.resolve import Base, Request, Resolved, expand
 from gantlet.requests.training_settings import TrainingSettings
-from gantlet.settings import settings_of
+from gantlet.settings import Scalar, settings_of
 from gantlet.training.blueprint import Route
 
 from .build import steps_of
@@ -52,6 +52,9 @@ class Extension:
         route: Of new fleets; None to choose.
         width: Of new fleets; None to choose.
         command: How it was asked for.
+        points: New settings one by one: values by key, and the words that say them, put on the study's first setting. They
+            get ``seeds``, and the other settings nothing.
+        only: The settings (by position) that get ``seeds``; none: all do, and the study's own beside them.
     """
 
     methods: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ class Extension:
     route: Route | None = None
     width: int | None = None
     command: str = ""
+    points: tuple[tuple[Mapping[str, Scalar], tuple[str, ...]], ...] = ()
+    only: tuple[int, ...] = ()
 
     @property
     def length(self) -> Axis | None:
@@ -87,7 +92,7 @@ def extend_plan(folder: Path, asked: Extension, *, trust: bool = False) -> Cache
     """
     store = Store(folder)
     store.record()  # before a lock is written into a folder that is not a study
-    if not (asked.methods or asked.axes or asked.seeds):
+    if not (asked.methods or asked.axes or asked.seeds or asked.points):
         raise BadGrid("Nothing was named to add. Give for example --seeds 10, steps=2000, a method, or lr=1e-4.")
     with locked(store.study_lock, wait=False) as holder:
         if holder is not None:
@@ -131,9 +136,9 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
     longer = list(_longer(plan, asked.length, cache)) if asked.length else []
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
-    new = [] if asked.length or not (asked.methods or asked.axes) else _new_settings(plan, asked)
+    new = [] if asked.length or not (asked.methods or asked.axes or asked.points) else _new_settings(plan, asked)
     settings = [*kept, *new]
-    members = _new_members(record, len(settings), asked.seeds)
+    members = _new_members(record, len(settings), asked)
     if not (longer or members):
         return None
     samples = [specification_of(each.task, cache.dataset(each)) for each in settings]
@@ -230,6 +235,11 @@ def _new_settings(plan: Plan, asked: Extension) -> list[Resolved]:
     """
     methods = asked.methods or tuple(dict.fromkeys(resolved.method.name for resolved in plan.settings))
     bases = tuple(_base(resolved) for resolved in plan.settings)
+    if asked.points:
+        methods, first = (plan.settings[0].method.name,), bases[0]
+        bases = tuple(
+            Base(first.method, (*first.layers, ("user", dict(values))), words) for values, words in asked.points
+        )
     found = expand(Request(plan.settings[0].task.name, methods, asked.axes, bases=bases))
     known, labels = {resolved.identity for resolved in plan.settings}, {each.label for each in plan.settings}
     new = [resolved for resolved in found if resolved.identity not in known]
@@ -254,11 +264,15 @@ def _base(resolved: Resolved) -> Base:
     return Base(resolved.method.name, layers, tuple(word for word in resolved.label.split() if "=" in word))
 
 
-def _new_members(record: StudyRecord, settings: int, seeds: Sequence[int]) -> list[Member]:
-    """Members that are missing so that every setting has the seeds of the study and those that were asked for."""
+def _new_members(record: StudyRecord, settings: int, asked: Extension) -> list[Member]:
+    """Members that are missing so that every setting has the seeds of the study and those that were asked for; or some settings."""
     known = {(member.setting, member.seed) for member in record.plan.members}
-    wanted = dict.fromkeys([*(member.seed for member in record.plan.members), *seeds])
-    missing = [pair for pair in product(range(settings), wanted) if pair not in known]
+    if asked.points or asked.only:
+        wanted, places = dict.fromkeys(asked.seeds), [*asked.only, *range(len(record.settings), settings)]
+    else:
+        wanted = dict.fromkeys([*(member.seed for member in record.plan.members), *asked.seeds])
+        places = list(range(settings))
+    missing = [pair for pair in product(places, wanted) if pair not in known]
     first = 1 + max(record.member_by_run)
     return [Member(first + number, setting, seed) for number, (setting, seed) in enumerate(missing)]
 

@@ -19,7 +19,7 @@ from .store import Store
 from .trust import allow, require_trust
 from .views import write_views
 
-__all__ = ["check_device", "resume", "start", "unfinished"]
+__all__ = ["check_device", "create", "resume", "start", "unfinished"]
 
 
 def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Store:
@@ -34,10 +34,20 @@ def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor
         FolderInUse: The output folder holds something.
         StoreError: It cannot be written.
     """
+    return _carry_on(create(planned), callbacks or Callbacks(), planned.cache, executor)
+
+
+def create(planned: PlannedStudy) -> Store:
+    """Write ``study.json`` and train nothing yet.
+
+    Raises:
+        FolderInUse: The output folder holds something.
+        StoreError: It cannot be written.
+    """
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
     store.create(record)
     allow(record.settings, record.key, record.execution.executor)
-    return _carry_on(store, callbacks or Callbacks(), planned.cache, executor)
+    return store
 
 
 def resume(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
@@ -40,6 +41,7 @@ class PlannedStudy:
     Attributes:
         samples: The specification of each setting's samples.
         missing: Why the data could not be read, where planning went on without them (a dry run); else empty.
+        facts: What else the record shall say.
     """
 
     request: Request
@@ -52,6 +54,7 @@ class PlannedStudy:
     threads: int
     cache: Cache
     missing: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def record(self) -> StudyRecord:
         """What ``study.json`` will hold."""
@@ -86,7 +89,7 @@ class PlannedStudy:
             ),
             sample=self.samples[0],
             metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
-            facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts)},
+            facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
             git=git_commit(),

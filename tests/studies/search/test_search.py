@@ -1,0 +1,233 @@
+"""A search: what it plans next follows from the folder alone, hopeless trials get no further seeds, the gain is of fresh seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gantlet
+import terminal
+from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName
+from gantlet.requests.options import Options
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.extend import extend_plan
+from gantlet.studies.launch import unfinished
+from gantlet.studies.search import samplers
+from gantlet.studies.search.loop import Budget, begin, next_extension, plan_search, search
+from gantlet.studies.search.state import SearchState, read_search
+from gantlet.studies.store import Store
+
+TINY = [*(word for word in terminal.TINY if not word.startswith("evaluations")), "evaluations=1"]
+SPACE = ["lr=1e-5..1e-1:log", "beta1=0.0..0.9"]
+
+
+def _begin(folder: Path, *, sampler: str = "random", space: list[str] = SPACE, **budget: Any) -> Store:
+    chosen = Budget(**({"trials": 5, "seeds": (1, 2, 3, 4), "fresh": 2} | budget))
+    options = Options(out=folder, recorded=0, executor="inline")
+    return begin(plan_search("ring8", "vanilla", [*space, *TINY], options, chosen, sampler=sampler, metric="jsd"))
+
+
+def _search(folder: Path, *, most: int = 1000) -> SearchState:
+    """Carry a search on for at most so many rounds of training."""
+    rounds = 0
+
+    def train(store: Store, fleets: Any, go: Any) -> None:
+        nonlocal rounds
+        rounds += 1
+        go(Callbacks(stopping=lambda: rounds > most))
+
+    return search(folder, train)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> SearchState:
+    folder = tmp_path_factory.mktemp("search") / "study"
+    _begin(folder)
+    return _search(folder)
+
+
+def test_every_trial_has_the_first_seeds_and_finalists_the_fresh_ones(done: SearchState) -> None:
+    assert len(done.trials) == 5
+    seeds = {trial.place: set(trial.by_seed) for trial in done.trials}
+    chosen = done.chosen
+    assert chosen is not None
+    assert all({1, 2} <= given for given in seeds.values())
+    for trial in done.trials:
+        expected = {1, 2} | (set() if trial.hopeless else {3, 4})
+        expected |= {5, 6} if trial.place in (0, chosen.place) else set()
+        assert seeds[trial.place] == expected
+    assert next_extension(done) is None
+
+
+def test_it_is_an_ordinary_study(done: SearchState, tmp_path: Path) -> None:
+    folder = tmp_path / "again"
+    _begin(folder)
+    state = _search(folder)
+    study = gantlet.Study(folder)
+    assert terminal.gantlet("verify", folder).status == 0
+    assert set(study.runs["status"]) == {"finished"}
+    assert study.summary()["seeds"].sum() == len(study.runs)
+    pd.testing.assert_frame_equal(state.table(), done.table())  # the same request, the same search
+
+
+def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(done: SearchState, tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    _begin(folder)
+    _search(folder, most=1)
+    assert unfinished(Store(folder))
+    pd.testing.assert_frame_equal(_search(folder).table(), done.table())
+    assert done.confirmed == read_search(Store(folder)).confirmed
+
+
+def test_the_gain_is_the_paired_difference_over_fresh_seeds(done: SearchState) -> None:
+    assert done.chosen is not None
+    assert done.chosen.place > 0
+    runs = done.runs.set_index(["setting", "seed"])[done.search.metric].astype(float)
+    expected = [runs[done.chosen.label, seed] - runs[done.trials[0].label, seed] for seed in (5, 6)]
+    assert done.confirmed is not None
+    assert done.confirmed.difference.estimate == pytest.approx(np.mean(expected))
+
+
+def test_a_hopeless_trial_gets_no_further_seeds(tmp_path: Path) -> None:
+    """Results are put in by hand: trial 2 is worse by the same amount on both first seeds."""
+    folder = tmp_path / "study"
+    _begin(folder, trials=3)
+    state = read_search(Store(folder))
+    first = next_extension(state)
+    assert first is not None
+    assert len(first.points) == 2
+    assert first.seeds == (1, 2)
+    extend_plan(folder, first)
+    record = Store(folder).record()
+    by_setting = {0: {1: 0.2, 2: 0.3}, 1: {1: 0.2, 2: 0.4}, 2: {1: 0.5, 2: 0.6}}
+    rows = [
+        {"run": member.run, "status": "finished", "jsd": by_setting[member.setting][member.seed]}
+        for member in record.plan.members
+    ]
+    judged = SearchState(record, state.search, pd.DataFrame(rows))
+    assert [trial.hopeless for trial in judged.trials] == [False, False, True]
+    following = next_extension(judged)
+    assert following is not None
+    assert (following.only, following.seeds) == ((0, 1), (3, 4))
+
+
+def test_no_further_trials_begin_when_the_time_is_up(tmp_path: Path) -> None:
+    _begin(tmp_path / "study", trials=9, batch=3)
+    calls: list[int] = []
+
+    def up() -> bool:
+        calls.append(1)
+        return len(calls) > 1
+
+    state = search(tmp_path / "study", lambda store, fleets, go: go(Callbacks()), time_is_up=up)
+    assert len(state.trials) == 4  # the defaults, and the first three
+    assert state.confirmed is not None
+
+
+def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
+    _begin(tmp_path / "study", space=["beta1=0.1,0.5"], trials=9, fresh=1)
+    state = _search(tmp_path / "study")
+    assert sorted(str(state.point(trial)[0]) for trial in state.trials[1:]) == ["0.1", "0.5"]
+
+
+def test_draws_depend_on_the_number_of_the_trial_alone(done: SearchState) -> None:
+    """Three at a time are what five at a time begin with."""
+    five = SearchState(
+        done.record.model_copy(update={"settings": done.record.settings[:1]}), done.search, done.runs[:0]
+    )
+    points = samplers.points(five, 4)
+    assert samplers.points(five, 2) == points[:2]
+    assert [tuple(map(float, point)) for point in points] == [done.point(trial) for trial in done.trials[1:]]
+
+
+@pytest.mark.slow
+def test_the_estimator_draws_near_what_was_good(tmp_path: Path) -> None:
+    """Of twenty told trials those with a small beta1 were good: of eight more, most have a small one."""
+    folder = tmp_path / "study"
+    _begin(folder, sampler="tpe", trials=40, batch=20, space=["beta1=0.0..0.9"])
+    state = read_search(Store(folder))
+    first = next_extension(state)
+    assert first is not None
+    extend_plan(folder, first)
+    record = Store(folder).record()
+    rows = [
+        {
+            "run": each.run,
+            "status": "finished",
+            "jsd": float(record.settings[each.setting].values["beta1"]),
+        }
+        for each in record.plan.members
+    ]
+    found = samplers.points(SearchState(record, state.search, pd.DataFrame(rows)), 8)
+    assert sum(float(point[0]) < 0.45 for point in found) >= 6
+
+
+def test_a_missing_estimator_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(MissingExtra, match=r"gantlet\[tune\]"):
+        _begin(tmp_path / "study", sampler="tpe")
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        (["steps=5"], BadGrid, "Nothing was given to search"),
+        (["lr=1e-4..1e-2", "lr=1e-3"], BadGrid, "both fixed and searched"),
+        (["lr=1e-4..1e-2", "nonsense=3"], UnknownName, "nonsense"),
+    ],
+)
+def test_a_request_that_is_wrong_writes_nothing(
+    words: list[str], error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        begin(plan_search("ring8", "vanilla", words, Options(out=tmp_path / "study"), Budget()))
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize(
+    "budget", [{"trials": 1}, {"fresh": 0}, {"batch": -1}, {"minutes": -1.0}, {"minutes": float("inf")}]
+)
+def test_a_budget_out_of_range_is_refused(budget: dict[str, Any]) -> None:
+    with pytest.raises(BadValue, match=f"--{'fresh-seeds' if 'fresh' in budget else next(iter(budget))}"):
+        Budget(**budget).check()
+
+
+def test_a_study_is_no_search(finished: Store) -> None:
+    with pytest.raises(StoreError, match="no search"):
+        read_search(finished)
+
+
+@pytest.mark.slow
+def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Path) -> None:
+    said = terminal.gantlet(
+        "tune", "ring8", "vanilla", *SPACE, *TINY, "--trials", "5", "--fresh-seeds", "2", "--executor", "inline", "--metric", "jsd",
+        "--out", str(tmp_path / "study"), "--json",
+    )  # fmt: skip
+    assert said.status == 0, said.err
+    told = json.loads(said.out.strip().splitlines()[-1])
+    fixed = {name: int(value) for name, _, value in (word.partition("=") for word in TINY)}
+    found = gantlet.tune(
+        "ring8",
+        "vanilla",
+        lr=(1e-5, 1e-1, "log"),
+        beta1=(0.0, 0.9),
+        trials=5,
+        fresh_seeds=2,
+        metric="jsd",
+        out=tmp_path / "python",
+        options={"executor": "inline"},
+        **fixed,
+    )
+    pd.testing.assert_frame_equal(found.trials, done.table())
+    assert found.record()["gain"] == told["gain"]
+    assert told["command"].startswith("gantlet run ring8 vanilla g_width=8")
+    assert told["command"].endswith("--seeds 5,6")
+    larger = gantlet.tune(str(tmp_path / "python"), trials=6)
+    pd.testing.assert_frame_equal(larger.trials[:5], done.table())
+    assert len(larger.trials) == 6
