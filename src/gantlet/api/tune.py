@@ -159,12 +159,7 @@ def tune(  # noqa: PLR0913 - as many as the command line has options
             raise BadValue(f"One method is searched at a time; came {', '.join(names)}.")
         budget = Budget(32 if trials is None else trials, parse_seeds(seeds), fresh_seeds, batch, minutes)
         folder = default_folder(task) if out is None else Path(out)
-        known = {field.name for field in fields(Options)} - {"out"}
-        for name in options or {}:
-            if name not in known:
-                raise UnknownName("option", name, known)
-        given: dict[str, Any] = {"command": f"gantlet.tune({task!r}, …)", **(options or {})}
-        chosen = Options(out=folder, **given)
+        chosen = _options(task, folder, options or {})
         described = [_word(name, value) for name, value in space.items()]
         said: dict[str, Any] = {
             "presets": words(preset),
@@ -179,6 +174,15 @@ def tune(  # noqa: PLR0913 - as many as the command line has options
 
     state = search(folder, train, time_is_up=started, command="gantlet.tune", trust=trust)
     return Search(state, Study(folder))
+
+
+def _options(task: str, folder: Path, options: Mapping[str, Any]) -> Options:
+    known = {field.name for field in fields(Options)} - {"out"}
+    for name in options:
+        if name not in known:
+            raise UnknownName("option", name, known)
+    given: dict[str, Any] = {"command": f"gantlet.tune({task!r}, …)", **options}
+    return Options(out=folder, **given)
 
 
 def clock(minutes: float) -> Callable[[], bool]:
