@@ -9,6 +9,7 @@
 #   make bench   the benchmarks
 #   make chaos   hundreds of kills, full disks and storms over a tiny study
 #   make lint    style, types and the shape of the code
+#   make docs    the documentation site, into site/
 #   make clean   delete caches and builds; .venv and runs/ stay
 #
 # PYTHON=python3.12 names the interpreter that makes .venv (3.11 or newer).
@@ -20,7 +21,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast real package bench chaos lint clean
+.PHONY: help demo test fast real package bench chaos lint docs clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -57,13 +58,16 @@ chaos: $(dev)
 	scripts/chaos
 
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page
-	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page
+	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/site
+	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/site
 	pyright
 	scripts/shape --check
 
+docs: $(dev)
+	scripts/site
+
 clean:
-	rm -rf build dist .coverage .hypothesis .pytest_cache .ruff_cache
+	rm -rf site build dist .coverage .hypothesis .pytest_cache .ruff_cache
 	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -267,8 +267,8 @@ def test_pictures_are_there_and_small() -> None:
 
 @pytest.fixture
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``gantlet.run`` and ``gantlet.GAN`` on a small scale, whatever the pages ask for."""
-    whole, network = gantlet.run, gantlet.GAN
+    """``gantlet.run``, ``gantlet.tune`` and ``gantlet.GAN`` on a small scale, whatever the pages ask for."""
+    whole, network, searching = gantlet.run, gantlet.GAN, gantlet.tune
 
     def run(task: str, methods: Any, **given: Any) -> Study:
         given.pop("epochs", None)
@@ -277,6 +277,10 @@ def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def gan(method: Any = "vanilla", **given: Any) -> Any:
         return network(method, **given | {"steps": 2})
 
+    def tune(task: str, method: Any, **given: Any) -> Any:
+        return searching(task, method, **given | TINY | WIDTHS | {"trials": 2, "seeds": 2, "fresh_seeds": 1})
+
+    monkeypatch.setattr(gantlet, "tune", tune)
     gan.load = network.load  # type: ignore[attr-defined]
     monkeypatch.setattr(gantlet, "run", run)
     monkeypatch.setattr(gantlet, "GAN", gan)
