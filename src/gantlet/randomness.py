@@ -6,11 +6,13 @@ Data sets and training have namespaces of their own, so that a key of the one sa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
 
-__all__ = ["KEY_VERSION", "keyed_generator", "seed_of"]
+__all__ = ["KEY_VERSION", "keyed_generator", "seed_of", "seeded"]
 
 KEY_VERSION = 1
 """Version of the key format; part of every key and of study.json."""
@@ -42,3 +44,32 @@ def keyed_generator(*key: int | str, namespace: Literal["training", "data"] = "t
         True
     """
     return torch.Generator().manual_seed(seed_of(*key, namespace=namespace))
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device | None = None) -> Generator[None]:
+    """Torch's own random state seeded meanwhile, for code that draws from it: that of the CPU and of one GPU.
+
+    Both are put back as they were, and the state of no other GPU is touched, as ``torch.manual_seed`` would.
+
+    Arguments:
+        seed: 63 bits.
+        device: Where draws are made beside the CPU; another CPU device counts as none.
+
+    Example:
+        >>> before = torch.get_rng_state()
+        >>> with seeded(1):
+        ...     first = torch.rand(3)
+        >>> torch.equal(first, torch.rand(3, generator=torch.Generator().manual_seed(1)))
+        True
+        >>> torch.equal(before, torch.get_rng_state())
+        True
+    """
+    gpus: list[int] = []
+    if device is not None and device.type == "cuda":
+        gpus = [torch.cuda.current_device() if device == torch.device("cuda") else device.index]
+    with torch.random.fork_rng(gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            torch.cuda.default_generators[gpu].manual_seed(seed)
+        yield

@@ -16,7 +16,9 @@ import pytest
 import torch
 
 import terminal
+from gantlet import catalogue
 from gantlet.errors import StoreError
+from gantlet.objectives.vanilla import Vanilla
 from gantlet.studies.cache import Cache
 from gantlet.studies.executors import local
 from gantlet.studies.executors.base import Callbacks, FleetResult
@@ -105,6 +107,74 @@ def test_an_error_of_gantlets_own_is_recorded_as_its_sentence(folder: Path, monk
     monkeypatch.setattr("gantlet.training.checkpoint.write", refuse)
     store = terminal.study(folder, "vanilla")
     assert store.failure("0000") == "The disk is full."
+
+
+# Executors of third parties
+
+ELSEWHERE = """
+from gantlet.studies.executors.inline import InlineExecutor
+
+class Here(InlineExecutor):
+    asked = []
+
+    def run(self, store, fleets, callbacks, *, workers, cache):
+        self.asked.append((tuple(fleets), workers))
+        super().run(store, fleets, callbacks, workers=workers, cache=cache)
+
+class Silent:
+    def run(self, store, fleets, callbacks, *, workers, cache):
+        raise AssertionError("not started here")
+"""
+
+
+@pytest.mark.parametrize("by", ["path", "entry point"])
+def test_an_executor_of_a_third_party_that_trains_here_trains_what_only_this_process_has(
+    by: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest,
+) -> None:
+    module = f"third_party_{by.replace(' ', '_')}"
+    (tmp_path / f"{module}.py").write_text(ELSEWHERE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    request.addfinalizer(catalogue._table.cache_clear)  # pyright: ignore[reportPrivateUsage]
+    executor = f"{module}:Here"
+    if by == "entry point":
+        points = tmp_path / "third_party-1.0.dist-info"
+        points.mkdir()
+        (points / "METADATA").write_text("Name: third-party\nVersion: 1.0\n")
+        (points / "entry_points.txt").write_text(f"[gantlet.executors]\nhere = {executor}\n")
+        catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        executor = "here"
+
+    class OnlyHere(Vanilla):
+        """Defined within a function: no other process can import it."""
+
+    planned = terminal.planned(folder, catalogue.remember(OnlyHere), seeds="3", executor=executor, workers=2, width=1)
+    assert (planned.executor, planned.workers) == (executor, 1)
+    assert "no worker process can import it" not in caplog.text
+    start(planned)
+    assert Study(folder).runs["status"].tolist() == ["finished"] * 3
+    assert sys.modules[module].Here.asked == [(("0000", "0001", "0002"), 1)]
+
+
+def test_an_executor_that_does_not_say_where_it_trains_counts_as_one_with_other_processes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "third_party_silent.py").write_text(ELSEWHERE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    silent = "third_party_silent:Silent"
+    planned = terminal.planned(folder, "vanilla", seeds="2", executor=silent, workers=2, width=1)
+    assert (planned.executor, planned.workers) == (silent, 2)
+
+    class OnlyHere(Vanilla):
+        """Defined within a function: no other process can import it."""
+
+    planned = terminal.planned(folder, catalogue.remember(OnlyHere), seeds="2", executor=silent, workers=2, width=1)
+    assert (planned.executor, planned.workers) == ("inline", 1)
+    assert "no worker process can import it" in caplog.text
 
 
 # Workers

@@ -151,37 +151,11 @@ def test_readers_never_meet_half_a_file(store: Store) -> None:
     assert sorted(path.name for path in store.folder.iterdir()) == ["a.json", "study.json"]
 
 
-# Chunks
-
-
-def test_history_is_merged_by_run_name_and_step_without_pads(store: Store) -> None:
-    store.write_chunk("0000", 0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
-    store.write_chunk("0000", 2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
-    store.write_chunk("0000", 3, 4, rows((0, 3, "a", 6.0)), {0: 1})
-    assert store.history().to_numpy().tolist() == [
-        [1, 3, "a", 6.0],
-        [3, 1, "b", 2.0],
-        [7, 3, "a", 5.0],
-        [7, 1, "b", 1.0],
-        [7, 3, "b", 4.0],
-    ]
-
-
-def test_a_study_without_history_has_an_empty_table(store: Store) -> None:
-    assert list(store.history().columns) == ["run", "step", "name", "value"]
-    assert len(store.history()) == 0
-
-
-@pytest.mark.parametrize(("step", "kept"), [(-1, []), (0, []), (9, []), (10, [10]), (15, [10]), (20, [10, 20])])
-def test_chunks_beyond_the_checkpoint_are_dropped(store: Store, step: int, kept: list[int]) -> None:
-    for begin, end in ((0, 10), (10, 20)):
-        store.write_chunk("0000", begin, end, rows((0, end, "a", 1.0)), {0: 0})
-    store.drop_chunks_after("0000", step)
-    assert store.history()["step"].tolist() == kept
+# Fleets
 
 
 def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
-    store.write_chunk("0000", 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    store.chunks("0000").write(0, 10, rows((0, 10, "a", 1.0)), {0: 0})
     store.write_results("0000", [{"run": 0}])
     store.restart_fleet("0000")
     assert not terminal.finished(store, "0000")
@@ -238,13 +212,6 @@ def test_a_lock_file_that_is_a_link_is_not_followed(store: Store, tmp_path: Path
     with pytest.raises(StoreError), locked(store.folder / "fleets" / "0000.lock"):
         pass
     assert precious.read_text() == "mine"
-
-
-def test_a_history_of_other_columns_is_left_out_and_said(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.write_chunk("0000", 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
-    store.write_frame("fleets/0000/history-000000010-000000020.parquet", pd.DataFrame({"run": [0], "step": [20]}))
-    assert store.history()["step"].tolist() == [10]
-    assert "columns are missing" in caplog.text
 
 
 # Views

@@ -40,7 +40,8 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
     executor: Annotated[
-        str, typer.Option(help="Where to train: local (worker processes) or inline (this process).")
+        str,
+        typer.Option(help="Where to train: local (worker processes), inline (this process), or package.module:Name."),
     ] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     route: Annotated[

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from gantlet.errors import BadData, TooFewSamples
+from gantlet.randomness import seeded
 
 from .cache import ClassifierCard, load_classifier, store_classifier, weights_digest
 from .lenet import ClassifierRecipe, LeNet, accuracy_of, fit
@@ -147,9 +148,7 @@ def _apart(seed: int) -> Generator[None, None, None]:
     # One thread: sums are then the same at every thread count, and a busy machine does not stall small steps.
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
-            # Not torch.manual_seed, which would reseed the accelerators too.
-            torch.default_generator.manual_seed(seed)
+        with seeded(seed), torch.enable_grad():
             yield
     finally:
         torch.set_num_threads(threads)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from gantlet.objectives.base import DiscriminatorOutput
+from gantlet.randomness import seeded
 
 __all__ = [
     "BATCH",
@@ -39,8 +40,7 @@ def try_out(module: nn.Module, x: Tensor) -> Any:  # [B, *in] -> what the module
     modes = {part: part.training for part in module.modules()}
     module.train()
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with torch.no_grad(), seeded(0):
             return functional_call(module, buffers, (x,))
     finally:
         for part, mode in modes.items():

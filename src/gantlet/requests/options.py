@@ -29,7 +29,7 @@ class Options:
     Attributes:
         out: The study folder; None for ``runs/<task>-<date>-<time>``.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
-        executor: What trains the fleets: a name of the catalogue, such as ``local`` or ``inline``.
+        executor: What trains the fleets: ``local``, ``inline``, a third party's name, or ``package.module:Name``.
         workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
         route: ``loop``, ``stacked``, ``static`` or ``captured`` (on a GPU); None to choose.
         width: Members of a fleet; None to choose.
@@ -67,7 +67,7 @@ def check_options(options: Options) -> None:
         raise BadValue(f"--width {options.width} is not at least 1.")
     if options.recorded < 0:
         raise BadValue(f"--recorded {options.recorded} is negative; 0 means none.")
-    if options.executor not in catalogue.names("executor"):
+    if not catalogue.is_path(options.executor) and options.executor not in catalogue.names("executor"):
         raise UnknownName("executor", options.executor, catalogue.names("executor"))
 
 

@@ -19,6 +19,7 @@ from gantlet.networks.generator_head import embedded, with_generator_head
 from gantlet.networks.inspection import has_batch_statistics, scores_like_probabilities, tells_generators_apart, try_out
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.objectives.base import Stateful
+from gantlet.randomness import seeded
 from gantlet.requests.resolve import Resolved
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.settings import settings_of
@@ -195,8 +196,7 @@ def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
 
 def _quietly(probe: Callable[[], bool]) -> bool:
     """The answer of a probe that builds and tries a network; torch's global random state is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         return probe()
 
 

@@ -50,11 +50,11 @@ def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoin
             damage.append(str(error))
             checkpoint.set_aside(folder)
             continue
-        store.drop_chunks_after(fleet, rest["step"])
+        store.chunks(fleet).drop_after(rest["step"])
         if "chunks" not in rest:  # from before checkpoints named their history: what is there is theirs
             rest["chunks"] = {path.name: file_digest(path) for path in store.fleet(fleet).glob("history-*.parquet")}
         return GoodCheckpoint(tensors, rest, tuple(damage))
-    store.drop_chunks_after(fleet, -1)
+    store.chunks(fleet).drop_after(-1)
     return GoodCheckpoint({}, {}, tuple(damage))
 
 
@@ -83,7 +83,7 @@ def read_checked(
     if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
     if history:
-        store.check_chunks(fleet, rest.get("chunks", {}))
+        store.chunks(fleet).check(rest.get("chunks", {}))
     return tensors, rest
 
 

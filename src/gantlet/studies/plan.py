@@ -18,6 +18,7 @@ from torch import nn
 
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
+from gantlet.randomness import seeded
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Resolved, resolve
 from gantlet.training.blueprint import Blueprint, Execution, Route
@@ -200,7 +201,8 @@ def cut_into_fleets(
 
 def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
     """An estimate of what one member takes: weights, gradients, moments, average, and activations of a step."""
-    generator, discriminator = sheet.generator.build(), sheet.discriminator.build()
+    with seeded(0):
+        generator, discriminator = sheet.generator.build(), sheet.discriminator.build()
     size = 8 if sheet.execution.dtype is torch.float64 else 4
     copies = 4 + bool(sheet.ema)
     weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
@@ -250,10 +252,11 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
         (sheet.discriminator, torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))),
     )
-    reasons = {
-        name: refuses_vmap(player.build(), example)
-        for name, (player, example) in zip(("generator", "discriminator"), examples, strict=True)
-    }
+    with seeded(0):
+        reasons = {
+            name: refuses_vmap(player.build(), example)
+            for name, (player, example) in zip(("generator", "discriminator"), examples, strict=True)
+        }
     refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
     if refused and limits.route not in (None, "loop"):
         raise BadValue(f"--route {limits.route} is not possible ({refused}). Use --route loop.")
@@ -299,7 +302,7 @@ def _activations(module: nn.Module, example: torch.Tensor) -> int:
     leaves = [part for part in module.modules() if not list(part.children())]
     hooks = [part.register_forward_hook(count) for part in leaves]
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), seeded(0):
             module(example)
     finally:
         for hook in hooks:

@@ -21,6 +21,7 @@ from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
 
+from . import executors
 from .cache import Cache
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .plan import Limits, Plan, make_plan
@@ -123,7 +124,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         for resolved in settings
     )
     executor = executor_for(settings, options.executor)
-    workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
+    workers = 1 if _trains_here(executor) else options.workers or (cores() if device.type == "cpu" else 1)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
     limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
     plan = make_plan(settings, request.seeds, samples, limits)
@@ -153,7 +154,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def executor_for(settings: Sequence[Resolved], asked: str) -> str:
-    """The executor that was asked for, or ``inline`` where no other process could import a part."""
+    """The executor that was asked for, or ``inline`` where it has other processes and these could not import a part."""
     named = {
         name
         for resolved in settings
@@ -167,7 +168,7 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
         )
     }
     here = sorted(name for name in named if catalogue.only_here(name))
-    if not here or asked == "inline":
+    if not here or _trains_here(asked):
         return asked
     _LOG.warning(
         "note: %s is defined in a notebook, in an interactive session or in a script without a main guard, so no worker "
@@ -175,6 +176,11 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
         here[0],
     )
     return "inline"
+
+
+def _trains_here(executor: str) -> bool:
+    """Whether an executor trains in this process; one that does not say so has processes of its own."""
+    return bool(getattr(executors.get(executor), "in_process", False))
 
 
 def _missing(cache: Cache, settings: Sequence[Resolved]) -> str:

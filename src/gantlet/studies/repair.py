@@ -16,8 +16,9 @@ from gantlet.files import free_name, locked, sweep
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
+from .fleet_history import LOST
 from .record import FleetPlan, StudyRecord
-from .store import LOST, Store
+from .store import Store
 from .verify import stale_views
 from .views import write_views
 
@@ -125,7 +126,7 @@ def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did:
             return
         for name, digest in chunks.items():
             try:
-                store.check_chunks(fleet.id, {name: digest})
+                store.chunks(fleet.id).check({name: digest})
             except Damaged as error:
                 path = store.fleet(fleet.id) / name
                 lost = path.with_name(name + LOST)

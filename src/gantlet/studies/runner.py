@@ -181,7 +181,7 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     rows = _joined([fleet.history.take(), *job.fresh])
     job.fresh = []
     if rows.step:
-        name, digest = job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, job.members)
+        name, digest = job.store.chunks(job.fleet.id).write(begin, fleet.step, rows, job.members)
         job.chunks[name] = digest
     tensors, rest = checkpoint.snapshot(fleet)
     own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}

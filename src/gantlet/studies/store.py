@@ -3,16 +3,12 @@
 Each fleet writes only its own folder, and every file appears whole (written beside its place, synced, renamed); readers
 merge. So many workers may write one study at once. Whoever trains a fleet holds its lock file, which the system releases
 however the process ends.
-
-A history chunk is committed by the checkpoint written right after it: chunks that reach beyond the good checkpoint are
-dropped on resume.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -20,35 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_regular, check_seal, clear_away, file_digest, inside, read_regular, sealed, write_whole
-from gantlet.training import checkpoint
-from gantlet.training.history import Rows
+from gantlet.files import check_seal, inside, read_regular, sealed, write_whole
 
+from .fleet_history import FleetHistory, joined_history, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
 
-__all__ = ["LOST", "Store"]
+__all__ = ["Store"]
 
-LOST = ".lost"
-"""What is appended to the name of a chunk of history that ``repair`` set aside: it counts as known to be lost."""
-
-_CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
 _LARGEST = 1 << 28  # bytes of a JSON file
 _ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
-_COLUMNS = ("run", "step", "name", "value")  # of a history
-_MOST_ROWS = 50_000_000  # of a chunk of history
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    MemoryError,
-    pa.ArrowException,
-)  # a Parquet file
 _LOG = logging.getLogger("gantlet")
 
 
@@ -233,42 +211,9 @@ class Store:
         """Whether a half of a fleet was trained."""
         return any(self.fleet(half.id).is_dir() for half in fleet.halves)
 
-    def write_chunk(self, fleet: str, begin: int, end: int, rows: Rows, runs: Mapping[int, int]) -> tuple[str, str]:
-        """Write the history of steps begin+1 … end; ``runs`` maps slots to runs, pads are left out.
-
-        Returns:
-            The file's name and SHA-256.
-        """
-        frame = pd.DataFrame(
-            {"slot": rows.slot, "step": rows.step, "name": rows.name, "value": rows.value},
-        )
-        frame = frame[frame["slot"].isin(list(runs))]
-        frame.insert(0, "run", frame["slot"].map(dict(runs)).astype("int64"))
-        name = f"history-{begin:09d}-{end:09d}.parquet"
-        self.fleet(fleet).joinpath(name + LOST).unlink(missing_ok=True)
-        self.write_frame(f"fleets/{fleet}/{name}", frame.drop(columns="slot"))
-        return name, file_digest(self.fleet(fleet) / name)
-
-    def check_chunks(self, fleet: str, chunks: Mapping[str, str]) -> None:
-        """Make sure that the history of a fleet is as it was written: ``chunks`` has each file's SHA-256.
-
-        Raises:
-            Damaged: A chunk is missing, or has another content.
-        """
-        for name, digest in _named(chunks).items():
-            path = inside(self.folder, "fleets", fleet, name)
-            if not path.is_file() and path.with_name(name + LOST).is_file():
-                continue
-            if not _is_as_written(path, digest):
-                what = "is damaged" if path.is_file() else "is missing"
-                raise Damaged(f"The history {path} {what}.")
-
-    def drop_chunks_after(self, fleet: str, step: int) -> None:
-        """Drop chunks that the good checkpoint does not vouch for."""
-        for path, end in self._chunks(fleet):
-            if end > step:
-                clear_away(path)
-                clear_away(path.with_name(path.name + LOST))
+    def chunks(self, fleet: str) -> FleetHistory:
+        """The chunks of history that a fleet wrote."""
+        return FleetHistory(self.fleet(fleet), self._advice)
 
     def restart_fleet(self, fleet: str) -> None:
         """Forget whatever a fleet wrote."""
@@ -280,16 +225,14 @@ class Store:
         """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
         record = self.record()
         leaves = [leaf for fleet in record.plan.fleets for leaf in self.leaves(fleet)]
-        paths = [p for leaf in leaves for p in self._vouched(leaf.id, self.finished(leaf, record.seals(leaf)))]
-        frames = [frame for path in paths if (frame := self._chunk(path)) is not None]
-        empty = pd.DataFrame({name: [] for name in _COLUMNS})
-        frames = [frame for frame in frames if len(frame)]
-        merged = pd.concat(frames, ignore_index=True) if frames else empty
-        return merged.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
+        ended = ((leaf, self.finished(leaf, record.seals(leaf))) for leaf in leaves)
+        return joined_history(
+            [table for leaf, finished in ended for table in self.chunks(leaf.id).tables(finished=finished)]
+        )
 
     def write_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write a Parquet file atomically."""
-        self._replace(self.folder / name, partial(_write_frame, frame=frame))
+        self._replace(self.folder / name, partial(write_table, table=frame))
 
     def frame(self, name: str) -> pd.DataFrame:
         """A Parquet file of the study as it is.
@@ -297,54 +240,7 @@ class Store:
         Raises:
             StoreError: It is missing, unreadable, not a plain file or too long.
         """
-        path = inside(self.folder, *name.split("/"))
-        check_regular(path)
-        try:
-            rows = pq.read_metadata(path).num_rows
-            if rows > _MOST_ROWS:
-                raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
-            return pd.read_parquet(path)
-        except _UNREADABLE as error:
-            raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
-
-    def _vouched(self, fleet: str, finished: bool) -> list[Path]:
-        """The chunks of a fleet that are those of a checkpoint; all where there is none, or where it does not name them."""
-        found = [path for path, _ in self._chunks(fleet)]
-        known: dict[str, str] = {}
-        for place in checkpoint.places(self.checkpoint(fleet)):
-            try:
-                chunks = checkpoint.read_state(inside(self.fleet(fleet), place.name)).get("chunks")
-                if chunks is None:
-                    return found
-                known |= _named(chunks)
-            except StoreError as error:
-                _LOG.warning("note: %s", error)
-        if not known:
-            return found
-        good = [path for path in found if path.name in known and _is_as_written(path, known[path.name])]
-        lacking = known.keys() - {path.name for path in good}
-        if finished:  # else the next checkpoint may be on its way
-            lacking |= {path.name for path in found} - known.keys()
-        for name in sorted(lacking):
-            _LOG.warning(
-                "note: the history %s is left out: it is missing, damaged or of no checkpoint", self.fleet(fleet) / name
-            )
-        return good
-
-    def _chunk(self, path: Path) -> pd.DataFrame | None:
-        try:
-            frame = self.frame(str(path.relative_to(self.folder)))
-            if not set(_COLUMNS) <= set(frame):
-                raise StoreError("columns are missing.")
-        except StoreError as error:
-            _LOG.warning("note: the history %s is left out: %s", path, error)
-            return None
-        return frame[list(_COLUMNS)]
-
-    def _chunks(self, fleet: str) -> list[tuple[Path, int]]:
-        folder = self.fleet(fleet)
-        found = [(path, _CHUNK.fullmatch(path.name)) for path in sorted(folder.glob("history-*.parquet"))]
-        return [(path, int(match.group(2))) for path, match in found if match]
+        return read_table(inside(self.folder, *name.split("/")))
 
     def _read_json(self, path: Path) -> dict[str, Any]:
         try:
@@ -357,31 +253,11 @@ class Store:
         return found
 
     def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
-        advice = f"Make room or fix the permissions, then use: gantlet resume {self.folder}"
-        write_whole(path, write, advice=advice)
+        write_whole(path, write, advice=self._advice)
 
-
-def _named(chunks: object) -> dict[str, str]:
-    """The history files of a checkpoint, with their SHA-256.
-
-    Raises:
-        Damaged: They are not what a fleet writes.
-    """
-    if not isinstance(chunks, dict) or not all(_CHUNK.fullmatch(str(name)) for name in chunks):
-        raise Damaged("A checkpoint does not name its history as a fleet does.")
-    return {str(name): str(digest) for name, digest in chunks.items()}
-
-
-def _is_as_written(path: Path, digest: str) -> bool:
-    """Whether a plain file has this SHA-256.
-
-    Raises:
-        StoreError: It cannot be read at the moment.
-    """
-    try:
-        return path.is_file() and not path.is_symlink() and file_digest(path) == digest
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
+    @property
+    def _advice(self) -> str:
+        return f"Make room or fix the permissions, then use: gantlet resume {self.folder}"
 
 
 def _is_value(value: object, depth: int = 2) -> bool:
@@ -393,7 +269,3 @@ def _is_value(value: object, depth: int = 2) -> bool:
 
 def _write_text(path: Path, *, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-
-
-def _write_frame(path: Path, *, frame: pd.DataFrame) -> None:
-    frame.to_parquet(path, index=False)

@@ -22,8 +22,9 @@ from gantlet.files import lock_holder
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
+from .fleet_history import LOST
 from .record import FleetPlan, StudyRecord
-from .store import LOST, Store
+from .store import Store
 from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]

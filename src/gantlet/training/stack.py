@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from gantlet.objectives.base import DiscriminatorOutput
-from gantlet.randomness import seed_of
+from gantlet.randomness import seed_of, seeded
 
 from .convolutional import in_turn
 from .dense import dense_stack
@@ -212,9 +212,7 @@ class Stack:
         if not self.stochastic:
             return one(parameters, buffers, x)
         name, step = self.moment
-        devices = [x.device] if x.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed_of(self.seeds[index], step, f"mask/{name}/{self._calls}"))
+        with seeded(seed_of(self.seeds[index], step, f"mask/{name}/{self._calls}"), x.device):
             self._calls += index == self.size - 1
             return one(parameters, buffers, x)
 

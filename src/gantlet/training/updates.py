@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from gantlet.data.base import Dataset
 from gantlet.penalties.base import DiscriminatorFunction
-from gantlet.randomness import seed_of
+from gantlet.randomness import seed_of, seeded
 
 from . import objective_state
 from .batch_loader import BatchLoader, Latents
@@ -374,8 +374,7 @@ class Updates:
         modules: list[nn.Module] = []
         for seed in self.blueprint.seeds:
             for index in range(per_member):
-                with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(seed_of(seed, index, f"init/{name}"))
+                with seeded(seed_of(seed, index, f"init/{name}")):
                     modules.append(player.build())
         seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
         return Stack(

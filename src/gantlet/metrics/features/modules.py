@@ -22,6 +22,7 @@ from gantlet.data.base import rescaled
 from gantlet.errors import BadValue
 from gantlet.files import file_digest
 from gantlet.metrics.cache import weights_digest
+from gantlet.randomness import seeded
 
 from .base import ExtractorCard, Features
 from .pixels import ANTIALIASED, as_colour, as_grey, resized
@@ -57,8 +58,7 @@ class ModuleExtractor:
         if isinstance(found, nn.Module):
             return cls(found, name)
         try:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(0)  # random features are the same every time, too
+            with seeded(0):  # random features are the same every time, too
                 return cls(found(), name)
         except Exception as error:  # whatever a user's class does
             raise BadValue(

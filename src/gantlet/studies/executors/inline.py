@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from gantlet.cpu import threads_set
 
@@ -17,6 +18,8 @@ __all__ = ["InlineExecutor"]
 @dataclass(frozen=True)
 class InlineExecutor:
     """Trains in this process."""
+
+    in_process: ClassVar[bool] = True
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets one after another; ``workers`` has no meaning here."""
