@@ -23,7 +23,7 @@ ORDER = (
     ("errors", "settings", "catalogue", "families", "files", "cpu", "randomness", "_version"),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
-    ("metrics",),
+    ("metrics", "conformance"),
     ("methods", "tasks"),
     ("statistics",),
     ("requests",),

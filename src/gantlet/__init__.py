@@ -12,6 +12,7 @@ from ._version import VERSION as __version__
 
 if TYPE_CHECKING:
     from . import objectives
+    from .api.conform import conform
     from .api.estimator import GAN, StackelbergGAN
     from .api.loading import load
     from .api.run import extend, run
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from .reports.page import write_report as report
     from .studies.study import Study
 
-__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run", "tune"]
+__all__ = [
+    "GAN",
+    "StackelbergGAN",
+    "Study",
+    "__version__",
+    "conform",
+    "extend",
+    "load",
+    "objectives",
+    "report",
+    "run",
+    "tune",
+]
 
 _HOMES = {
     "GAN": ("gantlet.api.estimator", "GAN"),
     "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
+    "conform": ("gantlet.api.conform", "conform"),
     "extend": ("gantlet.api.run", "extend"),
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),

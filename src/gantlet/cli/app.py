@@ -1,6 +1,6 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``run``,
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify`` and ``repair``: something is wrong; ``run``,
 ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be read or written, 3 some
 members failed or diverged, 130 stopped.
 """
@@ -24,6 +24,7 @@ from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
 from .check import repair_study_command, verify_study_command
 from .compare import compare_command
+from .conform import conform_command
 from .data import data_app
 from .explain import explain_command
 from .listing import list_command
@@ -70,6 +71,7 @@ app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("compare")(compare_command)
+app.command("conform")(conform_command)
 app.command("verify")(verify_study_command)
 app.command("repair")(repair_study_command)
 app.command("list")(list_command)
