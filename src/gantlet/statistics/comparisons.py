@@ -30,15 +30,17 @@ from gantlet.errors import BadValue
 
 from .intervals import Floats, Interval, bootstrap_mean
 
-__all__ = ["Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
+__all__ = ["EXACT_UP_TO", "RANDOM_SIGNS", "Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
 
 TestKind = Literal["mcnemar", "sign-flip", "sign-flip, random"]
 """The test that a p value is from; the first two are exact."""
 
-_EXACT = 15
+EXACT_UP_TO = 15
 """Up to so many differences every choice of signs is enumerated."""
 
-_FLIPS = 99_999  # random choices of signs
+RANDOM_SIGNS = 99_999
+"""Random choices of signs, where there are more differences."""
+
 _BLOCK = 1 << 20  # signs at once
 
 
@@ -55,6 +57,7 @@ class Paired:
         unshared: Seeds that only one of the two has.
         p_value: Two-sided, of the hypothesis that the setting makes no difference.
         test: Which test it is from.
+        deviation: The standard deviation of the differences; nan for fewer than two.
     """
 
     difference: Interval
@@ -65,6 +68,7 @@ class Paired:
     unshared: int
     p_value: float
     test: TestKind
+    deviation: float = float("nan")
 
 
 def paired(
@@ -114,6 +118,7 @@ def paired(
         unshared=len(a.keys() ^ b.keys()),
         p_value=p_value,
         test=test,
+        deviation=float((left - right).std(ddof=1)) if len(left) > 1 else float("nan"),
     )
 
 
@@ -150,7 +155,7 @@ def sign_flip(differences: Floats, *, seed: int = 0) -> tuple[float, bool]:
     moved = differences[differences != 0]  # a sign changes nothing in the others
     # The observed choice itself must count, whatever the order of summing.
     least = abs(moved.sum()) - 1e-12 * np.abs(moved).sum()
-    exact = len(moved) <= _EXACT
+    exact = len(moved) <= EXACT_UP_TO
     blocks = _all_signs(len(moved)) if exact else _random_signs(len(moved), seed)
     far, total = (0, 0) if exact else (1, 1)
     for signs in blocks:
@@ -175,8 +180,8 @@ def _all_signs(n: int) -> Iterator[Floats]:  # [2ⁿ, n]
 
 def _random_signs(n: int, seed: int) -> Iterator[Floats]:  # [r, n]
     generator, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    for start in range(0, _FLIPS, rows):
-        bits = generator.integers(2, size=(min(rows, _FLIPS - start), n))
+    for start in range(0, RANDOM_SIGNS, rows):
+        bits = generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n))
         yield (1 - 2 * bits).astype(np.float64)
 
 
