@@ -21,9 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr
 
 from gantlet.errors import BadValue
@@ -179,10 +181,16 @@ def _all_signs(n: int) -> Iterator[Floats]:  # [2ⁿ, n]
 
 
 def _random_signs(n: int, seed: int) -> Iterator[Floats]:  # [r, n]
+    return (1 - 2 * bits.astype(np.float64) for bits in _random_bits(n, seed))
+
+
+@lru_cache(maxsize=2)  # a table asks for the same signs in every cell
+def _random_bits(n: int, seed: int) -> list[NDArray[np.int8]]:  # [r, n]
     generator, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    for start in range(0, RANDOM_SIGNS, rows):
-        bits = generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n))
-        yield (1 - 2 * bits).astype(np.float64)
+    return [
+        generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n)).astype(np.int8)
+        for start in range(0, RANDOM_SIGNS, rows)
+    ]
 
 
 def _listed(seeds: Mapping[int, float]) -> str:
