@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from .api.loading import load
     from .api.run import extend, run
     from .reports.page import write_report as report
+    from .reports.printed.write import write_figure as figure
     from .studies.study import Study
 
-__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run"]
+__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "figure", "load", "objectives", "report", "run"]
 
 _HOMES = {
     "GAN": ("gantlet.api.estimator", "GAN"),
     "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
     "extend": ("gantlet.api.run", "extend"),
+    "figure": ("gantlet.reports.printed.write", "write_figure"),
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),
