@@ -21,6 +21,7 @@ ROOMS = {
     "metrics.features": "extractor",
     "methods": "method",
     "tasks": "task",
+    "reports.printed": "figure",
 }
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .api.run import extend, run
     from .api.tune import tune
     from .reports.page import write_report as report
+    from .reports.printed.write import write_figure as figure
     from .studies.study import Study
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "conform",
     "extend",
+    "figure",
     "load",
     "objectives",
     "report",
@@ -40,6 +42,7 @@ _HOMES = {
     "Study": ("gantlet.studies.study", "Study"),
     "conform": ("gantlet.api.conform", "conform"),
     "extend": ("gantlet.api.run", "extend"),
+    "figure": ("gantlet.reports.printed.write", "write_figure"),
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),

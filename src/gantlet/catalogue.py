@@ -192,6 +192,15 @@ FAMILIES: dict[str, dict[str, str]] = {
         "hf": "gantlet.tasks.images:HF",
         "hdf5": "gantlet.tasks.images:HDF5",
     },
+    "figure": {
+        "curves": "gantlet.reports.printed.curves:CURVES",
+        "bars": "gantlet.reports.printed.bars:BARS",
+        "profile": "gantlet.reports.printed.profile:PROFILE",
+        "ranking": "gantlet.reports.printed.ranking:RANKING",
+        "budget": "gantlet.reports.printed.budget:BUDGET",
+        "modes": "gantlet.reports.printed.modes:MODES",
+        "samples": "gantlet.reports.printed.samples:SAMPLES",
+    },
     "executor": {
         "local": "gantlet.studies.executors.local:LocalExecutor",
         "inline": "gantlet.studies.executors.inline:InlineExecutor",

@@ -122,7 +122,7 @@ def test_paired_comparisons_are_over_shared_seeds(ring: Path, ring_page: Page) -
         assert shown == pytest.approx((both[1] - both[0]).mean(), abs=0.006)
         pair = compare(study.runs, row[0], study.labels[0], "kl")
         assert int(row[1]) == pair.n == 20
-        low, high, p_value = (float(part) for part in re.findall(r"-?\d+\.\d+", row[column].split("[")[1]))
+        low, high, p_value, _ = (float(part) for part in re.findall(r"-?\d+\.\d+", row[column].split("[")[1]))
         assert (low, high) == pytest.approx((pair.difference.low, pair.difference.high), abs=0.006)
         assert p_value == pytest.approx(max(pair.p_value, 0.001), abs=0.005)
 

@@ -48,7 +48,7 @@ def test_a_lone_setting_has_nothing_to_be_compared_with(study: StudyData) -> Non
     assert sections.comparisons(replace(study, record=record, runs=study.members["vanilla"])) is None
 
 
-def test_a_difference_is_bold_only_where_its_interval_excludes_zero(study: StudyData) -> None:
+def test_a_difference_is_bold_only_where_its_corrected_p_value_is_small(study: StudyData) -> None:
     shift = np.where(study.runs["setting"] == "wgan-gp", 5.0, 0.0)
     noise = np.random.default_rng(8).normal(size=len(study.runs))
     table = sections.comparisons(replace(study, runs=study.runs.assign(kl=noise + shift, modes=3)))
@@ -60,8 +60,20 @@ def test_a_difference_is_bold_only_where_its_interval_excludes_zero(study: Study
     assert not same[kl].strong
     assert other[kl].strong
     assert other[kl].text.startswith("+")
-    assert other[kl].small.endswith("p 0.002")  # all ten signs agree: 2 / 2¹⁰
+    assert "\np 0.004\ndetectable " in other[kl].small  # all ten signs agree, of two comparisons: 2 · 2 / 2¹⁰
     assert (same[modes].text, same[modes].small) == ("0", "[0, 0]\np 1.00")
+    assert table.note.startswith("Bold: p ≤ 0.05 after Holm's correction over the 2 settings of a column")
+
+
+def test_five_seeds_make_nothing_bold_and_the_note_says_why(study: StudyData) -> None:
+    few = study.runs[study.runs["seed"] <= 5]
+    far = few.assign(kl=few["kl"] + np.where(few["setting"] == "vanilla", 0, 1000.0))
+    table = sections.comparisons(replace(study, runs=far))
+    assert table is not None
+    assert [cell.small for row in table.rows for cell in row if "p 0.12" in cell.small]
+    assert not any(cell.strong for row in table.rows for cell in row)
+    assert "With 5 shared seeds no p can be below 0.125" in table.note
+    assert "it takes 7 seeds" in table.note
 
 
 def test_rates_are_compared_in_percentage_points(study: StudyData) -> None:

@@ -16,23 +16,67 @@ __all__ = ["animate_command", "print_summary", "report_command", "sample_command
 
 def show_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
-    format: Annotated[str, typer.Option(help="table, csv, json or markdown.")] = "table",
+    format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex.")] = "table",
     runs: Annotated[bool, typer.Option("--runs", help="One row per member instead of the summary.")] = False,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Only the paired comparisons, corrected; csv and json have them in full.")
+    ] = False,
+    against: Annotated[str, typer.Option(help="The setting to compare with. [default: the first]")] = "",
+    aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
 ) -> None:
-    """Print the summary table of a study: rates and means with 95 % intervals."""
-    if format not in ("table", "csv", "json", "markdown"):
-        raise BadValue(f"--format {format} is not one of table, csv, json, markdown.")
-    print_summary(folder, format=format, runs=runs)
+    """Print the tables of a study: rates and means with 95 % intervals, and paired comparisons with corrected p values."""
+    if format not in ("table", "csv", "json", "markdown", "latex"):
+        raise BadValue(f"--format {format} is not one of table, csv, json, markdown, latex.")
+    if aggregate not in ("mean", "iqm"):
+        raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
+    if runs and (paired or against or format == "latex"):
+        raise BadValue("--runs prints members; it goes with none of --paired, --against and --format latex.")
+    if format == "latex":
+        _print_latex(folder, against=against, aggregate=aggregate)
+        return
+    if runs or not paired:
+        print_summary(folder, format=format, runs=runs, aggregate=aggregate)
+    if paired or (format == "table" and not runs):
+        _print_paired(folder, format=format, against=against, alone=paired)
 
 
-def print_summary(folder: Path, *, format: str = "table", runs: bool = False) -> None:
+def print_summary(folder: Path, *, format: str = "table", runs: bool = False, aggregate: str = "mean") -> None:
     """Print a study's table."""
     from gantlet.reports.read import read_study
     from gantlet.reports.tables import render, summary_table
 
     study = read_study(folder)
-    frame = study.runs if runs else summary_table(study)
+    frame = study.runs if runs else summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
     typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+
+
+def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
+    from gantlet.reports.latex import latex_table
+    from gantlet.reports.paired import compared_with
+    from gantlet.reports.read import read_study
+    from gantlet.reports.tables import summary_table
+
+    study = read_study(folder)
+    summary = summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
+    typer.echo(latex_table(study, summary, compared_with(study, against)).rstrip())
+
+
+def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> None:
+    from gantlet.reports.paired import compared_with, criterion_note, paired_table
+    from gantlet.reports.read import read_study
+    from gantlet.reports.tables import render
+    from gantlet.statistics import comparison_rows
+
+    study = read_study(folder)
+    compared = compared_with(study, against)
+    if format in ("csv", "json"):
+        typer.echo(render(comparison_rows(compared), format).rstrip())  # pyright: ignore[reportArgumentType]
+    elif compared:
+        table = render(paired_table(compared, study.rates), format).rstrip()  # pyright: ignore[reportArgumentType]
+        note = criterion_note(compared, mark=r"\*" if format == "markdown" else "*")
+        typer.echo(f"\nEach setting minus {compared[0].against}, seed by seed:\n\n{table}\n\n{note}")
+    elif alone:
+        typer.echo(f"{folder} has one setting; a comparison needs two.")
 
 
 def report_command(

@@ -46,10 +46,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; the first cell of a row is its head."""
+    """Columns and rows; the first cell of a row is its head. The ``note`` stands under the table."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
+    note: str = ""
 
 
 def estimate_cell(estimate: float, low: float, high: float, *, rate: bool = False, missing: int = 0) -> Cell:

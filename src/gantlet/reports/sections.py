@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from gantlet.errors import BadData, BadValue, UnknownName
-from gantlet.statistics import Paired, compare
+from gantlet.statistics import Compared
 from gantlet.studies.record import SettingRecord
 
 from .cells import Cell, Column, Kind, Table, estimate_cell, value_cell
+from .paired import compared_with, criterion_note, difference_texts
 from .read import StudyData
 from .tables import estimates
 from .words import number, plain
@@ -20,7 +20,6 @@ from .words import number, plain
 __all__ = ["comparisons", "headline", "members", "settings", "title_of", "troubles"]
 
 _MOST_MEMBERS = 2000  # rows of the table of members; the rest stays in runs.parquet
-_MOST_COMPARED = 40  # settings
 _ARROWS = {"higher": " ↑", "lower": " ↓", None: ""}
 _NUMBER: Kind = "number"
 
@@ -63,19 +62,21 @@ def troubles(study: StudyData) -> Table | None:
 
 def comparisons(study: StudyData) -> Table | None:
     """Every setting against the first over the seeds that both have; None where there is only one."""
-    first, *others = study.labels
-    names = [*study.rates, *study.metrics]
-    if not others or not names:
+    compared = compared_with(study)
+    if not compared:
         return None
+    names = list(dict.fromkeys(each.metric for each in compared))
+    by_setting: dict[str, list[Compared]] = {}
+    for each in compared:
+        by_setting.setdefault(each.setting, []).append(each)
     columns = [Column("setting"), Column("shared seeds", kind=_NUMBER)]
     columns += [Column(title_of(study, name), kind=_NUMBER) for name in names]
     rows: list[list[Cell]] = []
-    for label in others[:_MOST_COMPARED]:
-        pairs = {name: _compared(study, label, first, name) for name in names}
-        shared = max((pair.n for pair in pairs.values() if pair), default=0)
-        cells = [_difference_cell(pair, rate=name in study.rates) for name, pair in pairs.items()]
-        rows.append([_setting_cell(study, label), Cell(str(shared), kind=_NUMBER), *cells])
-    return Table(columns, rows)
+    for label, cells in by_setting.items():
+        shared = max(each.pair.n if each.pair else 0 for each in cells)
+        differences = [_difference_cell(each, rate=each.metric in study.rates) for each in cells]
+        rows.append([_setting_cell(study, label), Cell(str(shared), kind=_NUMBER), *differences])
+    return Table(columns, rows, criterion_note(compared, mark="Bold"))
 
 
 def members(study: StudyData) -> Table:
@@ -132,29 +133,12 @@ def _status_cell(status: str) -> Cell:
     return Cell(status, kind="bad" if status in ("diverged", "failed") else "")
 
 
-def _compared(study: StudyData, label: str, first: str, name: str) -> Paired | None:
-    try:
-        return compare(study.runs, label, first, name)
-    except (BadData, BadValue, UnknownName):  # no shared seed, or a setting of which nothing has run yet
-        return None
-
-
-def _difference_cell(pair: Paired | None, *, rate: bool) -> Cell:
-    if pair is None or not math.isfinite(pair.difference.estimate):
-        return Cell(plain(None), kind=_NUMBER)
+def _difference_cell(each: Compared, *, rate: bool) -> Cell:
+    text, interval, p_value = difference_texts(each, rate=rate)
     size, unit = (100, " pp") if rate else (1, "")
-    gap = pair.difference
-    estimate, low, high = (size * part for part in (gap.estimate, gap.low, gap.high))
-    half = (high - low) / 2
-    shown = number(estimate, half)
-    sign = "+" if estimate > 0 and shown != "0" else ""
-    interval = f"[{number(low, half)}, {number(high, half)}]\n" if math.isfinite(half) else ""
-    small = f"{interval}p {_probability(pair.p_value)}"
-    return Cell(f"{sign}{shown}{unit}", small, kind=_NUMBER, strong=low > 0 or high < 0)
-
-
-def _probability(p_value: float) -> str:
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}" if p_value < 0.0995 else f"{p_value:.2f}"
+    reach = f"detectable {number(size * each.detectable)}{unit}" if math.isfinite(each.detectable) else ""
+    small = "\n".join(part for part in (interval, p_value, reach) if part)
+    return Cell(text, small, kind=_NUMBER, strong=each.significant)
 
 
 def _value_cell(record: SettingRecord, key: str) -> Cell:

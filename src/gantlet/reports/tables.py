@@ -10,7 +10,7 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Literal
 
 import pandas as pd
@@ -20,28 +20,29 @@ from rich.table import Table
 from rich.text import Text
 
 from gantlet.errors import BadValue
-from gantlet.statistics import summarise
+from gantlet.statistics import Aggregate, summarise
 
 from .read import StudyData
 from .words import plain, with_interval
 
-__all__ = ["FORMATS", "Format", "estimates", "readable", "render", "summary_table"]
+__all__ = ["FORMATS", "Format", "estimates", "interval_ends", "readable", "render", "summary_table"]
 
 Format = Literal["table", "csv", "json", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "csv", "json", "markdown")
 
-_RATE, _MEAN = "_rate", "_mean"
+_RATE, _MEAN, _IQM = "_rate", "_mean", "_iqm"
 _WIDTH = 100  # characters, where the terminal does not say
 
 
-def summary_table(study: StudyData) -> pd.DataFrame:
+def summary_table(study: StudyData, aggregate: Aggregate = "mean") -> pd.DataFrame:
     """One row per setting, in the order of the request.
 
     Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
     ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is
-    left out; ``<name>_missing`` counts members without a value, where there are any.
+    left out; ``<name>_missing`` counts members without a value, where there are any. With ``iqm`` metrics have ``_iqm`` instead
+    of ``_mean``: the interquartile mean.
     """
-    frame = summarise(study.runs, metrics=study.metrics)
+    frame = summarise(study.runs, metrics=study.metrics, aggregate=aggregate)
     order = {label: rank for rank, label in enumerate(study.labels)}
     frame = frame.iloc[frame["setting"].map(order).argsort(kind="stable")].reset_index(drop=True)
     unknown = [name for name in ("success", "failure") if name not in study.rates]
@@ -60,19 +61,30 @@ def estimates(frame: pd.DataFrame) -> dict[str, bool]:
     rates: dict[str, bool] = {}
     for column in columns:
         name, cut, end = column.rpartition("_")
-        if f"_{end}" in (_RATE, _MEAN) and cut and {f"{name}_low", f"{name}_high"} <= {*columns}:
+        if f"_{end}" in (_RATE, _MEAN, _IQM) and cut and {f"{name}_low", f"{name}_high"} <= {*columns}:
             rates[name] = f"_{end}" == _RATE
     return rates
+
+
+def interval_ends(columns: Container[Any], name: str, *, rate: bool) -> list[str]:
+    """The three columns of a quantity of a summary: its estimate and its limits.
+
+    Example:
+        >>> interval_ends({"kl_iqm"}, "kl", rate=False)
+        ['kl_iqm', 'kl_low', 'kl_high']
+    """
+    kind = _RATE if rate else _IQM if f"{name}{_IQM}" in columns else _MEAN
+    return [f"{name}{kind}", f"{name}_low", f"{name}_high"]
 
 
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
     """A summary with one text per cell, such as ``79.5 % [73.4, 84.5]``."""
     quantities = estimates(frame)
-    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, "_low", "_high", "_missing")}
+    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, _IQM, "_low", "_high", "_missing")}
     kept = [column for column in frame.columns if column not in taken and not _says_nothing(frame, column)]
     cells = {str(column): [plain(value) for value in frame[column]] for column in kept}
     for name, rate in quantities.items():
-        ends = [f"{name}{_RATE if rate else _MEAN}", f"{name}_low", f"{name}_high"]
+        ends = interval_ends(frame, name, rate=rate)
         missing = frame.get(f"{name}_missing", pd.Series(0, frame.index))
         cells[name] = [
             " ".join([*with_interval(*row, rate=rate), f"({lost} missing)" if lost else ""]).strip()

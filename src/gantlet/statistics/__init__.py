@@ -1,18 +1,51 @@
-"""Statistics: intervals, paired comparisons and the summary of a table of runs. Plain NumPy, SciPy and pandas."""
+"""Statistics: intervals, corrected comparisons, aggregates over tasks, ranks and budgets. Plain NumPy, SciPy and pandas."""
 
+from .aggregates import (
+    Profile,
+    TaskScores,
+    interquartile_mean,
+    performance_profile,
+    probability_of_improvement,
+)
+from .budget import BudgetCurve, budget_curve, expected_best, resampled_best
 from .comparisons import Paired, TestKind, mcnemar, paired, sign_flip
+from .family import Compared, compare_settings, comparison_rows
 from .intervals import Interval, bootstrap_mean, wilson
-from .summary import compare, summarise
+from .multiplicity import holm, least_pairs, smallest_p
+from .power import detectable_difference, power_of
+from .ranking import Ranking, rank_methods
+from .summary import Aggregate, compare, scores_by_task, summarise
 
 __all__ = [
+    "Aggregate",
+    "BudgetCurve",
+    "Compared",
     "Interval",
     "Paired",
+    "Profile",
+    "Ranking",
+    "TaskScores",
     "TestKind",
     "bootstrap_mean",
+    "budget_curve",
     "compare",
+    "compare_settings",
+    "comparison_rows",
+    "detectable_difference",
+    "expected_best",
+    "holm",
+    "interquartile_mean",
+    "least_pairs",
     "mcnemar",
     "paired",
+    "performance_profile",
+    "power_of",
+    "probability_of_improvement",
+    "rank_methods",
+    "resampled_best",
+    "scores_by_task",
     "sign_flip",
+    "smallest_p",
     "summarise",
     "wilson",
 ]

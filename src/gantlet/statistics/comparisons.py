@@ -21,24 +21,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr
 
 from gantlet.errors import BadValue
 
 from .intervals import Floats, Interval, bootstrap_mean
 
-__all__ = ["Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
+__all__ = ["EXACT_UP_TO", "RANDOM_SIGNS", "Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
 
 TestKind = Literal["mcnemar", "sign-flip", "sign-flip, random"]
 """The test that a p value is from; the first two are exact."""
 
-_EXACT = 15
+EXACT_UP_TO = 15
 """Up to so many differences every choice of signs is enumerated."""
 
-_FLIPS = 99_999  # random choices of signs
+RANDOM_SIGNS = 99_999
+"""Random choices of signs, where there are more differences."""
+
 _BLOCK = 1 << 20  # signs at once
 
 
@@ -55,6 +59,7 @@ class Paired:
         unshared: Seeds that only one of the two has.
         p_value: Two-sided, of the hypothesis that the setting makes no difference.
         test: Which test it is from.
+        deviation: The standard deviation of the differences; nan for fewer than two.
     """
 
     difference: Interval
@@ -65,6 +70,7 @@ class Paired:
     unshared: int
     p_value: float
     test: TestKind
+    deviation: float = float("nan")
 
 
 def paired(
@@ -114,6 +120,7 @@ def paired(
         unshared=len(a.keys() ^ b.keys()),
         p_value=p_value,
         test=test,
+        deviation=float((left - right).std(ddof=1)) if len(left) > 1 else float("nan"),
     )
 
 
@@ -150,7 +157,7 @@ def sign_flip(differences: Floats, *, seed: int = 0) -> tuple[float, bool]:
     moved = differences[differences != 0]  # a sign changes nothing in the others
     # The observed choice itself must count, whatever the order of summing.
     least = abs(moved.sum()) - 1e-12 * np.abs(moved).sum()
-    exact = len(moved) <= _EXACT
+    exact = len(moved) <= EXACT_UP_TO
     blocks = _all_signs(len(moved)) if exact else _random_signs(len(moved), seed)
     far, total = (0, 0) if exact else (1, 1)
     for signs in blocks:
@@ -174,10 +181,16 @@ def _all_signs(n: int) -> Iterator[Floats]:  # [2ⁿ, n]
 
 
 def _random_signs(n: int, seed: int) -> Iterator[Floats]:  # [r, n]
+    return (1 - 2 * bits.astype(np.float64) for bits in _random_bits(n, seed))
+
+
+@lru_cache(maxsize=2)  # a table asks for the same signs in every cell
+def _random_bits(n: int, seed: int) -> list[NDArray[np.int8]]:  # [r, n]
     generator, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    for start in range(0, _FLIPS, rows):
-        bits = generator.integers(2, size=(min(rows, _FLIPS - start), n))
-        yield (1 - 2 * bits).astype(np.float64)
+    return [
+        generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n)).astype(np.int8)
+        for start in range(0, RANDOM_SIGNS, rows)
+    ]
 
 
 def _listed(seeds: Mapping[int, float]) -> str:

@@ -9,17 +9,21 @@ counted as ``unfinished``. A value that a counted run does not have is left out 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from gantlet.errors import BadData, BadValue, UnknownName
 
+from .aggregates import interquartile_mean
 from .comparisons import Paired, paired
 from .intervals import Floats, Interval, bootstrap_mean, wilson
 
-__all__ = ["compare", "summarise"]
+__all__ = ["Aggregate", "compare", "scores_by_task", "summarise"]
+
+Aggregate = Literal["mean", "iqm"]
+"""How members' values become one number: their mean, or the mean of their middle half."""
 
 _KEYS = ("task", "setting")
 _NEEDED = ("task", "method", "setting", "seed", "status")
@@ -27,22 +31,25 @@ _RATES = ("success", "failure")
 _COUNTED = ("finished", "diverged")
 
 
-def summarise(runs: pd.DataFrame, *, metrics: Sequence[str], level: float = 0.95) -> pd.DataFrame:
+def summarise(
+    runs: pd.DataFrame, *, metrics: Sequence[str], level: float = 0.95, aggregate: Aggregate = "mean"
+) -> pd.DataFrame:
     """One row per task and setting, in the order in which they first appear.
 
     Columns: ``task, method, setting, seeds, finished, diverged, unfinished``; where the runs have the columns
     ``success`` and ``failure``, each with ``_rate, _low, _high`` (Wilson); for each metric ``_mean, _low, _high``
-    (bootstrap). ``seeds`` counts all runs of the setting.
+    (bootstrap), or ``_iqm, _low, _high``. ``seeds`` counts all runs of the setting.
 
     Arguments:
         runs: One row per run, with the columns ``task, method, setting, seed, status``.
         metrics: Numeric columns of ``runs``.
         level: The confidence of the intervals.
+        aggregate: ``mean``, or ``iqm`` for the interquartile mean.
 
     Raises:
         BadData: ``runs`` lacks one of its five columns.
         UnknownName: A metric that is not a column of ``runs``.
-        BadValue: A metric that is not numeric, or a level that is not between 0 and 1.
+        BadValue: A metric that is not numeric, a level that is not between 0 and 1, or another aggregate.
 
     Example:
         >>> runs = pd.DataFrame({"task": "ring8", "method": "alpha", "setting": "alpha_d=0.3", "seed": [1, 2, 3],
@@ -51,9 +58,11 @@ def summarise(runs: pd.DataFrame, *, metrics: Sequence[str], level: float = 0.95
         [{'seeds': 3, 'diverged': 1, 'success_rate': 0.67}]
     """
     _check(runs, metrics)
+    if aggregate not in get_args(Aggregate):
+        raise BadValue(f"aggregate={aggregate} is not one of {', '.join(get_args(Aggregate))}.")
     groups = runs.groupby(list(_KEYS), sort=False, observed=True, dropna=False)
-    rows = [_row(group, metrics, level) for _, group in groups]
-    columns = _columns(runs, metrics)
+    rows = [_row(group, metrics, level, aggregate) for _, group in groups]
+    columns = _columns(runs, metrics, aggregate)
     table = pd.DataFrame(rows, columns=columns)
     return table.drop(columns=[name for name in columns if name.endswith("_missing") and not table[name].any()])
 
@@ -93,7 +102,35 @@ def compare(runs: pd.DataFrame, a: str, b: str, metric: str, *, task: str | None
     return paired(_by_seed(chosen, a, metric), _by_seed(chosen, b, metric), level=level)
 
 
-def _row(group: pd.DataFrame, metrics: Sequence[str], level: float) -> dict[str, Any]:
+def scores_by_task(runs: pd.DataFrame, metric: str) -> dict[str, dict[str, Floats]]:
+    """The members' values by setting and task, for :func:`~gantlet.statistics.rank_methods` and its like.
+
+    What counts is what :func:`summarise` counts: finished and diverged members; a diverged one is never a success.
+
+    Arguments:
+        runs: One row per run, as for :func:`summarise`; several studies' below each other make several tasks.
+        metric: A numeric column, or ``success``.
+
+    Raises:
+        BadData: ``runs`` lacks one of its five columns.
+        UnknownName: There is no such column.
+        BadValue: The column is not numeric.
+
+    Example:
+        >>> runs = pd.DataFrame({"task": ["ring8", "grid25"], "method": "alpha", "setting": "alpha", "seed": 1,
+        ...                      "status": "finished", "modes": [8, 21]})
+        >>> {task: values.tolist() for task, values in scores_by_task(runs, "modes")["alpha"].items()}
+        {'ring8': [8.0], 'grid25': [21.0]}
+    """
+    _check(runs, [metric])
+    counted = runs[runs["status"].isin(_COUNTED)]
+    scores: dict[str, dict[str, Floats]] = {}
+    for (setting, task), group in counted.groupby(["setting", "task"], sort=False, observed=True):
+        scores.setdefault(str(setting), {})[str(task)] = _values(group, metric)
+    return scores
+
+
+def _row(group: pd.DataFrame, metrics: Sequence[str], level: float, aggregate: Aggregate) -> dict[str, Any]:
     counted = group[group["status"].isin(_COUNTED)]
     row: dict[str, Any] = {
         "task": group["task"].iloc[0],
@@ -108,7 +145,10 @@ def _row(group: pd.DataFrame, metrics: Sequence[str], level: float) -> dict[str,
         if name in group:
             row |= _named(name, "rate", _rate(_values(counted, name), level))
     for name in metrics:
-        row |= _named(name, "mean", bootstrap_mean(_values(counted, name), level=level))
+        values = _values(counted, name)
+        middle = aggregate == "iqm"
+        found = interquartile_mean({"": values}, level=level) if middle else bootstrap_mean(values, level=level)
+        row |= _named(name, aggregate, found)
     return row
 
 
@@ -127,9 +167,9 @@ def _named(name: str, kind: str, interval: Interval) -> dict[str, float]:
     }
 
 
-def _columns(runs: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+def _columns(runs: pd.DataFrame, metrics: Sequence[str], aggregate: Aggregate) -> list[str]:
     names = ["task", "method", "setting", "seeds", "finished", "diverged", "unfinished"]
-    quantities = [(name, "rate") for name in _RATES if name in runs] + [(name, "mean") for name in metrics]
+    quantities = [(name, "rate") for name in _RATES if name in runs] + [(name, aggregate) for name in metrics]
     for name, kind in quantities:
         names += [f"{name}_{kind}", f"{name}_low", f"{name}_high", f"{name}_missing"]
     return names

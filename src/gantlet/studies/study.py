@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -21,6 +21,9 @@ from .progress import Evaluation, watched
 from .store import Store
 from .verify import StudyCheck, verify_study
 from .views import runs_table
+
+if TYPE_CHECKING:
+    from gantlet.statistics.summary import Aggregate
 
 __all__ = ["Study"]
 
@@ -48,14 +51,42 @@ class Study:
         """The long table run, step, name, value."""
         return Store(self.folder).history()
 
-    def summary(self) -> pd.DataFrame:
-        """Rates and means with 95 % intervals, one row per setting."""
+    def summary(self, aggregate: Aggregate = "mean") -> pd.DataFrame:
+        """Rates and means with 95 % intervals, one row per setting.
+
+        Arguments:
+            aggregate: ``mean``, or ``iqm`` for interquartile means, which one bad run hardly moves.
+        """
         from gantlet.statistics.summary import summarise
 
         runs = self.runs
+        return summarise(runs, metrics=self._numeric(runs), aggregate=aggregate)
+
+    def compare(self, against: str = "", metrics: Sequence[str] = ()) -> pd.DataFrame:
+        """Every setting against one over shared seeds, with Holm's correction; one row per setting and metric.
+
+        The columns are those of :func:`gantlet.statistics.comparison_rows`: the difference with its interval, ``p`` and
+        ``p_holm``, whether it is ``significant``, the ``smallest_p`` that so many pairs can give, and the ``detectable``
+        difference.
+
+        Arguments:
+            against: The label of the setting to compare with; the first one if empty.
+            metrics: Columns; all rates and metrics of the study if empty.
+
+        Raises:
+            UnknownName: There is no such setting or column.
+            StoreError: There is no study, or its record cannot be read.
+        """
+        from gantlet.statistics.family import compare_settings, comparison_rows
+
+        runs, labels = self.runs, [setting.label for setting in Store(self.folder).record().settings]
+        rates = [name for name in ("success", "failure") if name in runs and runs[name].notna().any()]
+        names = list(metrics) or [*rates, *self._numeric(runs)]
+        return comparison_rows(compare_settings(runs, labels, against or labels[0], names))
+
+    def _numeric(self, runs: pd.DataFrame) -> list[str]:
         names = [name for name in Store(self.folder).record().metrics if name in runs.columns]
-        numeric = [name for name in names if name not in ("success", "failure") and is_numeric_dtype(runs[name])]
-        return summarise(runs, metrics=numeric)
+        return [name for name in names if name not in ("success", "failure") and is_numeric_dtype(runs[name])]
 
     def extend(
         self,

@@ -1,0 +1,162 @@
+r"""The summary as a LaTeX table: booktabs, intervals, digits that the intervals support, and a caption that says what is what.
+
+It needs ``\usepackage{booktabs}`` and nothing else, and every name in it is escaped. Bold is what is significant against the
+first setting after Holm's correction, as on the page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from gantlet._version import VERSION
+from gantlet.statistics import Compared
+
+from .paired import criterion_note
+from .read import StudyData
+from .tables import estimates, interval_ends
+from .words import MISSING, printable, with_interval
+
+__all__ = ["escaped", "latex_table", "seed_list"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "≤": r"$\le$", "≥": r"$\ge$", "–": "--", "−": "$-$", "�": "?",
+    "α": r"$\alpha$", "σ": r"$\sigma$", "λ": r"$\lambda$", "×": r"$\times$", "…": r"\dots{}", "→": r"$\to$", "∞": r"$\infty$",
+}  # fmt: skip
+_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
+_POWER = re.compile(r"(-?[\d.]+)e([+-]?)0*(\d+)")
+
+
+def latex_table(
+    study: StudyData, summary: pd.DataFrame, compared: Sequence[Compared], *, floors: Mapping[str, float] | None = None
+) -> str:
+    """A whole ``table`` environment, ready for a paper.
+
+    Arguments:
+        study: The study, for its name, its directions and its seeds.
+        summary: What :func:`~gantlet.reports.tables.summary_table` gave.
+        compared: What :func:`~gantlet.reports.paired.compared_with` gave; significant cells are bold.
+        floors: What real data score in the place of samples, by metric: a last row.
+
+    Returns:
+        LaTeX source that ends with a line's end.
+    """
+    quantities = estimates(summary)
+    bold = {(each.setting, each.metric) for each in compared if each.significant}
+    heads = [_head(study, name, rate=rate) for name, rate in quantities.items()]
+    lines = [
+        rf"% gantlet {VERSION}; \usepackage{{booktabs}}",
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{_caption(study, summary, compared, floors or {})}}}",
+        rf"  \label{{tab:{re.sub(r'[^A-Za-z0-9]+', '-', study.record.task.name).strip('-') or 'study'}}}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(quantities) + 1)}}}",
+        r"    \toprule",
+        _line(["setting", "seeds", *heads]),
+        r"    \midrule",
+        *(_line(_cells(row, quantities, bold)) for row in summary.to_dict("records")),
+        *_floor_lines(quantities, floors or {}),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    r"""Text as LaTeX shows it.
+
+    Example:
+        >>> print(escaped("100 % of a_b{c} ≤ 5"))
+        100 \% of a\_b\{c\} $\le$ 5
+    """
+    return "".join(_SPECIAL.get(letter, letter) for letter in printable(text.replace("\n", " ")))
+
+
+def seed_list(seeds: Collection[int]) -> str:
+    """Seeds in words, runs of consecutive ones as ranges.
+
+    Example:
+        >>> seed_list([3, 1, 2, 9]), seed_list([7])
+        ('1–3, 9', '7')
+    """
+    parts: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], seed]
+        else:
+            parts.append([seed])
+    return ", ".join("–".join(map(str, part)) for part in parts)
+
+
+def _cells(row: Mapping[Any, Any], quantities: Mapping[str, bool], bold: Collection[tuple[str, str]]) -> Iterator[str]:
+    yield escaped(str(row["setting"]))
+    yield str(int(row["seeds"]))
+    for name, rate in quantities.items():
+        estimate, interval = with_interval(*(float(row[end]) for end in interval_ends(row, name, rate=rate)), rate=rate)
+        yield _estimate(estimate.removesuffix(" %"), interval, strong=(str(row["setting"]), name) in bold)
+
+
+def _estimate(estimate: str, interval: str, *, strong: bool) -> str:
+    if estimate == MISSING:
+        return "--"
+    shown = rf"$\mathbf{{{_number(estimate)}}}$" if strong else f"${_number(estimate)}$"
+    return rf"{shown} {{\footnotesize $[{_number(interval.strip('[]'))}]$}}" if interval else shown
+
+
+def _number(text: str) -> str:
+    text = _POWER.sub(lambda found: rf"{found[1]} \cdot 10^{{{found[2].strip('+')}{found[3]}}}", text)
+    return text.replace("inf", r"\infty").replace(", ", r",\, ")
+
+
+def _head(study: StudyData, name: str, *, rate: bool) -> str:
+    record = study.record.metrics.get(name)
+    better = record.better if record else {"success": "higher", "failure": "lower"}.get(name)
+    return escaped(name) + _ARROWS[better] + r" (\%)" * rate
+
+
+def _line(cells: Sequence[str] | Iterator[str]) -> str:
+    return f"    {' & '.join(cells)} \\\\"
+
+
+def _floor_lines(quantities: Mapping[str, bool], floors: Mapping[str, float]) -> list[str]:
+    if not floors.keys() & quantities.keys():
+        return []
+    cells = [
+        _estimate(with_interval(floors[name], float("nan"), float("nan"))[0], "", strong=False)
+        if name in floors
+        else "--"
+        for name in quantities
+    ]
+    return [r"    \midrule", _line(["real data", "--", *cells])]
+
+
+def _caption(study: StudyData, summary: pd.DataFrame, compared: Sequence[Compared], floors: Mapping[str, float]) -> str:
+    quantities = estimates(summary)
+    kinds = [("rates with Wilson's intervals", any(quantities.values()))]
+    middle = any(str(column).endswith("_iqm") for column in summary)
+    means = (
+        "interquartile means with stratified bootstrap intervals" if middle else "means with BCa bootstrap intervals"
+    )
+    kinds += [(means, not all(quantities.values()))]
+    seeds = study.runs["seed"].astype(int).tolist()
+    lost = {name: int(summary[name].sum()) for name in ("diverged", "unfinished") if name in summary}
+    parts = [
+        f"{study.record.task.name}: {' and '.join(kind for kind, there in kinds if there)} (95 %) over members; "
+        f"seeds {seed_list(seeds)}.",
+        "Arrows: higher or lower is better.",
+        criterion_note(compared, mark=f"Bold, against {compared[0].against}") if compared else "",
+        f"{lost.get('diverged', 0)} diverged members count with their last good state and never as a success."
+        if lost.get("diverged")
+        else "",
+        f"{lost.get('unfinished', 0)} unfinished members do not count." if lost.get("unfinished") else "",
+        "Real data: what real samples score in the place of generated ones."
+        if floors.keys() & quantities.keys()
+        else "",
+    ]
+    return escaped(" ".join(part for part in parts if part))

@@ -1,0 +1,156 @@
+"""Every setting against one, metric by metric: a family of comparisons, corrected together.
+
+One criterion decides what is significant: the p value after Holm's correction over the settings that are compared in one
+metric is at most 1 - level. The interval of a difference says how large it may be, not whether it is there: with few pairs
+the bootstrap is too narrow, and an interval that excludes zero beside a p of 0.12 shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from gantlet.errors import BadData, BadValue, UnknownName
+
+from .comparisons import Paired
+from .multiplicity import holm, least_pairs, smallest_p
+from .power import detectable_difference
+from .summary import compare
+
+__all__ = ["Compared", "compare_settings", "comparison_rows"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One setting against another in one metric, within its family.
+
+    Attributes:
+        setting: The label of the setting.
+        against: That of the setting it is compared with.
+        metric: The column.
+        pair: The differences of their shared seeds; None where they share none with a value.
+        corrected: The p value after Holm's correction; nan where there is none.
+        comparisons: How many comparisons were corrected together.
+        detectable: The true difference that so many pairs of this spread show in four studies of five; nan if not known.
+        smallest: The smallest p value, after correction, that so many pairs can give.
+        significant: Whether ``corrected`` is at most 1 - level.
+    """
+
+    setting: str
+    against: str
+    metric: str
+    pair: Paired | None
+    corrected: float
+    comparisons: int
+    detectable: float
+    smallest: float
+    significant: bool
+
+
+def compare_settings(
+    runs: pd.DataFrame,
+    settings: Sequence[str],
+    against: str,
+    metrics: Sequence[str],
+    *,
+    task: str | None = None,
+    level: float = 0.95,
+) -> list[Compared]:
+    """Every setting against one, in every metric; Holm's correction is over the settings, metric by metric.
+
+    Settings that share no seed with it are listed without a comparison, and do not count in the correction.
+
+    Arguments:
+        runs: One row per run, as for :func:`~gantlet.statistics.summary.summarise`.
+        settings: The labels to compare; ``against`` itself is skipped.
+        against: The label to compare with.
+        metrics: Columns of ``runs``, ``success`` and ``failure`` included.
+        task: Which task, where the labels occur in several.
+        level: The confidence of the intervals, and one minus the risk of a false finding in one metric.
+
+    Raises:
+        UnknownName: There is no setting ``against``, or no such column.
+        BadData: ``runs`` lacks a column.
+
+    Example:
+        >>> runs = pd.DataFrame({"task": "ring8", "method": "m", "setting": ["a"] * 6 + ["b"] * 6,
+        ...                      "seed": [1, 2, 3, 4, 5, 6] * 2, "status": "finished", "modes": [5] * 6 + [7] * 6})
+        >>> found, = compare_settings(runs, ["a", "b"], "a", ["modes"])
+        >>> found.setting, found.pair.difference.estimate, found.corrected, found.significant
+        ('b', 2.0, 0.03125, True)
+    """
+    if against not in set(runs["setting"]):
+        raise UnknownName("setting", against, map(str, runs["setting"].unique()))
+    found: list[Compared] = []
+    for metric in metrics:
+        if metric not in runs:
+            raise UnknownName("column", metric, map(str, runs.columns))
+        pairs = {label: _pair(runs, label, against, metric, task, level) for label in settings if label != against}
+        found += _corrected(pairs, against, metric, level)
+    return found
+
+
+def comparison_rows(compared: Sequence[Compared]) -> pd.DataFrame:
+    """Comparisons as a table, one row each; numbers in full.
+
+    Columns: ``metric, setting, against, pairs, difference, low, high, p, p_holm, significant, comparisons, smallest_p,
+    pairs_needed, detectable, test``. ``pairs_needed`` are the fewest with which a p value can be significant at all.
+    """
+    rows = [
+        {
+            "metric": each.metric,
+            "setting": each.setting,
+            "against": each.against,
+            "pairs": each.pair.n if each.pair else 0,
+            "difference": each.pair.difference.estimate if each.pair else float("nan"),
+            "low": each.pair.difference.low if each.pair else float("nan"),
+            "high": each.pair.difference.high if each.pair else float("nan"),
+            "p": each.pair.p_value if each.pair else float("nan"),
+            "p_holm": each.corrected,
+            "significant": each.significant,
+            "comparisons": each.comparisons,
+            "smallest_p": each.smallest,
+            "pairs_needed": least_pairs(comparisons=max(1, each.comparisons)),
+            "detectable": each.detectable,
+            "test": each.pair.test if each.pair else "",
+        }
+        for each in compared
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+_COLUMNS = [
+    "metric", "setting", "against", "pairs", "difference", "low", "high", "p", "p_holm", "significant", "comparisons",
+    "smallest_p", "pairs_needed", "detectable", "test",
+]  # fmt: skip
+
+
+def _pair(runs: pd.DataFrame, label: str, against: str, metric: str, task: str | None, level: float) -> Paired | None:
+    try:
+        found = compare(runs, label, against, metric, task=task, level=level)
+    except (BadValue, BadData, UnknownName):  # no shared seed, a seed twice, or a setting of which nothing has run yet
+        return None
+    return found if found.n else None
+
+
+def _corrected(pairs: Mapping[str, Paired | None], against: str, metric: str, level: float) -> list[Compared]:
+    count = sum(pair is not None for pair in pairs.values())
+    p_values = holm([pair.p_value if pair else float("nan") for pair in pairs.values()])
+    return [
+        Compared(
+            setting=label,
+            against=against,
+            metric=metric,
+            pair=pair,
+            corrected=float(p_value),
+            comparisons=count,
+            detectable=detectable_difference(pair.deviation, pair.n, comparisons=count, level=level)
+            if pair
+            else float("nan"),
+            smallest=smallest_p(pair.n, comparisons=count) if pair else 1.0,
+            significant=bool(p_value <= 1 - level + 1e-12),
+        )
+        for (label, pair), p_value in zip(pairs.items(), p_values, strict=True)
+    ]
