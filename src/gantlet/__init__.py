@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from .api.loading import load
     from .api.run import extend, run
     from .reports.page import write_report as report
+    from .studies.diagnosis.examine import examine_study as doctor
     from .studies.study import Study
 
-__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run"]
+__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "doctor", "extend", "load", "objectives", "report", "run"]
 
 _HOMES = {
     "GAN": ("gantlet.api.estimator", "GAN"),
     "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
+    "doctor": ("gantlet.studies.diagnosis.examine", "examine_study"),
     "extend": ("gantlet.api.run", "extend"),
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),

@@ -1,6 +1,6 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``run``,
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify``, ``repair`` and ``doctor``: something is wrong; ``run``,
 ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be read or written, 3 some
 members failed or diverged, 130 stopped.
 """
@@ -25,6 +25,7 @@ from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 from .check import repair_study_command, verify_study_command
 from .compare import compare_command
 from .data import data_app
+from .doctor import doctor_command
 from .explain import explain_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
@@ -68,6 +69,7 @@ app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("compare")(compare_command)
+app.command("doctor")(doctor_command)
 app.command("verify")(verify_study_command)
 app.command("repair")(repair_study_command)
 app.command("list")(list_command)

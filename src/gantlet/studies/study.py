@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -21,6 +21,9 @@ from .progress import Evaluation, watched
 from .store import Store
 from .verify import StudyCheck, verify_study
 from .views import runs_table
+
+if TYPE_CHECKING:
+    from .diagnosis.examine import Diagnosis
 
 __all__ = ["Study"]
 
@@ -116,6 +119,16 @@ class Study:
             StoreError: There is no study, or its record cannot be read.
         """
         return verify_study(self.folder)
+
+    def doctor(self, *, trust: bool = False) -> Diagnosis:
+        """What went wrong in which member, with evidence and a remedy; the training data are not read unless trusted.
+
+        Raises:
+            StoreError: There is no study, or it cannot be read.
+        """
+        from .diagnosis.examine import examine_study
+
+        return examine_study(self.folder, trust=trust)
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()
