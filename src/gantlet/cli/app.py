@@ -22,6 +22,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
+from .board import board_command
 from .check import repair_study_command, verify_study_command
 from .compare import compare_command
 from .data import data_app
@@ -65,6 +66,7 @@ app.command("extend")(extend_command)
 app.command("replay")(replay_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
+app.command("board")(board_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name

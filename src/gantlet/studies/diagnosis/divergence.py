@@ -10,6 +10,7 @@ from .base import Finding, MemberCase, shortened
 __all__ = ["Diverged"]
 
 _GROWTH = 1000.0  # the late level of a loss or gradient, in early ones
+_HUGE = 1e6  # a loss or gradient of this size is no game any more
 _FAR = 20.0  # the samples' size, in half-widths of the data's window
 
 
@@ -33,8 +34,8 @@ class Diverged:
             if (course := member.course(name)) is None:
                 continue
             early, late = abs(course.median(0, 0.2)), abs(course.median(0.9, 1))
-            if late > _GROWTH * max(early, 1e-3):
-                evidence.append(f"{name} went from {shortened(early)} to {shortened(late)}")
+            if late > _GROWTH * max(early, 1e-3) or late > _HUGE:
+                evidence.append(f"{name} was {shortened(early)} early and is {shortened(late)} in size")
                 numbers[name] = late
         if member.samples is not None and member.extent and not member.images:
             size = float(member.samples.together.square().mean().sqrt())

@@ -19,16 +19,18 @@ __all__ = ["Oscillating", "turns"]
 _Floats = npt.NDArray[np.float64]
 
 _TURNS = 4
+_TURNS_OF_SHARES = 3
+_MOVED = 0.2  # of the mass of the modes
 _SWING = 0.5  # of the range of a smoothed loss, in the undecided loss
 _SLOW = 0.5  # share of the variance that is left after smoothing
 
 
 @dataclass(frozen=True)
 class Oscillating:
-    """Oscillation: losses swing to and fro slowly and far, or the modes that are covered come and go."""
+    """Oscillation: losses swing to and fro slowly and far, or the shares of the modes do."""
 
     name: str = "oscillation"
-    summary: str = "losses or covered modes swing to and fro instead of settling"
+    summary: str = "losses or the shares of modes swing to and fro instead of settling"
 
     def look(self, member: MemberCase) -> Finding | None:
         """What was found, or None."""
@@ -44,15 +46,16 @@ class Oscillating:
                     f"{name} turned {count} times in the second half, between levels {shortened(swing)} apart"
                 )
                 numbers[f"{name}_swing"] = swing
-        covered = member.course("modes", least=8) or member.course("class_coverage", least=8)
-        if covered is not None and member.modes:
-            values = covered.part(0.3, 1)
-            count = turns(values, margin=0.25 * member.modes)
-            if count >= _TURNS:
+        shares = member.course("tvd", least=8) or member.course("class_tvd", least=8)
+        if shares is not None:
+            values = shares.part(0.3, 1)
+            count = turns(values, margin=_MOVED)
+            if count >= _TURNS_OF_SHARES:
                 evidence.append(
-                    f"covered modes turned {count} times between {int(values.min())} and {int(values.max())} of {member.modes}"
+                    f"the modes' shares turned {count} times, between {shortened(values.min())} and {shortened(values.max())} "
+                    "from the true ones (total variation)"
                 )
-                numbers["mode_turns"] = float(count)
+                numbers["share_turns"] = float(count)
         if not evidence or member.row.get("status") == "diverged":
             return None
         lr_g, lr_d = member.setting("lr_g"), member.setting("lr_d")

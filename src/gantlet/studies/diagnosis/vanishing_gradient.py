@@ -10,6 +10,7 @@ from .base import Finding, MemberCase, shortened
 __all__ = ["VanishingGradient"]
 
 _FALL = 0.02  # the late gradient norm, in its highest level before
+_SMALL = 0.05  # a norm above this moves the weights
 _BEATEN = 0.5  # the discriminator's late loss, in its loss when undecided
 
 
@@ -27,7 +28,7 @@ class VanishingGradient:
             return None
         before = max(course.median(begin / 10, (begin + 1) / 10) for begin in range(8))
         late, least = course.median(0.8, 1), 1e-8
-        if not (before > 0 and late <= max(_FALL * before, least)):
+        if not (before > 0 and late <= max(_FALL * before, least) and late < _SMALL):
             return None
         loss = member.course("loss_d")
         level = loss.median(0.8, 1) / member.undecided if loss is not None else math.nan
