@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .api.tune import tune
     from .reports.page import write_report as report
     from .reports.printed.write import write_figure as figure
+    from .studies.diagnosis.examine import examine_study as doctor
     from .studies.study import Study
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Study",
     "__version__",
     "conform",
+    "doctor",
     "extend",
     "figure",
     "load",
@@ -41,6 +43,7 @@ _HOMES = {
     "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
     "conform": ("gantlet.api.conform", "conform"),
+    "doctor": ("gantlet.studies.diagnosis.examine", "examine_study"),
     "extend": ("gantlet.api.run", "extend"),
     "figure": ("gantlet.reports.printed.write", "write_figure"),
     "load": ("gantlet.api.loading", "load"),

@@ -1,4 +1,4 @@
-"""Mixtures have exact densities and samples; the three sources have their papers' centres and widths."""
+"""Mixtures have exact densities and samples; the sources have their papers' centres and widths."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.data.gaussians import Grid25, Mixture8, Ring8
+from gantlet.data.gaussians import Grid25, Grid100, Mixture8, Ring8, Rotated100, Staggered100
 from gantlet.data.mixture import Mixture, equal_mixture
 from gantlet.errors import BadValue
 
-SOURCES = [Ring8, Grid25, Mixture8]
+HUNDREDS = [Grid100, Rotated100, Staggered100]
+SOURCES = [Ring8, Grid25, Mixture8, *HUNDREDS]
 
 
 def uneven(dtype: torch.dtype = torch.float64) -> Mixture:
@@ -157,6 +158,31 @@ def test_the_grid_has_its_centres_and_variance() -> None:
     assert mixture.weights.sum().item() == pytest.approx(1.0)
 
 
+def test_the_hundreds_are_the_benchmarks_point_by_point() -> None:
+    """Restated in plain Python: the line's number i and the place j on it, in the benchmark's order."""
+    angle = math.radians(25)
+    expected: dict[type, list[tuple[float, float]]] = {source: [] for source in HUNDREDS}
+    for i in range(10):
+        for j in range(10):
+            x, y = i - 4.5, j - 4.5
+            expected[Grid100].append((x, y))
+            expected[Rotated100].append((x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)))
+            expected[Staggered100].append((0.85 * x, y + (0.25 if i % 2 else -0.25)))
+    for source, points in expected.items():
+        mixture = small(source).mixture
+        assert mixture is not None
+        torch.testing.assert_close(mixture.centres, torch.tensor(points), atol=1e-6, rtol=0)
+        assert mixture.sigma == 0.03
+
+
+@pytest.mark.parametrize(("source", "gap"), [(Grid100, 1.0), (Rotated100, 1.0), (Staggered100, math.hypot(0.85, 0.5))])
+def test_no_two_of_a_hundred_modes_touch(source: type, gap: float) -> None:
+    mixture = small(source).mixture
+    assert mixture is not None
+    apart = torch.cdist(mixture.centres.double(), mixture.centres.double()).fill_diagonal_(math.inf)
+    torch.testing.assert_close(apart.min(1).values, torch.full((100,), gap, dtype=torch.float64), atol=1e-6, rtol=0)
+
+
 def test_the_mixture_of_eight_starts_at_the_top_and_turns_clockwise() -> None:
     mixture = small(Mixture8).mixture
     assert mixture is not None
@@ -224,8 +250,9 @@ def test_endless_samples_come_from_the_same_mixture_and_never_end(source: type) 
 def test_facts_name_the_mixture_and_can_be_written_as_json(source: type) -> None:
     facts = json.loads(json.dumps(dict(small(source).facts)))
     assert (facts["train"], facts["test"], facts["shape"]) == (4000, 1000, [2])
-    assert facts["modes"] == facts["classes"] == (25 if source is Grid25 else 8)
-    assert facts["sigma"] == (0.05 if source is Grid25 else 0.01)
+    modes, sigma = {Grid25: (25, 0.05)}.get(source, (100, 0.03) if source in HUNDREDS else (8, 0.01))
+    assert facts["modes"] == facts["classes"] == modes
+    assert facts["sigma"] == sigma
 
 
 @pytest.mark.parametrize(

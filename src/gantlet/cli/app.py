@@ -1,8 +1,8 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify`` and ``repair``: something is wrong; ``run``,
-``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be read or written, 3 some
-members failed or diverged, 130 stopped.
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
+something is wrong; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be
+read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
 
+from .board import board_command
 from .check import repair_study_command, verify_study_command
 from .compare import compare_command
 from .conform import conform_command
 from .data import data_app
+from .doctor import doctor_command
 from .explain import explain_command
 from .figure import figure_command
 from .listing import list_command
@@ -69,11 +71,13 @@ app.command("tune")(tune_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("figure")(figure_command)
+app.command("board")(board_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("compare")(compare_command)
 app.command("conform")(conform_command)
+app.command("doctor")(doctor_command)
 app.command("verify")(verify_study_command)
 app.command("repair")(repair_study_command)
 app.command("list")(list_command)

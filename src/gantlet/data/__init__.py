@@ -3,7 +3,8 @@
 ::
 
     base.py         what a data set and a source are
-    mixture.py      mixtures of Gaussians with exact densities; gaussians.py ring8, grid25, mixture8
+    mixture.py      mixtures of Gaussians with exact densities; gaussians.py ring8, grid25, mixture8,
+                    grid100, rotated100, staggered100
     images.py       images of any source: prepared once, then in memory or streamed; loaded.py arrays as they are
     digits.py       digits, mnist, fashion-mnist: sources of images; stacked_mnist.py three digits in one
     points.py       points of the user's own

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from gantlet.statistics import wilson
 
-from .curves import AXES, Band, bootstrap_band, costs_of, curves_of, rate_band, spread_band
-from .figures import Bar, Estimate, draw_courses, draw_outcomes
+from .curves import AXES, Band, Curve, bootstrap_band, costs_of, curves_of, rate_band, spread_band
+from .figures import COURSE_SPAN, Bar, Estimate, draw_courses, draw_outcomes
 from .markup import as_markup
 from .read import StudyData
 from .sections import title_of
+from .theme import VARIABLES, Palette, variable_of
 from .words import printable
 
 __all__ = ["Chart", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
@@ -32,6 +38,8 @@ class Chart:
     title: str
     help: str
     views: dict[str, Markup]
+    course: str = ""
+    """The curves as JSON, for the values under the pointer."""
 
 
 def outcomes(study: StudyData, summary: pd.DataFrame, key: str) -> Markup:
@@ -71,14 +79,47 @@ def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> lis
     for place, name in enumerate(names):
         curves = curves_of(study, name, band)
         views: dict[str, Markup] = {}
+        most: dict[str, float] = {}
+
+        def draw(palette: Palette, axis: str, factors: Mapping[int, float], most: dict[str, float] = most) -> Figure:
+            figure = draw_courses(curves, factors, palette, axis=AXES[axis])  # noqa: B023 - drawn at once
+            most[axis] = figure.axes[0].get_xlim()[1]
+            return figure
+
         for axis, factors in costs.items():
-            draw = partial(draw_courses, curves, factors, axis=AXES[axis])
             label = f"{printable(name)} over {AXES[axis]}"
-            views[axis] = as_markup(draw, label=label, key=f"{key}{place}{axis[0]}")
+            drawn = partial(draw, axis=axis, factors=factors)
+            views[axis] = as_markup(drawn, label=label, key=f"{key}{place}{axis[0]}")
         record = study.record.metrics.get(name)
         help = record.help if record else _LOSSES.get(name, "")
-        charts.append(Chart(title_of(study, name), help, views))
+        charts.append(Chart(title_of(study, name), help, views, _course(study, curves, costs, most)))
     return charts
+
+
+def _course(
+    study: StudyData, curves: Sequence[Curve], costs: Mapping[str, Mapping[int, float]], most: Mapping[str, float]
+) -> str:
+    """The curves as JSON: numbers of four digits, what a step of each setting costs, and where the axes lie."""
+    lines = [
+        {
+            "rank": curve.rank,
+            "label": printable(study.labels[curve.rank]),
+            "colour": variable_of(VARIABLES.setting(curve.rank)[0]),
+            "x": [round(float(step), 1) for step in curve.steps],
+            **{
+                name: _short(getattr(curve, part)) for name, part in (("y", "centre"), ("low", "low"), ("high", "high"))
+            },
+        }
+        for curve in curves
+    ]
+    left, right = COURSE_SPAN
+    names = {axis: AXES[axis] for axis in costs}
+    whole = {"left": left, "right": right, "most": most, "costs": costs, "names": names, "lines": lines}
+    return json.dumps(whole, separators=(",", ":"), allow_nan=False)
+
+
+def _short(values: npt.NDArray[np.float64]) -> list[float | None]:
+    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in values.tolist()]
 
 
 def _rate_of(row: Mapping[Any, Any], name: str) -> Estimate:  # a summary's row

@@ -26,16 +26,19 @@ from .curves import Curve
 from .theme import Palette
 from .words import percent, printable
 
-__all__ = ["MOST_BANDS", "Bar", "Estimate", "compact", "draw_courses", "draw_outcomes"]
+__all__ = ["COURSE_SPAN", "MOST_BANDS", "Bar", "Estimate", "compact", "draw_courses", "draw_outcomes"]
 
 Estimate: TypeAlias = tuple[float, float, float]
 """An estimate and the two ends of its interval; not a number where nothing is known."""
 
 _COURSE = (4.4, 2.6)  # inches
+COURSE_SPAN = (0.12, 0.985)
+"""Where the axes of a chart begin and end, as shares of its width."""
+
 _BAR_WIDTH, _BAR_HEIGHT, _LINE_HEIGHT = 4.4, 0.43, 0.17  # inches
 _SMALL, _TINY = 9, 8  # points
 _SHORT, _LONG = 30, 60  # letters of a label that share a line with two percentages, or have one to themselves
-_CROWD = 6  # settings; with more of them the bands grow paler
+_FEW, _CROWD = 3, 8  # settings; with more of them the bands grow paler, and have edges
 MOST_BANDS = 24
 """With more settings than this the bands are left out."""
 
@@ -91,11 +94,11 @@ def draw_courses(curves: Sequence[Curve], factors: Mapping[int, float], palette:
         axis: The x-axis's name.
     """
     figure = Figure(figsize=_COURSE)
-    figure.subplots_adjust(left=0.12, right=0.985, top=0.965, bottom=0.165)
+    figure.subplots_adjust(left=COURSE_SPAN[0], right=COURSE_SPAN[1], top=0.965, bottom=0.165)
     axes = figure.add_subplot()
     shown = [curve for curve in curves if curve.rank in factors]
     for curve in shown:
-        alpha = 0.22 if len(shown) <= _CROWD else 0.1 if len(shown) <= MOST_BANDS else 0
+        alpha = 0.22 if len(shown) <= _FEW else 0.1 if len(shown) <= _CROWD else 0.05 if len(shown) <= MOST_BANDS else 0
         _draw_curve(axes, curve, factors[curve.rank], palette, alpha)
     _scale(axes, shown)
     axes.set_xlim(0)
@@ -166,6 +169,8 @@ def _draw_curve(axes: Axes, curve: Curve, factor: float, palette: Palette, alpha
     x = curve.steps * factor  # [T]
     if alpha:
         axes.fill_between(x, curve.low, curve.high, color=colour, alpha=alpha, linewidth=0)
+        for edge in (curve.low, curve.high) if alpha < 0.2 else ():
+            axes.plot(x, edge, color=colour, linewidth=0.5, alpha=0.5)
     axes.plot(x, curve.centre, color=colour, linewidth=1.7, linestyle=(0, dashes) if dashes else "-")
     if len(x) == 1:
         axes.plot(x, curve.centre, "o", color=colour, markersize=4)

@@ -1,6 +1,6 @@
 """Which images a report shows, and how they become small enough for it.
 
-For each setting: the last images of its first members, and for the first member also the images of earlier steps. For teams:
+For each setting: the last images of its first members, and those of earlier steps. For teams:
 which generator made what. For image data: real images, interpolations and nearest training images. Images are scaled
 to the size at which they are shown and stored as WebP or PNG, whichever is smaller. When the page's budget is used up the rest
 is left out, later members first; every setting keeps its first image for as long as possible.
@@ -21,7 +21,7 @@ from PIL import Image
 
 from .read import StudyData
 
-__all__ = ["EmbeddedImage", "Gallery", "galleries", "shrink"]
+__all__ = ["EmbeddedImage", "Gallery", "Strip", "galleries", "shrink"]
 
 _MEMBERS = 4  # of each setting
 _FRAMES = 8  # of a strip
@@ -42,12 +42,20 @@ class EmbeddedImage:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """One member's images over the steps; ``of`` names it."""
+
+    of: str
+    frames: Sequence[EmbeddedImage]
+
+
+@dataclass(frozen=True)
 class Gallery:
     """One setting's images.
 
     Attributes:
         last: The last images of several members.
-        strip: The first member's images over the steps; ``strip_of`` names that member.
+        strips: The same members' images over the steps.
         owned: Which generator of a team made what, by member.
         real: Real images on the same grid.
         between: The first member's interpolations between latents.
@@ -57,8 +65,7 @@ class Gallery:
     rank: int
     label: str
     last: Sequence[EmbeddedImage]
-    strip: Sequence[EmbeddedImage]
-    strip_of: str
+    strips: Sequence[Strip] = ()
     owned: Sequence[EmbeddedImage] = ()
     real: Sequence[EmbeddedImage] = ()
     between: Sequence[EmbeddedImage] = ()
@@ -71,24 +78,31 @@ class _Candidate:
     kind: Literal["real", "last", "owned", "between", "near", "strip"]
     path: Path
     caption: str
+    turn: int = 0
 
 
 def galleries(study: StudyData, budget: int) -> list[Gallery]:
     """The images of every setting that has any, in at most ``budget`` characters of the page."""
     kept: dict[tuple[int, str], list[EmbeddedImage]] = {}
+    frames: dict[tuple[int, int], list[EmbeddedImage]] = {}
     for item in _candidates(study):
         image = shrink(item.path, item.caption, _SIDES[item.kind])
         if image is None or len(image.address) > budget:
             continue
         budget -= len(image.address)
-        kept.setdefault((item.rank, item.kind), []).append(image)
+        if item.kind == "strip":
+            frames.setdefault((item.rank, item.turn), []).append(image)
+        else:
+            kept.setdefault((item.rank, item.kind), []).append(image)
     return [
         Gallery(
             rank,
             label,
             last=kept[rank, "last"],
-            strip_of=_of(study, label),
-            **{kind: kept.get((rank, kind), []) for kind in ("strip", "owned", "real", "between", "near")},
+            strips=[
+                Strip(_of(study, label, turn), frames[rank, turn]) for turn in range(_MEMBERS) if (rank, turn) in frames
+            ],
+            **{kind: kept.get((rank, kind), []) for kind in ("owned", "real", "between", "near")},
         )
         for rank, label in enumerate(study.labels)
         if (rank, "last") in kept
@@ -130,10 +144,11 @@ def _candidates(study: StudyData) -> Iterator[_Candidate]:
                 rank, "between", _folder(study, row["run"]) / "interpolation.png", f"{_caption(row)}: {_WALKS}"
             )
             yield _Candidate(rank, "near", _folder(study, row["run"]) / "neighbours.png", f"{_caption(row)}: {_COPIES}")
-    for rank, rows in enumerate(members):
-        if len(rows):
-            for step, path in _frames(_folder(study, rows.iloc[0]["run"])):
-                yield _Candidate(rank, "strip", path, f"step {step:,}")
+    for turn in range(_MEMBERS):
+        for rank, rows in enumerate(members):
+            if turn < len(rows):
+                for step, path in _frames(_folder(study, rows.iloc[turn]["run"])):
+                    yield _Candidate(rank, "strip", path, f"step {step:,}", turn)
 
 
 def _caption(row: pd.Series[Any]) -> str:
@@ -152,8 +167,8 @@ def _folder(study: StudyData, run: int) -> Path:
     return study.folder / "samples" / str(int(run))
 
 
-def _of(study: StudyData, label: str) -> str:
-    row = study.members[label].iloc[0]
+def _of(study: StudyData, label: str, turn: int) -> str:
+    row = study.members[label].iloc[turn]
     return f"run {row['run']}, seed {row['seed']}"
 
 

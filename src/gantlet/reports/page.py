@@ -21,7 +21,7 @@ from gantlet._version import VERSION
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
 
-from . import charts, sections
+from . import charts, diagnosis, sections
 from .cells import Table
 from .curves import AXES, costs_of
 from .figures import MOST_BANDS
@@ -31,10 +31,18 @@ from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
 from .words import plain, printable
 
-__all__ = ["write_report"]
+__all__ = ["Live", "page_of", "write_report"]
 
 _HERE = Path(__file__).parent
 _IMAGE_BUDGET = 4_000_000  # characters of all images together, so that a page stays below 10 MB
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a page of the board says of its study: a mark of its content, and how far it is in words."""
+
+    stamp: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class _Article:
     monitors: list[charts.Chart]
     galleries: list[Gallery]
     troubles: Table | None
+    findings: Table | None
     comparisons: Table | None
     members: Table
     decided: Table
@@ -86,12 +95,20 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
         raise BadValue("A report needs at least one study folder; none was named.")
     if out is not None and Path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
-    studies = [read_study(folder) for folder in paths]
-    articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
-    page = _render(articles)
+    page = page_of(paths)
     path = paths[0] / "report.html" if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     return path
+
+
+def page_of(folders: Sequence[Path], live: Live | None = None) -> str:
+    """The page about studies as HTML; ``live`` makes it the board's.
+
+    Raises:
+        StoreError: A study cannot be read.
+    """
+    studies = [read_study(folder) for folder in folders]
+    return _render([_article(study, rank, len(studies)) for rank, study in enumerate(studies)], live)
 
 
 def _article(study: StudyData, rank: int, of: int) -> _Article:
@@ -111,6 +128,7 @@ def _article(study: StudyData, rank: int, of: int) -> _Article:
         monitors=charts.monitor_courses(study, key),
         galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
+        findings=diagnosis.findings(study),
         comparisons=sections.comparisons(study),
         members=sections.members(study),
         decided=sections.settings(study, decided=True),
@@ -157,7 +175,7 @@ def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
     return {"Data and metrics": cards, "Versions": made, "Machine": record.machine}
 
 
-def _render(articles: Sequence[_Article]) -> str:
+def _render(articles: Sequence[_Article], live: Live | None = None) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -167,7 +185,8 @@ def _render(articles: Sequence[_Article]) -> str:
         finalize=_shown,
     )
     environment.filters["plain"] = plain
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    names = ("page.js", "live.js") if live else ("page.js",)
+    scripts = [(_HERE / name).read_text(encoding="utf-8") for name in names]
     views = "".join(
         f".pick-{axis}:checked~section .view-{axis}{{display:block}}"
         f".pick-{axis}:checked~section .tab-{axis}{{color:var(--ink);background:var(--line)}}"
@@ -178,8 +197,9 @@ def _render(articles: Sequence[_Article]) -> str:
     return environment.get_template("page.html.j2").render(
         articles=articles,
         style=Markup(style),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        scripts=[Markup(script) for script in scripts],
+        script_hashes=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],
+        live=live,
         version=VERSION,
         most_bands=MOST_BANDS,
     )

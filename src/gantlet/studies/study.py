@@ -25,6 +25,8 @@ from .views import runs_table
 if TYPE_CHECKING:
     from gantlet.statistics.summary import Aggregate
 
+    from .diagnosis.examine import Diagnosis
+
 __all__ = ["Study"]
 
 
@@ -147,6 +149,16 @@ class Study:
             StoreError: There is no study, or its record cannot be read.
         """
         return verify_study(self.folder)
+
+    def doctor(self, *, trust: bool = False) -> Diagnosis:
+        """What went wrong in which member, with evidence and a remedy; the training data are not read unless trusted.
+
+        Raises:
+            StoreError: There is no study, or it cannot be read.
+        """
+        from .diagnosis.examine import examine_study
+
+        return examine_study(self.folder, trust=trust)
 
     def __repr__(self) -> str:
         counts = self.runs["status"].value_counts().to_dict()

@@ -3,15 +3,18 @@
 References:
     | ring8, grid25: Addressing GAN training instabilities via tunable classification losses (Welfert et al., 2023)
     | mixture8: Stackelberg GAN (Zhang et al., 2018), https://arxiv.org/abs/1811.08010
+    | grid100, rotated100, staggered100: ParticleGAN (Garcia, 2025), https://github.com/255BITS/ParticleGAN
 """
 
-from gantlet.data.gaussians import Grid25, Mixture8, Ring8
+from dataclasses import replace
+
+from gantlet.data.gaussians import Grid25, Grid100, Mixture8, Ring8, Rotated100, Staggered100
 from gantlet.networks.mlp import MLP, BranchMixture, StackelbergMixture
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
 
-__all__ = ["GRID25", "MIXTURE8", "RING8"]
+__all__ = ["GRID25", "GRID100", "MIXTURE8", "RING8", "ROTATED100", "STAGGERED100"]
 
 _ADAM: dict[str, Scalar] = {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999, "reuse_fake": True}
 _ROWS = rows_for(_ADAM, CLASSIFIERS)
@@ -24,6 +27,9 @@ _STACKELBERG: dict[str, Scalar] = {
     "beta2": 0.999,
     "order": "g_first",
 }
+_HUNDRED: dict[str, Scalar] = {"batch_size": 256, "steps": 7000, "latent_dim": 2, "pool": "endless"}
+_HUNDRED |= {"g_width": 128, "g_depth": 3, "d_width": 128, "d_depth": 3}
+_QUICK: dict[str, Scalar] = {"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.0, "beta2": 0.999}
 
 
 RING8 = Task(
@@ -79,4 +85,35 @@ MIXTURE8 = Task(
         "deep": {"generators": 1, "g_hidden": 128, "g_depth": 4},
         "branches": {"generators": 8, "team": "average", "network": "branch-mixture"},
     },
+)
+
+GRID100 = Task(
+    name="grid100",
+    summary="a hundred Gaussians on a grid of spacing 1, standard deviation 0.03",
+    paper="Garcia, ParticleGAN (2025): fresh samples, batch 2,048, 7,000 updates",
+    source=Grid100(),
+    networks={"mlp": MLP()},
+    metrics=("mixture", "classification-error"),
+    pictures="points",
+    headline="modes",
+    extent=6.0,
+    shape=(2,),
+    defaults=_HUNDRED,
+    rows=rows_for(_QUICK, (*CLASSIFIERS, "hinge", "relativistic", "relativistic-average")),
+    presets={"benchmark": {"batch_size": 2048}},
+)
+
+ROTATED100 = replace(
+    GRID100,
+    name="rotated100",
+    summary="the grid of a hundred Gaussians, turned by 25 degrees",
+    source=Rotated100(),
+    extent=6.5,
+)
+
+STAGGERED100 = replace(
+    GRID100,
+    name="staggered100",
+    summary="the grid of a hundred Gaussians with closer lines, every second one shifted by half a cell",
+    source=Staggered100(),
 )

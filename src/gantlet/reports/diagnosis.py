@@ -1,0 +1,52 @@
+"""What ``gantlet doctor`` finds, as a table of the report: by symptom and setting."""
+
+from __future__ import annotations
+
+from gantlet.errors import GantletError
+from gantlet.files import inside
+from gantlet.studies.diagnosis.base import Finding
+from gantlet.studies.diagnosis.examine import examine_study
+
+from .cells import Cell, Column, Table
+from .read import StudyData
+
+__all__ = ["findings"]
+
+_MOST_RUNS = 8  # named of each group
+
+
+def findings(study: StudyData) -> Table | None:
+    """One row per symptom and setting; None where nothing was found, or the folder has only its tables."""
+    if not inside(study.folder, "fleets").is_dir():
+        return None
+    try:
+        found = examine_study(study.folder).findings
+    except GantletError:  # the page goes without it
+        return None
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.symptom, finding.setting), []).append(finding)
+    columns = [
+        Column("symptom"),
+        Column("setting"),
+        Column("runs"),
+        Column("seen in the first"),
+        Column("what may help"),
+    ]
+    rows = [
+        [
+            Cell(symptom, kind="bad"),
+            Cell(setting, rank=study.labels.index(setting) if setting in study.labels else None),
+            Cell(_runs(members), kind="wide"),
+            Cell(". ".join(members[0].evidence), kind="wide"),
+            Cell(members[0].advice, members[0].remedy, kind="wide"),
+        ]
+        for (symptom, setting), members in groups.items()
+    ]
+    return Table(columns, rows) if rows else None
+
+
+def _runs(members: list[Finding]) -> str:
+    """Which runs, and of many how many."""
+    named = ", ".join(str(finding.run) for finding in members[:_MOST_RUNS])
+    return named if len(members) <= _MOST_RUNS else f"{named} and {len(members) - _MOST_RUNS} more"
