@@ -13,18 +13,33 @@ from ._version import VERSION as __version__
 if TYPE_CHECKING:
     from . import objectives
     from .api.estimator import GAN, StackelbergGAN
+    from .api.export import export, import_model
     from .api.loading import load
     from .api.run import extend, run
     from .reports.page import write_report as report
     from .studies.study import Study
 
-__all__ = ["GAN", "StackelbergGAN", "Study", "__version__", "extend", "load", "objectives", "report", "run"]
+__all__ = [
+    "GAN",
+    "StackelbergGAN",
+    "Study",
+    "__version__",
+    "export",
+    "extend",
+    "import_model",
+    "load",
+    "objectives",
+    "report",
+    "run",
+]
 
 _HOMES = {
     "GAN": ("gantlet.api.estimator", "GAN"),
     "StackelbergGAN": ("gantlet.api.estimator", "StackelbergGAN"),
     "Study": ("gantlet.studies.study", "Study"),
+    "export": ("gantlet.api.export", "export"),
     "extend": ("gantlet.api.run", "extend"),
+    "import_model": ("gantlet.api.export", "import_model"),
     "load": ("gantlet.api.loading", "load"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),

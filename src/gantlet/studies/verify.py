@@ -40,6 +40,7 @@ _OF_A_STUDY = {
     "report.html",
     "fleets",
     "samples",
+    "exports",
     "tensorboard",
 }
 
