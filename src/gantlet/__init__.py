@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .api.estimator import GAN, StackelbergGAN
     from .api.export import export, import_model
     from .api.loading import load
+    from .api.project import project
     from .api.run import extend, run
+    from .api.sampler import interpolate
     from .reports.page import write_report as report
     from .studies.study import Study
 
@@ -27,8 +29,10 @@ __all__ = [
     "export",
     "extend",
     "import_model",
+    "interpolate",
     "load",
     "objectives",
+    "project",
     "report",
     "run",
 ]
@@ -40,7 +44,9 @@ _HOMES = {
     "export": ("gantlet.api.export", "export"),
     "extend": ("gantlet.api.run", "extend"),
     "import_model": ("gantlet.api.export", "import_model"),
+    "interpolate": ("gantlet.api.sampler", "interpolate"),
     "load": ("gantlet.api.loading", "load"),
+    "project": ("gantlet.api.project", "project"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),
 }

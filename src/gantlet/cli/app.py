@@ -27,6 +27,7 @@ from .compare import compare_command
 from .data import data_app
 from .explain import explain_command
 from .export import export_command, import_model_command
+from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import extend_command, replay_command, resume_command, run_command
@@ -66,6 +67,8 @@ app.command("replay")(replay_command)
 app.command("show")(show_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
+app.command("interpolate")(interpolate_command)
+app.command("project")(project_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
 app.command("export")(export_command)
