@@ -57,9 +57,12 @@ bench: $(dev)
 chaos: $(dev)
 	scripts/chaos
 
+# Python without an ending.
+scripts := $(shell grep -lE '^#!/usr/bin/env python3' scripts/*)
+
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/site
-	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/site
+	ruff check . $(scripts)
+	ruff format --check . $(scripts)
 	pyright
 	scripts/shape --check
 

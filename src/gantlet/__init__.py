@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from . import objectives
     from .api.conform import conform
     from .api.estimator import GAN, StackelbergGAN
+    from .api.export import export, import_model
     from .api.loading import load
+    from .api.project import project
     from .api.run import extend, run
+    from .api.sampler import interpolate
     from .api.tune import tune
     from .reports.page import write_report as report
     from .reports.printed.write import write_figure as figure
@@ -29,10 +32,14 @@ __all__ = [
     "__version__",
     "conform",
     "doctor",
+    "export",
     "extend",
     "figure",
+    "import_model",
+    "interpolate",
     "load",
     "objectives",
+    "project",
     "report",
     "run",
     "tune",
@@ -44,9 +51,13 @@ _HOMES = {
     "Study": ("gantlet.studies.study", "Study"),
     "conform": ("gantlet.api.conform", "conform"),
     "doctor": ("gantlet.studies.diagnosis.examine", "examine_study"),
+    "export": ("gantlet.api.export", "export"),
     "extend": ("gantlet.api.run", "extend"),
     "figure": ("gantlet.reports.printed.write", "write_figure"),
+    "import_model": ("gantlet.api.export", "import_model"),
+    "interpolate": ("gantlet.api.sampler", "interpolate"),
     "load": ("gantlet.api.loading", "load"),
+    "project": ("gantlet.api.project", "project"),
     "report": ("gantlet.reports.page", "write_report"),
     "run": ("gantlet.api.run", "run"),
     "tune": ("gantlet.api.tune", "tune"),

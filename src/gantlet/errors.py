@@ -17,7 +17,8 @@
     ├── TrainingFailed           no member of a study could be trained
     ├── StoreError               the disk is full, or a study folder cannot be read or written
     │   └── Damaged              a file of a study is not what was written there
-    └── ReplayMismatch           a replayed member differs from its record
+    ├── ReplayMismatch           a replayed member differs from its record
+    └── ExportMismatch           an exported generator makes other samples than gantlet does
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ __all__ = [
     "BadImage",
     "BadValue",
     "Damaged",
+    "ExportMismatch",
     "FolderInUse",
     "GantletError",
     "MissingExtra",
@@ -133,6 +135,10 @@ class TrainingFailed(GantletError):
 
 class ReplayMismatch(GantletError):
     """A replayed member differs from its record."""
+
+
+class ExportMismatch(GantletError):
+    """An exported generator makes other samples than gantlet does; nothing was written."""
 
 
 def _alternatives(names: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""What can be compared: images in folders, archives and arrays, samples of a study's member, features, statistics.
+"""What can be compared: images in folders, archives and arrays, samples of a study's member or model folder, features, statistics.
 
 Written as ``KIND:PATH``, as for ``gantlet data``, or as a path alone: a folder of images, an archive, an array file, a study
-folder (``DIR`` where it has one member, else ``DIR:RUN``). A float array ``[N, d]`` is features; an ``.npz`` with ``mu`` and
+folder (``DIR`` where it has one member, else ``DIR:RUN``), a model folder. A float array ``[N, d]`` is features; an ``.npz`` with ``mu`` and
 ``sigma`` is statistics.
 
 Legend: ``N`` images or samples, ``d`` features, ``C`` channels, ``H`` x ``W`` pixels.
@@ -25,6 +25,7 @@ from gantlet.data.dataset_card import card_or_none
 from gantlet.data.decode import Decoding
 from gantlet.data.readers.base import open_reader, reader_for
 from gantlet.errors import BadData, BadImage, BadValue
+from gantlet.exports.model_folder import is_model_folder, read_model
 from gantlet.metrics.distances import Moments, fixed_order
 from gantlet.metrics.features.base import Features
 from gantlet.metrics.features.pixels import quantised
@@ -89,6 +90,8 @@ def open_set(
         BadData: It is not there, cannot be read, or holds no images.
         BadValue: A study with several members, and none was named.
     """
+    if is_model_folder(Path(source).expanduser()):
+        return _model_samples(source, Path(source).expanduser(), count=most or 10_000, seed=seed, trust=trust)
     path, run = _study(source)
     if path is not None:
         return _samples(source, path, run, count=most or 10_000, seed=seed, trust=trust)
@@ -131,6 +134,15 @@ def _samples(source: str, folder: Path, run: int | None, *, count: int, seed: in
         "latent_seed": seed,
         "weights": "average" if averaged else "last",
     }
+    return ImageSet(source, count, lambda: iter([images]), facts)
+
+
+def _model_samples(source: str, folder: Path, *, count: int, seed: int, trust: bool) -> ImageSet:
+    generator, config = read_model(folder, trust=trust)
+    if len(config.sample.shape) != 3:
+        raise BadData(f"The samples of {folder} are points, not images; its own metrics compare them.")
+    images = quantised(generator.sample(count, seed), config.sample.pixel_range)
+    facts = {"model": config.key, "training_seed": config.seed, "latent_seed": seed, "weights": config.weights}
     return ImageSet(source, count, lambda: iter([images]), facts)
 
 

@@ -1,11 +1,14 @@
 """Samples of a trained member, in the data's own units: as arrays, tables or images. The training data are not needed.
 
+The member is one of a study, or a model folder of ``gantlet export --format hub``.
+
 Legend: ``N`` samples, ``*x`` sample shape, ``d`` columns.
 """
 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,35 +18,91 @@ from torch import Tensor
 from gantlet.data.csv_files import write_csv
 from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, FolderInUse
+from gantlet.exports.model_folder import is_model_folder, read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
-from gantlet.studies.members import StudyMember
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
+from gantlet.training.trained import TrainedGenerator, latent_space
 
-from .loading import Team, latents, trained
+from .latents import read_latents, truncated, walk
+from .loading import trained
 
-__all__ = ["draw_member", "write_samples"]
+__all__ = ["Drawable", "draw_member", "drawable", "interpolate", "write_drawn", "write_samples"]
 
 
-def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Drawable:
+    """A generator whose samples can be drawn and written.
+
+    Attributes:
+        generator: It makes samples in the networks' own units.
+        pictures: How samples are drawn: ``points``, ``images`` or ``none``.
+        title: Over a plot.
+    """
+
+    generator: TrainedGenerator
+    pictures: str
+    title: str
+
+    @property
+    def specification(self) -> SampleSpec:
+        """What a sample looks like."""
+        return self.generator.specification
+
+    @torch.no_grad()
+    def make(self, latents: Tensor, owners: Tensor) -> Tensor:
+        """Samples ``[N, *x]`` float32 of latents ``[N, latent]`` and generators ``[N]``."""
+        place = next(self.generator.parameters(), latents)
+        return self.generator(latents.to(place.dtype), owners).float()
+
+
+def drawable(folder: Path, run: int | None = None, *, trust: bool = False) -> Drawable:
+    """The generator of a study's member, or of a model folder.
+
+    Raises:
+        BadValue: There is no such run, or none was named in a study of several.
+        StoreError: The study or folder cannot be read.
+    """
+    if is_model_folder(folder):
+        if run:
+            raise BadValue(f"There is no run {run} in {folder}: a model folder is one member, 0.")
+        generator, config = read_model(folder, units="network", trust=trust)
+        return Drawable(generator, config.pictures, f"{config.method}, seed {config.seed}")
+    store = Store(folder)
+    record = store.record()
+    if run is None and record.members > 1:
+        raise BadValue(f"{folder} has {record.members} runs; name one, 0 to {record.members - 1}.")
+    if trust:
+        allow(record.settings, record.key)
+    net, sheet, member = trained(store, run or 0)
+    generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample, "network").eval()
+    return Drawable(generator, member.record.task.pictures, f"run {run or 0}")
+
+
+def draw_member(
+    folder: Path, run: int | None, *, count: int, seed: int, by_generator: bool = False
+) -> tuple[Tensor, Tensor]:
     """Samples of a member in the data's own units, and who made them: ``[N, *x]`` float32 and ``[N]``.
 
     ``by_generator`` draws ``count`` samples of each generator, one after another.
     """
-    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
-    return restored(samples, member.record.sample), owners
+    source = drawable(folder, run)
+    latents, owners = _latents(source, count=count, seed=seed, by_generator=by_generator)
+    return restored(source.make(latents, owners), source.specification), owners
 
 
-def write_samples(
+def write_samples(  # noqa: PLR0913 - each argument is an option of the command line
     folder: Path,
-    run: int,
+    run: int | None,
     *,
     out: Path | None,
     count: int = 25,
     seed: int = 1,
     by_generator: bool = False,
+    latents: Path | None = None,
+    truncation: float | None = None,
     trust: bool = False,
 ) -> Path:
     """Write samples and return where they are.
@@ -51,49 +110,157 @@ def write_samples(
     ``*.png`` is one image, ``*.npy`` an array, ``*.csv`` a table with the data's own column names, anything else a folder
     of PNGs.
 
+    Arguments:
+        folder: A study, or a model folder.
+        run: The member's number; None where there is one.
+        out: Where to; by default in the study's ``samples``, or in the folder in which the command runs.
+        count: How many; of each generator with ``by_generator``.
+        seed: Of the latents.
+        by_generator: Whether each generator makes ``count`` samples.
+        latents: A ``.npy`` or ``.csv`` file with latents ``[N, latent]`` instead of drawn ones; a team's generators make a
+            sample of each in turn with ``by_generator``.
+        truncation: Keep each coordinate of drawn latents within ± this (:mod:`gantlet.api.latents`).
+        trust: Whether parts of the study's author's own may run here.
+
     Raises:
-        BadValue: Single PNGs of points, an image of points that are not in the plane, a table of images.
+        BadValue: Single PNGs of points, an image of points that are not in the plane, a table of images, or truncation of
+            given latents.
+        BadData: The file of latents cannot be used.
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
     """
-    if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
-    if trust:
-        record = Store(folder).record()
-        allow(record.settings, record.key)
-    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
-    target = out or inside(folder, "samples", str(run)) / f"seed-{seed}-n-{count}.png"
-    specification, kind = member.record.sample, member.record.task.pictures
+    _check_free(out)
+    source = drawable(folder, run, trust=trust)
+    z, owners = _latents(
+        source, count=count, seed=seed, by_generator=by_generator, given=latents, truncation=truncation
+    )
+    words = [f"seed-{seed}-n-{count}"] if latents is None else [f"latents-{latents.stem}"]
+    words += [f"truncation-{truncation:g}"] if truncation is not None else []
+    target = out or _default(folder, run or 0, "-".join(words))
+    makers = source.generator.makers if by_generator else 1
+    each = len(z) // makers
+    write_drawn(target, source, source.make(z, owners), owners, groups=makers, columns=_columns(each, by_generator))
+    return target
+
+
+def interpolate(  # noqa: PLR0913 - each argument is an option of the command line
+    folder: Path,
+    run: int | None = None,
+    *,
+    out: Path | None = None,
+    latents: Path | None = None,
+    count: int = 6,
+    seed: int = 1,
+    steps: int = 10,
+    generator: int = 0,
+    trust: bool = False,
+) -> Path:
+    """Write what a generator makes of the latents between given ones, and return where it is: a row from each to the next.
+
+    Arguments:
+        folder: A study, or a model folder.
+        run: The member's number; None where there is one.
+        out: As for :func:`write_samples`.
+        latents: A ``.npy`` or ``.csv`` file with the latents to go between; None draws some.
+        count: How many are drawn.
+        seed: Of drawn latents.
+        steps: Samples of a row, both ends included.
+        generator: Of a team, the one that makes them.
+        trust: Whether parts of the study's author's own may run here.
+
+    Raises:
+        BadValue: Fewer than two latents or steps, or there is no such generator; see :func:`write_samples`, too.
+        BadData: The file of latents cannot be used.
+        FolderInUse: The file or folder exists already.
+    """
+    _check_free(out)
+    source = drawable(folder, run, trust=trust)
+    space = source.generator.space
+    if not 0 <= generator < space.makers:
+        raise BadValue(f"--generator {generator}: this run has generators 0 to {space.makers - 1}.")
+    ends = space.draw(count, seed)[0] if latents is None else read_latents(latents, space.dimension)
+    between = walk(ends, space, steps).flatten(0, 1)
+    owners = torch.full((len(between),), generator)
+    name = f"interpolation-seed-{seed}" if latents is None else f"interpolation-{latents.stem}"
+    target = out or _default(folder, run or 0, name)
+    write_drawn(target, source, source.make(between, owners), owners, columns=steps)
+    return target
+
+
+def write_drawn(
+    target: Path, source: Drawable, samples: Tensor, owners: Tensor, *, columns: int, groups: int = 1
+) -> None:
+    """Write samples ``[N, *x]`` in the networks' units, by the ending of the file: see :func:`write_samples`.
+
+    Arguments:
+        target: Where to.
+        source: Whose samples they are.
+        samples: They.
+        owners: Who made each, ``[N]``.
+        columns: Of an image grid.
+        groups: Parts of a grid that stand apart, one for each generator.
+    """
+    specification = source.specification
     if target.suffix == ".npy":
         write_whole(target, _npy(restored(samples, specification)))
     elif target.suffix == ".csv":
         _write_table(target, restored(samples, specification), specification)
-    elif kind == "points":
-        _write_points(target, samples, owners, specification, title=f"run {run}")
+    elif source.pictures == "points":
+        _write_points(target, samples, owners, specification, title=source.title)
     elif target.suffix == ".png":
-        columns = min(count, 10) if by_generator else max(1, round(count**0.5))
-        generators = int(owners.max()) + 1 if by_generator else 1
-        draw_images(
-            target, on_scale(samples, specification.pixel_range).numpy(), columns=columns, generators=generators
-        )
+        shades = on_scale(samples, specification.pixel_range).numpy()
+        draw_images(target, shades, columns=columns, generators=groups)
     else:
+        each = len(samples) // groups
         for place, (image, owner) in enumerate(
             zip(on_scale(samples, specification.pixel_range), owners.tolist(), strict=True)
         ):
-            name = f"{place:06d}.png" if not by_generator else f"generator-{owner}-{place % count:06d}.png"
+            name = f"{place:06d}.png" if groups == 1 else f"generator-{owner}-{place % each:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
-    return target
 
 
-def _drawn(store: Store, run: int, *, count: int, seed: int, by_generator: bool) -> tuple[StudyMember, Tensor, Tensor]:
-    net, sheet, member = trained(store, run)
-    team = sheet.makers
-    z, owners = latents(sheet, count * team if by_generator else count, seed, net)
+def _check_free(out: Path | None) -> None:
+    if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
+        raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
+
+
+def _default(folder: Path, run: int, name: str) -> Path:
+    """Where samples go if nobody says: into the study, whose views they are; not into a model folder, which is whole."""
+    if is_model_folder(folder):
+        target = Path(f"{folder.resolve().name}-{name}.png")
+        _check_free(target)
+        return target
+    return inside(folder, "samples", str(run)) / f"{name}.png"
+
+
+def _columns(count: int, by_generator: bool) -> int:
+    return min(count, 10) if by_generator else max(1, round(count**0.5))
+
+
+def _latents(
+    source: Drawable,
+    *,
+    count: int,
+    seed: int,
+    by_generator: bool,
+    given: Path | None = None,
+    truncation: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Latents ``[N, latent]`` and who makes each a sample, ``[N]``."""
+    space = source.generator.space
+    if given is not None:
+        if truncation is not None:
+            raise BadValue("--truncation is of drawn latents; those of --latents are taken as they are. Leave one out.")
+        z = read_latents(given, space.dimension)
+        if by_generator:
+            return z.repeat(space.makers, 1), torch.arange(space.makers).repeat_interleave(len(z))
+        return z, space.draw(len(z), seed)[1]
+    z, owners = space.draw(count * space.makers if by_generator else count, seed)
+    if truncation is not None:
+        z = truncated(z, space, truncation)
     if by_generator:
-        owners = torch.arange(team).repeat_interleave(count)
-    with torch.no_grad():
-        samples = net(z, owners) if isinstance(net, Team) else net(z)
-    return member, samples.float(), owners
+        owners = torch.arange(space.makers).repeat_interleave(count)
+    return z, owners
 
 
 def _write_points(target: Path, samples: Tensor, owners: Tensor, specification: SampleSpec, *, title: str) -> None:

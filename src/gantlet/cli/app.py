@@ -3,6 +3,9 @@
 Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
 something is wrong; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be
 read or written, 3 some members failed or diverged, 130 stopped.
+Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``export`` and
+``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that
+cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import typer
 from typer.main import get_command
 
 from gantlet._version import VERSION
-from gantlet.errors import BadGrid, GantletError, ReplayMismatch, TrainingFailed
+from gantlet.errors import BadGrid, ExportMismatch, GantletError, ReplayMismatch, TrainingFailed
 
 from .board import board_command
 from .check import repair_study_command, verify_study_command
@@ -29,7 +32,9 @@ from .conform import conform_command
 from .data import data_app
 from .doctor import doctor_command
 from .explain import explain_command
+from .export import export_command, import_model_command
 from .figure import figure_command
+from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import extend_command, replay_command, resume_command, run_command
@@ -73,8 +78,12 @@ app.command("report")(report_command)
 app.command("figure")(figure_command)
 app.command("board")(board_command)
 app.command("sample")(sample_command)
+app.command("interpolate")(interpolate_command)
+app.command("project")(project_command)
 app.command("animate")(animate_command)
 app.command("film", hidden=True)(animate_command)  # its earlier name
+app.command("export")(export_command)
+app.command("import")(import_model_command)
 app.command("compare")(compare_command)
 app.command("conform")(conform_command)
 app.command("doctor")(doctor_command)
@@ -94,7 +103,7 @@ def main() -> None:
             _program()()
         finally:
             sys.stdout.flush()
-    except ReplayMismatch as error:
+    except (ReplayMismatch, ExportMismatch) as error:
         _fail(str(error), 1)
     except TrainingFailed as error:
         _fail(str(error), 3)

@@ -89,9 +89,11 @@ def report_command(
     typer.echo(str(write_report(folders, out)))
 
 
-def sample_command(
-    folder: Annotated[Path, typer.Argument(help="A study folder.")],
-    run: Annotated[int, typer.Argument(help="The member's number in the column `run`.")],
+def sample_command(  # noqa: PLR0913 - each argument is an option of the command line
+    folder: Annotated[Path, typer.Argument(help="A study folder, or a model folder.")],
+    run: Annotated[
+        int | None, typer.Argument(help="The member's number in the column `run`; of several, it must be named.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="FILE.png (a grid), FILE.npy, FILE.csv (a table), or a folder for single PNGs.")
     ] = None,
@@ -100,12 +102,30 @@ def sample_command(
     by_generator: Annotated[
         bool, typer.Option("--by-generator", help="n samples of each generator of a team.")
     ] = False,
+    latents: Annotated[
+        Path | None, typer.Option(help="FILE.npy or FILE.csv with latents, one in each row, instead of drawn ones.")
+    ] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Keep each coordinate of drawn latents within ± this: more typical, less varied."),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Draw samples from a trained member, in the units of its data; the training data are not needed."""
     from gantlet.api.sampler import write_samples
 
-    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, trust=trust)))
+    made = write_samples(
+        folder,
+        run,
+        out=out,
+        count=n,
+        seed=seed,
+        by_generator=by_generator,
+        latents=latents,
+        truncation=truncation,
+        trust=trust,
+    )
+    typer.echo(str(made))
 
 
 def animate_command(

@@ -41,7 +41,7 @@ from gantlet.training.update_schedule import UpdateSchedule
 
 from .size import check_memory
 
-__all__ = ["blueprint", "schedule_of", "steps_of", "tuning_of"]
+__all__ = ["blueprint", "discriminator_network", "generator_family", "schedule_of", "steps_of", "tuning_of"]
 
 _Part = TypeVar("_Part")
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
@@ -134,12 +134,12 @@ def blueprint(
     rules = _team_rules(settings, sizes)
     _check(chosen, execution, sizes, rules)
     family = _family(first, sample.shape)
-    makers, notes = family, ()
-    if chosen.match_capacity:
-        makers, note = matched(family, chosen.generators, latent=sizes.latent, shape=sample.shape)
-        notes = (f"{note}{_left_out(chosen)}",)
+    makers, note = generator_family(first, sample.shape)
+    notes = (note,) if note else ()
     build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
-    build_d = partial(_discriminator, family, shape, chosen, heads=sizes.generators if rules.which else 1)
+    heads = sizes.generators if rules.which else 1
+    how = {"heads": heads, "features": chosen.features, "spectral_norm": chosen.spectral_norm}
+    build_d = partial(discriminator_network, family, shape, **how)
     if to_train and family is first.family:  # modules of the user's own are built as they are, once
         check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
@@ -171,6 +171,15 @@ def blueprint(
         noise=_noise(settings, execution),
         execution=execution,
     )
+
+
+def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family, str]:
+    """The family that a setting's generators are of, and a sentence where it is a wider one than was named (or nothing)."""
+    family, chosen = _family(resolved, shape), resolved.training
+    if not chosen.match_capacity:
+        return family, ""
+    wider, note = matched(family, chosen.generators, latent=chosen.latent_dim, shape=shape)
+    return wider, f"{note}{_left_out(chosen)}"
 
 
 def _family(resolved: Resolved, shape: tuple[int, ...]) -> Family:
@@ -239,14 +248,16 @@ def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape:
     return mixing
 
 
-def _discriminator(family: Family, shape: tuple[int, ...], settings: TrainingSettings, *, heads: int) -> nn.Module:
-    """A fresh discriminator, with the heads and the normalisation that the settings ask for."""
+def discriminator_network(
+    family: Family, shape: tuple[int, ...], *, heads: int, features: int, spectral_norm: bool
+) -> nn.Module:
+    """A fresh discriminator of samples of this shape, with the heads and the normalisation that the settings ask for."""
     module = family.discriminator(shape=shape, generators=heads)
-    if settings.features:
-        module = embedded(module, settings.features)
+    if features:
+        module = embedded(module, features)
     if heads > 1 and not tells_generators_apart(module, shape):
         module = with_generator_head(module, heads)
-    return spectrally_normalised(module) if settings.spectral_norm else module
+    return spectrally_normalised(module) if spectral_norm else module
 
 
 def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules: TeamRules) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from gantlet.catalogue import load_path
 from gantlet.errors import UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
 
@@ -136,6 +137,15 @@ class Study:
         train = partial(resume, self.folder, cache=cache)
         watched(store, unfinished(store), train, progress=progress, on_evaluation=on_evaluation)
         return self
+
+    def export(self, run: int = 0, **options: Any) -> Any:
+        """A member's generator as ONNX, a program of PyTorch, or a model folder: see :func:`gantlet.export`.
+
+        Arguments:
+            run: The member's number in the column ``run``.
+            options: ``format``, ``out``, … of :func:`gantlet.export`.
+        """
+        return load_path("gantlet.api.export:export")(self.folder, run, **options)  # a later part of the architecture
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary."""

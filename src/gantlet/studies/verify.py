@@ -41,6 +41,7 @@ _OF_A_STUDY = {
     "report.html",
     "fleets",
     "samples",
+    "exports",
     "tensorboard",
 }
 

@@ -1,0 +1,167 @@
+"""The export matrix as a table, an export of a case in all formats, and what a Python without gantlet makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gantlet.catalogue import FAMILIES, find
+from gantlet.data.specification import SampleSpec
+from gantlet.errors import Refused
+from gantlet.exports.check import reference
+from gantlet.exports.config import NetworkRecord
+from gantlet.exports.model_folder import ModelParts, write_model
+from gantlet.exports.onnx_file import onnx_bytes
+from gantlet.exports.program import program_bytes, traced
+from gantlet.families import options_of
+from gantlet.training.trained import LatentSpace, Team, TrainedGenerator
+
+__all__ = ["CASES", "FORMATS", "PAIRWISE", "ExportCase", "differences", "exported"]
+
+LATENT = 6
+SHAPES = {"points": (2,), "28": (1, 28, 28), "32": (3, 32, 32), "64": (3, 64, 64)}
+TINY: dict[str, dict[str, Any]] = {
+    "mlp": {"g_width": 8},
+    "stackelberg-mixture": {"g_hidden": 8},
+    "branch-mixture": {"g_hidden": 8},
+    "stackelberg-mnist": {"g_hidden": 4},
+    "stackelberg-fashion": {"g_hidden": 4},
+    "stackelberg-cifar": {"g_width": 2},
+    "notebook-conv": {"g_width": 2, "hidden": 5},
+    "notebook-critic": {"g_width": 2, "hidden": 5},
+    "dragan-mnist": {"hidden": 8},
+    "autoencoder": {"g_width": 16, "code": 3},
+    "r3gan": {"width": 4, "groups": 2, "blocks": 1},
+    "bogonet": {"architecture": 5, "width": 2},
+    "fc-mnist": {},
+    "stacked-mnist": {"width": 1},
+    "began": {"width": 2, "code": 3},
+}
+
+
+@dataclass(frozen=True)
+class ExportCase:
+    """A network family, a sample shape by its name, and whether two generators play."""
+
+    network: str
+    size: str
+    team: bool
+
+    def __str__(self) -> str:
+        return f"{self.network}-{self.size}-{'team' if self.team else 'single'}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return TINY.get(self.network, {"width": 2})
+
+    def family(self) -> Any:
+        return find("network", self.network)(**self.options)
+
+
+def _fits(network: str, size: str) -> bool:
+    """Whether a family makes samples of this shape."""
+    try:
+        with torch.device("meta"):
+            find("network", network)(**TINY.get(network, {"width": 2})).generator(latent=LATENT, shape=SHAPES[size])
+    except Refused:
+        return False
+    return True
+
+
+CASES = [
+    ExportCase(network, size, team)
+    for turn in range(2 * len(SHAPES))
+    for place, network in enumerate(FAMILIES["network"])
+    for size, team in [(list(SHAPES)[(place + turn) % len(SHAPES)], bool((place + turn // len(SHAPES)) % 2))]
+    if _fits(network, size)
+]
+"""Every family on every shape that it makes, single and as a team; the families in turn."""
+
+PAIRWISE = list({case.network: case for case in reversed(CASES)}.values())[::-1]
+"""One case of each family; together they have every shape, single and as a team."""
+
+FORMATS = ("onnx", "torch", "hub")
+
+_ALONE = """
+import json, sys
+sys.modules["gantlet"] = None  # importing it fails
+import numpy as np
+import onnxruntime
+import torch
+
+for place in sys.argv[1:]:
+    facts = json.load(open(place + "/inputs.json"))
+    given = [np.load(place + "/latents.npy"), np.load(place + "/owners.npy")][: 1 + facts["team"]]
+    session = onnxruntime.InferenceSession(place + "/g.onnx", providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_inputs()]
+    np.save(place + "/of-onnx.npy", session.run(None, dict(zip(names, given)))[0])
+    for name, file in (("torch", "g.pt2"), ("hub", "model/model.pt2")):
+        module = torch.export.load(place + "/" + file).module()
+        with torch.no_grad():
+            made = module(*(torch.from_numpy(array) for array in given))
+        np.save(place + "/of-" + name + ".npy", made.numpy())
+"""
+
+
+def differences(cases: Sequence[ExportCase], folder: Path) -> dict[ExportCase, dict[str, float]]:
+    """Export each case, run all of them in one Python without gantlet, and how far each format is from gantlet."""
+    expected: dict[ExportCase, torch.Tensor] = {}
+    for case in cases:
+        place = folder / str(case)
+        place.mkdir()
+        wanted = reference(exported(case, place))
+        np.save(place / "latents.npy", wanted.latents.numpy())
+        np.save(place / "owners.npy", wanted.owners.numpy())
+        (place / "inputs.json").write_text(json.dumps({"team": case.team}))
+        expected[case] = wanted.samples
+    (folder / "alone.py").write_text(_ALONE)
+    places = [str(folder / str(case)) for case in cases]
+    done = subprocess.run(
+        [sys.executable, "alone.py", *places], cwd=folder, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[ExportCase, dict[str, float]] = {}
+    for case, samples in expected.items():
+        made = {name: torch.from_numpy(np.load(folder / str(case) / f"of-{name}.npy")) for name in FORMATS}
+        assert all(each.shape == samples.shape for each in made.values()), case
+        found[case] = {name: float((each.double() - samples).abs().max()) for name, each in made.items()}
+    return found
+
+
+def exported(case: ExportCase, folder: Path) -> TrainedGenerator:
+    """An untrained generator, or a team of two, as ``g.onnx``, ``g.pt2`` and the model folder ``model``."""
+    family, shape = case.family(), SHAPES[case.size]
+    torch.manual_seed(1)
+    modules = [family.generator(latent=LATENT, shape=shape).eval() for _ in range(1 + case.team)]
+    space = LatentSpace(LATENT, "normal", len(modules))
+    spec = SampleSpec(shape, pool=100)
+    generator = TrainedGenerator(Team(modules) if case.team else modules[0], space, spec).eval()
+    expected, program = reference(generator), traced(generator)
+    (folder / "g.onnx").write_bytes(onnx_bytes(generator, program, expected)[0])
+    (folder / "g.pt2").write_bytes(program_bytes(generator, program, expected)[0])
+    options = {name: setting.default for name, setting in options_of(family).items()}
+    fields = {
+        "task": "none",
+        "method": "none",
+        "setting": "none",
+        "seed": 1,
+        "step": 0,
+        "weights": "last",
+        "network": NetworkRecord(name=case.network, options=options),
+        "latent_dim": LATENT,
+        "prior": "normal",
+        "generators": len(modules),
+        "sample": spec,
+        "pictures": "none",
+    }
+    parts = ModelParts(generator, program, expected, fields, lambda config, checks, pictured: "a card")
+    write_model(folder / "model", parts)
+    return generator
