@@ -80,8 +80,10 @@ class FleetPlan(_Part):
 
     @property
     def halves(self) -> tuple[FleetPlan, ...]:
-        """The narrower fleets that it is cut into when memory runs out."""
+        """The narrower fleets that it is cut into when memory runs out; none of a width of one."""
         middle = (len(self.runs) + 1) // 2
+        if len(self.slots) < 2:
+            return ()
         return tuple(
             FleetPlan(
                 id=f"{self.id}{mark}", slots=runs, route="loop" if len(runs) == 1 else self.route, notes=self.notes
