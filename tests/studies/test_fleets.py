@@ -14,8 +14,8 @@ import torch
 import terminal
 from gantlet.cpu import cores, threads_allowed, threads_set
 from gantlet.errors import BadData, Refused
-from gantlet.studies.cache import Cache, data_key
 from gantlet.requests.grid import parse_axis
+from gantlet.studies.cache import Cache, data_key
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.extend import Extension, extend_plan

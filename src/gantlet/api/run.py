@@ -75,6 +75,7 @@ def extend(
     methods: Any = (),
     *,
     seeds: int | str | Sequence[int] | None = None,
+    preset: str | Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     trust: bool = False,
     progress: bool = False,
@@ -94,7 +95,7 @@ def extend(
     refuse_while_importing("gantlet.extend")
     study = Study(Path(folder))
     told: dict[str, Any] = {"progress": progress, "on_evaluation": on_evaluation}
-    return _checked(study.extend(methods, seeds=seeds, options=options, trust=trust, **told, **settings))
+    return _checked(study.extend(methods, seeds=seeds, preset=preset, options=options, trust=trust, **told, **settings))
 
 
 def _checked(study: Study) -> Study:

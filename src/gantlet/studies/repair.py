@@ -89,7 +89,7 @@ def _leaves(store: Store, planned: FleetPlan, did: list[str]) -> Iterator[FleetP
 
 
 def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> None:
-    folder, place = store.fleet(fleet.id), store.checkpoint(fleet.id)
+    folder = store.fleet(fleet.id)
     did += [_swept(path) for path in sweep(folder)]
     for name, read in (
         ("results.json", lambda: store.results(fleet, record.lineage)),
