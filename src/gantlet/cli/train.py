@@ -47,6 +47,12 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
     ] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            help="Plan as many steps as fit into so many minutes here, by measured steps.", show_default=False
+        ),
+    ] = 0.0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     recorded: Annotated[
@@ -82,6 +88,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         width=width or None,
         note=note,
         tensorboard=tensorboard,
+        minutes=minutes,
     )
     said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):
