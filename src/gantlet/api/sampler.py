@@ -6,7 +6,10 @@ Legend: ``N`` samples, ``*x`` sample shape, ``d`` columns.
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +28,8 @@ from gantlet.studies.trust import allow
 from .loading import Team, latents, trained
 
 __all__ = ["draw_member", "write_samples"]
+
+_NUMBERS = 1 << 20  # of samples that are made at once: networks keep many times as many in their layers
 
 
 def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False) -> tuple[Tensor, Tensor]:
@@ -45,11 +50,13 @@ def write_samples(
     seed: int = 1,
     by_generator: bool = False,
     trust: bool = False,
+    notify: Callable[[int, int], object] = lambda done, total: None,
 ) -> Path:
     """Write samples and return where they are.
 
     ``*.png`` is one image, ``*.npy`` an array, ``*.csv`` a table with the data's own column names, anything else a folder
-    of PNGs.
+    of PNGs. ``notify`` is called with how many samples are done, and how many there will be: drawn, and then written one by
+    one where each is a file.
 
     Raises:
         BadValue: Single PNGs of points, an image of points that are not in the plane, a table of images.
@@ -61,7 +68,8 @@ def write_samples(
     if trust:
         record = Store(folder).record()
         allow(record.settings, record.key)
-    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
+    asked: dict[str, Any] = {"count": count, "seed": seed, "by_generator": by_generator}
+    member, samples, owners = _drawn(Store(folder), run, notify=notify, **asked)
     target = out or inside(folder, "samples", str(run)) / f"seed-{seed}-n-{count}.png"
     specification, kind = member.record.sample, member.record.task.pictures
     if target.suffix == ".npy":
@@ -82,18 +90,32 @@ def write_samples(
         ):
             name = f"{place:06d}.png" if not by_generator else f"generator-{owner}-{place % count:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
+            notify(place + 1, len(samples))
     return target
 
 
-def _drawn(store: Store, run: int, *, count: int, seed: int, by_generator: bool) -> tuple[StudyMember, Tensor, Tensor]:
+def _drawn(
+    store: Store,
+    run: int,
+    *,
+    count: int,
+    seed: int,
+    by_generator: bool,
+    notify: Callable[[int, int], object] = lambda done, total: None,
+) -> tuple[StudyMember, Tensor, Tensor]:
     net, sheet, member = trained(store, run)
     team = sheet.makers
     z, owners = latents(sheet, count * team if by_generator else count, seed, net)
     if by_generator:
         owners = torch.arange(team).repeat_interleave(count)
+    chunk = max(1024, _NUMBERS // math.prod(member.record.sample.shape))
+    parts: list[Tensor] = []
     with torch.no_grad():
-        samples = net(z, owners) if isinstance(net, Team) else net(z)
-    return member, samples.float(), owners
+        for start in range(0, len(z), chunk):
+            some = slice(start, start + chunk)
+            parts.append((net(z[some], owners[some]) if isinstance(net, Team) else net(z[some])).float())
+            notify(min(start + chunk, len(z)), len(z))
+    return member, torch.cat(parts), owners
 
 
 def _write_points(target: Path, samples: Tensor, owners: Tensor, specification: SampleSpec, *, title: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from gantlet.errors import BadValue
 from .arguments import Trust
 
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
+
+_MANY = 100  # samples, from which on a bar says how many are drawn
 
 
 def show_command(
@@ -61,7 +63,12 @@ def sample_command(
     """Draw samples from a trained member, in the units of its data; the training data are not needed."""
     from gantlet.api.sampler import write_samples
 
-    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, trust=trust)))
+    from .data import images_bar
+
+    with images_bar("drawing samples", quiet=n < _MANY) as notify:
+        asked: dict[str, Any] = {"count": n, "seed": seed, "by_generator": by_generator, "trust": trust}
+        path = write_samples(folder, run, out=out, notify=notify, **asked)
+    typer.echo(str(path))
 
 
 def animate_command(

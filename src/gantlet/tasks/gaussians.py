@@ -24,6 +24,16 @@ _STACKELBERG: dict[str, Scalar] = {
     "beta2": 0.999,
     "order": "g_first",
 }
+_QUICK: dict[str, Scalar] = {
+    "g_width": 128,
+    "g_depth": 2,
+    "d_width": 128,
+    "d_depth": 2,
+    "lr_g": 1e-3,
+    "lr_d": 1e-3,
+    "epochs": 12.0,
+}
+"""Smaller networks at ten times the rate: 4,680 steps, with which most members find every mode of the ring."""
 
 
 RING8 = Task(
@@ -39,7 +49,7 @@ RING8 = Task(
     shape=(2,),
     defaults=_BUDGET,
     rows=_ROWS,
-    presets={"seed": {"latent": "pool", "reuse_fake": True}},
+    presets={"seed": {"latent": "pool", "reuse_fake": True}, "quick": _QUICK},
 )
 
 GRID25 = Task(
@@ -55,7 +65,7 @@ GRID25 = Task(
     shape=(2,),
     defaults=_BUDGET,
     rows=_ROWS,
-    presets={"seed": {"latent": "pool", "reuse_fake": True}},
+    presets={"seed": {"latent": "pool", "reuse_fake": True}, "quick": _QUICK},
 )
 
 MIXTURE8 = Task(
@@ -72,6 +82,7 @@ MIXTURE8 = Task(
     defaults={"batch_size": 64, "epochs": 200.0, "latent_dim": 2},
     rows=rows_for(_STACKELBERG, CLASSIFIERS),
     presets={
+        "quick": {"lr_g": 1e-3, "lr_d": 1e-3, "epochs": 40.0},
         # The published script: one batch of latents for all generators and both players, half of the summed losses.
         "seed": {"latent": "shared", "team_latents": "shared", "team_reduction": "half-sum", "g_hidden": 32},
         "figure": {"generators": 8, "g_hidden": 16},
