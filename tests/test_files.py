@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gantlet.errors import StoreError
-from gantlet.files import file_digest, locked, replace_whole, write_whole
+from gantlet.files import file_digest, lock_holder, locked, replace_whole, write_whole
 
 
 def test_folders_are_made_and_the_mode_is_the_usual_one(tmp_path: Path) -> None:
@@ -105,7 +105,24 @@ def test_a_lock_file_that_says_nothing_is_of_somebody_unknown(tmp_path: Path) ->
     with locked(tmp_path / "lock"):
         (tmp_path / "lock").write_text("[")
         with locked(tmp_path / "lock", wait=False) as holder:
-            assert str(holder) == "process 0 on an unknown machine since an unknown time"
+            assert str(holder) == "a process that is not known"
+
+
+def test_of_those_who_share_a_lock_one_that_still_holds_it_is_named(tmp_path: Path) -> None:
+    lock, hold = tmp_path / "lock", "import sys; from pathlib import Path; from gantlet.files import locked\n"
+    hold += "with locked(Path(sys.argv[1]), shared=True): print(flush=True); sys.stdin.read()"
+    words = [sys.executable, "-c", hold, str(lock)]
+    with locked(lock, shared=True):
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            assert getattr(lock_holder(lock, shared=True), "pid", 0) == other.pid, "the last one to come"
+            other.kill()
+        with locked(lock, wait=False) as holder:
+            assert holder is not None
+            assert holder.pid == os.getpid(), "and not the dead one, which wrote itself into the file last"
+        lock.write_text(lock.read_text().replace(str(os.getpid()), str(other.pid)))
+        assert str(lock_holder(lock, shared=True)) == "a process that is not known"
 
 
 def test_hashes_of_files(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def _runs(process: int) -> bool:
         return True
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
@@ -217,7 +217,7 @@ class LockHolder:
     """The process that holds a lock, as it wrote itself into the lock file.
 
     Attributes:
-        pid: Its number; 0 if that is not known.
+        pid: Its number; 0 if that is not known, or is that of one that has ended: of those who shared the lock, another holds it.
         host: The machine it runs on.
         since: When it took the lock, in UTC (ISO 8601).
     """
@@ -227,7 +227,7 @@ class LockHolder:
     since: str = "an unknown time"
 
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host} since {self.since}"
+        return f"process {self.pid} on {self.host} since {self.since}" if self.pid else "a process that is not known"
 
 
 @contextmanager
@@ -266,8 +266,9 @@ def locked(path: Path, *, wait: bool = True, shared: bool = False, advice: str =
     try:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):  # a full disk: the lock holds without its note
-            os.truncate(handle, 0)
-            os.write(handle, json.dumps(asdict(LockHolder(os.getpid(), platform.node(), now))).encode())
+            if not shared or os.lseek(handle, 0, os.SEEK_END) > 1 << 14:  # those who share it have a line each
+                os.truncate(handle, os.lseek(handle, 0, os.SEEK_SET))
+            os.write(handle, json.dumps(asdict(LockHolder(os.getpid(), platform.node(), now))).encode() + b"\n")
         yield None
     finally:
         with suppress(OSError):
@@ -312,14 +313,16 @@ def _lock_file(path: Path, *, wait: bool, shared: bool) -> int | None:
 
 
 def _holder(path: Path) -> LockHolder:
+    holder = LockHolder()  # the last who wrote itself into the file and has not ended since
     with suppress(StoreError, ValueError, TypeError, KeyError, RecursionError):
-        found = json.loads(read_regular(path, most=1 << 16))
-        return LockHolder(int(found["pid"]), str(found["host"])[:80], str(found["since"])[:40])
-    return LockHolder()
+        for found in map(json.loads, read_regular(path, most=1 << 16).splitlines()):
+            known = LockHolder(int(found["pid"]), str(found["host"])[:80], str(found["since"])[:40])
+            holder = known if known.host != platform.node() or _runs(known.pid) else holder
+    return holder
 
 
-def lock_holder(path: Path) -> LockHolder | None:
-    """Who holds a lock, as its file says; None if nobody, or a process of this machine that has ended. Nothing is written.
+def lock_holder(path: Path, *, shared: bool = False) -> LockHolder | None:
+    """Who holds a lock alone, or with ``shared`` in any way, as its file says; None if nobody. Nothing is written.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder, locked(Path(folder, "lock")):
@@ -334,14 +337,14 @@ def lock_holder(path: Path) -> LockHolder | None:
 
         handle = os.open(path, os.O_RDONLY | _AS_IT_IS)
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_EX if shared else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
             return holder
         finally:
             os.close(handle)
         return None  # what the file says is of a process that has ended, whoever has its number now
     except (ImportError, OSError):  # no locks on this system, or on this disk
-        return holder if holder.pid and (holder.host != platform.node() or _runs(holder.pid)) else None
+        return holder if holder.pid else None
 
 
 def file_digest(file: Path | io.BufferedIOBase, kind: Literal["md5", "sha256"] = "sha256") -> str:

@@ -133,3 +133,17 @@ def test_an_array_that_cannot_be_written_leaves_nothing(
         with pytest.raises(StoreError, match=r"x.npy cannot be written: No space left on device"):
             write_samples(finished.folder, 0, out=tmp_path / "x.npy")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_how_far_drawing_and_writing_are_is_told_and_parts_are_what_the_whole_is(
+    team: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[int, int]] = []
+    whole = draw_member(team, 0, count=2500, seed=1)
+    monkeypatch.setattr("gantlet.api.sampler._NUMBERS", 1)
+    write_samples(team, 0, out=tmp_path / "parts.npy", count=2500, notify=lambda *told: heard.append(told))
+    assert heard == [(1024, 2500), (2048, 2500), (2500, 2500)]
+    np.testing.assert_allclose(np.load(tmp_path / "parts.npy"), whole[0].numpy(), rtol=1e-5, atol=1e-6)
+    heard.clear()
+    write_samples(pictures, 0, out=tmp_path / "single", count=3, notify=lambda *told: heard.append(told))
+    assert heard == [(3, 3), (1, 3), (2, 3), (3, 3)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,13 @@ import pytest
 from gantlet.requests.grid import parse_axis
 from gantlet.training.fleet import Fleet
 from terminal import TINY, gantlet, resolve
+
+
+@pytest.fixture(autouse=True)
+def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are timed for a moment only, and the machine is quiet."""
+    monkeypatch.setattr("gantlet.studies.measure._SECONDS", 0.0)
+    monkeypatch.setattr("gantlet.cli.dry.busy", lambda: 0.0)
 
 
 def dry(*words: str) -> Any:
@@ -80,6 +89,24 @@ def test_a_few_updates_are_timed_however_many_a_step_has(
     monkeypatch.setattr(Fleet, "advance", count)
     dry(method, *TINY)
     assert done == steps  # 2 + 5 updates, in whole steps: WGAN's first steps have 100 each
+
+
+def test_the_time_is_a_range_and_a_busy_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    advance, slept = Fleet.advance, iter([0.0, 0.0, 0.02, 0.02, 0.02, 0.02, 0.02])
+
+    def slow(fleet: Fleet) -> None:
+        time.sleep(next(slept))
+        advance(fleet)
+
+    monkeypatch.setattr(Fleet, "advance", slow)
+    monkeypatch.setattr("gantlet.cli.dry.busy", lambda: 0.87)
+    monkeypatch.setenv("COLUMNS", "200")
+    out = dry("vanilla", *(word for word in TINY if not word.startswith("steps")), "steps=60000")
+    low, high = map(float, re.findall(r"about ([\d.]+) to ([\d.]+) minutes", out)[0])
+    assert low < high
+    assert high > 60_000 * 0.02 / 60 == 20
+    assert low > 20 / 1.3
+    assert "The machine was busy when it was measured (87% of its cores): on a quiet one it takes less." in out
 
 
 def test_notes_of_the_plan_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -167,3 +167,14 @@ def test_a_cut_fleet_is_told_with_its_widths(tmp_path: Path) -> None:
 @pytest.mark.parametrize("voice", ["quiet", "json"])
 def test_notes_do_not_disturb_programs(tmp_path: Path, voice: str) -> None:
     assert shown(tmp_path, voice, lambda told: None) == ""
+
+
+def test_the_table_names_the_metric_and_says_who_is_evaluated(tmp_path: Path, clock: Clock) -> None:
+    display, out = Display(tmp_path, PLAN, "quiet", stopping=lambda: False), io.StringIO()
+    display.callbacks().progress(report(evaluating=True))
+    display.callbacks().progress(report("0001", rate=0.5, members=2))
+    Console(file=out, width=160).print(display._table())  # pyright: ignore[reportPrivateUsage]
+    text = " ".join(out.getvalue().split())
+    assert "best modes worst modes diverged" in text
+    assert "0000 3 50 / 100, evaluating 30 member-steps/s 8 (run 1) 2 (run 0) 1" in text
+    assert "0001 2 50 / 100 4.0 s/step" in text

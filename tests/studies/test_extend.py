@@ -533,8 +533,35 @@ def test_python_extends_as_the_command_line_does(folder: Path, tmp_path: Path) -
     assert study.runs["generator_steps"].tolist() == [8] * 9
     commands = [extension.command for extension in one.record().extensions]
     assert commands == ["gantlet.extend(methods=['alpha'], seeds=3, alpha_d=[0.3, 0.5])", "gantlet.extend(steps=8)"]
-    with pytest.raises(UnknownName, match="option of an extension called 'workers'"):
-        study.extend(seeds=9, options={"workers": 2})
+    with pytest.raises(UnknownName, match="option of an extension called 'out'"):
+        study.extend(seeds=9, options={"out": "elsewhere"})
+    with pytest.raises(BadValue, match="--workers -1 is negative"):
+        study.extend(seeds=9, options={"workers": -1})
+
+
+def test_an_extension_takes_presets_workers_and_a_device_as_a_run_does(folder: Path, tmp_path: Path) -> None:
+    store, other = (terminal.study(place, "vanilla") for place in (folder, tmp_path / "python"))
+    threads, before = store.record().execution.threads, store.record().settings[0]
+    moved = store.record().execution.model_copy(update={"device": "cuda:7"})
+    store.update(store.record().model_copy(update={"execution": moved}))
+    done = terminal.gantlet("extend", folder, "--preset", "seed", "--workers", "2", "--device", "cpu", "-q")
+    assert (done.status, done.err) == (0, "")
+    record = store.record()
+    assert record.settings[0] == before
+    assert [(each.values["latent"], each.sources["latent"]) for each in record.settings[1:]] == [
+        ("pool", "preset seed")
+    ]
+    assert record.settings[1].values["g_width"] == 8, "what a user said at first"
+    assert (record.execution.workers, record.execution.device, record.moved_from) == (2, "cpu", ("cuda:7",))
+    assert record.execution.threads == threads
+    assert set(Study(folder).runs["status"]) == {"finished"}
+    gantlet.extend(other.folder, preset="seed", options={"workers": 2, "device": "cpu"})
+    assert terminal.difference(store, other) is None
+    done = terminal.gantlet("extend", folder, "--preset", "nobody")
+    assert (done.status, len(done.lines)) == (2, 1)
+    done = terminal.gantlet("extend", folder, "--seeds", "1", "--device", "cuda:9")
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert store.record() == record
 
 
 def test_a_report_of_an_extended_study_names_its_extensions(folder: Path) -> None:

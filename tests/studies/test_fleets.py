@@ -14,9 +14,11 @@ import torch
 import terminal
 from gantlet.cpu import cores, threads_allowed, threads_set
 from gantlet.errors import BadData, Refused
+from gantlet.requests.grid import parse_axis
 from gantlet.studies.cache import Cache, data_key
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.fleets import recorder_of
 from gantlet.studies.launch import resume, start
 from gantlet.studies.record import FleetPlan
@@ -24,7 +26,9 @@ from gantlet.studies.replay import replay
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from gantlet.studies.verify import verify_study
 from gantlet.tasks.gaussians import RING8
+from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 from thinning import leading
 
@@ -158,6 +162,33 @@ def test_a_fleet_without_room_is_cut_in_halves(
     narrow = terminal.study(tmp_path / "narrow", "vanilla", "lr=0.001,0.002", seeds="3", width=3)
     assert terminal.results(store) == terminal.results(narrow)
     assert replay(folder, 4).startswith("run 4: ")
+
+
+def test_a_longer_plan_without_room_keeps_the_results_and_weights_of_the_shorter_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = terminal.study(folder, "vanilla", seeds="2")
+    planned, (before, _) = terminal.fleet_of(store, "0000"), checkpoint.read(store.checkpoint("0000"))
+    rows = store.results(planned)
+    extend_plan(folder, Extension(axes=(parse_axis("steps=9"),), command="longer"))
+    run_out(monkeypatch, MemoryError(), beyond=1, after=7)
+    heard: list[int] = []
+
+    def stopping() -> bool:
+        heard.append(1)
+        return len(heard) > 4  # in the middle of the first half
+
+    resume(folder, Callbacks(stopping=stopping))
+    assert store.split(planned) is not None
+    assert verify_study(folder).wrong == (), "the halves are not finished, and were not before"
+    resume(folder)
+    assert store.results(planned, store.record().lineage) == rows
+    after = checkpoint.read(store.checkpoint("0000"))[0]
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    runs = Study(folder).runs
+    assert (runs["status"].tolist(), runs["generator_steps"].tolist()) == (["finished"] * 2, [9] * 2)
+    assert verify_study(folder).wrong == ()
+    assert replay(folder, 1).startswith("run 1: ")
 
 
 def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

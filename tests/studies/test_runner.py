@@ -174,6 +174,14 @@ def test_checkpoints_are_also_written_by_the_clock(folder: Path, monkeypatch: py
 # What is said and recorded
 
 
+def test_progress_says_that_an_evaluation_begins_and_then_what_it_found(folder: Path) -> None:
+    heard: list[Progress] = []
+    start(terminal.planned(folder, "vanilla", seeds="2"), Callbacks(progress=heard.append))
+    kinds = [(told.step, "before" if told.evaluating else "after" if told.rows else "") for told in heard]
+    assert [kind for kind in kinds if kind[1]] == [(3, "before"), (3, "after"), (6, "before"), (6, "after")]
+    assert all(told.rate > 0 for told in heard if told.evaluating), "the speed stays in sight"
+
+
 def test_progress_tells_the_step_the_rate_and_the_best_and_worst(folder: Path) -> None:
     heard: list[Progress] = []
     start(terminal.planned(folder, "vanilla", seeds="3"), Callbacks(progress=heard.append))

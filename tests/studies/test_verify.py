@@ -22,6 +22,8 @@ from gantlet.studies.launch import resume, start
 from gantlet.studies.repair import repair_study
 from gantlet.studies.store import Store
 from gantlet.studies.verify import verify_study
+from gantlet.training import checkpoint
+from thinning import leading
 
 WORDS = ("steps=12", "evaluations=4")
 
@@ -70,17 +72,17 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a flipped bit": (
         "halted",
         lambda f: flip(f / "fleets/0000/checkpoint/tensors.safetensors"),
-        "its tensors do not have their checksum. Fleet 0000 goes back to step 6.",
+        "its tensors do not have their checksum. Fleet 0000 goes on from step 6.",
     ),
     "both flipped": (
         "halted",
         lambda f: [flip(path) for path in f.glob("fleets/0000/checkpoint*/tensors.safetensors")],
-        "Fleet 0000 has no good checkpoint left.",
+        "Fleet 0000 begins again at step 0, without a good checkpoint.",
     ),
     "the older flipped": (
         "halted",
         lambda f: flip(f / "fleets/0000/checkpoint.old/tensors.safetensors"),
-        "Fleet 0000 goes back to step 9.",
+        "Fleet 0000 goes on from step 9.",
     ),
     "no state": ("halted", lambda f: (f / "fleets/0000/checkpoint/state.json").unlink(), "it is missing"),
     "not a folder": (
@@ -92,7 +94,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a finished one's flipped": (
         "sound",
         lambda f: flip(f / "fleets/0000/checkpoint/tensors.safetensors"),
-        "Fleet 0000 goes back to step 9.",
+        "are good, but its weights at the end are lost: its last good checkpoint is of step 9.",
     ),
     "a finished one's gone": (
         "sound",
@@ -107,9 +109,29 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a finished one's history cut": (
         "sound",
         lambda f: min(f.glob("fleets/0000/history*")).write_bytes(b"PAR1"),
-        "is damaged",
+        "is damaged. The results and weights of fleet 0000 are good, and part of its history is lost.",
     ),
     "a finished one's history gone": ("sound", lambda f: min(f.glob("fleets/0000/history*")).unlink(), "is missing"),
+    "a finished one's older flipped": (
+        "sound",
+        lambda f: flip(f / "fleets/0000/checkpoint.old/tensors.safetensors"),
+        "The results and the last checkpoint of fleet 0000 are good.",
+    ),
+    "results gone": (
+        "sound",
+        lambda f: (f / "fleets/0000/results.json").unlink(),
+        "results.json is missing, and runs.parquet says that fleet 0000 was finished. Fleet 0000 goes on from step 12.",
+    ),
+    "a finished fleet gone": (
+        "sound",
+        lambda f: shutil.rmtree(f / "fleets/0001"),
+        "fleets/0001 is missing, and runs.parquet says that fleet 0001 was finished.",
+    ),
+    "a stopped fleet gone": (
+        "halted",
+        lambda f: shutil.rmtree(f / "fleets/0000"),
+        "fleets/0000 is missing, and history.parquet says that fleet 0000 was trained to step 9.",
+    ),
     "fleets exchanged": ("sound", lambda f: exchanged(f / "fleets", "0000", "0001"), "is that of fleet 0001"),
     "results edited": (
         "sound",
@@ -150,6 +172,114 @@ def test_a_whole_study_is_whole_and_its_repair_does_nothing(sound: Store, halted
         assert [fleet.state for fleet in found.fleets] == states
         assert repair_study(store.folder) == []
         assert terminal.tree(store.folder) == before
+
+
+@pytest.mark.parametrize("damage", leading(["results gone", "a finished fleet gone"]))
+def test_what_was_finished_and_is_lost_is_trained_again_and_said(folder: Path, sound: Store, damage: str) -> None:
+    store = copied(sound, folder)
+    DAMAGES[damage][1](folder)
+    done = terminal.gantlet("resume", folder, "-q")
+    went = "goes on from its last good checkpoint" if damage == "results gone" else "is trained again from the start"
+    assert (done.status, len(done.lines)) == (1, 1)
+    assert done.err.endswith(f"was finished. It {went}.\n")
+    assert terminal.difference(store, sound) is None
+    assert terminal.gantlet("resume", folder, "-q").status == 0
+
+
+def test_tables_are_not_called_wrong_while_a_run_is_ending(folder: Path, sound: Store) -> None:
+    store = copied(sound, folder)
+    (folder / "history.parquet").unlink()
+    shuffled(folder / "runs.parquet")
+    with locked(store.study_lock, shared=True):
+        found = verify_study(folder)
+    assert found.wrong == ()
+    assert f"in use by process {os.getpid()} on" in found.notes[-1]
+    assert len(found.notes) == 3
+    assert len(verify_study(folder).wrong) == 2
+
+
+@pytest.mark.parametrize("state", ["newer", "older", "unfinished"])
+def test_a_checkpoint_whose_writer_died_takes_its_place_if_it_is_good_and_newer(
+    folder: Path, halted: Store, sound: Store, state: str
+) -> None:
+    store = copied(halted, folder)
+    place = store.checkpoint("0000")
+    fresh, old = (place.with_name(place.name + end) for end in (".new", ".old"))
+    if state == "newer":  # killed between the two renames
+        place.rename(fresh)
+    else:
+        shutil.copytree(old, fresh)
+    if state == "unfinished":
+        (fresh / "state.json").unlink()
+    before = checkpoint.read(place)[1]["step"]
+    did = repair_study(folder)
+    assert checkpoint.read(place)[1]["step"] == 9
+    assert before == (6 if state == "newer" else 9)
+    assert (len(did), fresh.exists(), old.exists()) == (1, False, True)
+    sentence = {
+        "newer": "whole and of step 9, was put in its place",
+        "older": "older than the last good one, was deleted",
+        "unfinished": "which was never finished, was deleted",
+    }[state]
+    assert sentence in did[0]
+    assert (verify_study(folder).wrong, repair_study(folder)) == ((), [])
+    resume(folder)
+    assert terminal.difference(store, sound) is None
+
+
+def test_repair_is_offered_only_for_what_it_mends(folder: Path, sound: Store, tmp_path: Path) -> None:
+    copied(sound, folder)
+    (folder / "samples" / "0").parent.mkdir(exist_ok=True)
+    (folder / "samples" / "0").symlink_to(tmp_path)
+    assert "Links and special files are for you to remove" in terminal.gantlet("verify", folder).out
+    done = terminal.gantlet("repair", folder)
+    assert (done.status, done.out.splitlines()[-1]) == (1, "1 thing is wrong that repair does not mend.")
+    edit(folder / "study.json", lambda record: record.update(note="better"))
+    done = terminal.gantlet("verify", folder)
+    assert done.out.splitlines()[-1] == f"1 thing is wrong. Put a good copy of {folder}/study.json in its place."
+    assert terminal.gantlet("repair", folder).status == 2
+
+
+GARBLED: dict[str, Any] = {
+    "not JSON": "[",
+    "empty": "",
+    "a list": "[]",
+    "no parts": {"into": []},
+    "a number": {"into": 5},
+    "of another fleet": {"into": [{"id": "0001a", "slots": [0, 1]}]},
+    "one half": {"into": [{"id": "0000a", "slots": [0, 1]}]},
+    "a stranger among the slots": {
+        "into": [{"id": "0000a", "slots": [0, 99], "pads": 1}, {"id": "0000b", "slots": [1]}]
+    },
+    "a path": {"into": [{"id": "../../victim", "slots": [0]}, {"id": "0000b", "slots": [1]}]},
+}
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["halves were trained", "it was not cut"])
+@pytest.mark.parametrize("garbled", leading(list(GARBLED)))
+def test_a_garbled_note_of_a_cut_is_told_and_passed_by(folder: Path, sound: Store, garbled: str, cut: bool) -> None:
+    content = GARBLED[garbled]
+    store = copied(sound, folder)
+    planned = terminal.fleet_of(store, "0000")
+    if cut:
+        rows = store.results(planned)
+        for half in planned.halves:
+            shutil.copytree(store.checkpoint("0000"), store.checkpoint(half.id))
+            store.write_results(half.id, [row for row in rows if row["run"] in half.runs], study=store.record().seal)
+        shutil.rmtree(store.fleet("0000"))
+        store.fleet("0000").mkdir()
+    path = store.fleet("0000") / "split.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(sealed(content)))
+    before = terminal.results(sound)
+    assert any(str(path) in sentence for sentence in verify_study(folder).wrong)
+    for command in ("show", "resume"):
+        done = terminal.gantlet(command, folder, *(["-q"] if command == "resume" else ["--runs", "--format", "csv"]))
+        assert (done.status, "Traceback" in done.err) == (0, False)
+    assert terminal.results(store) == before
+    did = repair_study(folder)
+    assert any(str(path) in sentence for sentence in did)
+    assert store.split(planned) == (list(planned.halves) if cut else None)
+    assert not any("split.json" in sentence for sentence in verify_study(folder).wrong)
 
 
 def test_an_edited_record_is_told_and_not_mended(folder: Path, sound: Store) -> None:

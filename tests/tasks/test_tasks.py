@@ -28,6 +28,19 @@ HUNDREDS = ("grid100", "rotated100", "staggered100")
 GAUSSIANS = ("ring8", "grid25", "mixture8", *HUNDREDS)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_quick_is_a_small_part_of_the_whole_budget(name: str) -> None:
+    """In images that the discriminator sees, of 60,000 to train on where ``epochs`` say how long."""
+    for method in ("vanilla", "wgan-gp"):
+        seen: list[float] = []
+        for presets in ((), ("quick",)):
+            (resolved,) = expand(Request(name, (method,), presets=presets))
+            chosen, pool = resolved.training, int(resolved.values.get("train_size", 0)) or 60_000
+            seen.append(steps_of(chosen, pool) * chosen.n_critic * chosen.batch_size)
+            assert chosen.network == resolved.parts.network, "every method plays what it plays without"
+        assert 0 < seen[1] <= 0.4 * seen[0]
+
+
 def experiment(name: str) -> Task:
     found = catalogue.find("task", name)
     assert isinstance(found, Task)

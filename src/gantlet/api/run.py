@@ -30,6 +30,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
     out: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     preset: str | Sequence[str] = (),
+    minutes: float = 0.0,
     progress: bool = False,
     on_evaluation: Callable[[Evaluation], object] | None = None,
     **settings: Any,
@@ -43,6 +44,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
         options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
         preset: Named sets of settings.
+        minutes: Plan as many steps as fit into so many minutes of wall time here, by steps that are measured first; the study
+            records the steps and the measurement. 0: the settings say how long.
         progress: Whether to print a line of progress, which a terminal or notebook overwrites.
         on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an error
             in it stops training, with everything saved, and is raised.
@@ -55,7 +58,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
     refuse_while_importing("gantlet.run")
     names = method_names(methods)
     request = Request(task, names, tuple(axes_from_mapping(settings)), parse_seeds(seeds), words(preset))
-    given = dict(options or {})
+    given = dict(options or {}) | ({"minutes": minutes} if minutes else {})
     chosen: dict[str, Any] = {"command": _call(task, names, seeds, given, preset, settings), **given}
     known = {field.name for field in fields(Options)} - {"out"}
     for name in chosen:
@@ -75,6 +78,7 @@ def extend(
     methods: Any = (),
     *,
     seeds: int | str | Sequence[int] | None = None,
+    preset: str | Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
     trust: bool = False,
     progress: bool = False,
@@ -94,7 +98,7 @@ def extend(
     refuse_while_importing("gantlet.extend")
     study = Study(Path(folder))
     told: dict[str, Any] = {"progress": progress, "on_evaluation": on_evaluation}
-    return _checked(study.extend(methods, seeds=seeds, options=options, trust=trust, **told, **settings))
+    return _checked(study.extend(methods, seeds=seeds, preset=preset, options=options, trust=trust, **told, **settings))
 
 
 def _checked(study: Study) -> Study:

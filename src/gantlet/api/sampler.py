@@ -8,8 +8,11 @@ Legend: ``N`` samples, ``*x`` sample shape, ``d`` columns.
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +33,8 @@ from .latents import read_latents, truncated, walk
 from .loading import trained
 
 __all__ = ["Drawable", "draw_member", "drawable", "interpolate", "write_drawn", "write_samples"]
+
+_NUMBERS = 1 << 20  # of samples that are made at once: networks keep many times as many in their layers
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,18 @@ class Drawable:
         return self.generator.specification
 
     @torch.no_grad()
-    def make(self, latents: Tensor, owners: Tensor) -> Tensor:
-        """Samples ``[N, *x]`` float32 of latents ``[N, latent]`` and generators ``[N]``."""
+    def make(
+        self, latents: Tensor, owners: Tensor, notify: Callable[[int, int], object] = lambda done, total: None
+    ) -> Tensor:
+        """Samples ``[N, *x]`` float32 of latents ``[N, latent]`` and generators ``[N]``; ``notify`` is told how many are done."""
         place = next(self.generator.parameters(), latents)
-        return self.generator(latents.to(place.dtype), owners).float()
+        chunk = max(1024, _NUMBERS // math.prod(self.specification.shape))
+        parts: list[Tensor] = []
+        for start in range(0, len(latents), chunk):
+            some = slice(start, start + chunk)
+            parts.append(self.generator(latents[some].to(place.dtype), owners[some]).float())
+            notify(min(start + chunk, len(latents)), len(latents))
+        return torch.cat(parts)
 
 
 def drawable(folder: Path, run: int | None = None, *, trust: bool = False) -> Drawable:
@@ -104,11 +117,13 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
     latents: Path | None = None,
     truncation: float | None = None,
     trust: bool = False,
+    notify: Callable[[int, int], object] = lambda done, total: None,
 ) -> Path:
     """Write samples and return where they are.
 
     ``*.png`` is one image, ``*.npy`` an array, ``*.csv`` a table with the data's own column names, anything else a folder
-    of PNGs.
+    of PNGs. ``notify`` is called with how many samples are done, and how many there will be: drawn, and then written one by
+    one where each is a file.
 
     Arguments:
         folder: A study, or a model folder.
@@ -139,7 +154,8 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
     target = out or _default(folder, run or 0, "-".join(words))
     makers = source.generator.makers if by_generator else 1
     each = len(z) // makers
-    write_drawn(target, source, source.make(z, owners), owners, groups=makers, columns=_columns(each, by_generator))
+    samples = source.make(z, owners, notify)
+    write_drawn(target, source, samples, owners, groups=makers, columns=_columns(each, by_generator), notify=notify)
     return target
 
 
@@ -188,7 +204,14 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
 
 
 def write_drawn(
-    target: Path, source: Drawable, samples: Tensor, owners: Tensor, *, columns: int, groups: int = 1
+    target: Path,
+    source: Drawable,
+    samples: Tensor,
+    owners: Tensor,
+    *,
+    columns: int,
+    groups: int = 1,
+    notify: Callable[[int, int], object] = lambda done, total: None,
 ) -> None:
     """Write samples ``[N, *x]`` in the networks' units, by the ending of the file: see :func:`write_samples`.
 
@@ -199,6 +222,7 @@ def write_drawn(
         owners: Who made each, ``[N]``.
         columns: Of an image grid.
         groups: Parts of a grid that stand apart, one for each generator.
+        notify: Told how many are written, where each is a file.
     """
     specification = source.specification
     if target.suffix == ".npy":
@@ -217,6 +241,7 @@ def write_drawn(
         ):
             name = f"{place:06d}.png" if groups == 1 else f"generator-{owner}-{place % each:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
+            notify(place + 1, len(samples))
 
 
 def _check_free(out: Path | None) -> None:

@@ -44,9 +44,9 @@ def repair_study_command(folder: Annotated[Path, typer.Argument(help="A study fo
     for sentence in did or ["There was nothing to do."]:
         typer.echo(sentence)
     found = verify_study(folder)
-    if did:
+    if did or found.wrong:
         typer.echo("")
-        _print(found)
+        _print(found, repaired=True)
     if found.wrong:
         raise typer.Exit(1)
 
@@ -61,10 +61,11 @@ def _content(found: StudyCheck) -> dict[str, Any]:
         ],
         "damage": list(found.damage),
         "notes": list(found.notes),
+        "remedy": found.remedy if found.wrong else "",
     }
 
 
-def _print(found: StudyCheck) -> None:
+def _print(found: StudyCheck, *, repaired: bool = False) -> None:
     for fleet in found.fleets:
         typer.echo(f"fleet {fleet.fleet}: {fleet.state}")
         for sentence in fleet.damage:
@@ -76,7 +77,7 @@ def _print(found: StudyCheck) -> None:
     count = len(found.wrong)
     if count:
         things = "1 thing is" if count == 1 else f"{count} things are"
-        typer.echo(f"{things} wrong. What can be done does: gantlet repair {found.folder}")
+        typer.echo(f"{things} wrong{' that repair does not mend.' if repaired else f'. {found.remedy}'}")
         return
     left = sum(fleet.state != "finished" for fleet in found.fleets)
     rest = f"; {left} of {len(found.fleets)} fleets are not finished: gantlet resume {found.folder}" if left else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "data_app",
     "download_command",
+    "images_bar",
     "import_command",
     "inspect_command",
     "list_data_command",
@@ -120,7 +121,7 @@ def inspect_command(
     found = locate(source)
     reader = open_reader(found.kind, str(found.path))
     try:
-        with _images_bar("looking at images", quiet=json) as progress:
+        with images_bar("looking at images", quiet=json) as progress:
             seen = inspect(reader, most=most, workers=workers, progress=progress)
         if sheet is not None:
             write_sheet(contact_sheet(reader), sheet)
@@ -144,7 +145,7 @@ def verify_command(
     from gantlet.data.dataset_card import card_or_none
     from gantlet.data.local_import import verify
 
-    with _images_bar("decoding", quiet=json or not full) as progress:
+    with images_bar("decoding", quiet=json or not full) as progress:
         found = verify(name, card_or_none(name), full=full, progress=progress)
     if json:
         _print_json(_verification_record(found))
@@ -206,7 +207,7 @@ def prepare_command(  # noqa: PLR0913 - each argument is an option of the comman
         background=background,
     )
     recipe = replace(plan.recipe(found.kind, Path(absolute(str(found.path)))), per_shard=per_shard)
-    with _images_bar("preparing", quiet=False) as progress:
+    with images_bar("preparing", quiet=False) as progress:
         if out is None:
             done = prepare_once(recipe, workers=workers, max_corrupt=max_corrupt, notify=progress)
         else:
@@ -349,7 +350,7 @@ def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def _images_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
+def images_bar(title: str, *, quiet: bool) -> Generator[Callable[[int, int], None]]:
     """One bar that counts images, on a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress

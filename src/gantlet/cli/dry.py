@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json as jsonlib
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import torch
 import typer
 
-from gantlet.cpu import threads_set
-from gantlet.data.base import Dataset
 from gantlet.requests.resolve import Resolved
-from gantlet.studies.build import blueprint
+from gantlet.studies.measure import FleetTime, busy, makespan, measure
 from gantlet.studies.plan import bytes_per_member
 from gantlet.studies.planning import PlannedStudy
 from gantlet.studies.record import FleetPlan
-from gantlet.training.blueprint import Execution
-from gantlet.training.fleet import Fleet
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Estimate", "show_plan"]
 
-_WARM, _TIMED = 2, 5  # discriminator updates, in whole steps
+_BUSY = 0.3  # of the machine's cores
 
 
 @dataclass(frozen=True)
@@ -33,14 +27,14 @@ class Estimate:
     """What the training of a fleet takes; None where only the data would say.
 
     Attributes:
-        seconds: Of the whole training.
+        seconds: Of the whole training: if it goes well, as measured, and if it goes badly.
         seconds_per_step: Measured in a few real steps.
         mebibytes: Of memory.
     """
 
     steps: int | None
     discriminator_steps: int | None
-    seconds: float | None
+    seconds: tuple[float, float, float] | None
     seconds_per_step: float
     mebibytes: float
 
@@ -53,76 +47,64 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         json: Whether to print one JSON object, which holds every value.
         everything: Whether to print every value, and not only those that differ from the defaults.
     """
-    known: dict[tuple[str, int], Estimate] = {}
-    estimates: list[Estimate] = []
-    with threads_set(planned.threads):
-        for fleet in planned.plan.fleets:
-            kind = (planned.plan.slots(fleet)[0][0].label, len(fleet.slots))
-            if kind not in known:
-                known[kind] = _estimate(planned, fleet)
-            estimates.append(known[kind])
+    load = busy()
+    times = measure(
+        planned.plan,
+        planned.samples,
+        planned.cache,
+        planned.device,
+        threads=planned.threads,
+        without_data=bool(planned.missing),
+    )
+    estimates = [_estimate(planned, *pair) for pair in zip(planned.plan.fleets, times, strict=True)]
     each = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
-    seconds = sum(each) / planned.workers if len(each) == len(estimates) else None
+    seconds = None
+    if len(each) == len(estimates):  # low, middle, high
+        low, middle, high = (makespan([found[place] for found in each], planned.workers) for place in range(3))
+        seconds = (low, middle, high)
     if json:
         plan = {
             "settings": [setting.model_dump() for setting in planned.plan.recorded()[0]],
             "members": len(planned.plan.members),
             "fleets": [
-                fleet.model_dump() | asdict(estimate)
+                fleet.model_dump() | asdict(estimate) | {"seconds": estimate.seconds and estimate.seconds[1]}
                 for fleet, estimate in zip(planned.plan.fleets, estimates, strict=True)
             ],
             "workers": planned.workers,
             "threads": planned.threads,
             "device": str(planned.device),
-            "seconds": seconds,
+            "seconds": seconds and seconds[1],
+            "seconds_range": seconds and [seconds[0], seconds[2]],
+            "busy": load,
             "missing": planned.missing,
         }
         typer.echo(jsonlib.dumps(plan))
         return
     _print(planned, estimates, seconds, everything=everything)
+    if load > _BUSY:
+        typer.echo(
+            f"The machine was busy when it was measured ({load:.0%} of its cores): on a quiet one it takes less."
+        )
 
 
-def _estimate(planned: PlannedStudy, fleet: FleetPlan) -> Estimate:
-    slots, members = planned.plan.slots(fleet), {member.run: member for member in planned.plan.members}
-    sample = planned.samples[members[fleet.slots[0]].setting]
-    sheet = blueprint(slots, sample, Execution(route=fleet.route, device=planned.device))
-    training = Fleet(
-        sheet, _stand_in(sheet.sizes.batch, sample.shape) if planned.missing else planned.cache.dataset(slots[0][0])
-    )
-    each = sheet.schedule.updates(0)
-    warm, timed = -(-_WARM // each), -(-_TIMED // each)
-    updates, started = 0, time.perf_counter()
-    for step in range(warm + timed):
-        if step == warm:
-            _wait_for(planned.device)
-            updates, started = training.discriminator_steps, time.perf_counter()
-        training.advance()
-    _wait_for(planned.device)
-    spent = (time.perf_counter() - started) / (training.discriminator_steps - updates)
-    open_end = bool(planned.missing) and not slots[0][0].training.steps
-    total = sheet.schedule.total(sheet.sizes.steps)
+def _estimate(planned: PlannedStudy, fleet: FleetPlan, found: FleetTime) -> Estimate:
+    resolved, by_run = planned.plan.slots(fleet)[0][0], {member.run: member for member in planned.plan.members}
+    open_end = bool(planned.missing) and not resolved.training.steps
+    sizes, schedule = found.sheet.sizes, found.sheet.schedule
+    total = schedule.total(sizes.steps)
+    sample = planned.samples[by_run[fleet.slots[0]].setting]
     return Estimate(
-        steps=None if open_end else sheet.sizes.steps,
+        steps=None if open_end else sizes.steps,
         discriminator_steps=None if open_end else total,
-        seconds=None if open_end else spent * total,
-        seconds_per_step=spent * each,
-        mebibytes=bytes_per_member(sheet, sample) * len(slots) / 2**20,
+        seconds=None if open_end else (found.low * total, found.update * total, found.high * total),
+        seconds_per_step=found.update * schedule.updates(0),
+        mebibytes=bytes_per_member(found.sheet, sample) * len(fleet.slots) / 2**20,
     )
 
 
-def _wait_for(device: torch.device) -> None:
-    """Until a GPU has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
-    """Noise of the samples' shape, where the data are not on this machine: a step takes as long."""
-    noise = torch.rand(max(batch, 2), *shape) * 2 - 1
-    return Dataset(noise, noise)
-
-
-def _print(planned: PlannedStudy, estimates: list[Estimate], seconds: float | None, *, everything: bool) -> None:
+def _print(
+    planned: PlannedStudy, estimates: list[Estimate], seconds: tuple[float, float, float] | None, *, everything: bool
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -148,7 +130,7 @@ def _print(planned: PlannedStudy, estimates: list[Estimate], seconds: float | No
             known.route,
             "?" if estimate.steps is None else f"{estimate.steps:,}",
             f"{estimate.mebibytes:.0f}",
-            "?" if estimate.seconds is None else f"{estimate.seconds / 60:.1f}",
+            "?" if estimate.seconds is None else f"{estimate.seconds[1] / 60:.1f}",
         )
     console.print(table)
     for note in dict.fromkeys(note for known in planned.plan.fleets for note in known.notes):
@@ -158,7 +140,9 @@ def _print(planned: PlannedStudy, estimates: list[Estimate], seconds: float | No
             f"about {max(estimate.seconds_per_step for estimate in estimates):.3g} s a step; the number of steps depends on the data"
         )
     else:
-        console.print(f"about {seconds / 60:.1f} minutes of training in all, without evaluations")
+        console.print(
+            f"about {seconds[0] / 60:.1f} to {seconds[2] / 60:.1f} minutes of training in all, without evaluations"
+        )
     for resolved in settings:
         _print_values(console, resolved, everything=everything)
     if not everything:

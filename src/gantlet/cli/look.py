@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from gantlet.errors import BadValue
 from .arguments import Trust
 
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
+
+_MANY = 100  # samples, from which on a bar says how many are drawn
 
 
 def show_command(
@@ -114,17 +116,21 @@ def sample_command(  # noqa: PLR0913 - each argument is an option of the command
     """Draw samples from a trained member, in the units of its data; the training data are not needed."""
     from gantlet.api.sampler import write_samples
 
-    made = write_samples(
-        folder,
-        run,
-        out=out,
-        count=n,
-        seed=seed,
-        by_generator=by_generator,
-        latents=latents,
-        truncation=truncation,
-        trust=trust,
-    )
+    from .data import images_bar
+
+    with images_bar("drawing samples", quiet=n < _MANY) as notify:
+        made = write_samples(
+            folder,
+            run,
+            out=out,
+            count=n,
+            seed=seed,
+            by_generator=by_generator,
+            latents=latents,
+            truncation=truncation,
+            trust=trust,
+            notify=notify,
+        )
     typer.echo(str(made))
 
 

@@ -108,7 +108,7 @@ class Display:
             table.add_row(
                 progress.fleet,
                 str(progress.members),
-                f"{progress.step:,} / {progress.steps:,}",
+                f"{progress.step:,} / {progress.steps:,}{', evaluating' if progress.evaluating else ''}",
                 speed([progress]).strip(),
                 _of(progress.best),
                 _of(progress.worst),

@@ -48,6 +48,12 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
     ] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
+    minutes: Annotated[
+        float,
+        typer.Option(
+            help="Plan as many steps as fit into so many minutes here, by measured steps.", show_default=False
+        ),
+    ] = 0.0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     recorded: Annotated[
@@ -83,6 +89,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         width=width or None,
         note=note,
         tensorboard=tensorboard,
+        minutes=minutes,
     )
     said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):
@@ -122,7 +129,7 @@ def resume_command(
     _finish(*watched_training(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
 
 
-def extend_command(
+def extend_command(  # noqa: PLR0913 - each argument is an option of the command line
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     words: Annotated[
         list[str] | None,
@@ -132,6 +139,9 @@ def extend_command(
         ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds that every setting shall have: N, a range 6:10, or a list.")] = "",
+    preset: Annotated[str, typer.Option(help="Named sets of settings, of new settings, separated by commas.")] = "",
+    device: Annotated[str, typer.Option(help="Another device from now on, which is recorded: bits will differ.")] = "",
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes from now on; 0: as many as before.")] = 0,
     route: Annotated[str, typer.Option(help="Of new fleets: stacked, loop, static or captured; empty: chosen.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members of new fleets trained at once; 0: chosen.")] = 0,
     trust: Trust = False,
@@ -158,8 +168,11 @@ def extend_command(
         methods=tuple(name for word in words or [] if "=" not in word for name in names(word)),
         axes=tuple(parse_axis(word) for word in words or [] if "=" in word),
         seeds=parse_seeds(seeds) if seeds else (),
+        presets=names(preset),
         route=given,
         width=width or None,
+        workers=workers,
+        device=device,
         command=command_line(),
     )
     cache = extend_plan(folder, asked, trust=trust)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,6 +38,7 @@ class Options:
         tensorboard: Whether event files are written too.
         recorded: About how many members' samples are drawn at evaluations; 0: none. By default
             ``$GANTLET_RECORDED``, else 8.
+        minutes: Wall time for which steps are planned, the same for all settings; 0: the settings say how long.
         command: The command to record; None for this process's own.
     """
 
@@ -49,6 +51,7 @@ class Options:
     note: str = ""
     tensorboard: bool = False
     recorded: int = field(default_factory=_recorded)
+    minutes: float = 0.0
     command: str | None = None
 
 
@@ -56,7 +59,7 @@ def check_options(options: Options) -> None:
     """Check the options.
 
     Raises:
-        BadValue: A route that does not exist, a negative number of workers or of recorded members, a width below 1.
+        BadValue: A route that does not exist, a negative number of workers, recorded members or minutes, a width below 1.
         UnknownName: There is no such executor.
     """
     if options.route not in (None, "loop", "stacked", "static", "captured"):
@@ -67,6 +70,8 @@ def check_options(options: Options) -> None:
         raise BadValue(f"--width {options.width} is not at least 1.")
     if options.recorded < 0:
         raise BadValue(f"--recorded {options.recorded} is negative; 0 means none.")
+    if not 0 <= options.minutes < math.inf:
+        raise BadValue(f"--minutes {options.minutes} is not a length of time; give a number of minutes above 0.")
     if not catalogue.is_path(options.executor) and options.executor not in catalogue.names("executor"):
         raise UnknownName("executor", options.executor, catalogue.names("executor"))
 

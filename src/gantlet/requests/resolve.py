@@ -31,6 +31,7 @@ from .training_settings import EarlyChoice, TrainingSettings
 __all__ = ["Base", "Request", "Resolved", "expand", "keys_of", "resolve"]
 
 _LOG = logging.getLogger("gantlet")
+_PRESET = "preset="  # in the label of a setting that was made from another one
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,7 @@ class _Expansion:
                 user = dict(self.implied) | _assign(axes, point, keys)
                 layers = [("default", default), *recommended, ("user", user)]
                 kept = [word for word in base.words if _kept(word, user, keys)]
+                kept += [f"{_PRESET}{name}" for name in request.presets if named]
                 label = " ".join([called, *kept, *_words(axes, point, named=named)])
                 resolved.append(_resolved(parts, layers, label))
         return resolved
@@ -344,6 +346,8 @@ def _words(axes: Sequence[Axis], point: Sequence[str], *, named: bool) -> list[s
 
 def _kept(word: str, user: Mapping[str, Scalar], keys: Mapping[str, Key]) -> bool:
     """Whether what a label says of its base holds here: the method has the keys, and nobody set them anew."""
+    if word.startswith(_PRESET):
+        return True
     said = {real for key in word.partition("=")[0].split("+") for real in _real(key, keys)}
     return said <= keys.keys() and said.isdisjoint(user)
 

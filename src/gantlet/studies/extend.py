@@ -49,8 +49,11 @@ class Extension:
         methods: Of new settings; none: those of the study.
         axes: The grid of new settings. ``steps`` or ``epochs`` alone, without methods, makes what is there longer.
         seeds: Those that every setting shall have.
+        presets: Named sets of settings, of new settings.
         route: Of new fleets; None to choose.
         width: Of new fleets; None to choose.
+        workers: Worker processes from now on; 0: as many as before.
+        device: Where it is trained from now on; empty: where it was.
         command: How it was asked for.
         points: New settings one by one: values by key, and the words that say them, put on the study's first setting. They
             get ``seeds``, and the other settings nothing.
@@ -60,8 +63,11 @@ class Extension:
     methods: tuple[str, ...] = ()
     axes: tuple[Axis, ...] = ()
     seeds: tuple[int, ...] = ()
+    presets: tuple[str, ...] = ()
     route: Route | None = None
     width: int | None = None
+    workers: int = 0
+    device: str = ""
     command: str = ""
     points: tuple[tuple[Mapping[str, Scalar], tuple[str, ...]], ...] = ()
     only: tuple[int, ...] = ()
@@ -69,7 +75,7 @@ class Extension:
     @property
     def length(self) -> Axis | None:
         """``steps`` or ``epochs``, where the study is to be made longer by it."""
-        if self.methods or len(self.axes) != 1 or len(self.axes[0].keys) != 1:
+        if self.methods or self.presets or len(self.axes) != 1 or len(self.axes[0].keys) != 1:
             return None
         return self.axes[0] if renamed(self.axes[0].keys[0]) in _LENGTHS else None
 
@@ -92,7 +98,7 @@ def extend_plan(folder: Path, asked: Extension, *, trust: bool = False) -> Cache
     """
     store = Store(folder)
     store.record()  # before a lock is written into a folder that is not a study
-    if not (asked.methods or asked.axes or asked.seeds or asked.points):
+    if not (asked.methods or asked.axes or asked.seeds or asked.presets or asked.points):
         raise BadGrid("Nothing was named to add. Give for example --seeds 10, steps=2000, a method, or lr=1e-4.")
     with locked(store.study_lock, wait=False) as holder:
         if holder is not None:
@@ -102,11 +108,14 @@ def extend_plan(folder: Path, asked: Extension, *, trust: bool = False) -> Cache
         if trust:
             allow(record.settings, record.key, record.execution.executor)
         require_trust(record.settings, record.key, record.execution.executor)
-        check_device(folder, record.execution.device)
-        cache = Cache()
-        extended = _extended(store, record, asked, cache)
+        if not asked.device:
+            check_device(folder, record.execution.device)
+        cache, carried = Cache(), _carried_out(record, asked)
+        extended = _extended(store, carried, asked, cache)
         if extended is None:
             _LOG.warning("note: the study has all of that already; whatever is unfinished is trained")
+            extended = carried
+        if extended is record:
             return cache
         allow(extended.settings, extended.key, extended.execution.executor)
         store.update(extended)
@@ -128,6 +137,17 @@ def _check_idle(store: Store, record: StudyRecord) -> None:
                     )
 
 
+def _carried_out(record: StudyRecord, asked: Extension) -> StudyRecord:
+    """The record with the device and the workers that were asked for; threads, on which bits depend, stay as they are."""
+    device = str(choose_device(asked.device)) if asked.device else record.execution.device
+    workers = asked.workers or record.execution.workers
+    if (device, workers) == (record.execution.device, record.execution.workers):
+        return record
+    before = (*record.moved_from, record.execution.device) if device != record.execution.device else record.moved_from
+    execution = record.execution.model_copy(update={"device": device, "workers": workers})
+    return record.model_copy(update={"execution": execution, "moved_from": before})
+
+
 def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache) -> StudyRecord | None:
     """The record with what is added; None where that is nothing."""
     plan = plan_of(record)
@@ -136,7 +156,8 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
     longer = list(_longer(plan, asked.length, cache)) if asked.length else []
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
-    new = [] if asked.length or not (asked.methods or asked.axes or asked.points) else _new_settings(plan, asked)
+    adds = asked.methods or asked.axes or asked.presets or asked.points
+    new = [] if asked.length or not adds else _new_settings(plan, asked)
     settings = [*kept, *new]
     members = _new_members(record, len(settings), asked)
     if not (longer or members):
@@ -240,7 +261,7 @@ def _new_settings(plan: Plan, asked: Extension) -> list[Resolved]:
         bases = tuple(
             Base(first.method, (*first.layers, ("user", dict(values))), words) for values, words in asked.points
         )
-    found = expand(Request(plan.settings[0].task.name, methods, asked.axes, bases=bases))
+    found = expand(Request(plan.settings[0].task.name, methods, asked.axes, presets=asked.presets, bases=bases))
     known, labels = {resolved.identity for resolved in plan.settings}, {each.label for each in plan.settings}
     new = [resolved for resolved in found if resolved.identity not in known]
     for resolved in new:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 
@@ -55,7 +55,7 @@ def train_fleet(
         except (MemoryError, RuntimeError) as error:
             if not _out_of_memory(error) or len(fleet.slots) == 1:
                 raise
-            queue = _halve(store, fleet, str(error)) + queue
+            queue = _halve(store, fleet, record.lineage, str(error)) + queue
     return True
 
 
@@ -144,9 +144,11 @@ def headline_of(task: Task, metrics: Composed) -> tuple[str, bool]:
     return name, better.get(name) != "lower"
 
 
-def _halve(store: Store, fleet: FleetPlan, error: str) -> list[FleetPlan]:
+def _halve(store: Store, fleet: FleetPlan, lineage: Collection[str], error: str) -> list[FleetPlan]:
+    """Cut a fleet; what it trained goes, but for the results and weights of a shorter plan that it had finished."""
     parts = list(fleet.halves)
-    store.restart_fleet(fleet.id)
+    if not store.finished(fleet, lineage):
+        store.restart_fleet(fleet.id)
     store.write_split(fleet.id, parts, error)
     return parts
 

@@ -12,6 +12,7 @@ from gantlet.requests.options import default_folder
 from . import executors
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
+from .lost import lost_work
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
 from .record import FleetPlan
@@ -133,9 +134,12 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
     record = store.record()
     sweep(store.folder)
     fleets = unfinished(store)
+    lost = lost_work(store, fleets)  # before the tables that tell it are written anew
 
     def ended(result: FleetResult) -> None:
         write_views(store)
+        if result.kind != "elsewhere" and (sentence := lost.pop(result.fleet, "")):
+            result = replace(result, damage=(sentence, *result.damage))
         callbacks.ended(result)
 
     if fleets:

@@ -15,8 +15,9 @@ from gantlet import catalogue
 from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadData, BadValue, MissingExtra
+from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra
 from gantlet.metrics.compose import joined
+from gantlet.requests.aliases import renamed
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
@@ -24,8 +25,9 @@ from gantlet.tasks.base import Task
 from . import executors
 from .cache import Cache
 from .machine import command_line, facts_of_machine, git_commit, now, versions
+from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
-from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
+from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
 from .tensorboard import check_tensorboard
 from .trust import own_parts
@@ -43,6 +45,7 @@ class PlannedStudy:
         samples: The specification of each setting's samples.
         missing: Why the data could not be read, where planning went on without them (a dry run); else empty.
         facts: What else the record shall say.
+        budget: The wall time by which steps were planned, and what was measured for it.
     """
 
     request: Request
@@ -56,6 +59,7 @@ class PlannedStudy:
     cache: Cache
     missing: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    budget: BudgetRecord | None = None
 
     def record(self) -> StudyRecord:
         """What ``study.json`` will hold."""
@@ -94,6 +98,7 @@ class PlannedStudy:
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
             git=git_commit(),
+            budget=self.budget,
         )
 
 
@@ -109,6 +114,8 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         UsageError: Whatever is wrong.
     """
     check_options(options)
+    if options.minutes:
+        _check_length(request)
     settings = expand(request)
     if options.tensorboard:
         check_tensorboard()
@@ -130,7 +137,60 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
     threads = max(1, min(cores() // workers, threads_allowed()))
-    return PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
+    planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
+    return _within(planned, options.minutes) if options.minutes else planned
+
+
+def _check_length(request: Request) -> None:
+    """Refuse a length beside a budget of time.
+
+    Raises:
+        BadGrid: The request says for how many steps or epochs to train.
+    """
+    named = {renamed(key) for axis in request.axes for key in axis.keys} & {"steps", "epochs"}
+    if named:
+        raise BadGrid(f"--minutes and {min(named)}= both say how long to train. Keep one.")
+
+
+def _within(planned: PlannedStudy, minutes: float) -> PlannedStudy:
+    """The same study, each setting as long as fits into so many minutes, by steps that are measured now.
+
+    Raises:
+        BadValue: Not one step fits.
+    """
+    load, plan = busy(), planned.plan
+    times = measure(
+        plan,
+        planned.samples,
+        planned.cache,
+        planned.device,
+        threads=planned.threads,
+        without_data=bool(planned.missing),
+        evaluations=True,
+    )
+    counts = [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
+    steps = steps_within(60 * minutes, times, planned.workers, counts)
+    by_fleet = list(zip([fleet.id for fleet in plan.fleets], times, strict=True))
+    budget = BudgetRecord(
+        minutes=minutes,
+        steps=steps,
+        update_seconds={fleet: time.update for fleet, time in by_fleet},
+        evaluation_seconds={fleet: time.evaluation for fleet, time in by_fleet},
+        busy=load,
+    )
+    slowest = max(time.update * time.sheet.schedule.total(steps) / steps for time in times)
+    _LOG.warning(
+        "note: %g minutes are planned as %s steps: a step takes up to %.3g s here, an evaluation up to %.3g s%s; %s fleets, "
+        "%s at a time",
+        *(minutes, f"{steps:,}", slowest, max(time.evaluation for time in times)),
+        *(f", while {load:.0%} of the cores are busy" if load > 0.3 else "", len(times), planned.workers),
+    )
+    said = {"steps": f"user (--minutes {minutes:g})", "epochs": "steps"}
+    settings = tuple(
+        replace(each, training=replace(each.training, steps=steps), sources={**each.sources, **said})
+        for each in plan.settings
+    )
+    return replace(planned, plan=replace(plan, settings=settings), budget=budget)
 
 
 def choose_device(name: str) -> torch.device:

@@ -25,6 +25,7 @@ from .migrations import migrated
 
 __all__ = [
     "FORMAT",
+    "BudgetRecord",
     "EarlierPlan",
     "ExecutionRecord",
     "ExtensionRecord",
@@ -80,8 +81,10 @@ class FleetPlan(_Part):
 
     @property
     def halves(self) -> tuple[FleetPlan, ...]:
-        """The narrower fleets that it is cut into when memory runs out."""
+        """The narrower fleets that it is cut into when memory runs out; none of a width of one."""
         middle = (len(self.runs) + 1) // 2
+        if len(self.slots) < 2:
+            return ()
         return tuple(
             FleetPlan(
                 id=f"{self.id}{mark}", slots=runs, route="loop" if len(runs) == 1 else self.route, notes=self.notes
@@ -166,6 +169,24 @@ class ExtensionRecord(_Part):
     versions: dict[str, Any] = {}
 
 
+class BudgetRecord(_Part):
+    """A budget of wall time, by which the number of steps was planned, and what was measured for it.
+
+    Attributes:
+        minutes: The budget.
+        steps: What was planned for each setting.
+        update_seconds: By fleet, of a discriminator update of all its members.
+        evaluation_seconds: By fleet, of an evaluation of all its members.
+        busy: The share of the machine's cores that were busy before.
+    """
+
+    minutes: float
+    steps: int
+    update_seconds: dict[str, float] = {}
+    evaluation_seconds: dict[str, float] = {}
+    busy: float = 0.0
+
+
 class StudyRecord(_Part):
     """What ``study.json`` holds.
 
@@ -193,6 +214,7 @@ class StudyRecord(_Part):
         machine: The machine, in words.
         git: The commit of the folder in which the study was started, if it was one.
         extensions: What was added later, the oldest first.
+        budget: The wall time for which it was planned, and the measurement; None where the settings say how long.
     """
 
     format: Literal[2] = FORMAT
@@ -218,6 +240,7 @@ class StudyRecord(_Part):
     machine: dict[str, Any] = {}
     git: str | None = None
     extensions: tuple[ExtensionRecord, ...] = ()
+    budget: BudgetRecord | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> StudyRecord:

@@ -7,16 +7,16 @@ fleet goes back to its last good checkpoint, from which ``resume`` trains the sa
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import free_name, locked, sweep
+from gantlet.files import clear_away, free_name, locked, sweep
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
 from .fleet_history import LOST
+from .lost import Lost
 from .record import FleetPlan, StudyRecord
 from .store import Store
 from .verify import stale_views
@@ -44,7 +44,7 @@ def repair_study(folder: str | Path) -> list[str]:
 
 
 def _repaired(store: Store) -> list[str]:
-    record = store.record()
+    record, lost = store.record(), Lost(store)
     did = [_swept(path) for path in sweep(store.folder)]
     for planned in record.plan.fleets:
         try:
@@ -55,6 +55,8 @@ def _repaired(store: Store) -> list[str]:
                 did += [_swept(path) for path in sweep(store.folder / "fleets")]
                 for leaf in _leaves(store, planned, did):
                     _mend(store, record, leaf, did)
+                    if gone := lost.of(leaf):
+                        did.append(f"{gone} It counts as to be trained: gantlet resume {store.folder}")
         except StoreError as error:
             did.append(f"Fleet {planned.id} was left as it is: {error}")
     stale = [name for name, _ in stale_views(store)]
@@ -88,12 +90,8 @@ def _leaves(store: Store, planned: FleetPlan, did: list[str]) -> Iterator[FleetP
 
 
 def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> None:
-    folder, place = store.fleet(fleet.id), store.checkpoint(fleet.id)
+    folder = store.fleet(fleet.id)
     did += [_swept(path) for path in sweep(folder)]
-    fresh = place.with_name(place.name + ".new")
-    if fresh.is_dir() and not fresh.is_symlink():
-        shutil.rmtree(fresh, ignore_errors=True)
-        did.append(f"{fresh}, which was never finished, was deleted.")
     for name, read in (
         ("results.json", lambda: store.results(fleet, record.lineage)),
         ("failure.json", lambda: store.failure(fleet.id)),
@@ -107,7 +105,7 @@ def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -
     finished = store.finished(fleet, record.lineage)
     if finished:
         _let_go_of_history(store, record, fleet, did)
-    step = _good_step(store, record, fleet, did)
+    step = _placed(store, record, fleet, _good_step(store, record, fleet, did), did)
     if finished and step < last_step(store.results(fleet, record.lineage)):
         _aside(folder / "results.json")
         did.append(
@@ -147,6 +145,25 @@ def _good_step(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[st
             checkpoint.set_aside(place, older=bool(steps))
             did.append(f"{error} The checkpoint was set aside.")
     return steps[0] if steps else 0
+
+
+def _placed(store: Store, record: StudyRecord, fleet: FleetPlan, step: int, did: list[str]) -> int:
+    """The step of the last good checkpoint, once one whose writer died before it took its place has it, or is deleted."""
+    place = store.checkpoint(fleet.id)
+    fresh = checkpoint.unplaced(place)
+    if not os.path.lexists(fresh):
+        return step
+    try:
+        reached = int(read_checked(store, fleet.id, record.lineage, fresh)[1]["step"])
+    except Damaged:
+        reached = 0
+    if reached > step:
+        checkpoint.put_in_place(place)
+        did.append(f"{fresh}, whole and of step {reached:,}, was put in its place.")
+        return reached
+    clear_away(fresh)
+    did.append(f"{fresh}, {'older than the last good one' if reached else 'which was never finished'}, was deleted.")
+    return step
 
 
 def _aside(path: Path) -> None:

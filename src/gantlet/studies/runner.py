@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Progress:
     """How a fleet is doing.
 
     ``rate`` is member-steps per second since the last report, 0 in the first one, before any step; ``best`` and ``worst`` are
-    (value, run) of the headline ``metric`` at the last evaluation. Right after an evaluation ``rows`` has each run's metrics.
+    (value, run) of the headline ``metric`` at the last evaluation. Right after an evaluation ``rows`` has each run's metrics;
+    right before it ``evaluating`` is true.
     """
 
     fleet: str
@@ -50,6 +51,7 @@ class Progress:
     worst: tuple[float, int] | None = None
     metric: str = ""
     rows: dict[int, dict[str, Any]] | None = None
+    evaluating: bool = False
 
 
 @dataclass
@@ -134,6 +136,8 @@ def train(job: FleetJob) -> bool:
         now = time.monotonic()
         if fleet.step in due:
             fleet.settle()
+            rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
+            job.notify(replace(_progress(job, fleet, rate), evaluating=True))
             _evaluate(job, fleet)
         if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
             rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)

@@ -181,9 +181,7 @@ class Store:
             parts = [FleetPlan.model_validate(part) for part in self._read_json(path)["into"]]
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"{path} is not what a fleet writes.") from error
-        if [part.id for part in parts] != [fleet.id + mark for mark in "ab"[: len(parts)]] or [
-            run for part in parts for run in part.runs
-        ] != list(fleet.runs):
+        if [(part.id, part.slots, part.pads) for part in parts] != [(h.id, h.slots, h.pads) for h in fleet.halves]:
             raise Damaged(f"{path} is that of another fleet.")
         return parts
 

@@ -15,6 +15,8 @@ from pandas.api.types import is_numeric_dtype
 from gantlet.catalogue import load_path
 from gantlet.errors import UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
+from gantlet.requests.grid import words as words_of
+from gantlet.requests.options import Options, check_options
 
 from .extend import Extension, extend_plan
 from .launch import resume, unfinished
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from .diagnosis.examine import Diagnosis
 
 __all__ = ["Study"]
+
+_OPTIONS = ("device", "route", "width", "workers")  # of an extension
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ class Study:
         methods: Any = (),
         *,
         seeds: int | str | Sequence[int] | None = None,
+        preset: str | Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
         trust: bool = False,
         progress: bool = False,
@@ -110,7 +115,8 @@ class Study:
         Arguments:
             methods: Of new settings; those of the study if empty.
             seeds: The seeds that every setting shall have beside its own: a number N for seeds 1..N, or a list.
-            options: ``route`` and ``width`` of new fleets, as on the command line.
+            preset: Named sets of settings, of new settings.
+            options: ``route`` and ``width`` of new fleets, ``workers`` and ``device`` from now on, as on the command line.
             trust: Whether parts of the study's author's own may run here.
             progress: Whether to print a line of progress, which a terminal or notebook overwrites.
             on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an
@@ -122,14 +128,16 @@ class Study:
             StoreError: There is no study, it is damaged, or another process trains it.
         """
         names, chosen = method_names(methods), dict(options or {})
-        if wrong := chosen.keys() - {"route", "width"}:
-            raise UnknownName("option of an extension", min(wrong), ("route", "width"))
-        said = {"methods": list(names), "seeds": seeds, **chosen, **settings}
+        if wrong := chosen.keys() - set(_OPTIONS):
+            raise UnknownName("option of an extension", min(wrong), _OPTIONS)
+        check_options(Options(**{name: chosen[name] for name in chosen if name != "device"}))
+        said = {"methods": list(names), "seeds": seeds, "preset": preset or None, **chosen, **settings}
         words = ", ".join(f"{name}={value!r}" for name, value in said.items() if value not in (None, []))
         extension = Extension(
             names,
             tuple(axes_from_mapping(settings)),
             () if seeds is None else parse_seeds(seeds),
+            words_of(preset),
             command=f"gantlet.extend({words})",
             **chosen,
         )

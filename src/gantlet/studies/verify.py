@@ -11,7 +11,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
 from .fleet_history import LOST
+from .lost import Lost
 from .record import FleetPlan, StudyRecord
 from .store import Store
 from .views import runs_table
@@ -72,12 +74,14 @@ class StudyCheck:
         fleets: By fleet.
         damage: A sentence for each thing that is wrong beside them.
         notes: What is worth knowing and not wrong: files of others, leftovers of processes that were killed.
+        remedy: What to do about what is wrong.
     """
 
     folder: Path
     fleets: tuple[FleetCheck, ...] = ()
     damage: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    remedy: str = ""
 
     @property
     def wrong(self) -> tuple[str, ...]:
@@ -98,47 +102,67 @@ def verify_study(folder: str | Path) -> StudyCheck:
     try:
         record = store.record()
     except Damaged as error:
-        return StudyCheck(store.folder, damage=(f"{error} The fleets are not looked at without it.",))
-    fleets = [report for planned in record.plan.fleets for report in _planned(store, record, planned)]
+        damage = f"{error} The fleets are not looked at without it."
+        return StudyCheck(
+            store.folder, damage=(damage,), remedy=f"Put a good copy of {store.folder}/study.json in its place."
+        )
+    used, lost = lock_holder(store.study_lock, shared=True), Lost(store)
+    fleets = [report for planned in record.plan.fleets for report in _planned(store, record, planned, lost)]
+    used = used or lock_holder(store.study_lock, shared=True)
+    if used and any(report.damage for report in fleets):  # a file may have been replaced while it was read
+        again = [report for planned in record.plan.fleets for report in _planned(store, record, planned, lost)]
+        fleets = [report for report in again if not report.damage or report in fleets]
     damage, notes = list[str](), list[str]()
     known = {report.fleet for report in fleets} | {planned.id for planned in record.plan.fleets}
     for path, what, wrong in _strangers(store.folder, known):
         (damage if wrong else notes).append(f"{path} {what}.")
-    idle = all(report.state == "finished" and not report.damage for report in fleets)
+    by_hand = bool(damage)
+    idle = not used and all(report.state == "finished" and not report.damage for report in fleets)
     for name, sentence in stale_views(store):
         (damage if idle else notes).append(sentence or f"{store.folder / name} is not what the fleets' files say.")
-    return StudyCheck(store.folder, tuple(fleets), tuple(damage), tuple(notes))
+    if used:
+        notes.append(f"The study is in use by {used}; its tables are written when a fleet ends.")
+    remedy = f"What can be done does: gantlet repair {store.folder}"
+    if by_hand:
+        remedy = f"Links and special files are for you to remove. {remedy}"
+    return StudyCheck(store.folder, tuple(fleets), tuple(damage), tuple(notes), remedy)
 
 
 def _leaves(store: Store, planned: FleetPlan) -> tuple[list[FleetPlan], list[str]]:
     """The fleets that a planned one was cut into, and what is wrong with the notes of where it was cut."""
+    said: list[str] = []
     try:
         parts = store.split(planned)
-    except StoreError as error:
-        return [planned], [str(error)]
+    except Damaged as error:
+        parts, said = None, [str(error)]
+    if parts is None and store.has_halves(planned):
+        parts = list(planned.halves)
+        said = said or [f"{store.fleet(planned.id) / 'split.json'} is missing, and halves were trained."]
     if parts is None:
-        if store.has_halves(planned):
-            return [planned], [f"{store.fleet(planned.id) / 'split.json'} is missing, and halves were trained."]
-        return [planned], []
+        return [planned], said
     below = [_leaves(store, part) for part in parts]
-    return [leaf for leaves, _ in below for leaf in leaves], [word for _, words in below for word in words]
+    return [leaf for leaves, _ in below for leaf in leaves], [*said, *(word for _, words in below for word in words)]
 
 
-def _planned(store: Store, record: StudyRecord, planned: FleetPlan) -> Iterator[FleetCheck]:
+def _planned(store: Store, record: StudyRecord, planned: FleetPlan, lost: Lost) -> Iterator[FleetCheck]:
     try:
         if holder := lock_holder(store.lock(planned.id)):
             yield FleetCheck(planned.id, planned.runs, f"being trained by {holder}")
             return
         leaves, damage = _leaves(store, planned)
+        if leaves == [planned]:
+            found = _leaf(store, record, planned, lost)
+            yield replace(found, damage=(*damage, *found.damage))
+            return
         if damage:
             yield FleetCheck(planned.id, planned.runs, "cut in halves", tuple(damage))
-        for leaf in leaves if leaves != [planned] or not damage else []:
-            yield _leaf(store, record, leaf)
+        for leaf in leaves:
+            yield _leaf(store, record, leaf, lost)
     except StoreError as error:  # a link in the place of a folder
         yield FleetCheck(planned.id, planned.runs, "not read", (str(error),))
 
 
-def _leaf(store: Store, record: StudyRecord, fleet: FleetPlan) -> FleetCheck:
+def _leaf(store: Store, record: StudyRecord, fleet: FleetPlan, lost: Lost) -> FleetCheck:
     """One fleet that was not cut: its results, failure, checkpoints and history, by those who read them in training."""
     folder, damage, state = store.fleet(fleet.id), list[str](), "not begun"
     steps: list[int] = []
@@ -147,21 +171,39 @@ def _leaf(store: Store, record: StudyRecord, fleet: FleetPlan) -> FleetCheck:
             steps.append(int(read_checked(store, fleet.id, record.lineage, place)[1]["step"]))
         except StoreError as error:
             damage.append(str(error))
-    if damage:
-        back = f"goes back to step {steps[0]:,}" if steps else "has no good checkpoint left"
-        damage[-1] += f" Fleet {fleet.id} {back}."
     if steps:
         state = f"stopped at step {steps[0]:,}"
     failure = _said(lambda: store.failure(fleet.id), damage)
     if failure:
         state = f"failed: {failure.strip().splitlines()[-1][:200]}" if failure.strip() else "failed"
+    rows = None
     if os.path.lexists(folder / "results.json"):
         rows = _said(lambda: store.results(fleet, record.lineage), damage)
         if rows is not None and store.finished(fleet, record.seals(fleet)):  # else it was made longer since
             state = "finished"
-        if rows is not None and not damage and (not steps or steps[0] < last_step(rows)):
-            damage.append(f"Fleet {fleet.id} has results, but its last checkpoint is missing.")
+    elif gone := lost.of(fleet):
+        damage.append(gone)
+    last = last_step(rows or ())
+    if damage:
+        damage[-1] += f" {_consequence(store, record, fleet, steps, last)}"
+    elif rows is not None and (not steps or steps[0] < last):
+        damage.append(f"Fleet {fleet.id} has results, but its last checkpoint is missing.")
     return FleetCheck(fleet.id, fleet.runs, state, tuple(damage))
+
+
+def _consequence(store: Store, record: StudyRecord, fleet: FleetPlan, steps: list[int], last: int) -> str:
+    """What damage comes to: how far a fleet's good checkpoints reach, whose results reach to ``last`` if it has some."""
+    if not last:
+        back = f"goes on from step {steps[0]:,}" if steps else "begins again at step 0, without a good checkpoint"
+        return f"Fleet {fleet.id} {back}."
+    if last in steps:
+        return f"The results and the last checkpoint of fleet {fleet.id} are good."
+    with suppress(StoreError):
+        place = store.checkpoint(fleet.id)
+        if read_checked(store, fleet.id, record.lineage, place, history=False)[1]["step"] >= last:
+            return f"The results and weights of fleet {fleet.id} are good, and part of its history is lost."
+    left = f"its last good checkpoint is of step {steps[0]:,}" if steps else "no checkpoint of it is good"
+    return f"The results of fleet {fleet.id} are good, but its weights at the end are lost: {left}."
 
 
 def _said(read: Any, damage: list[str]) -> Any:

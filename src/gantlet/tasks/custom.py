@@ -29,6 +29,7 @@ POINTS = Task(
     shape=(2,),
     defaults={"batch_size": 64, "steps": 10000, "latent_dim": 8},
     rows=rows_for(_ADAM, CLASSIFIERS),
+    presets={"quick": {"steps": 4000}},
 )
 
 IMAGES = Task(
@@ -42,4 +43,5 @@ IMAGES = Task(
     headline="sliced_wasserstein",
     defaults={"batch_size": 64, "steps": 5000, "latent_dim": 64},
     rows={**rows_for(_ADAM_IMAGES, CLASSIFIERS), **BEGAN_ROW},
+    presets={"quick": {"steps": 1500, "evaluations": 5}},
 )

@@ -69,6 +69,7 @@ DIGITS = Task(
     headline="classifier_fd",
     defaults={"batch_size": 64, "epochs": 100.0, "latent_dim": 96, "prior": "uniform"},
     rows={**_ROWS, **_QUICK},
+    presets={"quick": {"epochs": 40.0, "evaluations": 5}},
 )
 
 MNIST = Task(
@@ -83,7 +84,8 @@ MNIST = Task(
     defaults={"batch_size": 128, "epochs": 10.0, "latent_dim": 96, "prior": "uniform"},
     rows=_ROWS,
     presets={
-        "stackelberg": {**_STACKELBERG, "network": "stackelberg-mnist", "which_generator": 1.0, "latent_dim": 100}
+        "quick": {"epochs": 3.0, "evaluations": 5},
+        "stackelberg": {**_STACKELBERG, "network": "stackelberg-mnist", "which_generator": 1.0, "latent_dim": 100},
     },
 )
 
@@ -98,5 +100,8 @@ FASHION_MNIST = Task(
     headline="classifier_fd",
     defaults={"batch_size": 100, "epochs": 50.0, "latent_dim": 100},
     rows=_ROWS,
-    presets={"stackelberg": {**_STACKELBERG, "which_generator": 0.1, "latent_dim": 2}},
+    presets={
+        "quick": {"epochs": 4.0, "evaluations": 5},
+        "stackelberg": {**_STACKELBERG, "which_generator": 0.1, "latent_dim": 2},
+    },
 )

@@ -43,6 +43,7 @@ STACKED_MNIST = Task(
     defaults={"batch_size": 64, "epochs": 50.0, "latent_dim": 100},
     rows={**rows_for({"lr_g": 1e-4, "lr_d": 1e-4, **_ADAM}, CLASSIFIERS), **BEGAN_ROW},
     presets={
+        "quick": {"epochs": 2.0, "lr_g": 5e-4, "lr_d": 5e-4, "evaluations": 5},
         # Images in [0, 1] from a generator that ends in tanh, as when the published numbers were made.
         "paper": {**_SEED, "pixel_range": "0..1", "init": "default", "lr_g": 5e-4, "lr_d": 5e-4, "epochs": 100.0},
         "current": {**_SEED, "pixel_range": "-1..1", "init": "normal", "lr_g": 1e-4, "lr_d": 1e-4, "epochs": 50.0},

@@ -33,12 +33,14 @@ from .updates import Divergence
 __all__ = [
     "has_checkpoint",
     "places",
+    "put_in_place",
     "read",
     "read_at",
     "read_state",
     "restore",
     "set_aside",
     "snapshot",
+    "unplaced",
     "write",
 ]
 
@@ -101,7 +103,7 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
     Raises:
         StoreError: The disk is full, or the folder cannot be written; the last good checkpoint is untouched.
     """
-    fresh, old = folder.with_name(folder.name + ".new"), _before(folder)
+    fresh = unplaced(folder)
     try:
         clear_away(fresh)
         fresh.mkdir(parents=True)
@@ -111,17 +113,38 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
         for name in _NAMES:
             _sync(fresh / name)
         _sync(fresh)
-        if folder.exists():  # else the old one, if any, is the last good one
-            clear_away(old)
-            folder.rename(old)
-        fresh.rename(folder)
-        _sync(folder.parent)
+        _put_in_place(folder)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise StoreError(
             f"The checkpoint could not be written to {folder}: {error}. The last good one is kept; make room or fix "
             f"the permissions, then use gantlet resume."
         ) from error
+
+
+def unplaced(folder: Path) -> Path:
+    """Where a checkpoint is written before it takes its place; a process that died in between leaves it there, whole or not."""
+    return folder.with_name(folder.name + ".new")
+
+
+def put_in_place(folder: Path) -> None:
+    """Let the checkpoint that a process wrote and died before it took its place take it; the one before it stays.
+
+    Raises:
+        StoreError: It cannot be moved.
+    """
+    try:
+        _put_in_place(folder)
+    except OSError as error:
+        raise StoreError(f"{unplaced(folder)} cannot be moved to {folder}: {error.strerror or error}.") from error
+
+
+def _put_in_place(folder: Path) -> None:
+    if folder.exists():  # else the old one, if any, is the last good one
+        clear_away(_before(folder))
+        folder.rename(_before(folder))
+    unplaced(folder).rename(folder)
+    _sync(folder.parent)
 
 
 def places(folder: Path) -> list[Path]:

@@ -1,0 +1,91 @@
+"""What the tables of a study say was trained and the fleets' files do not have: results or whole folders that were deleted.
+
+``runs.parquet`` and ``history.parquet`` are written from the fleets' files, after each fleet; so what they have and those
+lack was there once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from gantlet.errors import StoreError
+from gantlet.training import checkpoint
+
+from .record import FleetPlan
+from .store import Store
+
+__all__ = ["Lost", "lost_work"]
+
+
+class Lost:
+    """What the tables say of each run, read once; a table that cannot be read says nothing.
+
+    Arguments:
+        store: The study.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ended = {
+            run
+            for run, status in self._pairs("runs.parquet", "run", "status")
+            if isinstance(status, str) and status in ("finished", "diverged")
+        }
+        self._reached: dict[int, int] | None = None
+
+    def of(self, fleet: FleetPlan) -> str:
+        """A sentence on what is lost of a fleet that was not cut; empty where that is nothing.
+
+        Raises:
+            StoreError: A link stands in the place of its folder.
+        """
+        folder = self._store.fleet(fleet.id)
+        whole = [fleet.id[:length] for length in range(4, len(fleet.id)) if fleet.id[length] in "ab"]
+        if any(os.path.lexists(self._store.fleet(name) / "results.json") for name in whole):
+            return ""  # those of a shorter plan, of the fleet before it was cut
+        if not os.path.lexists(folder / "results.json") and self._ended.issuperset(fleet.runs):
+            gone = folder / "results.json" if os.path.lexists(folder) else folder
+            return f"{gone} is missing, and runs.parquet says that fleet {fleet.id} was finished."
+        if not os.path.lexists(folder) and (step := self._reaches(fleet)):
+            return f"{folder} is missing, and history.parquet says that fleet {fleet.id} was trained to step {step:,}."
+        return ""
+
+    def _reaches(self, fleet: FleetPlan) -> int:
+        """The step to which history.parquet has a fleet, 0 where it has nothing of it."""
+        if self._reached is None:
+            self._reached = {}
+            for run, step in self._pairs("history.parquet", "run", "step"):
+                if isinstance(step, int):
+                    self._reached[run] = max(step, self._reached.get(run, 0))
+        return max(self._reached.get(run, 0) for run in fleet.runs)
+
+    def _pairs(self, name: str, *columns: str) -> Iterable[tuple[int, object]]:
+        try:
+            frame = self._store.frame(name)
+        except StoreError:  # which verify tells
+            return []
+        if not set(columns) <= set(frame):
+            return []
+        first, second = (frame[column].tolist() for column in columns)
+        return [(run, value) for run, value in zip(first, second, strict=True) if isinstance(run, int)]
+
+
+def lost_work(store: Store, fleets: Iterable[FleetPlan]) -> dict[str, str]:
+    """What is lost of fleets that are to be trained, a sentence by planned fleet, with what becomes of it.
+
+    Arguments:
+        store: The study.
+        fleets: Planned fleets.
+    """
+    lost, found = Lost(store), dict[str, str]()
+    for planned in fleets:
+        try:
+            for leaf in store.leaves(planned):
+                if sentence := lost.of(leaf):
+                    there = checkpoint.has_checkpoint(store.checkpoint(leaf.id))
+                    went = "goes on from its last good checkpoint" if there else "is trained again from the start"
+                    found[planned.id] = f"{found.get(planned.id, '')} {sentence} It {went}.".strip()
+        except StoreError:  # which training will tell
+            continue
+    return found
