@@ -13,6 +13,7 @@ from gantlet.errors import BadValue, TrainingFailed, UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds, words
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.resolve import Request
+from gantlet.requests.slurm_options import parse_slurm
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
 from gantlet.studies.progress import Evaluation, watched
@@ -41,7 +42,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         methods: A method's name, an objective class of your own, or a sequence of these.
         seeds: A number N for seeds 1..N, or a list.
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
-        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
+        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line; ``slurm``, a mapping,
+            for ``executor="slurm"``, with which the study is submitted and not waited for (:meth:`Study.wait`).
         preset: Named sets of settings.
         progress: Whether to print a line of progress, which a terminal or notebook overwrites.
         on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an error
@@ -63,6 +65,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
             raise BadValue("out is not one of the options; give it itself: gantlet.run(…, out='FOLDER').")
         if name not in known:
             raise UnknownName("option", name, known)
+    if isinstance(chosen.get("slurm"), Mapping):
+        chosen["slurm"] = parse_slurm(chosen["slurm"])
     folder = default_folder(task) if out is None else Path(out)
     planned = plan_study(request, Options(out=folder, **chosen))
     train = partial(start, planned)

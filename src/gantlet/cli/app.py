@@ -26,6 +26,7 @@ from .check import repair_study_command, verify_study_command
 from .compare import compare_command
 from .data import data_app
 from .explain import explain_command
+from .jobs import cancel_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .train import extend_command, replay_command, resume_command, run_command
@@ -63,6 +64,7 @@ app.command("resume")(resume_command)
 app.command("extend")(extend_command)
 app.command("replay")(replay_command)
 app.command("show")(show_command)
+app.command("cancel")(cancel_command)
 app.command("report")(report_command)
 app.command("sample")(sample_command)
 app.command("animate")(animate_command)

@@ -18,11 +18,21 @@ def show_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     format: Annotated[str, typer.Option(help="table, csv, json or markdown.")] = "table",
     runs: Annotated[bool, typer.Option("--runs", help="One row per member instead of the summary.")] = False,
+    jobs: Annotated[
+        bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
+    ] = False,
 ) -> None:
-    """Print the summary table of a study: rates and means with 95 % intervals."""
+    """Print the summary table of a study: rates and means with 95 % intervals; and what a cluster still has of it."""
+    from .jobs import print_jobs
+
     if format not in ("table", "csv", "json", "markdown"):
         raise BadValue(f"--format {format} is not one of table, csv, json, markdown.")
+    if jobs:
+        print_jobs(folder, format=format, every=True)
+        return
     print_summary(folder, format=format, runs=runs)
+    if format == "table":
+        print_jobs(folder)
 
 
 def print_summary(folder: Path, *, format: str = "table", runs: bool = False) -> None:

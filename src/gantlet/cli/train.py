@@ -13,6 +13,7 @@ import typer
 from gantlet.errors import BadGrid
 
 from .arguments import Trust
+from .jobs import Slurm, Wait
 
 if TYPE_CHECKING:
     from gantlet.requests.resolve import Request
@@ -24,6 +25,13 @@ __all__ = ["extend_command", "replay_command", "resume_command", "run_command"]
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
+
+_Recorded = Annotated[
+    int,
+    typer.Option(
+        min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
+    ),
+]
 
 
 def run_command(  # noqa: PLR0913 - each argument is an option of the command line
@@ -40,8 +48,12 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
     executor: Annotated[
-        str, typer.Option(help="Where to train: local (worker processes) or inline (this process).")
+        str,
+        typer.Option(
+            help="Where to train: local (worker processes), inline (this process) or slurm (a cluster's jobs)."
+        ),
     ] = "local",
+    slurm: Slurm = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     route: Annotated[
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
@@ -49,14 +61,10 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
-    recorded: Annotated[
-        int,
-        typer.Option(
-            min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
-        ),
-    ] = -1,
+    recorded: _Recorded = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and for how long.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --dry-run: show defaults, too.")] = False,
+    wait: Wait = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
@@ -67,6 +75,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     from dataclasses import replace
 
     from gantlet.requests.options import Options, default_folder
+    from gantlet.requests.slurm_options import parse_slurm
     from gantlet.requests.study_file import read_study_file
     from gantlet.studies.launch import start
     from gantlet.studies.planning import plan_study
@@ -82,6 +91,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         width=width or None,
         note=note,
         tensorboard=tensorboard,
+        slurm=parse_slurm(slurm or ()),
     )
     said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):
@@ -101,27 +111,32 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         show_plan(planned, json=json, everything=everything)
         return
     assert options.out is not None
-    voice = _voice(quiet=quiet, json=json)
-    _finish(*_watched(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
+    plan = planned.plan.recorded()[1]
+    _carry_out(options.out, plan, options.executor, _voice(quiet=quiet, json=json), partial(start, planned), wait=wait)
 
 
 def resume_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     device: Annotated[str, typer.Option(help="Another device than that of the start; bits will differ.")] = "",
+    executor: Annotated[str, typer.Option(help="Another executor than that of the start.")] = "",
+    slurm: Slurm = None,
+    wait: Wait = False,
     trust: Trust = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
     """Train the unfinished members of a study; finished members are never run again."""
+    from gantlet.requests.slurm_options import slurm_words
     from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
 
-    plan = _to_train(Store(folder))
-    voice = _voice(quiet=quiet, json=json)
-    _finish(*_watched(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
+    store, given = Store(folder), slurm_words(slurm or ())
+    plan, name = _to_train(store), executor or store.record().execution.executor
+    go = partial(resume, folder, device=device or None, executor=executor or None, slurm=given, trust=trust)
+    _carry_out(folder, plan, name, _voice(quiet=quiet, json=json), go, wait=wait)
 
 
-def extend_command(
+def extend_command(  # noqa: PLR0913 - each argument is an option of the command line
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     words: Annotated[
         list[str] | None,
@@ -133,6 +148,7 @@ def extend_command(
     seeds: Annotated[str, typer.Option(help="Seeds that every setting shall have: N, a range 6:10, or a list.")] = "",
     route: Annotated[str, typer.Option(help="Of new fleets: stacked, loop, static or captured; empty: chosen.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members of new fleets trained at once; 0: chosen.")] = 0,
+    wait: Wait = False,
     trust: Trust = False,
     quiet: _Quiet = False,
     json: _Json = False,
@@ -162,8 +178,8 @@ def extend_command(
         command=command_line(),
     )
     cache = extend_plan(folder, asked, trust=trust)
-    plan, voice = _to_train(Store(folder)), _voice(quiet=quiet, json=json)
-    _finish(*_watched(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
+    plan, name = _to_train(Store(folder)), Store(folder).record().execution.executor
+    _carry_out(folder, plan, name, _voice(quiet=quiet, json=json), partial(resume, folder, cache=cache), wait=wait)
 
 
 def replay_command(
@@ -212,6 +228,25 @@ def _to_train(store: Store) -> PlanRecord:
 
 def _voice(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
     return "json" if json else "quiet" if quiet else "table"
+
+
+def _carry_out(
+    folder: Path,
+    plan: PlanRecord,
+    executor: str,
+    voice: Literal["table", "quiet", "json"],
+    go: Callable[[Callbacks], Store],
+    *,
+    wait: bool,
+) -> None:
+    """Train here under a display, or hand over to a cluster; at the end write the report, unless jobs still have to come."""
+    from gantlet.studies.planning import trains_elsewhere
+
+    from .jobs import hand_over
+
+    ended = hand_over(folder, go, voice, wait=wait) if trains_elsewhere(executor) else _watched(folder, plan, voice, go)
+    if ended is not None:
+        _finish(*ended, voice)
 
 
 def _watched(

@@ -12,6 +12,8 @@ from typing import Literal
 from gantlet import catalogue
 from gantlet.errors import BadValue, UnknownName
 
+from .slurm_options import SlurmOptions
+
 __all__ = ["Options", "check_options", "default_folder"]
 
 
@@ -38,6 +40,7 @@ class Options:
         recorded: About how many members' samples are drawn at evaluations; 0: none. By default
             ``$GANTLET_RECORDED``, else 8.
         command: The command to record; None for this process's own.
+        slurm: What the jobs of the executor ``slurm`` ask for.
     """
 
     out: Path | None = None
@@ -50,6 +53,7 @@ class Options:
     tensorboard: bool = False
     recorded: int = field(default_factory=_recorded)
     command: str | None = None
+    slurm: SlurmOptions = field(default_factory=SlurmOptions)
 
 
 def check_options(options: Options) -> None:
@@ -69,6 +73,8 @@ def check_options(options: Options) -> None:
         raise BadValue(f"--recorded {options.recorded} is negative; 0 means none.")
     if options.executor not in catalogue.names("executor"):
         raise UnknownName("executor", options.executor, catalogue.names("executor"))
+    if options.slurm != SlurmOptions() and options.executor != "slurm":
+        raise BadValue(f"--slurm is for --executor slurm, and the executor is {options.executor}.")
 
 
 def default_folder(task: str) -> Path:

@@ -15,7 +15,9 @@ from pandas.api.types import is_numeric_dtype
 from gantlet.errors import UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
 
+from .cancel import cancel_study
 from .extend import Extension, extend_plan
+from .fleet_states import follow, study_state
 from .launch import resume, unfinished
 from .progress import Evaluation, watched
 from .store import Store
@@ -102,6 +104,31 @@ class Study:
         store, cache = Store(self.folder), extend_plan(self.folder, extension, trust=trust)
         train = partial(resume, self.folder, cache=cache)
         watched(store, unfinished(store), train, progress=progress, on_evaluation=on_evaluation)
+        return self
+
+    @property
+    def jobs(self) -> pd.DataFrame:
+        """One row per fleet: its state, its job on a cluster, where that runs, why it waits or failed, and its log."""
+        return study_state(Store(self.folder)).table()
+
+    def cancel(self) -> list[str]:
+        """Cancel the jobs of a study that a cluster trains; those that run save first. Returns the fleets concerned.
+
+        Raises:
+            ClusterError: Slurm is not here, or does not answer.
+        """
+        return cancel_study(self.folder)
+
+    def wait(self, *, seconds: float = 5.0) -> Study:
+        """Wait until no job of the study waits or runs; nothing is lost if this is interrupted.
+
+        Arguments:
+            seconds: Between two looks at the queue.
+
+        Raises:
+            ClusterError: Slurm is not here, or does not answer for long.
+        """
+        follow(Store(self.folder), lambda look: seconds)
         return self
 
     def _repr_html_(self) -> str:

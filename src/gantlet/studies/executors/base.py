@@ -50,7 +50,11 @@ class Callbacks:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Trains fleets."""
+    """Trains fleets.
+
+    One that hands fleets over and returns before they are trained has ``detached = True``; one that cannot work everywhere has
+    ``check()``, which raises a sentence where it cannot.
+    """
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets, the first ones first, and return when all ended or were stopped.
