@@ -12,6 +12,7 @@ import typer
 
 from gantlet.cpu import threads_set
 from gantlet.data.base import Dataset
+from gantlet.errors import BadValue
 from gantlet.requests.resolve import Resolved
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import bytes_per_member
@@ -52,7 +53,12 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         planned: The study.
         json: Whether to print one JSON object, which holds every value.
         everything: Whether to print every value, and not only those that differ from the defaults.
+
+    Raises:
+        BadValue: It is planned for a GPU, and none is here.
     """
+    if planned.device.type == "cuda" and not torch.cuda.is_available():
+        raise BadValue("--dry-run measures steps on the device, and no GPU is here. Use it on a node that has one.")
     known: dict[tuple[str, int], Estimate] = {}
     estimates: list[Estimate] = []
     with threads_set(planned.threads):

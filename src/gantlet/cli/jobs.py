@@ -70,16 +70,17 @@ def hand_over(
     elif voice == "table":
         typer.echo(state.line())
         typer.echo(f"how they go: gantlet show {folder}   stop them: gantlet cancel {folder}")
-    elif state.active and not wait:
+    elif not wait:
         typer.echo(str(folder))
-    if state.active and wait:
-        try:
-            follow(store, lambda look: _POLL[min(look, len(_POLL) - 1)], lambda state: _say_state(state, voice))
-        except KeyboardInterrupt:
-            typer.echo(f"gantlet: the jobs go on. How they go: gantlet show {folder}", err=True)
-            raise typer.Exit(130) from None
-        return store, False
-    return None if state.active else (store, False)
+    if not wait:
+        done = state.counts["finished"] == len(state.fleets)
+        return (store, False) if done else None
+    try:
+        follow(store, lambda look: _POLL[min(look, len(_POLL) - 1)], lambda state: _say_state(state, voice))
+    except KeyboardInterrupt:
+        typer.echo(f"gantlet: the jobs go on. How they go: gantlet show {folder}", err=True)
+        raise typer.Exit(130) from None
+    return store, False
 
 
 def _say_state(state: StudyState, voice: Literal["table", "quiet", "json"]) -> None:

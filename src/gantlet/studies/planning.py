@@ -19,6 +19,7 @@ from gantlet.metrics.compose import joined
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
+from gantlet.training.memory import available_memory
 
 from . import executors
 from .cache import Cache
@@ -136,9 +137,11 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     )
     executor = executor_for(settings, options.executor)
     alone = executor == "inline" or (elsewhere and not options.workers)
-    workers = 1 if alone else options.workers or (cores() if device.type == "cpu" else 1)
+    gpus = torch.cuda.device_count() if str(device) == "cuda" and not elsewhere else 1
+    workers = 1 if alone else options.workers or (cores() if device.type == "cpu" else gpus)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
-    limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
+    memory = available_memory(device) * min(gpus, workers) if gpus > 1 else None
+    limits = Limits(device=device, route=options.route, width=options.width, workers=workers, memory=memory)
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
     here = max(1, min(cores() // workers, threads_allowed()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,6 @@ from gantlet.errors import BadValue, Damaged, StoreError
 from gantlet.files import check_seal, inside, read_regular
 from gantlet.requests.slurm_options import SlurmOptions
 
-from .machine import now
 from .record import FleetId
 from .store import Store
 
@@ -72,7 +72,10 @@ class Submission(BaseModel):
 def new_submission(tasks: Sequence[Sequence[str]], options: SlurmOptions) -> Submission:
     """A submission that was not made yet."""
     return Submission(
-        token=uuid.uuid4().hex[:16], created=now(), tasks=tuple(tuple(task) for task in tasks), options=options
+        token=uuid.uuid4().hex[:16],
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),  # by which they are ordered
+        tasks=tuple(tuple(task) for task in tasks),
+        options=options,
     )
 
 

@@ -6,9 +6,11 @@ queue when its time is up or it is preempted (:mod:`gantlet.studies.executors.sl
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,7 +135,7 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission) -> int:
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # what sbatch says is in the error, too
             warnings.simplefilter("ignore")
             executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=100)
             executor.update_parameters(**_parameters(submission))
@@ -144,6 +146,10 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission) -> int:
             f"Slurm did not take the job: {words[:400]}. Nothing is lost; submit it with other options: gantlet resume "
             f"{folder.parent} --slurm KEY=VALUE"
         ) from error
+    finally:
+        # A link to the script, which Slurm has taken a copy of; and what is left where it refused the job.
+        for path in (*folder.glob(".submission_file_*"), *folder.glob(f"{'[0-9a-f]' * 32}.pkl")):
+            path.unlink(missing_ok=True)
     return int(jobs[0].job_id.partition("_")[0])
 
 
