@@ -210,6 +210,7 @@ FAMILIES: dict[str, dict[str, str]] = {
     "executor": {
         "local": "gantlet.studies.executors.local:LocalExecutor",
         "inline": "gantlet.studies.executors.inline:InlineExecutor",
+        "slurm": "gantlet.studies.executors.slurm:SlurmExecutor",
     },
     "card": {
         "mnist": "gantlet.data.named.digits:MNIST",

@@ -15,6 +15,7 @@
     │   ├── Untrusted            a study whose own parts would run, and whose author this user has not trusted
     │   └── MissingExtra         an optional dependency that is not installed
     ├── TrainingFailed           no member of a study could be trained
+    ├── ClusterError             Slurm is not here, does not answer, or refuses a job
     ├── StoreError               the disk is full, or a study folder cannot be read or written
     │   └── Damaged              a file of a study is not what was written there
     ├── ReplayMismatch           a replayed member differs from its record
@@ -31,6 +32,7 @@ __all__ = [
     "BadGrid",
     "BadImage",
     "BadValue",
+    "ClusterError",
     "Damaged",
     "ExportMismatch",
     "FolderInUse",
@@ -119,6 +121,10 @@ class MissingExtra(UsageError):
             f"{purpose} needs the package '{package}', which is not installed. "
             f"Install it with: pip install 'gantlet[{extra}]'"
         )
+
+
+class ClusterError(GantletError):
+    """Slurm is not on this machine, does not answer, or refuses a job."""
 
 
 class StoreError(GantletError):

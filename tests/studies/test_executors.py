@@ -8,10 +8,12 @@ import queue
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 
@@ -27,6 +29,7 @@ from gantlet.studies.launch import resume, start
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from slurm_cluster import wait_for
 
 BREAKS = """
 import torch
@@ -286,6 +289,49 @@ def test_progress_of_workers_arrive_whole(folder: Path) -> None:
     local._handle(worker, message, Callbacks(progress=heard.append))  # pyright: ignore[reportPrivateUsage]
     assert heard == [Progress("0000", 3, 6, 2, 1.5, 0, (8, 1), None)]
     worker.process.wait()
+
+
+# The end of a parent
+
+PARENT = """
+import os, sys
+from gantlet.studies.executors import local
+from gantlet.studies.store import Store
+from pathlib import Path
+import queue
+store = Store(Path({folder!r}))
+workers = [local._Worker(place, store, store.record(), queue.Queue(), {{}}) for place in range(2)]
+print(*(worker.process.pid for worker in workers), flush=True)
+{then}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("then", ["os.kill(os.getpid(), 9)", "os._exit(0)", "import time; time.sleep(60)"])
+def test_workers_end_with_their_parent_however_soon_it_ends(folder: Path, then: str) -> None:
+    start(terminal.planned(folder, "vanilla,alpha", seeds="2"), executor=FakeExecutor())
+    code = PARENT.format(folder=str(folder), then=then)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        children = [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(children) == 2
+    wait_for(lambda: not any(alive(child) for child in children), "the workers end", seconds=30)
+
+
+def test_a_child_whose_parent_is_gone_already_ends_before_it_becomes_a_worker() -> None:
+    for parent, status in ((os.getpid(), 3), (os.getpid() + 1, 1)):
+        child = os.fork()
+        if not child:
+            local._die_with_parent(parent)  # pyright: ignore[reportPrivateUsage]
+            os._exit(3)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
+
+
+def alive(process: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 # A worker by itself

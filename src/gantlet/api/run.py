@@ -13,6 +13,7 @@ from gantlet.errors import BadValue, TrainingFailed, UnknownName
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds, words
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.resolve import Request
+from gantlet.requests.slurm_options import parse_slurm
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
 from gantlet.studies.progress import Evaluation, watched
@@ -42,7 +43,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         methods: A method's name, an objective class of your own, or a sequence of these.
         seeds: A number N for seeds 1..N, or a list.
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
-        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line.
+        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line; ``slurm``, a mapping,
+            for ``executor="slurm"``, with which the study is submitted and not waited for (:meth:`Study.wait`).
         preset: Named sets of settings.
         minutes: Plan as many steps as fit into so many minutes of wall time here, by steps that are measured first; the study
             records the steps and the measurement. 0: the settings say how long.
@@ -66,6 +68,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
             raise BadValue("out is not one of the options; give it itself: gantlet.run(…, out='FOLDER').")
         if name not in known:
             raise UnknownName("option", name, known)
+    if isinstance(chosen.get("slurm"), Mapping):
+        chosen["slurm"] = parse_slurm(chosen["slurm"])
     folder = default_folder(task) if out is None else Path(out)
     planned = plan_study(request, Options(out=folder, **chosen))
     train = partial(start, planned)

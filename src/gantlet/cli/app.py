@@ -34,6 +34,7 @@ from .doctor import doctor_command
 from .explain import explain_command
 from .export import export_command, import_model_command
 from .figure import figure_command
+from .jobs import cancel_command
 from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
@@ -74,6 +75,7 @@ app.command("extend")(extend_command)
 app.command("replay")(replay_command)
 app.command("tune")(tune_command)
 app.command("show")(show_command)
+app.command("cancel")(cancel_command)
 app.command("report")(report_command)
 app.command("figure")(figure_command)
 app.command("board")(board_command)

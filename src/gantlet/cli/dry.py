@@ -6,8 +6,10 @@ import json as jsonlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import torch
 import typer
 
+from gantlet.errors import BadValue
 from gantlet.requests.resolve import Resolved
 from gantlet.studies.measure import FleetTime, busy, makespan, measure
 from gantlet.studies.plan import bytes_per_member
@@ -46,7 +48,12 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         planned: The study.
         json: Whether to print one JSON object, which holds every value.
         everything: Whether to print every value, and not only those that differ from the defaults.
+
+    Raises:
+        BadValue: It is planned for a GPU, and none is here.
     """
+    if planned.device.type == "cuda" and not torch.cuda.is_available():
+        raise BadValue("--dry-run measures steps on the device, and no GPU is here. Use it on a node that has one.")
     load = busy()
     times = measure(
         planned.plan,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -25,14 +25,24 @@ def show_command(
     ] = False,
     against: Annotated[str, typer.Option(help="The setting to compare with. [default: the first]")] = "",
     aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
+    jobs: Annotated[
+        bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
+    ] = False,
 ) -> None:
-    """Print the tables of a study: rates and means with 95 % intervals, and paired comparisons with corrected p values."""
+    """Print the tables of a study: rates and means with 95 % intervals, paired comparisons with corrected p values, and jobs."""
+    from .jobs import print_jobs
+
     if format not in ("table", "csv", "json", "markdown", "latex"):
         raise BadValue(f"--format {format} is not one of table, csv, json, markdown, latex.")
     if aggregate not in ("mean", "iqm"):
         raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
     if runs and (paired or against or format == "latex"):
         raise BadValue("--runs prints members; it goes with none of --paired, --against and --format latex.")
+    if jobs:
+        if format == "latex":
+            raise BadValue("--jobs has no --format latex; expected table, csv, json or markdown.")
+        print_jobs(folder, format=format, every=True)
+        return
     if format == "latex":
         _print_latex(folder, against=against, aggregate=aggregate)
         return
@@ -40,6 +50,8 @@ def show_command(
         print_summary(folder, format=format, runs=runs, aggregate=aggregate)
     if paired or (format == "table" and not runs):
         _print_paired(folder, format=format, against=against, alone=paired)
+    if format == "table":
+        print_jobs(folder)
 
 
 def print_summary(folder: Path, *, format: str = "table", runs: bool = False, aggregate: str = "mean") -> None:

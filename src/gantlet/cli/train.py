@@ -13,6 +13,7 @@ import typer
 from gantlet.errors import BadGrid
 
 from .arguments import Trust
+from .jobs import Slurm, Wait
 
 if TYPE_CHECKING:
     from gantlet.requests.resolve import Request
@@ -24,6 +25,13 @@ __all__ = ["extend_command", "replay_command", "resume_command", "run_command", 
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
+
+_Recorded = Annotated[
+    int,
+    typer.Option(
+        min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
+    ),
+]
 
 
 def run_command(  # noqa: PLR0913 - each argument is an option of the command line
@@ -41,8 +49,12 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
     executor: Annotated[
         str,
-        typer.Option(help="Where to train: local (worker processes), inline (this process), or package.module:Name."),
+        typer.Option(
+            help="Where to train: local (worker processes), inline (this process), slurm (a cluster's jobs), or "
+            "package.module:Name."
+        ),
     ] = "local",
+    slurm: Slurm = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     route: Annotated[
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
@@ -56,14 +68,10 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     ] = 0.0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
-    recorded: Annotated[
-        int,
-        typer.Option(
-            min=-1, help="About how many members get images of their samples; 0: none. [default: 8]", show_default=False
-        ),
-    ] = -1,
+    recorded: _Recorded = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and for how long.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --dry-run: show defaults, too.")] = False,
+    wait: Wait = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
@@ -74,6 +82,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     from dataclasses import replace
 
     from gantlet.requests.options import Options, default_folder
+    from gantlet.requests.slurm_options import parse_slurm
     from gantlet.requests.study_file import read_study_file
     from gantlet.studies.launch import start
     from gantlet.studies.planning import plan_study
@@ -90,6 +99,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         note=note,
         tensorboard=tensorboard,
         minutes=minutes,
+        slurm=parse_slurm(slurm or ()),
     )
     said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):
@@ -109,24 +119,30 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         show_plan(planned, json=json, everything=everything)
         return
     assert options.out is not None
+    plan = planned.plan.recorded()[1]
     voice = voice_of(quiet=quiet, json=json)
-    _finish(*watched_training(options.out, planned.plan.recorded()[1], voice, partial(start, planned)), voice)
+    _carry_out(options.out, plan, options.executor, voice, partial(start, planned), wait=wait)
 
 
 def resume_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     device: Annotated[str, typer.Option(help="Another device than that of the start; bits will differ.")] = "",
+    executor: Annotated[str, typer.Option(help="Another executor than that of the start.")] = "",
+    slurm: Slurm = None,
+    wait: Wait = False,
     trust: Trust = False,
     quiet: _Quiet = False,
     json: _Json = False,
 ) -> None:
     """Train the unfinished members of a study; finished members are never run again."""
+    from gantlet.requests.slurm_options import slurm_words
     from gantlet.studies.launch import resume
     from gantlet.studies.store import Store
 
-    plan = _to_train(Store(folder))
-    voice = voice_of(quiet=quiet, json=json)
-    _finish(*watched_training(folder, plan, voice, partial(resume, folder, device=device or None, trust=trust)), voice)
+    store, given = Store(folder), slurm_words(slurm or ())
+    plan, name = _to_train(store), executor or store.record().execution.executor
+    go = partial(resume, folder, device=device or None, executor=executor or None, slurm=given, trust=trust)
+    _carry_out(folder, plan, name, voice_of(quiet=quiet, json=json), go, wait=wait)
 
 
 def extend_command(  # noqa: PLR0913 - each argument is an option of the command line
@@ -144,6 +160,7 @@ def extend_command(  # noqa: PLR0913 - each argument is an option of the command
     workers: Annotated[int, typer.Option(min=0, help="Worker processes from now on; 0: as many as before.")] = 0,
     route: Annotated[str, typer.Option(help="Of new fleets: stacked, loop, static or captured; empty: chosen.")] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members of new fleets trained at once; 0: chosen.")] = 0,
+    wait: Wait = False,
     trust: Trust = False,
     quiet: _Quiet = False,
     json: _Json = False,
@@ -176,8 +193,9 @@ def extend_command(  # noqa: PLR0913 - each argument is an option of the command
         command=command_line(),
     )
     cache = extend_plan(folder, asked, trust=trust)
-    plan, voice = _to_train(Store(folder)), voice_of(quiet=quiet, json=json)
-    _finish(*watched_training(folder, plan, voice, partial(resume, folder, cache=cache)), voice)
+    plan, name = _to_train(Store(folder)), Store(folder).record().execution.executor
+    voice = voice_of(quiet=quiet, json=json)
+    _carry_out(folder, plan, name, voice, partial(resume, folder, cache=cache), wait=wait)
 
 
 def replay_command(
@@ -227,6 +245,28 @@ def _to_train(store: Store) -> PlanRecord:
 def voice_of(*, quiet: bool, json: bool) -> Literal["table", "quiet", "json"]:
     """How much is said while training."""
     return "json" if json else "quiet" if quiet else "table"
+
+
+def _carry_out(
+    folder: Path,
+    plan: PlanRecord,
+    executor: str,
+    voice: Literal["table", "quiet", "json"],
+    go: Callable[[Callbacks], Store],
+    *,
+    wait: bool,
+) -> None:
+    """Train here under a display, or hand over to a cluster; at the end write the report, unless jobs still have to come."""
+    from gantlet.studies.planning import trains_elsewhere
+
+    from .jobs import hand_over
+
+    if trains_elsewhere(executor):
+        ended = hand_over(folder, go, voice, wait=wait)
+    else:
+        ended = watched_training(folder, plan, voice, go)
+    if ended is not None:
+        _finish(*ended, voice)
 
 
 def watched_training(

@@ -13,6 +13,8 @@ from typing import Literal
 from gantlet import catalogue
 from gantlet.errors import BadValue, UnknownName
 
+from .slurm_options import SlurmOptions
+
 __all__ = ["Options", "check_options", "default_folder"]
 
 
@@ -40,6 +42,7 @@ class Options:
             ``$GANTLET_RECORDED``, else 8.
         minutes: Wall time for which steps are planned, the same for all settings; 0: the settings say how long.
         command: The command to record; None for this process's own.
+        slurm: What the jobs of the executor ``slurm`` ask for.
     """
 
     out: Path | None = None
@@ -53,6 +56,7 @@ class Options:
     recorded: int = field(default_factory=_recorded)
     minutes: float = 0.0
     command: str | None = None
+    slurm: SlurmOptions = field(default_factory=SlurmOptions)
 
 
 def check_options(options: Options) -> None:
@@ -74,6 +78,8 @@ def check_options(options: Options) -> None:
         raise BadValue(f"--minutes {options.minutes} is not a length of time; give a number of minutes above 0.")
     if not catalogue.is_path(options.executor) and options.executor not in catalogue.names("executor"):
         raise UnknownName("executor", options.executor, catalogue.names("executor"))
+    if options.slurm != SlurmOptions() and options.executor != "slurm":
+        raise BadValue(f"--slurm is for --executor slurm, and the executor is {options.executor}.")
 
 
 def default_folder(task: str) -> Path:

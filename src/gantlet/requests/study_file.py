@@ -23,6 +23,7 @@ from gantlet.errors import BadGrid, BadValue
 from .grid import axes_from_mapping, parse_seeds, words
 from .options import Options
 from .resolve import Request
+from .slurm_options import SlurmOptions, parse_slurm
 
 __all__ = ["StudyFile", "read_study_file"]
 
@@ -49,12 +50,14 @@ class StudyFile(BaseModel):
     tensorboard: StrictBool | None = None
     recorded: StrictInt | None = None
     minutes: StrictInt | StrictFloat | None = None
+    slurm: dict[str, StrictInt | StrictStr | list[StrictStr]] = {}
 
 
 _EXPECTED = {
     "methods": "a name, or a list of names",
     "preset": "a name, or a list of names",
     "seeds": "a whole number, a text such as '6:10', or a list of whole numbers",
+    "slurm": "a text, a whole number, or a list of texts, for each option",
     "settings": "a number, true or false, a text, or a list of these, for each key",
 }
 _OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "minutes")
@@ -75,7 +78,8 @@ def read_study_file(
     told = {name: value for name in (*_OPTIONS, "seeds", "preset") if (value := getattr(content, name))}
     said = {name for name, value in (("seeds", seeds), ("preset", preset)) if value}
     said |= {name for name in _OPTIONS if getattr(options, name) != getattr(Options, name)}
-    if twice := sorted(said & told.keys()):
+    said |= {"slurm"} if options.slurm != SlurmOptions() and content.slurm else set()
+    if twice := sorted(said & (told.keys() | {"slurm"} & said)):
         raise BadGrid(f"{path} already says {', '.join(twice)}. Drop it there, or on the command line.")
     request = Request(
         task=content.task,
@@ -85,6 +89,8 @@ def read_study_file(
         presets=words(content.preset) or words(preset),
     )
     chosen: dict[str, Any] = {name: told[name] for name in _OPTIONS if name in told}
+    if content.slurm:
+        chosen["slurm"] = parse_slurm(content.slurm)
     if content.out and options.out is None:
         chosen["out"] = Path(content.out)
     if (number := content.recorded if recorded is None else recorded) is not None:
@@ -101,7 +107,7 @@ def _read(path: Path) -> StudyFile:
         first = error.errors()[0]
         name = str(first["loc"][0])
         where = ".".join(
-            map(str, first["loc"][: 2 if name == "settings" else 1])
+            map(str, first["loc"][: 2 if name in ("settings", "slurm") else 1])
         )  # what follows are pydantic's own words
         if first["type"] == "extra_forbidden":
             known = ", ".join(StudyFile.model_fields)

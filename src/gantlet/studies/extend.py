@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+import torch
+
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
 from gantlet.metrics.compose import joined
@@ -30,7 +32,7 @@ from .fleets import check_unchanged
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
-from .planning import choose_device, executor_for, specification_of
+from .planning import choose_device, executor_for, specification_of, trains_elsewhere
 from .record import EarlierPlan, ExtensionRecord, Member, MetricRecord, SettingRecord, StudyRecord
 from .store import Store
 from .trust import allow, own_parts, require_trust
@@ -108,7 +110,7 @@ def extend_plan(folder: Path, asked: Extension, *, trust: bool = False) -> Cache
         if trust:
             allow(record.settings, record.key, record.execution.executor)
         require_trust(record.settings, record.key, record.execution.executor)
-        if not asked.device:
+        if not asked.device and not trains_elsewhere(record.execution.executor):
             check_device(folder, record.execution.device)
         cache, carried = Cache(), _carried_out(record, asked)
         extended = _extended(store, carried, asked, cache)
@@ -163,7 +165,8 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
     if not (longer or members):
         return None
     samples = [specification_of(each.task, cache.dataset(each)) for each in settings]
-    device = choose_device(record.execution.device)
+    elsewhere = trains_elsewhere(record.execution.executor)
+    device = torch.device(record.execution.device) if elsewhere else choose_device(record.execution.device)
     limits = Limits(device, asked.route, asked.width, record.execution.workers)
     first = 1 + max(int(fleet.id) for fleet in record.plan.fleets)
     fleets = cut_into_fleets(settings, members, samples, limits, first=first)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from gantlet.errors import BadValue, StoreError
 from gantlet.files import locked, sweep
@@ -12,12 +14,13 @@ from gantlet.requests.options import default_folder
 from . import executors
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
+from .executors.slurm import SlurmExecutor
 from .lost import lost_work
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
 from .record import FleetPlan
 from .store import Store
-from .trust import allow, require_trust
+from .trust import allow, allow_lines, require_trust
 from .views import write_views
 
 __all__ = ["check_device", "create", "resume", "start", "unfinished"]
@@ -48,6 +51,7 @@ def create(planned: PlannedStudy) -> Store:
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
     store.create(record)
     allow(record.settings, record.key, record.execution.executor)
+    allow_lines(record.execution.slurm.lines if record.execution.slurm else (), record.key)
     return store
 
 
@@ -55,8 +59,9 @@ def resume(
     folder: str | Path,
     callbacks: Callbacks | None = None,
     *,
-    executor: Executor | None = None,
+    executor: Executor | str | None = None,
     device: str | None = None,
+    slurm: Mapping[str, Any] | None = None,
     trust: bool = False,
     cache: Cache | None = None,
 ) -> Store:
@@ -65,23 +70,33 @@ def resume(
     Arguments:
         folder: A study folder.
         callbacks: Who is told how it goes.
-        executor: Who trains, instead of the one that the study names.
+        executor: Who trains, or its name, instead of the one that the study names.
         device: Where, instead of where the study was started; this is recorded, since bits will differ.
+        slurm: What its Slurm jobs ask for, in the place of what they asked for last.
         trust: Whether parts of its author's own may run here.
         cache: Data sets and metrics that this process has loaded already.
 
     Raises:
         StoreError: There is no study, or its record is damaged.
         Untrusted: It names parts of somebody's own.
-        BadValue: Its device is not there.
+        BadValue: Its device is not there, or options of Slurm's for a study that is not trained there.
+        ClusterError: Slurm is not here, or refuses the jobs.
     """
     store = Store(Path(folder))
     record = store.record()
     if trust:
         allow(record.settings, record.key, record.execution.executor)
+    trainer = None if executor is None or isinstance(executor, str) else executor
+    name = executor if isinstance(executor, str) else record.execution.executor
+    if trainer is None and name == "slurm":
+        trainer = SlurmExecutor(slurm or {}, trust=trust)
+    elif slurm:
+        raise BadValue(f"--slurm is for --executor slurm, and the executor of {folder} is {name}.")
+    elif trainer is None and isinstance(executor, str):
+        trainer = executors.get(executor)
     if device is not None and str(choose_device(device)) != record.execution.device:
         _move(store, str(choose_device(device)))
-    return _carry_on(store, callbacks or Callbacks(), cache or Cache(), executor)
+    return _carry_on(store, callbacks or Callbacks(), cache or Cache(), trainer)
 
 
 def _move(store: Store, device: str) -> None:
@@ -143,11 +158,12 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
         callbacks.ended(result)
 
     if fleets:
-        check_device(store.folder, record.execution.device)
         waiting = [fleet.id for fleet in longest_first(plan_of(record), fleets)]
         if executor is None:
             require_trust(record.settings, record.key, record.execution.executor)
         trainer: Executor = executor or executors.get(record.execution.executor)
+        if not getattr(trainer, "detached", False):
+            check_device(store.folder, record.execution.device)
         told = replace(callbacks, ended=ended)
         trainer.run(store, waiting, told, workers=record.execution.workers, cache=cache)
     write_views(store)

@@ -37,7 +37,9 @@ def versions() -> dict[str, str]:
 
 def facts_of_machine(device: torch.device) -> dict[str, Any]:
     """The machine, in words."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    unseen = device.type == "cuda" and not torch.cuda.is_available()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" and not unseen else _processor()
+    name = f"a GPU of the cluster; planned on {name}" if unseen else name
     return {
         "device": name,
         "system": f"{platform.system()} {platform.release()}",

@@ -227,7 +227,9 @@ def _groups(settings: Sequence[Resolved], members: Sequence[Member]) -> Iterator
 def _cut(
     group: list[Member], settings: Sequence[Resolved], sample: SampleSpec, limits: Limits, first: int
 ) -> list[FleetPlan]:
-    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, Execution(device=limits.device))
+    unseen = limits.device.type == "cuda" and not torch.cuda.is_available()  # a cluster's; counted on the CPU
+    device = torch.device("cpu") if unseen else limits.device
+    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, Execution(device=device))
     route, notes = _route(sheet, sample, len(group), limits)
     widest, said = _widest(sheet, sample, len(group), limits)
     notes += (*sheet.notes, *said)

@@ -15,12 +15,13 @@ from gantlet import catalogue
 from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra
+from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra, Refused
 from gantlet.metrics.compose import joined
 from gantlet.requests.aliases import renamed
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
+from gantlet.training.memory import available_memory
 
 from . import executors
 from .cache import Cache
@@ -32,7 +33,14 @@ from .store import Store
 from .tensorboard import check_tensorboard
 from .trust import own_parts
 
-__all__ = ["PlannedStudy", "choose_device", "executor_for", "plan_study", "specification_of"]
+__all__ = [
+    "PlannedStudy",
+    "choose_device",
+    "executor_for",
+    "plan_study",
+    "specification_of",
+    "trains_elsewhere",
+]
 
 _LOG = logging.getLogger("gantlet")
 
@@ -90,7 +98,11 @@ class PlannedStudy:
             settings=settings,
             plan=plan,
             execution=ExecutionRecord(
-                device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
+                device=str(self.device),
+                workers=self.workers,
+                threads=self.threads,
+                executor=self.executor,
+                slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
             metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
@@ -121,7 +133,14 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         check_tensorboard()
     if options.out is not None:
         Store(options.out).check_free()
-    device = choose_device(options.device)
+    elsewhere = trains_elsewhere(options.executor)
+    if elsewhere and options.minutes:
+        raise BadValue(
+            f"--minutes measures steps on this machine, and --executor {options.executor} trains elsewhere. Give steps=."
+        )
+    if elsewhere and not without_data:
+        executors.get(options.executor).check()
+    device = _device_elsewhere(options) if elsewhere else choose_device(options.device)
     cache = Cache()
     missing = _missing(cache, settings) if without_data else ""
     samples = tuple(
@@ -131,12 +150,16 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         for resolved in settings
     )
     executor = executor_for(settings, options.executor)
-    workers = 1 if _trains_here(executor) else options.workers or (cores() if device.type == "cpu" else 1)
+    alone = _trains_here(executor) or (elsewhere and not options.workers)
+    gpus = torch.cuda.device_count() if str(device) == "cuda" and not elsewhere else 1
+    workers = 1 if alone else options.workers or (cores() if device.type == "cpu" else gpus)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
-    limits = Limits(device=device, route=options.route, width=options.width, workers=workers)
+    memory = available_memory(device) * min(gpus, workers) if gpus > 1 else None
+    limits = Limits(device=device, route=options.route, width=options.width, workers=workers, memory=memory)
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
-    threads = max(1, min(cores() // workers, threads_allowed()))
+    here = max(1, min(cores() // workers, threads_allowed()))
+    threads = max(1, options.slurm.cpus // options.slurm.workers) if elsewhere else here
     planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
     return _within(planned, options.minutes) if options.minutes else planned
 
@@ -213,6 +236,28 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def trains_elsewhere(executor: str) -> bool:
+    """Whether an executor hands fleets over to other machines and returns before they are trained."""
+    return bool(getattr(executors.get(executor), "detached", False))
+
+
+def _device_elsewhere(options: Options) -> torch.device:
+    """The device of a cluster's nodes, which need not be on this machine.
+
+    Raises:
+        BadValue: It is not one, or does not fit what is asked of Slurm.
+    """
+    name = ("cuda" if options.slurm.uses_gpu else "cpu") if options.device == "auto" else options.device
+    if name not in ("cpu", "cuda"):
+        raise BadValue(f"--device {name} is not auto, cpu or cuda, which --executor {options.executor} takes.")
+    if (name == "cuda") != options.slurm.uses_gpu:
+        asked = f"gpus={options.slurm.gpus}" if options.slurm.gpus else "no GPU"
+        raise BadValue(
+            f"--device {name} does not fit --slurm, which asks for {asked}. Add --slurm gpus=1, or leave --device out."
+        )
+    return torch.device(name)
+
+
 def executor_for(settings: Sequence[Resolved], asked: str) -> str:
     """The executor that was asked for, or ``inline`` where it has other processes and these could not import a part."""
     named = {
@@ -230,6 +275,11 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
     here = sorted(name for name in named if catalogue.only_here(name))
     if not here or _trains_here(asked):
         return asked
+    if trains_elsewhere(asked):
+        raise Refused(
+            f"{here[0]} is defined in a notebook, in an interactive session or in a script without a main guard, so no job of "
+            f"--executor {asked} can import it. Put it into a module of its own."
+        )
     _LOG.warning(
         "note: %s is defined in a notebook, in an interactive session or in a script without a main guard, so no worker "
         "process can import it: this process trains alone. Put it into a module of its own to use several.",

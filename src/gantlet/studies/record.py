@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import Damaged, StoreError
+from gantlet.errors import BadValue, Damaged, StoreError
 from gantlet.files import read_regular, sealed
+from gantlet.requests.slurm_options import SlurmOptions
 from gantlet.settings import Scalar
 
 from .migrations import migrated
@@ -29,6 +30,7 @@ __all__ = [
     "EarlierPlan",
     "ExecutionRecord",
     "ExtensionRecord",
+    "FleetId",
     "FleetPlan",
     "Member",
     "MetricRecord",
@@ -50,6 +52,17 @@ def _fleet_id(text: str) -> str:
     return text
 
 
+FleetId = Annotated[str, AfterValidator(_fleet_id)]
+"""The id of a fleet: a number, and ``a`` or ``b`` for each time it was cut in halves."""
+
+
+def _possible(options: SlurmOptions) -> SlurmOptions:
+    try:
+        return options.checked()
+    except BadValue as error:
+        raise ValueError(str(error)) from None
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,7 +81,7 @@ class FleetPlan(_Part):
     ``slots`` are run numbers, pads included; ``pads`` of them at the end are copies of the first.
     """
 
-    id: Annotated[str, AfterValidator(_fleet_id)]
+    id: FleetId
     slots: Annotated[tuple[int, ...], Field(min_length=1)]
     pads: Annotated[int, Field(ge=0)] = 0
     route: Literal["loop", "stacked", "static", "captured"] = "stacked"
@@ -130,12 +143,13 @@ class MetricRecord(_Part):
 
 
 class ExecutionRecord(_Part):
-    """How the study is carried out."""
+    """How the study is carried out; ``slurm`` is what its jobs ask for, where a cluster trains it."""
 
     device: str = "cpu"
     workers: Annotated[int, Field(ge=1, le=1 << 20)] = 1
     threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
     executor: str = "local"
+    slurm: Annotated[SlurmOptions, AfterValidator(_possible)] | None = None
 
 
 class EarlierPlan(NamedTuple):

@@ -18,7 +18,9 @@ from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
 from gantlet.requests.grid import words as words_of
 from gantlet.requests.options import Options, check_options
 
+from .cancel import cancel_study
 from .extend import Extension, extend_plan
+from .fleet_states import follow, study_state
 from .launch import resume, unfinished
 from .progress import Evaluation, watched
 from .store import Store
@@ -154,6 +156,31 @@ class Study:
             options: ``format``, ``out``, … of :func:`gantlet.export`.
         """
         return load_path("gantlet.api.export:export")(self.folder, run, **options)  # a later part of the architecture
+
+    @property
+    def jobs(self) -> pd.DataFrame:
+        """One row per fleet: its state, its job on a cluster, where that runs, why it waits or failed, and its log."""
+        return study_state(Store(self.folder)).table()
+
+    def cancel(self) -> list[str]:
+        """Cancel the jobs of a study that a cluster trains; those that run save first. Returns the fleets concerned.
+
+        Raises:
+            ClusterError: Slurm is not here, or does not answer.
+        """
+        return cancel_study(self.folder)
+
+    def wait(self, *, seconds: float = 5.0) -> Study:
+        """Wait until no job of the study waits or runs; nothing is lost if this is interrupted.
+
+        Arguments:
+            seconds: Between two looks at the queue.
+
+        Raises:
+            ClusterError: Slurm is not here, or does not answer for long.
+        """
+        follow(Store(self.folder), lambda look: seconds)
+        return self
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the summary."""

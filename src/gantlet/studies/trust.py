@@ -6,9 +6,11 @@ of it, in ``$XDG_STATE_HOME/gantlet/studies`` (``~/.local/state``); ``--trust`` 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from gantlet.metrics import split_argument
 
 from .record import SettingRecord
 
-__all__ = ["TRUSTED", "allow", "own_parts", "require_trust"]
+__all__ = ["TRUSTED", "allow", "allow_lines", "allow_these", "own_parts", "require_lines", "require_trust"]
 
 TRUSTED = "GANTLET_TRUSTED_STUDY"
 """The environment variable by which workers know the study that their parent was allowed to run."""
@@ -46,9 +48,34 @@ def allow(settings: tuple[SettingRecord, ...], key: str, executor: str = "") -> 
     """Note that this user trusts the parts of a study, as their files are now; ``key`` is the study's name."""
     parts = own_parts(settings, executor)
     if parts:
-        _ALLOWED[_note(key)] = parts
-        with suppress(OSError):  # then this process knows, and the next command asks again
-            replace_whole(_note(key), lambda path: path.write_text(json.dumps(parts), encoding="utf-8"))
+        _keep(_note(key), parts)
+
+
+def allow_these(parts: Mapping[str, str], key: str) -> None:
+    """Trust these parts of a study in this process, with the files that they had: a job does what its submitter was allowed.
+
+    Nothing is read from or written to the home folder, which may be another one where the job runs.
+    """
+    _ALLOWED[_note(key)] = dict(parts)
+
+
+def allow_lines(lines: Sequence[str], key: str) -> None:
+    """Note that this user trusts the lines that a study's jobs hand to a shell."""
+    if lines:
+        _keep(_note(f"{key}-lines"), {"lines": _digest_of(lines)})
+
+
+def require_lines(lines: Sequence[str], key: str) -> None:
+    """Make sure that the jobs of a study run no shell line of a stranger's.
+
+    Raises:
+        Untrusted: There are such lines, and this user has not given or trusted them.
+    """
+    if lines and _known(f"{key}-lines").get("lines") != _digest_of(lines):
+        raise Untrusted(
+            f"This study's Slurm jobs would run lines of its author's own, the first of them '{lines[0][:80]}'. If you trust "
+            "them, add --trust (in Python: trust=True), or give yours by --slurm setup=… and --slurm sbatch=…."
+        )
 
 
 def require_trust(settings: tuple[SettingRecord, ...], key: str, executor: str = "") -> None:
@@ -97,6 +124,16 @@ def _hash(name: str) -> str:
     except (OSError, ValueError):
         pass
     return ""
+
+
+def _keep(note: Path, content: dict[str, str]) -> None:
+    _ALLOWED[note] = content
+    with suppress(OSError):  # then this process knows, and the next command asks again
+        replace_whole(note, lambda path: path.write_text(json.dumps(content), encoding="utf-8"))
+
+
+def _digest_of(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _known(key: str) -> dict[str, str]:

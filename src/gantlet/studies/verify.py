@@ -27,6 +27,7 @@ from .fleet_history import LOST
 from .lost import Lost
 from .record import FleetPlan, StudyRecord
 from .store import Store
+from .submissions import submissions
 from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]
@@ -44,8 +45,12 @@ _OF_A_STUDY = {
     "fleets",
     "samples",
     "exports",
+    "slurm",
     "tensorboard",
 }
+_OF_SLURM = re.compile(
+    r"[0-9a-f]{16}\.json|submit\.lock|\d+(_\d+)?_(submission\.sh|submitted\.pkl|\d+_log\.(out|err)|\d+_result\.pkl)"
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def verify_study(folder: str | Path) -> StudyCheck:
         again = [report for planned in record.plan.fleets for report in _planned(store, record, planned, lost)]
         fleets = [report for report in again if not report.damage or report in fleets]
     damage, notes = list[str](), list[str]()
+    _said(lambda: submissions(store), damage)
     known = {report.fleet for report in fleets} | {planned.id for planned in record.plan.fleets}
     for path, what, wrong in _strangers(store.folder, known):
         (damage if wrong else notes).append(f"{path} {what}.")
@@ -260,6 +266,8 @@ def _strangers(folder: Path, fleets: set[str]) -> Iterator[tuple[Path, str, bool
 def _own(place: tuple[str, ...], name: str, fleets: set[str]) -> bool:
     if not place:
         return name in _OF_A_STUDY
+    if place == ("slurm",):
+        return bool(_OF_SLURM.fullmatch(name))
     if place == ("fleets",):
         return name.removesuffix(".lock") in fleets
     if len(place) == 2 and place[0] == "fleets":

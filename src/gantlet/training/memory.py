@@ -31,8 +31,14 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_M_MMAP_THRESHOLD, 1 << 30)) and bool(mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
+_UNSEEN_GPU = 16 << 30
+"""Bytes of a GPU that is not on this machine, as where a study is planned for the nodes of a cluster."""
+
+
 def available_memory(device: torch.device) -> int:
-    """Bytes that training may still take on a device."""
+    """Bytes that training may still take on a device; a GPU is taken for one of 16 GiB where there is none on this machine."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return _UNSEEN_GPU
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

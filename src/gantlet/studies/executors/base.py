@@ -55,6 +55,9 @@ class Executor(Protocol):
     Attributes:
         in_process: Whether it trains in the process that calls it: then a study may have parts that no other process can
             import, and is planned for one worker. An executor without this attribute counts as one with other processes.
+
+    One that hands fleets over and returns before they are trained has ``detached = True``; one that cannot work everywhere has
+    ``check()``, which raises a sentence where it cannot.
     """
 
     in_process: bool

@@ -16,9 +16,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any, ClassVar
 
 from ..cache import Cache
@@ -28,13 +29,14 @@ from ..store import Store
 from ..trust import TRUSTED
 from .base import Callbacks, FleetResult
 from .inline import InlineExecutor
+from .placement import gpus_here, place_workers
 
 __all__ = ["LocalExecutor"]
 
 _POLL = 0.1
 _RETRIES = 2  # of a fleet whose worker died
 _PR_SET_PDEATHSIG = 1
-_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT)
+_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, -getattr(signal, "SIGUSR2", signal.SIGTERM))
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,13 @@ def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, wo
     waiting, tries = list(fleets), dict.fromkeys(fleets, 0)
     messages: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
     trusted = store.record()
-    processes = [_Worker(place, store, trusted, messages) for place in range(min(workers, len(waiting)))]
+    count = min(workers, len(waiting))
+    gpus = place_workers(count, gpus_here()) if trusted.execution.device == "cuda" else []
+
+    def started(place: int) -> _Worker:
+        return _Worker(place, store, trusted, messages, {"CUDA_VISIBLE_DEVICES": gpus[place]} if gpus else {})
+
+    processes = [started(place) for place in range(count)]
     for worker in processes:
         worker.give(waiting.pop(0))
     asked = False
@@ -78,7 +86,7 @@ def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, wo
                     _end(died, store, callbacks)
                 if waiting:
                     processes[place].dismiss()
-                    processes[place] = _Worker(place, store, trusted, messages)
+                    processes[place] = started(place)
                     processes[place].give(waiting.pop(0))
                 continue
             _handle(processes[place], message, callbacks)
@@ -121,7 +129,12 @@ class _Worker:
     """One worker process and the thread that listens to it."""
 
     def __init__(
-        self, place: int, store: Store, record: StudyRecord, messages: queue.Queue[tuple[int, dict[str, Any] | None]]
+        self,
+        place: int,
+        store: Store,
+        record: StudyRecord,
+        messages: queue.Queue[tuple[int, dict[str, Any] | None]],
+        environment: Mapping[str, str],
     ) -> None:
         self.busy = ""
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 - closed in dismiss
@@ -131,8 +144,8 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", TRUSTED: record.key},
-            preexec_fn=None if _LIBC is None else _die_with_parent,  # noqa: PLW1509 - one system call, loaded before
+            env={**os.environ, "PYTHONUNBUFFERED": "1", TRUSTED: record.key, **environment},
+            preexec_fn=None if _LIBC is None else partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - two system calls
         )
         assert self.process.stdout is not None
         self._listener = threading.Thread(target=_listen, args=(place, self.process.stdout, messages), daemon=True)
@@ -165,10 +178,15 @@ class _Worker:
             self.process.stdout.close()
 
 
-def _die_with_parent() -> None:
-    """Called in the child before it becomes a worker: from here on the system ends it when its parent ends."""
+def _die_with_parent(parent: int) -> None:
+    """Called in the child before it becomes a worker: from here on the system ends it when its parent ends.
+
+    A parent that ended before that is not told of any more, so the child ends itself.
+    """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
 
 
 def _libc() -> ctypes.CDLL | None:

@@ -21,6 +21,8 @@ def serve(folder: str) -> None:
     stop = _Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    if hasattr(signal, "SIGUSR2"):  # by which Slurm tells all processes of a job that its time is nearly up
+        signal.signal(signal.SIGUSR2, stop)
     from gantlet.cpu import threads_set
 
     from ..cache import Cache
