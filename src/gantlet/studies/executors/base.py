@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from gantlet.errors import GantletError
 from gantlet.files import locked
@@ -60,7 +60,7 @@ class Executor(Protocol):
     ``check()``, which raises a sentence where it cannot.
     """
 
-    in_process: bool
+    in_process: ClassVar[bool]
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets, the first ones first, and return when all ended or were stopped.
