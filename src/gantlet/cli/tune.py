@@ -12,6 +12,7 @@ import typer
 from gantlet.errors import BadGrid
 
 from .arguments import Trust
+from .jobs import hand_over
 from .train import voice_of, watched_training
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
     from gantlet.requests.grid import parse_seeds, words
     from gantlet.requests.options import Options, default_folder
     from gantlet.studies.machine import command_line
+    from gantlet.studies.planning import trains_elsewhere
     from gantlet.studies.search.loop import Budget, begin, enlarge, plan_search, search
     from gantlet.studies.store import Store
     from gantlet.studies.study import Study
@@ -92,6 +94,9 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
 
     def train(store: Store, fleets: list[FleetPlan], go: Callable[[Callbacks], Store]) -> Store:
         plan = store.record().plan.model_copy(update={"fleets": tuple(fleets)})
+        if trains_elsewhere(store.record().execution.executor):
+            hand_over(folder, go, voice, wait=True)
+            return store
         return watched_training(folder, plan, voice, go)[0]
 
     state = search(folder, train, time_is_up=time_is_up, command=command_line(), trust=trust)

@@ -23,8 +23,9 @@ from gantlet.requests.search_space import Dimension, check_space, parse_dimensio
 from ..cache import Cache
 from ..executors.base import Callbacks
 from ..extend import Extension, extend_plan
+from ..fleet_states import follow
 from ..launch import create, resume, unfinished
-from ..planning import PlannedStudy, plan_study
+from ..planning import PlannedStudy, plan_study, trains_elsewhere
 from ..record import FleetPlan
 from ..store import Store
 from .samplers import check_sampler, points
@@ -33,6 +34,7 @@ from .state import FACT, SearchRecord, SearchState, read_search
 __all__ = ["Budget", "Train", "begin", "enlarge", "next_extension", "plan_search", "search"]
 
 _LOG = logging.getLogger("gantlet")
+_LOOK_SECONDS = 5.0  # between two looks at the jobs of a cluster
 _BATCH = 8  # trials at a time, where what comes next depends on what came before, or on the time
 
 Train = Callable[[Store, list[FleetPlan], Callable[[Callbacks], Store]], object]
@@ -248,6 +250,8 @@ def search(
         fleets = unfinished(store)
         if fleets and len(state.trials) > 1:
             train(store, fleets, partial(resume, folder, cache=cache, trust=trust))
+            if trains_elsewhere(state.record.execution.executor):
+                follow(store, lambda look: _LOOK_SECONDS)
             if unfinished(store) and not _failed(store):
                 return read_search(store)  # stopped
             state = read_search(store)
