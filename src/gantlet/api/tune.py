@@ -16,6 +16,7 @@ from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, UnknownName
 from gantlet.requests.grid import method_names, parse_seeds, words
 from gantlet.requests.options import Options, default_folder
+from gantlet.requests.slurm_options import parse_slurm
 from gantlet.statistics.comparisons import Paired
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.progress import watched
@@ -182,6 +183,8 @@ def _options(task: str, folder: Path, options: Mapping[str, Any]) -> Options:
         if name not in known:
             raise UnknownName("option", name, known)
     given: dict[str, Any] = {"command": f"gantlet.tune({task!r}, …)", **options}
+    if isinstance(given.get("slurm"), Mapping):
+        given["slurm"] = parse_slurm(given["slurm"])
     return Options(out=folder, **given)
 
 

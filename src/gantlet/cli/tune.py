@@ -12,7 +12,7 @@ import typer
 from gantlet.errors import BadGrid
 
 from .arguments import Trust
-from .jobs import hand_over
+from .jobs import Slurm, hand_over
 from .train import voice_of, watched_training
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
     out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TASK-DATE-TIME]")] = None,
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
-    executor: Annotated[str, typer.Option(help="Where to train.")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="Where to train: local, inline, slurm, or package.module:Name.")
+    ] = "local",
+    slurm: Slurm = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     trust: Trust = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
@@ -57,6 +60,7 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
     from gantlet.api.tune import Search, clock
     from gantlet.requests.grid import parse_seeds, words
     from gantlet.requests.options import Options, default_folder
+    from gantlet.requests.slurm_options import parse_slurm
     from gantlet.studies.machine import command_line
     from gantlet.studies.planning import trains_elsewhere
     from gantlet.studies.search.loop import Budget, begin, enlarge, plan_search, search
@@ -76,7 +80,14 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
         if "=" in method or "," in method:
             raise BadGrid(f"'{method}' is where one method belongs: gantlet tune TASK METHOD KEY=LOW..HIGH …")
         folder = out or default_folder(task)
-        options = Options(out=folder, device=device, executor=executor, workers=workers, command=command_line())
+        options = Options(
+            out=folder,
+            device=device,
+            executor=executor,
+            workers=workers,
+            slurm=parse_slurm(slurm or ()),
+            command=command_line(),
+        )
         budget = Budget(trials or 32, parse_seeds(seeds), fresh_seeds, batch, minutes)
         planned = plan_search(
             task,
