@@ -85,7 +85,14 @@ class InDataUnits(nn.Module):
         return self.network((x - mean) / deviation, *more)
 
 
-def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: bool = False) -> nn.Module:
+def load(
+    folder: str | Path,
+    *,
+    run: int = 0,
+    player: str = "generator",
+    step: int | str | None = None,
+    trust: bool = False,
+) -> nn.Module:
     """A trained network of a study, in evaluation mode, on the CPU.
 
     The averaged weights are taken where the member was trained with averaging, as its metrics were. The training data are
@@ -96,10 +103,12 @@ def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: 
         folder: A study folder.
         run: The member's number in the column ``run``.
         player: ``generator`` (a :class:`Team` where there are several) or ``discriminator``.
+        step: Which of its weights: ``last``, or None, for those that it was trained to; ``best``, or a number of generator
+            updates, for those that the key ``checkpoints`` kept. Of a discriminator only the last ones are there.
         trust: Whether parts of the study's author's own may run here.
 
     Raises:
-        BadValue: No such run or player.
+        BadValue: No such run or player, or weights that were not kept.
         Untrusted: The study names parts of somebody's own.
         StoreError: The study or its checkpoint cannot be read.
     """
