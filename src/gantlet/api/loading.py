@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.data.specification import SampleSpec, restored
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue
 from gantlet.randomness import keyed_generator
 from gantlet.studies.build import blueprint
-from gantlet.studies.checkpoints import read_trained
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.store import Store
+from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow
-from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.sampling import owners_by_weight
 
@@ -116,24 +115,29 @@ def load(
     if trust:
         record = store.record()
         allow(record.settings, record.key)
-    net, _, member = trained(store, run, player)
+    net, _, member = trained(store, run, player, step)
     return InDataUnits(net, member.record.sample, player).eval() if member.record.sample.standardised else net
 
 
-def trained(store: Store, run: int, player: str = "generator") -> tuple[nn.Module, Blueprint, StudyMember]:
+def trained(
+    store: Store, run: int, player: str = "generator", step: int | str | None = None
+) -> tuple[nn.Module, Blueprint, StudyMember]:
     """A trained network of a study, the blueprint of its member alone, and where the member is; no data are read.
 
+    ``step`` is that of :func:`load`.
+
     Raises:
-        BadValue: No such run or player.
+        BadValue: No such run or player, or weights that were not kept.
         StoreError: The study or its checkpoint cannot be read.
     """
     member = find_member(store, run)
-    place = store.checkpoint(member.fleet.id)
-    if not checkpoint.has_checkpoint(place):
-        raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
-    tensors, _ = read_trained(store, member.fleet, member.record)
+    weights = read_weights(store, run, step)
+    if player == "discriminator" and not any(name.startswith("discriminator/") for name in weights.tensors):
+        raise BadValue(
+            f"Of step {weights.step:,} of run {run} only the generator was kept. Its discriminator is there at the last step."
+        )
     sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
-    return network(sheet, tensors, member.slot, player), sheet, member
+    return network(sheet, weights.tensors, 0, player), sheet, member
 
 
 def network(sheet: Blueprint, tensors: Mapping[str, Tensor], slot: int, player: str) -> nn.Module:

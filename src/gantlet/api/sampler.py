@@ -27,12 +27,15 @@ from .loading import Team, latents, trained
 __all__ = ["draw_member", "write_samples"]
 
 
-def draw_member(folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False) -> tuple[Tensor, Tensor]:
+def draw_member(
+    folder: Path, run: int, *, count: int, seed: int, by_generator: bool = False, step: int | str | None = None
+) -> tuple[Tensor, Tensor]:
     """Samples of a member in the data's own units, and who made them: ``[N, *x]`` float32 and ``[N]``.
 
-    ``by_generator`` draws ``count`` samples of each generator, one after another.
+    ``by_generator`` draws ``count`` samples of each generator, one after another; ``step`` says with which of its weights
+    (:func:`~gantlet.api.loading.load`).
     """
-    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
+    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator, step=step)
     return restored(samples, member.record.sample), owners
 
 
@@ -44,9 +47,10 @@ def write_samples(
     count: int = 25,
     seed: int = 1,
     by_generator: bool = False,
+    step: int | str | None = None,
     trust: bool = False,
 ) -> Path:
-    """Write samples and return where they are.
+    """Write samples and return where they are; ``step`` says with which of the member's weights, as in ``load``.
 
     ``*.png`` is one image, ``*.npy`` an array, ``*.csv`` a table with the data's own column names, anything else a folder
     of PNGs.
@@ -61,15 +65,17 @@ def write_samples(
     if trust:
         record = Store(folder).record()
         allow(record.settings, record.key)
-    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator)
-    target = out or inside(folder, "samples", str(run)) / f"seed-{seed}-n-{count}.png"
+    member, samples, owners = _drawn(Store(folder), run, count=count, seed=seed, by_generator=by_generator, step=step)
+    which = "" if step in (None, "last") else f"step-{step}-"
+    target = out or inside(folder, "samples", str(run)) / f"{which}seed-{seed}-n-{count}.png"
     specification, kind = member.record.sample, member.record.task.pictures
     if target.suffix == ".npy":
         write_whole(target, _npy(restored(samples, specification)))
     elif target.suffix == ".csv":
         _write_table(target, restored(samples, specification), specification)
     elif kind == "points":
-        _write_points(target, samples, owners, specification, title=f"run {run}")
+        title = f"run {run}" if step in (None, "last") else f"run {run}, step {step}"
+        _write_points(target, samples, owners, specification, title=title)
     elif target.suffix == ".png":
         columns = min(count, 10) if by_generator else max(1, round(count**0.5))
         generators = int(owners.max()) + 1 if by_generator else 1
@@ -85,8 +91,10 @@ def write_samples(
     return target
 
 
-def _drawn(store: Store, run: int, *, count: int, seed: int, by_generator: bool) -> tuple[StudyMember, Tensor, Tensor]:
-    net, sheet, member = trained(store, run)
+def _drawn(
+    store: Store, run: int, *, count: int, seed: int, by_generator: bool, step: int | str | None
+) -> tuple[StudyMember, Tensor, Tensor]:
+    net, sheet, member = trained(store, run, step=step)
     team = sheet.makers
     z, owners = latents(sheet, count * team if by_generator else count, seed, net)
     if by_generator:

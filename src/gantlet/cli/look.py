@@ -9,7 +9,7 @@ import typer
 
 from gantlet.errors import BadValue
 
-from .arguments import Trust
+from .arguments import Step, Trust
 
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 
@@ -56,12 +56,14 @@ def sample_command(
     by_generator: Annotated[
         bool, typer.Option("--by-generator", help="n samples of each generator of a team.")
     ] = False,
+    step: Step = None,
     trust: Trust = False,
 ) -> None:
     """Draw samples from a trained member, in the units of its data; the training data are not needed."""
     from gantlet.api.sampler import write_samples
 
-    typer.echo(str(write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, trust=trust)))
+    path = write_samples(folder, run, out=out, count=n, seed=seed, by_generator=by_generator, step=step, trust=trust)
+    typer.echo(str(path))
 
 
 def animate_command(
@@ -73,10 +75,11 @@ def animate_command(
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each frame is shown.")] = 0.2,
     hold: Annotated[float, typer.Option(help="How long the last frame is shown, in seconds.")] = 2.0,
+    step: Annotated[str | None, typer.Option(help="Where it ends: last, best, or a step. [default: last]")] = None,
 ) -> None:
     """Make an animation of a member's training from the images of its evaluations."""
     from gantlet.api.animate import animate
 
     if context.info_name == "film":
         typer.echo("note: film is read as animate", err=True)
-    typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold)))
+    typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold, step=step)))

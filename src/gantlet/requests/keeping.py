@@ -1,4 +1,4 @@
-"""What the keys ``checkpoints``, ``stop`` and ``init`` say: which weights are kept, when a member ends, where it begins.
+"""What the keys ``checkpoints``, ``stop`` and ``init_from`` say: which weights are kept, when a member ends, where it begins.
 
 Example:
     >>> parse_keeping("best:modes + every:500")
@@ -12,13 +12,25 @@ Example:
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gantlet.errors import BadValue
 
-__all__ = ["InitialRun", "Keeping", "StopRule", "parse_init", "parse_keeping", "parse_step", "parse_stop"]
+__all__ = [
+    "InitialRun",
+    "Keeping",
+    "StopRule",
+    "check_keeping",
+    "names_runs",
+    "parse_init",
+    "parse_keeping",
+    "parse_step",
+    "parse_stop",
+]
 
 _STOP = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=)\s*([^:\s]+)\s*(?::\s*(\d{1,6})\s*)?")
 _INIT = re.compile(r"(.+?):(\d{1,10})(?::(\d{1,18}|best|last))?")
@@ -77,6 +89,16 @@ class InitialRun:
     step: int | str = "last"
 
 
+def check_keeping(checkpoints: str, stop: str, init_from: str) -> None:
+    """Make sure that the three keys can be read.
+
+    Raises:
+        BadValue: One cannot.
+    """
+    for parse, text in ((parse_keeping, checkpoints), (parse_stop, stop), (parse_init, init_from)):
+        parse(text)
+
+
 def parse_keeping(text: str) -> Keeping:
     """What ``checkpoints`` says: ``last``, ``all``, ``every:N``, ``best:METRIC``, or several joined by ``+``.
 
@@ -94,7 +116,9 @@ def parse_keeping(text: str) -> Keeping:
             every = int(argument)
         elif kind == "best" and re.fullmatch(r"[A-Za-z_]\w*", argument):
             if best:
-                raise BadValue(f"checkpoints={text} says best:METRIC twice; a member has one best evaluation. Keep one.")
+                raise BadValue(
+                    f"checkpoints={text} says best:METRIC twice; a member has one best evaluation. Keep one."
+                )
             best = argument
         elif word != "last":
             raise BadValue(
@@ -127,7 +151,7 @@ def parse_stop(text: str) -> StopRule | None:
 
 
 def parse_init(text: str) -> InitialRun | None:
-    """What ``init`` says: ``DIR:RUN``, with ``:STEP``, ``:best`` or ``:last`` behind it; None if empty.
+    """What ``init_from`` says: ``DIR:RUN``, with ``:STEP``, ``:best`` or ``:last`` behind it; None if empty.
 
     Raises:
         BadValue: It is something else.
@@ -137,10 +161,20 @@ def parse_init(text: str) -> InitialRun | None:
     match = _INIT.fullmatch(text.strip())
     if match is None:
         raise BadValue(
-            f"init={text} is not DIR:RUN, a study folder and the number of one of its runs, with :STEP, :best or :last "
+            f"init_from={text} is not DIR:RUN, a study folder and the number of one of its runs, with :STEP, :best or :last "
             f"behind it for other weights than its last ones."
         )
-    return InitialRun(Path(match.group(1)).expanduser(), int(match.group(2)), parse_step(match.group(3)))
+    return InitialRun(Path(os.path.expanduser(match.group(1))), int(match.group(2)), parse_step(match.group(3)))
+
+
+def names_runs(values: Sequence[str]) -> bool:
+    """Whether all of these values of the key ``init`` are runs: then it is ``init_from``, not a network's own ``init``.
+
+    Example:
+        >>> names_runs(["runs/a:3", "runs/a:3:best"]), names_runs(["xavier"])
+        (True, False)
+    """
+    return all(_INIT.fullmatch(value) for value in values)
 
 
 def parse_step(step: int | str | None) -> int | str:

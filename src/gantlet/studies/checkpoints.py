@@ -12,6 +12,7 @@ from gantlet.errors import Damaged
 from gantlet.files import file_digest, inside
 from gantlet.training import checkpoint
 
+from .kept import check_kept
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
@@ -68,7 +69,7 @@ def read_checked(
         fleet: The fleet's id.
         seals: The digests of the records by which it may have been trained.
         place: One of :func:`gantlet.training.checkpoint.places`.
-        history: Whether its history must be whole, too.
+        history: Whether its history and the weights that it keeps must be whole, too.
 
     Raises:
         Damaged: It is not.
@@ -84,6 +85,8 @@ def read_checked(
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
     if history:
         store.check_chunks(fleet, rest.get("chunks", {}))
+        for _, sentence in check_kept(store, fleet, rest):
+            raise Damaged(sentence)
     return tensors, rest
 
 
@@ -111,4 +114,5 @@ def last_step(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {"seconds": (int, float), "last": list, "study": str, "chunks": dict}
-_MAY_LACK: dict[str, Any] = {"study": "", "chunks": {}}
+_KINDS.update({"kept": dict, "best": dict, "held": dict})
+_MAY_LACK: dict[str, Any] = {"study": "", "chunks": {}, "kept": {}, "best": {}, "held": {}}

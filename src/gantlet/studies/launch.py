@@ -12,6 +12,7 @@ from gantlet.requests.options import default_folder
 from . import executors
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
+from .initial import write_copies
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
 from .record import FleetPlan
@@ -35,7 +36,9 @@ def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor
         StoreError: It cannot be written.
     """
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
-    store.create(record)
+    store.check_free()
+    write_copies(store, planned.sources)
+    store.update(record)
     allow(record.settings, record.key, record.execution.executor)
     return _carry_on(store, callbacks or Callbacks(), planned.cache, executor)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -15,12 +15,16 @@ from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadValue, MissingExtra
-from gantlet.metrics.compose import joined
+from gantlet.metrics.compose import Composed, joined
+from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
 
+from .best import best_columns, check_rule
+from .build import steps_of
 from .cache import Cache
+from .initial import SourceWeights, read_sources
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .plan import Limits, Plan, make_plan
 from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
@@ -28,7 +32,15 @@ from .store import Store
 from .tensorboard import check_tensorboard
 from .trust import own_parts
 
-__all__ = ["PlannedStudy", "choose_device", "executor_for", "plan_study", "specification_of"]
+__all__ = [
+    "PlannedStudy",
+    "check_rules",
+    "choose_device",
+    "executor_for",
+    "metric_records",
+    "plan_study",
+    "specification_of",
+]
 
 _LOG = logging.getLogger("gantlet")
 
@@ -39,6 +51,7 @@ class PlannedStudy:
 
     Attributes:
         samples: The specification of each setting's samples.
+        sources: The weights from which settings start, by the value of their key ``init_from``.
         missing: Why the data could not be read, where planning went on without them (a dry run); else empty.
     """
 
@@ -52,6 +65,7 @@ class PlannedStudy:
     threads: int
     cache: Cache
     missing: str = ""
+    sources: Mapping[str, SourceWeights] = field(default_factory=dict[str, SourceWeights])
 
     def record(self) -> StudyRecord:
         """What ``study.json`` will hold."""
@@ -85,7 +99,8 @@ class PlannedStudy:
                 device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
             ),
             sample=self.samples[0],
-            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
+            metrics=metric_records(self.plan.settings, metrics),
+            initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts)},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
@@ -119,6 +134,9 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         else specification_of(resolved.task, cache.dataset(resolved))
         for resolved in settings
     )
+    if not missing:
+        check_rules(settings, cache)
+    sources = read_sources(settings, samples)
     executor = executor_for(settings, options.executor)
     workers = 1 if executor == "inline" else options.workers or (cores() if device.type == "cpu" else 1)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
@@ -126,7 +144,27 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
     threads = max(1, min(cores() // workers, threads_allowed()))
-    return PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
+    return PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing, sources)
+
+
+def metric_records(settings: Sequence[Resolved], metrics: Composed) -> dict[str, MetricRecord]:
+    """What a study's record says of the columns that its settings are measured by, those of best evaluations last."""
+    known = {column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns}
+    return known | best_columns([resolved.training.checkpoints for resolved in settings], known)
+
+
+def check_rules(settings: Sequence[Resolved], cache: Cache) -> None:
+    """Make sure that settings measure what they keep weights by, or end members by.
+
+    Raises:
+        UnknownName: A metric that is not measured.
+        BadValue: A metric that cannot rank, or weights of too many steps.
+    """
+    for resolved in settings:
+        training = resolved.training
+        if parse_keeping(training.checkpoints) != Keeping() or training.stop:
+            steps = steps_of(training, cache.dataset(resolved).specification.pool)
+            check_rule(training, cache.metrics(resolved), steps)
 
 
 def choose_device(name: str) -> torch.device:

@@ -22,13 +22,14 @@ from gantlet.files import lock_holder
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
+from .initial import check_initial
 from .record import FleetPlan, StudyRecord
 from .store import LOST, Store
 from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]
 
-_OF_A_FLEET = re.compile(r"checkpoint(\.old|\.new)?|history-\d+-\d+\.parquet|(results|failure|split)\.json")
+_OF_A_FLEET = re.compile(r"checkpoint(\.old|\.new)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json")
 _ASIDE = re.compile(
     rf"checkpoint\.damaged(\.\d+)?|(results|failure|split)\.json\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
 )
@@ -41,7 +42,10 @@ _OF_A_STUDY = {
     "fleets",
     "samples",
     "tensorboard",
+    "initial",
 }
+_OF_WEIGHTS = re.compile(rf"run-\d+-step-\d+\.safetensors({re.escape(LOST)})?")
+_OF_INITIAL = re.compile(r"[0-9a-f]{16}\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def verify_study(folder: str | Path) -> StudyCheck:
     except Damaged as error:
         return StudyCheck(store.folder, damage=(f"{error} The fleets are not looked at without it.",))
     fleets = [report for planned in record.plan.fleets for report in _planned(store, record, planned)]
-    damage, notes = list[str](), list[str]()
+    damage, notes = [sentence for _, sentence in check_initial(store, record)], list[str]()
     known = {report.fleet for report in fleets} | {planned.id for planned in record.plan.fleets}
     for path, what, wrong in _strangers(store.folder, known):
         (damage if wrong else notes).append(f"{path} {what}.")
@@ -220,4 +224,6 @@ def _own(place: tuple[str, ...], name: str, fleets: set[str]) -> bool:
         return name.removesuffix(".lock") in fleets
     if len(place) == 2 and place[0] == "fleets":
         return place[1] not in fleets or bool(_OF_A_FLEET.fullmatch(name) or _ASIDE.fullmatch(name))
-    return True
+    if len(place) == 3 and place[0] == "fleets" and place[2] == "weights":
+        return bool(_OF_WEIGHTS.fullmatch(name))
+    return place != ("initial",) or bool(_OF_INITIAL.fullmatch(name))
