@@ -170,12 +170,12 @@ def best_of(rest: Mapping[str, Any]) -> dict[int, Best]:
         Damaged: It is not what a fleet writes.
     """
     try:
-        found = {int(run): Best(step, value) for run, (step, value) in rest.get("best", {}).items()}
+        pairs = {int(run): (step, value) for run, (step, value) in rest.get("best", {}).items()}
     except (AttributeError, TypeError, ValueError) as error:
         raise Damaged("A checkpoint does not name its best evaluations as a fleet does.") from error
-    if not all(type(best.step) is int and isinstance(best.value, (int, float)) for best in found.values()):
+    if not all(type(step) is int and isinstance(value, (int, float)) for step, value in pairs.values()):
         raise Damaged("A checkpoint does not name its best evaluations as a fleet does.")
-    return found
+    return {run: Best(step, value) for run, (step, value) in pairs.items()}
 
 
 def check_kept(store: Store, fleet: str, rest: Mapping[str, Any]) -> Iterator[tuple[KeptFile, str]]:

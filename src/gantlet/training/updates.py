@@ -80,7 +80,7 @@ class Updates:
     def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:
         keep_freed_memory()
         self.blueprint = blueprint
-        self.step = 0
+        self.step: int = 0
         self.discriminator_steps = 0
         self.divergences: dict[int, Divergence] = {}
         self.stopped: dict[int, int] = {}
