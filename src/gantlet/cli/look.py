@@ -28,11 +28,14 @@ def show_command(
 def print_summary(folder: Path, *, format: str = "table", runs: bool = False) -> None:
     """Print a study's table."""
     from gantlet.reports.read import read_study
+    from gantlet.reports.remarks import remarks
     from gantlet.reports.tables import render, summary_table
 
     study = read_study(folder)
     frame = study.runs if runs else summary_table(study)
     typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    for remark in remarks(study) if format == "table" else ():
+        typer.echo(f"note: {remark}", err=True)
 
 
 def report_command(
