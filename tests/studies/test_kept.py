@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 import gantlet
 import terminal
 from gantlet.errors import BadValue, Damaged, UnknownName
+from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
 from gantlet.requests.keeping import Keeping, StopRule, parse_init, parse_keeping, parse_step, parse_stop
@@ -98,7 +101,8 @@ def test_the_best_is_the_first_of_the_lowest(everything: Store) -> None:
         values = course(everything, run, "kl")
         best = min(values, key=lambda step: (values[step], step))
         assert (row["best_step"], row["best_kl"]) == (best, values[best])
-        assert row["best_kl_fresh"] != row["best_kl"] and math.isfinite(row["best_kl_fresh"])
+        assert row["best_kl_fresh"] != row["best_kl"]
+        assert math.isfinite(row["best_kl_fresh"])
         assert weights(everything.folder, run, step="best") == weights(everything.folder, run, step=best)
     assert [everything.record().metrics[f"best_kl{end}"].better for end in ("", "_fresh")] == ["lower", "lower"]
     assert any("which flatters" in sentence for sentence in remarks(read_study(everything.folder)))
@@ -141,8 +145,11 @@ def test_a_member_that_ends_early_is_one_planned_that_long(folder: Path, tmp_pat
         assert {k: v for k, v in rows[run].items() if k not in own} == {k: v for k, v in same.items() if k not in own}
         assert weights(folder, run) == weights(expected.folder, run)
     assert weights(folder, ended, step=2) == weights(folder, ended)
-    assert max(course(store, ended, "kl")) == 2 and max(course(store, ended, "loss_d")) == 2
-    assert replay(folder, ended) and replay(folder, 1 - ended) and not verify_study(folder).wrong
+    assert max(course(store, ended, "kl")) == 2
+    assert max(course(store, ended, "loss_d")) == 2
+    assert replay(folder, ended)
+    assert replay(folder, 1 - ended)
+    assert not verify_study(folder).wrong
     assert any(sentence.startswith("Budgets differ: ") for sentence in remarks(read_study(folder)))
 
 
@@ -162,7 +169,8 @@ def test_interrupted_keeps_the_same_files(folder: Path, tmp_path: Path) -> None:
         start(terminal.planned(folder, *words, seeds="2"), stop_after(steps))
         store = resume(folder)
         assert terminal.difference(store, whole) is None
-        assert kept(store) == kept(whole) and kept(whole)
+        assert kept(store) == kept(whole)
+        assert kept(whole)
         assert not verify_study(folder).wrong
 
 
@@ -203,7 +211,8 @@ def test_members_start_from_trained_weights(everything: Store, folder: Path, tmp
     assert {each.study for each in records.values()} == {Store(source).record().id}
     assert len(remarks(read_study(folder))) == 2
     shutil.rmtree(source)
-    assert replay(folder, 0) and not verify_study(folder).wrong  # the study has a copy of its own
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
     copy = folder / "initial" / f"{records[':1'].sha256[:16]}.safetensors"
     copy.write_bytes(copy.read_bytes()[:-1])
     assert len(verify_study(folder).wrong) == 1
@@ -212,7 +221,8 @@ def test_members_start_from_trained_weights(everything: Store, folder: Path, tmp
     assert any("does not have them any more" in sentence for sentence in repair_study(folder))
     shutil.copytree(everything.folder, source)
     assert any("copied again" in sentence for sentence in repair_study(folder))
-    assert replay(folder, 0) and not verify_study(folder).wrong
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
 
 
 def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything: Store, folder: Path) -> None:
@@ -225,6 +235,17 @@ def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything:
     assert not folder.exists()
 
 
+def test_the_estimator_starts_from_trained_weights_and_refuses_what_needs_a_study(everything: Store) -> None:
+    points = torch.randn(64, 2).numpy()
+    small = {"g_width": 8, "d_width": 8, "g_depth": 1, "d_depth": 1, "batch_size": 16, "steps": 1, "optimiser": "sgd"}
+    gan = gantlet.GAN("vanilla", lr=1e-30, init=f"{everything.folder}:1", **small).fit(points)
+    expected = read_weights(everything, 1).tensors
+    found = gan.generator.state_dict()
+    assert all(torch.equal(value, expected[f"generator/parameter/{name}"][0]) for name, value in found.items())
+    with pytest.raises(BadValue, match=r"Use gantlet\.run"):
+        gantlet.GAN("vanilla", stop="kl<=1", **small).fit(points)
+
+
 def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'modes'"):
         terminal.planned(folder, "vanilla", "stop=mode>=8")
@@ -233,7 +254,7 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
     with pytest.raises(BadValue, match="expected at most 10,000"):
         terminal.planned(folder, "vanilla", "steps=1000000", "checkpoints=every:2")
     for text in ("all+some", "every:0", "every:", "best:", "best:a+best:b"):
-        with pytest.raises(BadValue, match="^checkpoints="):
+        with pytest.raises(BadValue, match=r"^checkpoints="):
             parse_keeping(text)
     for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", ">=8"):
         with pytest.raises(BadValue, match="needs quotes"):
@@ -244,3 +265,16 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
     with pytest.raises(BadValue, match="--step"):
         parse_step("-3")
     assert parse_stop("fid <= 2e1 : 3") == StopRule("fid", False, 20.0, 3)
+
+
+def test_a_curve_keeps_members_that_ended_early(folder: Path) -> None:
+    study = read_study(terminal.study(folder, "vanilla", "evaluations=3", "stop=kl<=1e9").folder)
+    ended, rows = study.runs.iloc[0], study.history[study.history["name"] == "kl"]
+    goes_on = [rows.assign(run=1, step=step, value=100.0) for step in (2, 4, 6)]
+    runs = pd.concat([study.runs, study.runs.assign(run=1, kl=100.0, stop_step=pd.NA, generator_steps=6)])
+    curve = curves_of(replace(study, runs=runs, given=pd.concat([rows, *goes_on])), "kl", bootstrap_band)[0]
+    assert list(curve.steps) == [2, 4, 6]
+    assert curve.centre == pytest.approx([(ended["kl"] + 100) / 2] * 3)
+    assert remarks(replace(study, runs=runs))[0].startswith(
+        "Budgets differ: stop=kl<=1e9 ended 1 of 2 members early, after 2 "
+    )

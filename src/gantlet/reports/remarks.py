@@ -23,11 +23,13 @@ def remarks(study: StudyData) -> list[str]:
 def _ended_early(study: StudyData) -> Iterator[str]:
     if "stop_step" not in study.runs or "generator_steps" not in study.runs:
         return
-    ended = study.runs[study.runs["stop_step"].notna()]
     steps = study.runs["generator_steps"].dropna()
+    ended = study.runs[(study.runs["stop_step"] < steps.max()).fillna(False).astype(bool)]
     if ended.empty or steps.min() == steps.max():
         return
-    rules = ", ".join(f"stop={rule}" for rule in sorted({plain(rule) for rule in ended["stop"]} if "stop" in ended else {}))
+    rules = ", ".join(
+        f"stop={rule}" for rule in sorted({plain(rule) for rule in ended["stop"]} if "stop" in ended else {})
+    )
     yield (
         f"Budgets differ: {rules or 'a rule'} ended {len(ended)} of {len(study.runs)} members early, after {_span(ended['stop_step'])} "
         f"steps, and members were trained for {_span(steps)} steps in all. Compare at equal cost by the columns generator_steps "

@@ -16,7 +16,7 @@ from .kept import check_kept
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["GoodCheckpoint", "last_good", "last_step", "read_checked", "read_trained"]
+__all__ = ["GoodCheckpoint", "check_owner", "last_good", "last_step", "read_checked", "read_trained"]
 
 
 class GoodCheckpoint(NamedTuple):
@@ -79,15 +79,24 @@ def read_checked(
     for name, kinds in _KINDS.items():
         if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
-    if rest.get("fleet", fleet) != fleet:
-        raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
-    if rest.get("study", "") not in seals:
-        raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
+    check_owner(rest, fleet, seals, place)
     if history:
         store.check_chunks(fleet, rest.get("chunks", {}))
         for _, sentence in check_kept(store, fleet, rest):
             raise Damaged(sentence)
     return tensors, rest
+
+
+def check_owner(rest: Mapping[str, Any], fleet: str, seals: Collection[str], place: Path) -> None:
+    """Make sure that a checkpoint's state is that of a fleet and a study.
+
+    Raises:
+        Damaged: It is that of another.
+    """
+    if rest.get("fleet", fleet) != fleet:
+        raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
+    if rest.get("study", "") not in seals:
+        raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
 
 
 def read_trained(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -52,6 +52,11 @@ class SourceWeights(NamedTuple):
     record: InitialRecord
     content: bytes
 
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights, ``[K, ...]`` by their names in a checkpoint."""
+        return safetensors.torch.load(self.content)
+
 
 def read_sources(settings: Sequence[Resolved], samples: Sequence[SampleSpec]) -> dict[str, SourceWeights]:
     """The weights from which settings start, by the value of their key ``init_from``; nothing of their studies is imported.
@@ -72,7 +77,7 @@ def read_sources(settings: Sequence[Resolved], samples: Sequence[SampleSpec]) ->
         if text not in found:
             found[text] = _source(text)
         sheet = blueprint([(resolved, 1)], sample, Execution(), to_train=False)
-        _check_architecture(text, sheet, safetensors.torch.load(found[text].content))
+        _check_architecture(text, sheet, found[text].tensors)
     for text, source in found.items():
         if not source.record.discriminator:
             _LOG.warning(
@@ -139,6 +144,8 @@ def check_initial(store: Store, record: StudyRecord) -> Iterator[tuple[str, str]
                 yield text, f"The weights {path}, from which members start, are damaged."
         except Damaged:
             yield text, f"The weights {path}, from which members start, are missing."
+        except StoreError as error:  # a link, or not a plain file
+            yield text, str(error)
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -147,11 +154,11 @@ def copy_again(store: Store, record: StudyRecord, text: str) -> bool:
     """Copy weights to start from anew, if the other study still has the very same; whether it does."""
     try:
         source = _source(text)
+        if source.record.sha256 != record.initial[text].sha256:
+            return False
+        write_copies(store, {text: source})
     except GantletError:
         return False
-    if source.record.sha256 != record.initial[text].sha256:
-        return False
-    write_copies(store, {text: source})
     return True
 
 
