@@ -12,13 +12,23 @@ from pathlib import Path
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.figures.animation import write_animation
 from gantlet.files import inside
+from gantlet.requests.keeping import parse_step
 from gantlet.studies.members import member_fleet
 from gantlet.studies.store import Store
+from gantlet.studies.stored_weights import best_step
 
 __all__ = ["animate", "frames_of"]
 
 
-def animate(folder: Path, run: int, *, out: Path | None = None, seconds: float = 0.2, hold: float = 2.0) -> Path:
+def animate(
+    folder: Path,
+    run: int,
+    *,
+    out: Path | None = None,
+    seconds: float = 0.2,
+    hold: float = 2.0,
+    step: int | str | None = None,
+) -> Path:
     """Join the images of a member to an animation and return where it is.
 
     Arguments:
@@ -27,17 +37,24 @@ def animate(folder: Path, run: int, *, out: Path | None = None, seconds: float =
         out: ``*.gif``, ``*.webp`` or ``*.mp4``; by default ``animation.gif`` beside the images, which is replaced.
         seconds: How long each frame is shown, 0.02 to 60; a GIF rounds it to hundredths.
         hold: How long the last one is shown; never shorter than the others.
+        step: Where the animation ends: ``last`` or None, ``best``, or a number of generator updates.
 
     Raises:
-        BadValue: There is no such run, it has no images, or see :func:`~gantlet.figures.animation.write_animation`.
+        BadValue: There is no such run, no best of it was chosen, it has no images, or see :func:`~gantlet.figures.animation.write_animation`.
         BadData: An image cannot be read.
         FolderInUse: The file exists already.
         StoreError: The study cannot be read, or the animation cannot be written.
     """
-    member_fleet(Store(folder), run)
+    store = Store(folder)
+    member_fleet(store, run)
     paths = frames_of(folder, run)
     if not paths:
         raise BadValue(f"Run {run} has no images in {folder}. {_with_images(folder)}")
+    if (end := parse_step(step)) != "last":
+        until = best_step(store, run) if end == "best" else int(end)
+        paths = [path for path in paths if path.stem.isdecimal() and int(path.stem) <= until]
+        if not paths:
+            raise BadValue(f"Run {run} has no image of step {until:,} or before.")
     if out is not None and out.exists():
         raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
     target = out or inside(folder, "samples", str(run)) / "animation.gif"

@@ -20,9 +20,11 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint
+from gantlet.studies.initial import begin, read_sources
 from gantlet.studies.migrations import migrated_setting
 from gantlet.studies.plan import recorded_setting, resolve_setting
 from gantlet.studies.planning import choose_device
@@ -102,14 +104,21 @@ class GAN:
 
         Raises:
             BadData: The wrong rank, range or type, too few samples, values that are masked, complex or not finite.
+            BadValue: A setting that only a study can have, or weights to start from that do not fit.
         """
         refuse_while_importing("GAN.fit")
         samples = _checked(x, "fit")
         resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
+        if resolved.training.stop or parse_keeping(resolved.training.checkpoints) != Keeping():
+            raise BadValue(
+                "GAN measures no metrics and has no folder, which stop= and checkpoints= need. Use gantlet.run."
+            )
         dataset = Dataset(samples, samples)
         route = "stacked" if resolved.training.generators > 1 else "loop"
         execution = Execution(route=route, device=choose_device(self.device))
         fleet = Fleet(blueprint([(resolved, self.seed)], dataset.specification, execution), dataset)
+        for source in read_sources([resolved], [dataset.specification]).values():
+            begin(fleet, source.tensors)
         steps, started = fleet.blueprint.sizes.steps, time.monotonic()
         due = set(evaluation_steps(steps, resolved.training.evaluations))
         while fleet.step < steps and any(fleet.alive):

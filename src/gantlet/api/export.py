@@ -19,9 +19,9 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
-from gantlet.studies.checkpoints import read_trained
 from gantlet.studies.members import StudyMember
 from gantlet.studies.store import Store
+from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow
 from gantlet.studies.views import runs_table
 from gantlet.training.blueprint import Blueprint
@@ -69,7 +69,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
     generator: int | None = None,
     discriminator: bool = False,
     opset: int | None = None,
-    step: int | None = None,
+    step: int | str | None = None,
     trust: bool = False,
 ) -> Export:
     """Write a member's generator for use without gantlet, read it again, and compare it.
@@ -86,26 +86,27 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         generator: Of a team, one generator alone, by its place.
         discriminator: Whether a model folder holds the discriminator too.
         opset: ONNX's operator set; 18 by default.
-        step: An earlier step of the training instead of the end.
+        step: Which of the member's weights: ``last``, or None, ``best``, or a step that the key ``checkpoints`` kept.
         trust: Whether parts of the study's author's own may run here.
 
     Raises:
-        BadValue: There is no such run, format, generator, or an option does not go with the format.
+        BadValue: There is no such run, format, generator, or an option does not go with the format; or weights that were not kept.
         FolderInUse: The file or folder exists already.
         MissingExtra: ONNX needs the extra ``onnx``.
         Refused: The generator's computation cannot be written in this format.
         ExportMismatch: The file makes other samples; nothing is left behind.
         StoreError: The study cannot be read, or the file cannot be written.
     """
-    _check_options(format, units=units, generator=generator, discriminator=discriminator, opset=opset, step=step)
+    _check_options(format, units=units, generator=generator, discriminator=discriminator, opset=opset)
     store = Store(Path(folder))
     if trust:
         record = store.record()
         allow(record.settings, record.key)
-    target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{_SUFFIX[format]}")
+    which = "" if step in (None, "last") else f"-step-{step}"
+    target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
     if target.exists() and not (format == "hub" and target.is_dir() and not any(target.iterdir())):
         raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
-    net, sheet, member = trained(store, run)
+    net, sheet, member = trained(store, run, step=step)
     space = latent_space(sheet, net)
     if generator is not None:
         net, space = _one_of(net, generator), replace(space, makers=1, weights=())
@@ -117,10 +118,10 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
             made.float(),
             program,
             expected,
-            _fields(store, member, sheet, discriminator=discriminator),
+            _fields(store, member, sheet, run=run, step=step, discriminator=discriminator),
             partial(_card, store, member),
-            _picture(store, run, member),
-            trained(store, run, "discriminator")[0] if discriminator else None,
+            _picture(store, run, member, step),
+            trained(store, run, "discriminator", step)[0] if discriminator else None,
         )
         return Export(target, format, write_model(target, parts))
     if format == "onnx":
@@ -131,9 +132,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
     return Export(target, format, (check,))
 
 
-def _check_options(
-    format: str, *, units: str, generator: int | None, discriminator: bool, opset: int | None, step: int | None
-) -> None:
+def _check_options(format: str, *, units: str, generator: int | None, discriminator: bool, opset: int | None) -> None:
     if format not in _SUFFIX:
         raise BadValue(f"--format {format} is not one of {', '.join(_SUFFIX)}.")
     if units not in ("data", "network", "pixels"):
@@ -146,8 +145,6 @@ def _check_options(
         raise BadValue("--discriminator is for --format hub; the other formats hold the generator alone.")
     if opset is not None and format != "onnx":
         raise BadValue("--opset is for --format onnx.")
-    if step is not None:
-        raise BadValue("--step needs checkpoints of earlier steps, which this study does not keep. Leave it out.")
     if format == "onnx":
         check_onnx(opset or OPSET)
 
@@ -163,38 +160,30 @@ def _one_of(net: Any, generator: int) -> Any:
     return net.generators[generator]
 
 
-def _fields(store: Store, member: StudyMember, sheet: Blueprint, *, discriminator: bool) -> dict[str, Any]:
-    row = _row(store, member)
-    step = row.get("generator_steps")
-    if not isinstance(step, int):
-        step = int(read_trained(store, member.fleet, member.record)[1]["step"])
-    net = trained(store, member.fleet.runs[member.slot])[0]
+def _fields(
+    store: Store, member: StudyMember, sheet: Blueprint, *, run: int, step: int | str | None, discriminator: bool
+) -> dict[str, Any]:
+    net = trained(store, run, step=step)[0]
     return describe(member, sheet, discriminator=discriminator) | {
         "task": member.record.task.name,
         "method": member.resolved.method.name,
         "setting": member.resolved.label,
         "seed": member.seed,
-        "step": step,
+        "step": read_weights(store, run, step).step,
         "weights": "average" if member.resolved.training.ema else "last",
         "generator_weights": latent_space(sheet, net).weights,
     }
-
-
-def _row(store: Store, member: StudyMember) -> dict[str, Any]:
-    runs = runs_table(store)
-    found = runs[runs["run"] == member.fleet.runs[member.slot]].to_dict("records")
-    return {str(name): value for name, value in found[0].items()} if found else {}
 
 
 def _card(store: Store, member: StudyMember, config: ModelConfig, checks: tuple[Check, ...], pictured: bool) -> str:
     return model_card(CardFacts(member, runs_table(store), config, checks, pictured))
 
 
-def _picture(store: Store, run: int, member: StudyMember) -> Callable[[Path], object] | None:
+def _picture(store: Store, run: int, member: StudyMember, step: int | str | None) -> Callable[[Path], object] | None:
     points = len(member.record.sample.shape) == 1
     if points and member.record.sample.shape != (2,):
         return None
-    return lambda path: write_samples(store.folder, run, out=path, count=1000 if points else 64)
+    return lambda path: write_samples(store.folder, run, out=path, count=1000 if points else 64, step=step)
 
 
 @dataclass(frozen=True)

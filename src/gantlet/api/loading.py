@@ -10,21 +10,27 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue
 from gantlet.exports.model_folder import is_model_folder, read_discriminator, read_model
 from gantlet.studies.build import blueprint
-from gantlet.studies.checkpoints import read_trained
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.store import Store
+from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow
-from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.trained import Branches, InDataUnits, LatentSpace, Team, latent_space, latents, network
 
 __all__ = ["Branches", "InDataUnits", "SampleMethod", "Team", "latents", "load", "network", "trained"]
 
 
-def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: bool = False) -> nn.Module:
+def load(
+    folder: str | Path,
+    *,
+    run: int = 0,
+    player: str = "generator",
+    step: int | str | None = None,
+    trust: bool = False,
+) -> nn.Module:
     """A trained network of a study or of a model folder, in evaluation mode, on the CPU.
 
     A generator carries ``latent_dim``, ``prior`` (``normal``: N(0, 1), ``uniform``: U[-1, 1]) and ``sample(n, seed)``; a model
@@ -38,21 +44,25 @@ def load(folder: str | Path, *, run: int = 0, player: str = "generator", trust: 
         folder: A study folder, or a model folder of ``gantlet export --format hub``, of which nothing is executed.
         run: The member's number in the column ``run``; a model folder is one member, 0.
         player: ``generator`` (a :class:`Team` where there are several) or ``discriminator``.
+        step: Which of its weights: ``last``, or None, for those that it was trained to; ``best``, or a number of generator
+            updates, for those that the key ``checkpoints`` kept. Of a discriminator only the last ones are there.
         trust: Whether parts of the study's author's own may run here.
 
     Raises:
-        BadValue: No such run or player.
+        BadValue: No such run or player, or weights that were not kept.
         BadData: A model folder that is not what gantlet exports.
         Untrusted: The study names parts of somebody's own.
         StoreError: The study or its checkpoint cannot be read.
     """
     if is_model_folder(Path(folder)):
+        if step not in (None, "last"):
+            raise BadValue(f"{folder} is a model folder, which has one set of weights: leave the step out.")
         return _exported(Path(folder), run, player, trust=trust)
     store = Store(Path(folder))
     if trust:
         record = store.record()
         allow(record.settings, record.key)
-    net, sheet, member = trained(store, run, player)
+    net, sheet, member = trained(store, run, player, step)
     space = latent_space(sheet, net)
     if member.record.sample.standardised:
         net = InDataUnits(net, member.record.sample, player).eval()
@@ -94,17 +104,22 @@ class SampleMethod:
         return self._net(drawn, owners.to(place.device)) if self._space.makers > 1 else self._net(drawn)
 
 
-def trained(store: Store, run: int, player: str = "generator") -> tuple[nn.Module, Blueprint, StudyMember]:
+def trained(
+    store: Store, run: int, player: str = "generator", step: int | str | None = None
+) -> tuple[nn.Module, Blueprint, StudyMember]:
     """A trained network of a study, the blueprint of its member alone, and where the member is; no data are read.
 
+    ``step`` is that of :func:`load`.
+
     Raises:
-        BadValue: No such run or player.
+        BadValue: No such run or player, or weights that were not kept.
         StoreError: The study or its checkpoint cannot be read.
     """
     member = find_member(store, run)
-    place = store.checkpoint(member.fleet.id)
-    if not checkpoint.has_checkpoint(place):
-        raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
-    tensors, _ = read_trained(store, member.fleet, member.record)
+    weights = read_weights(store, run, step)
+    if player == "discriminator" and not any(name.startswith("discriminator/") for name in weights.tensors):
+        raise BadValue(
+            f"Of step {weights.step:,} of run {run} only the generator was kept. Its discriminator is there at the last step."
+        )
     sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
-    return network(sheet, tensors, member.slot, player), sheet, member
+    return network(sheet, weights.tensors, 0, player), sheet, member

@@ -69,7 +69,7 @@ class Projection:
         return self.distances / math.sqrt(self.targets[0].numel())
 
 
-def project(
+def project(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int | None = None,
     *,
@@ -78,6 +78,7 @@ def project(
     restarts: int = 8,
     steps: int = 300,
     seed: int = 1,
+    step: int | str | None = None,
     trust: bool = False,
 ) -> Projection:
     """Find the latents of a member whose samples come nearest to given ones, and write them if asked.
@@ -92,6 +93,7 @@ def project(
         restarts: Starts for each target and generator.
         steps: Of the search from each.
         seed: Of the starts.
+        step: Which of the member's weights.
         trust: Whether parts of the study's author's own may run here.
 
     Raises:
@@ -103,7 +105,7 @@ def project(
     target = None if out is None else Path(out)
     if target is not None and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
         raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
-    source = drawable(Path(folder), run, trust=trust)
+    source = drawable(Path(folder), run, step=step, trust=trust)
     wanted = read_targets(Path(targets), source.specification)
     found = nearest_latents(source.generator, wanted, restarts=restarts, steps=steps, seed=seed)
     if target is not None:

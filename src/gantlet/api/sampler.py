@@ -70,8 +70,8 @@ class Drawable:
         return torch.cat(parts)
 
 
-def drawable(folder: Path, run: int | None = None, *, trust: bool = False) -> Drawable:
-    """The generator of a study's member, or of a model folder.
+def drawable(folder: Path, run: int | None = None, *, step: int | str | None = None, trust: bool = False) -> Drawable:
+    """The generator of a study's member, with its weights at ``step`` (:func:`~gantlet.api.loading.load`), or of a model folder.
 
     Raises:
         BadValue: There is no such run, or none was named in a study of several.
@@ -80,6 +80,8 @@ def drawable(folder: Path, run: int | None = None, *, trust: bool = False) -> Dr
     if is_model_folder(folder):
         if run:
             raise BadValue(f"There is no run {run} in {folder}: a model folder is one member, 0.")
+        if step not in (None, "last"):
+            raise BadValue(f"{folder} is a model folder, which has one set of weights: leave --step out.")
         generator, config = read_model(folder, units="network", trust=trust)
         return Drawable(generator, config.pictures, f"{config.method}, seed {config.seed}")
     store = Store(folder)
@@ -88,19 +90,27 @@ def drawable(folder: Path, run: int | None = None, *, trust: bool = False) -> Dr
         raise BadValue(f"{folder} has {record.members} runs; name one, 0 to {record.members - 1}.")
     if trust:
         allow(record.settings, record.key)
-    net, sheet, member = trained(store, run or 0)
+    net, sheet, member = trained(store, run or 0, step=step)
     generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample, "network").eval()
-    return Drawable(generator, member.record.task.pictures, f"run {run or 0}")
+    title = f"run {run or 0}" if step in (None, "last") else f"run {run or 0}, step {step}"
+    return Drawable(generator, member.record.task.pictures, title)
 
 
 def draw_member(
-    folder: Path, run: int | None, *, count: int, seed: int, by_generator: bool = False
+    folder: Path,
+    run: int | None,
+    *,
+    count: int,
+    seed: int,
+    by_generator: bool = False,
+    step: int | str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Samples of a member in the data's own units, and who made them: ``[N, *x]`` float32 and ``[N]``.
 
-    ``by_generator`` draws ``count`` samples of each generator, one after another.
+    ``by_generator`` draws ``count`` samples of each generator, one after another; ``step`` says with which of its weights
+    (:func:`~gantlet.api.loading.load`).
     """
-    source = drawable(folder, run)
+    source = drawable(folder, run, step=step)
     latents, owners = _latents(source, count=count, seed=seed, by_generator=by_generator)
     return restored(source.make(latents, owners), source.specification), owners
 
@@ -115,10 +125,11 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
     by_generator: bool = False,
     latents: Path | None = None,
     truncation: float | None = None,
+    step: int | str | None = None,
     trust: bool = False,
     notify: Callable[[int, int], object] = lambda done, total: None,
 ) -> Path:
-    """Write samples and return where they are.
+    """Write samples and return where they are; ``step`` says with which of the member's weights, as in ``load``.
 
     ``*.png`` is one image, ``*.npy`` an array, ``*.csv`` a table with the data's own column names, anything else a folder
     of PNGs. ``notify`` is called with how many samples are done, and how many there will be: drawn, and then written one by
@@ -144,11 +155,12 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         StoreError: It cannot be written.
     """
     _check_free(out)
-    source = drawable(folder, run, trust=trust)
+    source = drawable(folder, run, step=step, trust=trust)
     z, owners = _latents(
         source, count=count, seed=seed, by_generator=by_generator, given=latents, truncation=truncation
     )
-    words = [f"seed-{seed}-n-{count}"] if latents is None else [f"latents-{latents.stem}"]
+    words = [] if step in (None, "last") else [f"step-{step}"]
+    words += [f"seed-{seed}-n-{count}"] if latents is None else [f"latents-{latents.stem}"]
     words += [f"truncation-{truncation:g}"] if truncation is not None else []
     target = out or _default(folder, run or 0, "-".join(words))
     makers = source.generator.makers if by_generator else 1
@@ -168,6 +180,7 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
     seed: int = 1,
     steps: int = 10,
     generator: int = 0,
+    step: int | str | None = None,
     trust: bool = False,
 ) -> Path:
     """Write what a generator makes of the latents between given ones, and return where it is: a row from each to the next.
@@ -181,6 +194,7 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         seed: Of drawn latents.
         steps: Samples of a row, both ends included.
         generator: Of a team, the one that makes them.
+        step: Which of the member's weights.
         trust: Whether parts of the study's author's own may run here.
 
     Raises:
@@ -189,14 +203,15 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         FolderInUse: The file or folder exists already.
     """
     _check_free(out)
-    source = drawable(folder, run, trust=trust)
+    source = drawable(folder, run, step=step, trust=trust)
     space = source.generator.space
     if not 0 <= generator < space.makers:
         raise BadValue(f"--generator {generator}: this run has generators 0 to {space.makers - 1}.")
     ends = space.draw(count, seed)[0] if latents is None else read_latents(latents, space.dimension)
     between = walk(ends, space, steps).flatten(0, 1)
     owners = torch.full((len(between),), generator)
-    name = f"interpolation-seed-{seed}" if latents is None else f"interpolation-{latents.stem}"
+    which = "" if step in (None, "last") else f"step-{step}-"
+    name = f"{which}interpolation-{f'seed-{seed}' if latents is None else latents.stem}"
     target = out or _default(folder, run or 0, name)
     write_drawn(target, source, source.make(between, owners), owners, columns=steps)
     return target

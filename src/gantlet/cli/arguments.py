@@ -6,6 +6,11 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Trust"]
+__all__ = ["Step", "Trust"]
+
+Step = Annotated[
+    str | None,
+    typer.Option("--step", help="Which of its weights: last, best, or a step that was kept. [default: last]"),
+]
 
 Trust = Annotated[bool, typer.Option("--trust", help="Let parts of the study's author's own run here.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from .arguments import Trust
+from .arguments import Step, Trust
 
 __all__ = ["export_command", "import_model_command"]
 
@@ -25,7 +25,7 @@ def export_command(  # noqa: PLR0913 - each argument is an option of the command
     generator: Annotated[int | None, typer.Option(min=0, help="Of a team, this generator alone.")] = None,
     discriminator: Annotated[bool, typer.Option("--discriminator", help="Put it into a model folder, too.")] = False,
     opset: Annotated[int | None, typer.Option(help="ONNX's operator set, 18 to 23. [default: 18]")] = None,
-    step: Annotated[int | None, typer.Option(help="An earlier step of the training. [default: the end]")] = None,
+    step: Step = None,
     trust: Trust = False,
 ) -> None:
     """Write a trained generator for use without gantlet, and compare what is read from the file with gantlet."""

@@ -9,7 +9,7 @@ import typer
 
 from gantlet.errors import BadValue
 
-from .arguments import Trust
+from .arguments import Step, Trust
 
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 
@@ -57,11 +57,14 @@ def show_command(
 def print_summary(folder: Path, *, format: str = "table", runs: bool = False, aggregate: str = "mean") -> None:
     """Print a study's table."""
     from gantlet.reports.read import read_study
+    from gantlet.reports.remarks import remarks
     from gantlet.reports.tables import render, summary_table
 
     study = read_study(folder)
     frame = study.runs if runs else summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
     typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    for remark in remarks(study) if format == "table" else ():
+        typer.echo(f"note: {remark}", err=True)
 
 
 def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
@@ -123,6 +126,7 @@ def sample_command(  # noqa: PLR0913 - each argument is an option of the command
         float | None,
         typer.Option(help="Keep each coordinate of drawn latents within ± this: more typical, less varied."),
     ] = None,
+    step: Step = None,
     trust: Trust = False,
 ) -> None:
     """Draw samples from a trained member, in the units of its data; the training data are not needed."""
@@ -140,6 +144,7 @@ def sample_command(  # noqa: PLR0913 - each argument is an option of the command
             by_generator=by_generator,
             latents=latents,
             truncation=truncation,
+            step=step,
             trust=trust,
             notify=notify,
         )
@@ -155,10 +160,11 @@ def animate_command(
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long each frame is shown.")] = 0.2,
     hold: Annotated[float, typer.Option(help="How long the last frame is shown, in seconds.")] = 2.0,
+    step: Annotated[str | None, typer.Option(help="Where it ends: last, best, or a step. [default: last]")] = None,
 ) -> None:
     """Make an animation of a member's training from the images of its evaluations."""
     from gantlet.api.animate import animate
 
     if context.info_name == "film":
         typer.echo("note: film is read as animate", err=True)
-    typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold)))
+    typer.echo(str(animate(folder, run, out=out, seconds=seconds, hold=hold, step=step)))

@@ -213,6 +213,9 @@ def _metrics(facts: CardFacts) -> Iterator[str]:
         f"This file is of seed {member.seed}. The mean and its 95 % bootstrap interval are over the seeds {seeds} of the "
         f"same setting ({int(row['finished'])} finished, {int(row['diverged'])} diverged)."
     )
+    end = mine.iloc[0].get("generator_steps")
+    if isinstance(end, int) and end != facts.config.step:
+        yield f"The weights are those of step {facts.config.step:,}; the numbers are those of the end, step {end:,}."
     yield _table(("metric", "this seed", "mean", "95 % interval", "better", "what it is"), rows)
 
 

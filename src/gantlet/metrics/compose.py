@@ -62,6 +62,11 @@ class Composed:
         """The first of them that can say which generator of a team made what."""
         return next((metric for metric in self.metrics.values() if isinstance(metric, Owning)), None)
 
+    def only(self, column: str) -> Composed:
+        """The metric that has this column, alone; none if none has it."""
+        having = (column in {each.name for each in metric.columns} for metric in self.metrics.values())
+        return Composed({name: m for (name, m), has in zip(self.metrics.items(), having, strict=True) if has})
+
     def by_samples(self) -> list[Composed]:
         """The same metrics, those together that want equally many samples; none if it is empty."""
         groups: dict[int, dict[str, Metric]] = {}

@@ -72,7 +72,8 @@ Band: TypeAlias = Callable[[_Floats], tuple[_Floats, _Floats, _Floats]]
 def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
     """One curve per setting that has recorded ``name``.
 
-    A member that diverged keeps, in every metric, the value of its last good state, and never counts as a success:
+    A member that diverged keeps, in every metric, the value of its last good state, and never counts as a success; one that
+    was stopped early keeps its last value:
     so a curve ends at the summary's number, and does not rise because the worst members have dropped out.
     """
     table = study.curves[name]
@@ -85,7 +86,7 @@ def curves_of(study: StudyData, name: str, band: Band) -> list[Curve]:
             steps, values = rows.columns.to_numpy(float), rows.to_numpy(float)  # [T], [R, T]
             values = np.where(np.isfinite(values), values, np.nan)
             if name in study.record.metrics:
-                values = _with_divergences(members, name, steps, values)
+                values = _with_those_that_ended(members, name, steps, values)
             steps, values = thin(steps, values, points)
             curves.append(Curve(rank, steps, *band(values)))
     return curves
@@ -184,14 +185,18 @@ def costs_of(study: StudyData) -> dict[str, dict[int, float]]:
     return costs
 
 
-def _with_divergences(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
-    if name not in members or "diverged_step" not in members:
-        return values
+def _with_those_that_ended(members: pd.DataFrame, name: str, steps: _Floats, values: _Floats) -> _Floats:
+    """Values with those of members that diverged or were stopped early, from the step on at which they did."""
     diverged = (members["status"] == "diverged").to_numpy()  # [R]
-    last = np.zeros(len(members)) if name == "success" else pd.to_numeric(members[name]).to_numpy(float)
-    at = pd.to_numeric(members["diverged_step"]).to_numpy(float)
-    after = diverged[:, None] & (steps[None] > at[:, None])  # [R, T]; false where the step is not known
-    return np.where(after, last[:, None], values)
+    for column, left in (("diverged_step", diverged), ("stop_step", ~diverged)):
+        if name in members and column in members:
+            last = pd.to_numeric(members[name]).to_numpy(float)
+            if name == "success":
+                last = np.where(diverged, 0.0, last)
+            at = pd.to_numeric(members[column]).to_numpy(float, na_value=np.nan)
+            after = left[:, None] & (steps[None] > at[:, None])  # [R, T]; false where the step is not known
+            values = np.where(after, last[:, None], values)
+    return values
 
 
 def _percentiles(values: _Floats, bounds: tuple[float, float]) -> tuple[_Floats, _Floats]:  # [b, T] -> 2 × [T]

@@ -27,6 +27,7 @@ from .curves import AXES, costs_of
 from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
 from .read import StudyData, read_study
+from .remarks import remarks
 from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
 from .words import plain, printable
@@ -62,6 +63,7 @@ class _Article:
     swatches: list[_Swatch]
     axes: dict[str, str]
     headline: Table
+    remarks: list[str]
     outcomes: Markup
     metrics: list[charts.Chart]
     losses: list[charts.Chart]
@@ -122,6 +124,7 @@ def _article(study: StudyData, rank: int, of: int) -> _Article:
         swatches=[_swatch(rank) for rank in range(len(study.labels))],
         axes={axis: AXES[axis] for axis in costs_of(study)},
         headline=sections.headline(study, summary),
+        remarks=remarks(study),
         outcomes=charts.outcomes(study, summary, key),
         metrics=charts.metric_courses(study, key),
         losses=charts.loss_courses(study, key),

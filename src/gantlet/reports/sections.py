@@ -82,7 +82,9 @@ def comparisons(study: StudyData) -> Table | None:
 def members(study: StudyData) -> Table:
     """One row per member."""
     names = [*study.rates, *study.metrics]
-    known = [name for name in ("generator_steps", "images_seen", "seconds") if name in study.runs]
+    known = [
+        name for name in ("generator_steps", "stop_step", "best_step", "images_seen", "seconds") if name in study.runs
+    ]
     columns = [Column("run", kind=_NUMBER), Column("setting"), Column("seed", kind=_NUMBER), Column("status")]
     columns += [Column(title_of(study, name), kind=_NUMBER) for name in [*names, *known]]
     rows = [

@@ -22,6 +22,8 @@ from typing import Any
 from gantlet.catalogue import remember
 from gantlet.errors import BadGrid
 
+from .keeping import names_runs
+
 __all__ = ["Axis", "axes_from_mapping", "check_axes", "method_names", "parse_axis", "parse_seeds", "words"]
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -137,6 +139,8 @@ def _axis(keys: tuple[str, ...], values: list[str], text: str) -> Axis:
         raise BadGrid(f"'{text}' gives no value, so the grid is empty. Write KEY=VALUE.")
     if len(set(values)) < len(values):
         raise BadGrid(f"'{text}' lists a value twice. Keep one.")
+    if keys == ("init",) and names_runs(values):
+        keys = ("init_from",)
     return Axis(keys, tuple(values))
 
 

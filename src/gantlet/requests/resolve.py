@@ -25,6 +25,7 @@ from gantlet.tasks.base import Task
 
 from .aliases import PLAYERS, renamed, renamed_value
 from .grid import Axis, check_axes
+from .keeping import check_keeping
 from .parts import Catalogue, Key, Parts
 from .training_settings import EarlyChoice, TrainingSettings
 
@@ -282,6 +283,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
     elif epochs == steps and sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
     chosen(training.metrics)
+    check_keeping(training.checkpoints, training.stop, training.init_from)
     if not training.network:
         training, sources["network"] = replace(training, network=parts.network), "task"
     return replace(built, training=training)

@@ -141,6 +141,19 @@ class TrainingSettings:
     metrics: str = setting(
         "", "metrics by name or file.py:Name, joined by +, instead of the task's own; none: no metrics"
     )
+    checkpoints: str = setting(
+        "last",
+        "weights that are kept: last, and also all (each evaluation), every:N (every N steps) or best:METRIC; joined by +",
+    )
+    stop: str = setting(
+        "",
+        "end a member early: METRIC>=VALUE or METRIC<=VALUE at an evaluation, with :K behind it at K in a row; empty: never",
+    )
+    init_from: str = setting(
+        "",
+        "start from a trained member's weights: DIR:RUN, with :STEP or :best behind it (also as init=); empty: at random",
+        path=True,
+    )
     samples: int = setting(0, "samples per member for metrics; 0: each metric's own number", low=0, high=10_000_000)
     dtype: Literal["float32", "float64", "bfloat16", "tf32"] = setting(
         "float32",

@@ -12,10 +12,11 @@ from gantlet.errors import Damaged
 from gantlet.files import file_digest, inside
 from gantlet.training import checkpoint
 
+from .kept import check_kept
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["GoodCheckpoint", "last_good", "last_step", "read_checked", "read_trained"]
+__all__ = ["GoodCheckpoint", "check_owner", "last_good", "last_step", "read_checked", "read_trained"]
 
 
 class GoodCheckpoint(NamedTuple):
@@ -68,7 +69,7 @@ def read_checked(
         fleet: The fleet's id.
         seals: The digests of the records by which it may have been trained.
         place: One of :func:`gantlet.training.checkpoint.places`.
-        history: Whether its history must be whole, too.
+        history: Whether its history and the weights that it keeps must be whole, too.
 
     Raises:
         Damaged: It is not.
@@ -78,13 +79,24 @@ def read_checked(
     for name, kinds in _KINDS.items():
         if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    check_owner(rest, fleet, seals, place)
+    if history:
+        store.chunks(fleet).check(rest.get("chunks", {}))
+        for _, sentence in check_kept(store, fleet, rest):
+            raise Damaged(sentence)
+    return tensors, rest
+
+
+def check_owner(rest: Mapping[str, Any], fleet: str, seals: Collection[str], place: Path) -> None:
+    """Make sure that a checkpoint's state is that of a fleet and a study.
+
+    Raises:
+        Damaged: It is that of another.
+    """
     if rest.get("fleet", fleet) != fleet:
         raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
     if rest.get("study", "") not in seals:
         raise Damaged(f"The checkpoint in {place} is that of another study, or of this one before it was edited.")
-    if history:
-        store.chunks(fleet).check(rest.get("chunks", {}))
-    return tensors, rest
 
 
 def read_trained(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -111,4 +123,5 @@ def last_step(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {"seconds": (int, float), "last": list, "study": str, "chunks": dict}
-_MAY_LACK: dict[str, Any] = {"study": "", "chunks": {}}
+_KINDS.update({"kept": dict, "best": dict, "held": dict})
+_MAY_LACK: dict[str, Any] = {"study": "", "chunks": {}, "kept": {}, "best": {}, "held": {}}

@@ -16,30 +16,38 @@ from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import Composed
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
-from gantlet.training.sampling import draw_latents, sample, scores
+from gantlet.training.sampling import LatentDraw, draw_latents, sample, scores
 
-__all__ = ["as_history", "evaluate"]
+__all__ = ["FRESH_LATENTS", "TEST_LATENTS", "as_history", "evaluate"]
+
+TEST_LATENTS = "latent/test"
+"""The draw of every evaluation."""
+
+FRESH_LATENTS = "latent/fresh"
+"""The draw on which what was chosen by :data:`TEST_LATENTS` is evaluated again."""
 
 _NUMBERS = 1 << 26
 """Numbers of fakes in memory at once: 256 MiB."""
 
 
 def evaluate(
-    fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], count: int
+    fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], count: int, *, latents: str = TEST_LATENTS
 ) -> list[dict[str, Any]]:
     """The metrics of some members; ``count`` fakes each, 0 for as many as each metric wants.
 
-    All members are given the same test latents. A diverged member is evaluated in its last good state.
+    All members are given the same latents, of the draw that is named ``latents``. A diverged member is evaluated in its last good state.
     """
     rows: list[dict[str, Any]] = [{} for _ in slots]
     for part in [metrics] if count and metrics.metrics else metrics.by_samples():
-        for row, found in zip(rows, _rows(fleet, part, dataset, slots, count or part.samples), strict=True):
+        draw = draw_latents(fleet, count or part.samples, name=latents)
+        for row, found in zip(rows, _rows(fleet, part, dataset, slots, draw), strict=True):
             row.update(found)
     return rows
 
 
-def _rows(fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], count: int) -> list[dict[str, Any]]:
-    draw = draw_latents(fleet, count)
+def _rows(
+    fleet: Fleet, metrics: Composed, dataset: Dataset, slots: Sequence[int], draw: LatentDraw
+) -> list[dict[str, Any]]:
     generators = fleet.blueprint.makers
     rows: list[dict[str, Any]] = []
     for chunk, boundary in _chunks(fleet, slots, len(draw.latents) * dataset.train[0].numel()):

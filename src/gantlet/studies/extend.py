@@ -11,7 +11,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import compress, product
 from pathlib import Path
 
 import torch
@@ -29,11 +29,12 @@ from gantlet.training.blueprint import Route
 from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
+from .initial import SourceWeights, read_sources, write_copies
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
-from .planning import choose_device, executor_for, specification_of, trains_elsewhere
-from .record import EarlierPlan, ExtensionRecord, Member, MetricRecord, SettingRecord, StudyRecord
+from .planning import check_rules, choose_device, executor_for, metric_records, specification_of, trains_elsewhere
+from .record import EarlierPlan, ExtensionRecord, Member, SettingRecord, StudyRecord
 from .store import Store
 from .trust import allow, own_parts, require_trust
 
@@ -113,13 +114,14 @@ def extend_plan(folder: Path, asked: Extension, *, trust: bool = False) -> Cache
         if not asked.device and not trains_elsewhere(record.execution.executor):
             check_device(folder, record.execution.device)
         cache, carried = Cache(), _carried_out(record, asked)
-        extended = _extended(store, carried, asked, cache)
+        extended, sources = _extended(store, carried, asked, cache)
         if extended is None:
             _LOG.warning("note: the study has all of that already; whatever is unfinished is trained")
             extended = carried
         if extended is record:
             return cache
         allow(extended.settings, extended.key, extended.execution.executor)
+        write_copies(store, sources)
         store.update(extended)
     return cache
 
@@ -150,8 +152,10 @@ def _carried_out(record: StudyRecord, asked: Extension) -> StudyRecord:
     return record.model_copy(update={"execution": execution, "moved_from": before})
 
 
-def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache) -> StudyRecord | None:
-    """The record with what is added; None where that is nothing."""
+def _extended(
+    store: Store, record: StudyRecord, asked: Extension, cache: Cache
+) -> tuple[StudyRecord | None, dict[str, SourceWeights]]:
+    """The record with what is added, None where that is nothing, and weights from which new settings start."""
     plan = plan_of(record)
     for resolved in plan.settings:
         check_unchanged(store, record, resolved, cache.dataset(resolved))
@@ -163,8 +167,11 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
     settings = [*kept, *new]
     members = _new_members(record, len(settings), asked)
     if not (longer or members):
-        return None
+        return None, {}
     samples = [specification_of(each.task, cache.dataset(each)) for each in settings]
+    check_rules(settings, cache)
+    unknown = [each.training.init_from not in record.initial for each in settings]
+    sources = read_sources(list(compress(settings, unknown)), list(compress(samples, unknown)))
     elsewhere = trains_elsewhere(record.execution.executor)
     device = torch.device(record.execution.device) if elsewhere else choose_device(record.execution.device)
     limits = Limits(device, asked.route, asked.width, record.execution.workers)
@@ -194,9 +201,8 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
     )
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
     found = joined(cache.metrics(resolved) for resolved in settings)
-    metrics = {column.name: MetricRecord(help=column.help, better=column.better) for column in found.columns}
     executor = executor_for(new, record.execution.executor)
-    return record.model_copy(
+    extended = record.model_copy(
         update={
             "id": record.id or uuid.uuid4().hex,
             "digest": "",
@@ -207,10 +213,12 @@ def _extended(store: Store, record: StudyRecord, asked: Extension, cache: Cache)
                 update={"members": (*record.plan.members, *members), "fleets": (*record.plan.fleets, *fleets)}
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "metrics": {**metrics, **record.metrics},
+            "metrics": {**metric_records(settings, found), **record.metrics},
+            "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }
     )
+    return extended, sources
 
 
 def _longer(plan: Plan, length: Axis, cache: Cache) -> Iterator[tuple[EarlierPlan, Resolved]]:
@@ -326,6 +334,12 @@ def _dependent(before: int, after: int, resolved: Resolved) -> Iterator[str]:
             f"{name} of '{resolved.label}' spans all steps: up to step {before:,} it is that of the plan that ended there, and "
             f"from then on that of {after:,} steps, so the result is not that of {after:,} steps planned at once."
         )
+    for key, value in (("stop", chosen.stop), ("checkpoints", "best:" * ("best:" in chosen.checkpoints))):
+        if value:
+            yield (
+                f"{key}={getattr(chosen, key)} of '{resolved.label}' is asked at evaluations, which up to step {before:,} were "
+                f"those of the plan that ended there, so the result may not be that of {after:,} steps planned at once."
+            )
     if chosen.lr_schedule == "on-plateau" and not chosen.lr_every:
         yield (
             f"lr_schedule=on-plateau of '{resolved.label}' averages over all steps as first planned, and goes on to do so, so "

@@ -12,11 +12,14 @@ from gantlet.errors import BadData
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
 from gantlet.files import inside, sweep
 from gantlet.metrics.compose import Composed
+from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.resolve import Resolved
 from gantlet.tasks.base import Task
 from gantlet.training.blueprint import Execution
 
+from .best import keeper_of
 from .cache import Cache
+from .initial import initial_weights
 from .plan import slots_of
 from .record import FleetPlan, StudyRecord
 from .runner import FleetJob, Progress, train
@@ -99,6 +102,7 @@ def _job(
     first = slots[0][0]
     dataset, metrics = cache.dataset(first), cache.metrics(first)
     check_unchanged(store, record, first, dataset)
+    keeping = parse_keeping(first.training.checkpoints)
     return FleetJob(
         fleet=fleet,
         slots=slots,
@@ -111,6 +115,8 @@ def _job(
         study=record.seal,
         lineage=record.lineage,
         ended=record.ended(fleet),
+        keeper=keeper_of(store, fleet, keeping, metrics) if keeping != Keeping() else None,
+        initial=initial_weights(store, record, first),
         notify=notify,
         stopping=stopping,
         events=inside(store.folder, "tensorboard") if record.tensorboard else None,

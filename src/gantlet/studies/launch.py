@@ -15,6 +15,7 @@ from . import executors
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
 from .executors.slurm import SlurmExecutor
+from .initial import write_copies
 from .lost import lost_work
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device
@@ -49,7 +50,9 @@ def create(planned: PlannedStudy) -> Store:
         StoreError: It cannot be written.
     """
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
-    store.create(record)
+    store.check_free()
+    write_copies(store, planned.sources)
+    store.update(record)
     allow(record.settings, record.key, record.execution.executor)
     allow_lines(record.execution.slurm.lines if record.execution.slurm else (), record.key)
     return store

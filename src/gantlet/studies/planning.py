@@ -16,15 +16,19 @@ from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra, Refused
-from gantlet.metrics.compose import joined
+from gantlet.metrics.compose import Composed, joined
 from gantlet.requests.aliases import renamed
+from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
 from gantlet.training.memory import available_memory
 
 from . import executors
+from .best import best_columns, check_rule
+from .build import steps_of
 from .cache import Cache
+from .initial import SourceWeights, read_sources
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
@@ -35,8 +39,10 @@ from .trust import own_parts
 
 __all__ = [
     "PlannedStudy",
+    "check_rules",
     "choose_device",
     "executor_for",
+    "metric_records",
     "plan_study",
     "specification_of",
     "trains_elsewhere",
@@ -51,6 +57,7 @@ class PlannedStudy:
 
     Attributes:
         samples: The specification of each setting's samples.
+        sources: The weights from which settings start, by the value of their key ``init_from``.
         missing: Why the data could not be read, where planning went on without them (a dry run); else empty.
         facts: What else the record shall say.
         budget: The wall time by which steps were planned, and what was measured for it.
@@ -66,6 +73,7 @@ class PlannedStudy:
     threads: int
     cache: Cache
     missing: str = ""
+    sources: Mapping[str, SourceWeights] = field(default_factory=dict[str, SourceWeights])
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     budget: BudgetRecord | None = None
 
@@ -105,7 +113,8 @@ class PlannedStudy:
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
-            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
+            metrics=metric_records(self.plan.settings, metrics),
+            initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
@@ -149,6 +158,9 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         else specification_of(resolved.task, cache.dataset(resolved))
         for resolved in settings
     )
+    if not missing:
+        check_rules(settings, cache)
+    sources = read_sources(settings, samples)
     executor = executor_for(settings, options.executor)
     alone = _trains_here(executor) or (elsewhere and not options.workers)
     gpus = torch.cuda.device_count() if str(device) == "cuda" and not elsewhere else 1
@@ -160,7 +172,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     workers = min(workers, len(plan.fleets))
     here = max(1, min(cores() // workers, threads_allowed()))
     threads = max(1, options.slurm.cpus // options.slurm.workers) if elsewhere else here
-    planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing)
+    planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing, sources)
     return _within(planned, options.minutes) if options.minutes else planned
 
 
@@ -214,6 +226,26 @@ def _within(planned: PlannedStudy, minutes: float) -> PlannedStudy:
         for each in plan.settings
     )
     return replace(planned, plan=replace(plan, settings=settings), budget=budget)
+
+
+def metric_records(settings: Sequence[Resolved], metrics: Composed) -> dict[str, MetricRecord]:
+    """What a study's record says of the columns that its settings are measured by, those of best evaluations last."""
+    known = {column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns}
+    return known | best_columns([resolved.training.checkpoints for resolved in settings], known)
+
+
+def check_rules(settings: Sequence[Resolved], cache: Cache) -> None:
+    """Make sure that settings measure what they keep weights by, or end members by.
+
+    Raises:
+        UnknownName: A metric that is not measured.
+        BadValue: A metric that cannot rank, or weights of too many steps.
+    """
+    for resolved in settings:
+        training = resolved.training
+        if parse_keeping(training.checkpoints) != Keeping() or training.stop:
+            steps = steps_of(training, cache.dataset(resolved).specification.pool)
+            check_rule(training, cache.metrics(resolved), steps)
 
 
 def choose_device(name: str) -> torch.device:

@@ -32,6 +32,7 @@ __all__ = [
     "ExtensionRecord",
     "FleetId",
     "FleetPlan",
+    "InitialRecord",
     "Member",
     "MetricRecord",
     "PlanRecord",
@@ -42,7 +43,8 @@ __all__ = [
 ]
 
 FORMAT = 2
-_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions")
+_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions", "initial")
+_TIED_IF_ANY = ("extensions", "initial")
 _LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
@@ -152,6 +154,19 @@ class ExecutionRecord(_Part):
     slurm: Annotated[SlurmOptions, AfterValidator(_possible)] | None = None
 
 
+class InitialRecord(_Part):
+    """Weights from which members start: the study, run and step that they are of, and the SHA-256 of the copy of them.
+
+    ``discriminator`` says whether there are such of the discriminator, too.
+    """
+
+    study: Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")]
+    run: Annotated[int, Field(ge=0)]
+    step: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    discriminator: bool = True
+
+
 class EarlierPlan(NamedTuple):
     """Where the plan of a setting (by position) ended before it was made longer: ``steps`` generator updates."""
 
@@ -223,6 +238,7 @@ class StudyRecord(_Part):
         moved_from: The devices on which it was trained before, where it was resumed on another.
         sample: The specification of a sample, so that the data are not needed to use what was trained.
         metrics: By column, what it is.
+        initial: By value of the key ``init_from``, the weights that it stands for.
         facts: Of the data set and of the metrics, for readers of the report.
         versions: Versions that numbers may depend on.
         machine: The machine, in words.
@@ -249,6 +265,7 @@ class StudyRecord(_Part):
     moved_from: tuple[str, ...] = ()
     sample: SampleSpec
     metrics: dict[str, MetricRecord] = {}
+    initial: dict[str, InitialRecord] = {}
     facts: dict[str, Any] = {}
     versions: dict[str, Any] = {}
     machine: dict[str, Any] = {}
@@ -327,7 +344,7 @@ class StudyRecord(_Part):
 
 def _digest(content: Mapping[str, Any]) -> str:
     """SHA-256 of what ties a record to what is trained by it, as it is in the file: keys of later versions change nothing."""
-    tied = {name: content[name] for name in _TIED if name in content and (name != "extensions" or content[name])}
+    tied = {name: content[name] for name in _TIED if name in content and (name not in _TIED_IF_ANY or content[name])}
     return hashlib.sha256(json.dumps(tied, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,6 +16,8 @@ from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
 from .fleet_history import LOST
+from .initial import check_initial, copy_again
+from .kept import check_kept, weights_folder
 from .lost import Lost
 from .record import FleetPlan, StudyRecord
 from .store import Store
@@ -46,6 +48,16 @@ def repair_study(folder: str | Path) -> list[str]:
 def _repaired(store: Store) -> list[str]:
     record, lost = store.record(), Lost(store)
     did = [_swept(path) for path in sweep(store.folder)]
+    for text, sentence in check_initial(store, record):
+        copied = copy_again(store, record, text)
+        did.append(
+            f"{sentence} "
+            + (
+                f"They were copied again from {text}."
+                if copied
+                else f"{text} does not have them any more, so members that start from them cannot be trained."
+            )
+        )
     for planned in record.plan.fleets:
         try:
             with locked(store.lock(planned.id), wait=False) as holder:
@@ -115,24 +127,33 @@ def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -
 
 
 def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> None:
-    """Of a finished fleet whose weights and results are good, damaged history counts as lost."""
+    """Of a finished fleet whose weights and results are good, damaged history and kept weights count as lost."""
     for place in checkpoint.places(store.checkpoint(fleet.id))[:1]:
         try:
             read_checked(store, fleet.id, record.lineage, place, history=False)
-            chunks = checkpoint.read_state(place).get("chunks", {})
+            rest = checkpoint.read_state(place)
+            lost_weights = list(check_kept(store, fleet.id, rest))
         except StoreError:
             return
-        for name, digest in chunks.items():
+        for name, digest in rest.get("chunks", {}).items():
             try:
                 store.chunks(fleet.id).check({name: digest})
             except Damaged as error:
-                path = store.fleet(fleet.id) / name
-                lost = path.with_name(name + LOST)
-                if path.is_file():
-                    path.replace(lost)
-                else:
-                    lost.touch()
+                _lose(store.fleet(fleet.id) / name)
                 did.append(f"{error} It counts as lost; the results and weights of fleet {fleet.id} are good.")
+        for kept, sentence in lost_weights:
+            _lose(weights_folder(store, fleet.id) / kept.name)
+            did.append(f"{sentence} They count as lost; the results and last weights of fleet {fleet.id} are good.")
+
+
+def _lose(path: Path) -> None:
+    """Note that a file counts as lost; what is there of it is kept under the name of the note."""
+    lost = path.with_name(path.name + LOST)
+    path.parent.mkdir(exist_ok=True)
+    if path.is_file():
+        path.replace(lost)
+    else:
+        lost.touch()
 
 
 def _good_step(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,14 +16,17 @@ from gantlet.cpu import threads_set
 from gantlet.errors import BadValue, Damaged, ReplayMismatch
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
+from gantlet.training.member_weights import member_weights
 
 from .build import blueprint
 from .cache import Cache
 from .checkpoints import read_trained
 from .fleets import check_unchanged, execution_of
+from .initial import begin, initial_weights
+from .kept import kept_files, read_kept
 from .launch import check_device
 from .machine import versions
-from .members import find_member
+from .members import StudyMember, find_member
 from .store import Store
 from .trust import allow
 
@@ -63,11 +67,25 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
         )
     with threads_set(record.execution.threads):
         fleet = Fleet(sheet, dataset)
-        while fleet.step < rest["step"]:
-            fleet.advance()
+        begin(fleet, initial_weights(store, record, found.resolved))
+        _train_again(store, found, fleet, rest)
     again, _ = checkpoint.snapshot(fleet)
     compared = _compare(tensors, again, found.slot, len(found.fleet.slots))
     return f"run {run}: {compared} tensors are equal bit for bit after {rest['step']:,} steps"
+
+
+def _train_again(store: Store, found: StudyMember, fleet: Fleet, rest: dict[str, Any]) -> None:
+    """Train to the checkpoint's step, end members where they were ended, and compare what was kept on the way."""
+    stopped, run = checkpoint.stopped_of(rest), found.fleet.slots[found.slot]
+    kept = {each.step: each for each in kept_files(rest) if each.run == run}
+    while fleet.step < rest["step"]:
+        fleet.advance()
+        if (now := kept.get(fleet.step)) is not None:
+            fleet.settle()
+            then = read_kept(store, found.fleet.id, now)
+            discriminator = any(name.startswith("discriminator/") for name in then)
+            _compare(then, member_weights(fleet, found.slot, discriminator=discriminator), 0, 1)
+        fleet.stop([slot for slot, step in stopped.items() if step == fleet.step])
 
 
 def _compare(then: dict[str, torch.Tensor], now: dict[str, torch.Tensor], slot: int, slots: int) -> int:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from gantlet.data.base import Dataset
 from gantlet.figures.recorder import SampleRecorder
 from gantlet.metrics.compose import Composed
+from gantlet.requests.keeping import parse_stop
 from gantlet.requests.resolve import Resolved
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training import checkpoint
@@ -18,9 +21,12 @@ from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 
+from .best import best_results
 from .build import blueprint
 from .checkpoints import last_good
 from .evaluate import as_history, evaluate
+from .initial import begin
+from .kept import WeightsKeeper
 from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
@@ -65,11 +71,14 @@ class FleetJob:
         study: The digest of the study's record, which ties what is written to it.
         lineage: That one, and those of the study before it was extended, by which a checkpoint may have been written.
         ended: The steps at which earlier, shorter plans of the fleet ended.
+        keeper: Who keeps weights beside the last checkpoint, None for nobody.
+        initial: The weights from which members start; none for random ones.
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
+        held: By run, at how many evaluations in a row what ends it early has held.
     """
 
     fleet: FleetPlan
@@ -83,6 +92,8 @@ class FleetJob:
     study: str = ""
     lineage: frozenset[str] = frozenset({""})
     ended: tuple[int, ...] = ()
+    keeper: WeightsKeeper | None = None
+    initial: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
@@ -92,6 +103,7 @@ class FleetJob:
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
+    held: dict[int, int] = field(default_factory=dict[int, int])
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
@@ -106,6 +118,10 @@ class FleetJob:
     def members(self) -> dict[int, int]:
         """Slots that count (pads stand at the end), and their run numbers."""
         return dict(enumerate(self.fleet.runs))
+
+    def trained(self, fleet: Fleet) -> list[int]:
+        """Slots that count and whose members are still trained."""
+        return [slot for slot in self.members if fleet.alive[slot]]
 
 
 def evaluation_steps(steps: int, count: int) -> tuple[int, ...]:
@@ -139,6 +155,9 @@ def train(job: FleetJob) -> bool:
             rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
             job.notify(replace(_progress(job, fleet, rate), evaluating=True))
             _evaluate(job, fleet)
+        elif job.keeper is not None and job.keeper.due(fleet.step):
+            fleet.settle()
+            job.keeper.keep(fleet, job.trained(fleet))
         if now - reported >= _PROGRESS_SECONDS or fleet.step in due:
             rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
             job.notify(_progress(job, fleet, rate, evaluated=fleet.step in due))
@@ -154,7 +173,11 @@ def train(job: FleetJob) -> bool:
         _save(job, fleet, begin)
         job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
-    job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
+    rows = [_row(job, fleet, slot) for slot in job.members]
+    if job.keeper is not None:
+        best = best_results(job.keeper, fleet, job.metrics, job.dataset, job.training.samples)
+        rows = [row | best.get(row["run"], {}) for row in rows]
+    job.store.write_results(job.fleet.id, rows, study=job.study)
     return True
 
 
@@ -165,6 +188,11 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
         job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
+        job.held = {int(run): int(times) for run, times in good.rest.get("held", {}).items()}
+        if job.keeper is not None:
+            job.keeper.restore(good.rest)
+    else:
+        begin(fleet, job.initial)
     if good.damage:
         went = f"goes on from step {fleet.step:,}" if fleet.step else "is trained again from the start"
         job.damage.append(f"{' '.join(good.damage)} Fleet {job.fleet.id} {went}.")
@@ -172,12 +200,30 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
 
 
 def _evaluate(job: FleetJob, fleet: Fleet) -> None:
-    job.last = evaluate(fleet, job.metrics, job.dataset, list(job.members), job.training.samples)
-    inside = [slot for slot in job.members if fleet.alive[slot]]
+    inside, ended = job.trained(fleet), [slot for slot in job.members if slot in fleet.stopped and job.last]
+    measured = [slot for slot in job.members if slot not in ended]
+    fresh = evaluate(fleet, job.metrics, job.dataset, measured, job.training.samples)
+    rows = {slot: job.last[slot] for slot in ended} | dict(zip(measured, fresh, strict=True))
+    job.last = [rows[slot] for slot in job.members]
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
         job.seen += histograms(fleet, job.dataset.test, inside)
+    if job.keeper is not None:
+        job.keeper.choose(fleet, inside, job.last)
+    fleet.stop(_ending(job, inside))
+
+
+def _ending(job: FleetJob, slots: Sequence[int]) -> list[int]:
+    """The slots, pads included, of members for which what ends them early has held at enough evaluations."""
+    rule = parse_stop(job.training.stop)
+    if rule is None:
+        return []
+    for slot in slots:
+        run = job.fleet.slots[slot]
+        job.held[run] = job.held.get(run, 0) + 1 if rule.holds(job.last[slot].get(rule.metric)) else 0
+    ending = {job.fleet.slots[slot] for slot in slots if job.held[job.fleet.slots[slot]] >= rule.evaluations}
+    return [slot for slot, run in enumerate(job.fleet.slots) if run in ending]
 
 
 def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
@@ -189,7 +235,11 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
         job.chunks[name] = digest
     tensors, rest = checkpoint.snapshot(fleet)
     own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}
+    own |= {"held": {str(run): times for run, times in job.held.items()}} if job.held else {}
+    own |= job.keeper.state if job.keeper is not None else {}
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
+    if job.keeper is not None:
+        job.keeper.tidy()
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
         write_events(job.events, rows, job.members, job.seen)
         job.seen = []
@@ -218,7 +268,7 @@ def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float, *, evaluated
         steps=fleet.blueprint.sizes.steps,
         members=len(job.fleet.runs),
         rate=steps_per_second * len(job.fleet.runs),
-        out=sum(not fleet.alive[slot] for slot in job.members),
+        out=sum(slot in fleet.divergences for slot in job.members),
         best=ranked[0] if ranked else None,
         worst=ranked[-1] if ranked else None,
         metric=name,
@@ -229,7 +279,7 @@ def _progress(job: FleetJob, fleet: Fleet, steps_per_second: float, *, evaluated
 def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
     resolved, seed = job.slots[slot]
     left = fleet.divergences.get(slot)
-    steps = left.step if left else fleet.step
+    steps = fleet.reached(slot)
     updates = fleet.blueprint.schedule.total(steps)
     shares = None if fleet.generator_weights is None else fleet.generator_weights.shares()[slot].tolist()
     row = ResultRow(
@@ -249,6 +299,7 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
         images_seen=updates * fleet.blueprint.sizes.batch,
         weights="average" if fleet.average is not None else "last",
         generator_weights=shares,
+        stop_step=fleet.stopped.get(slot),
     )
     return {**row.values(), **_settings(resolved), **job.last[slot]}
 

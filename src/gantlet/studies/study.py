@@ -24,6 +24,7 @@ from .fleet_states import follow, study_state
 from .launch import resume, unfinished
 from .progress import Evaluation, watched
 from .store import Store
+from .stored_weights import steps_stored
 from .verify import StudyCheck, verify_study
 from .views import runs_table
 
@@ -186,6 +187,15 @@ class Study:
         """What a notebook shows: the summary."""
         table = self.summary().to_html(index=False, na_rep="", float_format=lambda number: f"{number:.4g}")
         return f"<p>{escape(repr(self))}</p>{table}"
+
+    def steps(self, run: int) -> tuple[int, ...]:
+        """The steps of which a member's weights are there for ``gantlet.load(..., step=)``; the last is that of its checkpoint.
+
+        Raises:
+            BadValue: There is no such run.
+            StoreError: Nothing was trained yet, or it cannot be read.
+        """
+        return steps_stored(Store(self.folder), run)
 
     def verify(self) -> StudyCheck:
         """What is wrong with the folder, and how far each fleet is; nothing is imported or written.

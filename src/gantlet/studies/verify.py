@@ -24,6 +24,7 @@ from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
 from .fleet_history import LOST
+from .initial import check_initial
 from .lost import Lost
 from .record import FleetPlan, StudyRecord
 from .store import Store
@@ -32,7 +33,7 @@ from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]
 
-_OF_A_FLEET = re.compile(r"checkpoint(\.old|\.new)?|history-\d+-\d+\.parquet|(results|failure|split)\.json")
+_OF_A_FLEET = re.compile(r"checkpoint(\.old|\.new)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json")
 _ASIDE = re.compile(
     rf"checkpoint\.damaged(\.\d+)?|(results|failure|split)\.json\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
 )
@@ -47,10 +48,13 @@ _OF_A_STUDY = {
     "exports",
     "slurm",
     "tensorboard",
+    "initial",
 }
 _OF_SLURM = re.compile(
     r"[0-9a-f]{16}\.json|submit\.lock|\d+(_\d+)?_(submission\.sh|submitted\.pkl|\d+_log\.(out|err)|\d+_result\.pkl)"
 )
+_OF_WEIGHTS = re.compile(rf"run-\d+-step-\d+\.safetensors({re.escape(LOST)})?")
+_OF_INITIAL = re.compile(r"[0-9a-f]{16}\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def verify_study(folder: str | Path) -> StudyCheck:
     if used and any(report.damage for report in fleets):  # a file may have been replaced while it was read
         again = [report for planned in record.plan.fleets for report in _planned(store, record, planned, lost)]
         fleets = [report for report in again if not report.damage or report in fleets]
-    damage, notes = list[str](), list[str]()
+    damage, notes = [sentence for _, sentence in check_initial(store, record)], list[str]()
     _said(lambda: submissions(store), damage)
     known = {report.fleet for report in fleets} | {planned.id for planned in record.plan.fleets}
     for path, what, wrong in _strangers(store.folder, known):
@@ -272,4 +276,6 @@ def _own(place: tuple[str, ...], name: str, fleets: set[str]) -> bool:
         return name.removesuffix(".lock") in fleets
     if len(place) == 2 and place[0] == "fleets":
         return place[1] not in fleets or bool(_OF_A_FLEET.fullmatch(name) or _ASIDE.fullmatch(name))
-    return True
+    if len(place) == 3 and place[0] == "fleets" and place[2] == "weights":
+        return bool(_OF_WEIGHTS.fullmatch(name))
+    return place != ("initial",) or bool(_OF_INITIAL.fullmatch(name))

@@ -5,8 +5,8 @@ written into a temporary folder, synced, and renamed into place. The one before 
 one to go back to when the last one is damaged; checksums tell.
 
 What is in it: parameters, buffers, averages, learned weights, optimiser states, the objective's state, counters, divergences
-(under ``exits``), and the open log interval of the history. What is not: random states (draws are keyed) and data
-positions (they follow from counters).
+(under ``exits``), members that were stopped early, and the open log interval of the history. What is not: random states
+(draws are keyed) and data positions (they follow from counters).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ __all__ = [
     "restore",
     "set_aside",
     "snapshot",
+    "stopped_of",
     "unplaced",
     "write",
 ]
@@ -47,7 +48,7 @@ __all__ = [
 _FORMAT = 1
 _LARGEST = 1 << 28  # bytes of a state
 _NAMES = ("tensors.safetensors", "state.json")
-_KINDS = {"step": int, "discriminator_steps": int, "exits": dict, "history_counts": dict}
+_KINDS = {"step": int, "discriminator_steps": int, "exits": dict, "history_counts": dict, "stopped": dict}
 
 
 def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -71,6 +72,7 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "discriminator_steps": fleet.discriminator_steps,
         "exits": {str(slot): asdict(divergence) for slot, divergence in fleet.divergences.items()},
         "history_counts": counts,
+        "stopped": {str(slot): step for slot, step in fleet.stopped.items()},
     }
     return {name: value.contiguous().cpu().clone() for name, value in tensors.items()}, rest
 
@@ -79,6 +81,7 @@ def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]
     """Put a fleet, freshly built from the same blueprint, where the snapshot was taken."""
     fleet.step, fleet.discriminator_steps = rest["step"], rest["discriminator_steps"]
     fleet.divergences = {int(slot): Divergence(**divergence) for slot, divergence in rest["exits"].items()}
+    fleet.stopped = stopped_of(rest)
     device = fleet.blueprint.execution.device
     with torch.no_grad():
         for player, stack in (("generator", fleet.generators), ("discriminator", fleet.discriminators)):
@@ -227,10 +230,18 @@ def read_state(place: Path) -> dict[str, Any]:
     if rest.get("format") != _FORMAT:
         form = str(rest.get("format"))[:40]
         raise StoreError(f"The checkpoint in {place} has format {form}; this gantlet reads {_FORMAT}.")
+    rest.setdefault("stopped", {})  # of before members could be stopped
     for name, kind in _KINDS.items():
         if type(rest.get(name)) is not kind or (kind is int and rest[name] < 0):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    if not all(slot.isdecimal() and type(step) is int for slot, step in rest["stopped"].items()):
+        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: stopped.")
     return rest
+
+
+def stopped_of(rest: Mapping[str, Any]) -> dict[int, int]:
+    """By slot, after which step members were stopped early, from a checkpoint's state."""
+    return {int(slot): int(step) for slot, step in rest.get("stopped", {}).items()}
 
 
 def _before(folder: Path) -> Path:

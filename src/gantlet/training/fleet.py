@@ -6,7 +6,7 @@ nothing of metrics, files or clocks. Here is the order of a step; what an update
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -77,8 +77,27 @@ class Fleet(Updates):
 
     @property
     def alive(self) -> list[bool]:
-        """By slot, whether a member has not diverged."""
-        return [slot not in self.divergences for slot in range(self.members)]
+        """By slot, whether a member is still trained: it has not diverged and was not stopped."""
+        return [slot not in self.divergences and slot not in self.stopped for slot in range(self.members)]
+
+    def reached(self, slot: int) -> int:
+        """How many steps a member was trained for: all so far, or until it diverged or was stopped."""
+        if slot in self.divergences:
+            return self.divergences[slot].step
+        return self.stopped.get(slot, self.step)
+
+    def stop(self, slots: Sequence[int]) -> None:
+        """End the training of some members after this step: nothing of theirs moves from now on."""
+        if not slots:
+            return
+        self.settle()
+        ending = [slot for slot in slots if self.alive[slot]]
+        if not ending:
+            return
+        self.stopped.update((slot, self.step) for slot in ending)
+        for optimiser in self.optimisers.values():
+            optimiser.freeze(ending)
+        self.refresh()
 
     def refresh(self) -> None:
         """Take over what was replaced from outside (a checkpoint)."""
@@ -97,7 +116,7 @@ class Fleet(Updates):
     @property
     def built(self) -> int:
         """Changes whenever tensors that a step works on were replaced by others."""
-        return sum(optimiser.built for optimiser in self.optimisers.values()) + bool(self.divergences)
+        return sum(optimiser.built for optimiser in self.optimisers.values()) + self.some_frozen
 
     @property
     def replaces(self) -> bool:

@@ -68,6 +68,7 @@ class Updates:
         step: Steps done so far.
         discriminator_steps: Discriminator updates done so far.
         divergences: By slot, how members diverged.
+        stopped: By slot, after which step members were stopped early; like those that diverged, they stay as they are.
         generators: The stack of S·K generators.
         discriminators: The stack of S discriminators.
         generator_weights: The learned weights of the teams, None where all generators weigh the same.
@@ -79,9 +80,10 @@ class Updates:
     def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:
         keep_freed_memory()
         self.blueprint = blueprint
-        self.step = 0
+        self.step: int = 0
         self.discriminator_steps = 0
         self.divergences: dict[int, Divergence] = {}
+        self.stopped: dict[int, int] = {}
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
@@ -242,7 +244,7 @@ class Updates:
         self.optimisers[player].zero_grad()
 
     def _after_discriminator(self, batch: PlayerBatch, good: Tensor) -> None:
-        self.discriminators.commit(good if self.divergences else None)
+        self.discriminators.commit(good if self.some_frozen else None)
         self._constrain(good)
         self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
@@ -255,7 +257,7 @@ class Updates:
         self.discriminator_steps += 1
 
     def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
-        self.generators.commit(good.repeat_interleave(self._team) if self.divergences else None)
+        self.generators.commit(good.repeat_interleave(self._team) if self.some_frozen else None)
         if average:
             self._average(good)
 
@@ -278,6 +280,11 @@ class Updates:
         """How often a learning rate on a plateau has been reckoned anew; None for one that is on none."""
         lr = self.blueprint.tuning.lr
         return self.discriminator_steps // lr.every if isinstance(lr, ReduceOnPlateau) else None
+
+    @property
+    def some_frozen(self) -> bool:
+        """Whether a member has diverged or was stopped, and stays as it is."""
+        return bool(self.divergences or self.stopped)
 
     def _updates(self) -> int:
         return self.discriminator_steps
@@ -339,7 +346,7 @@ class Updates:
         constraint = self.blueprint.constraint
         if constraint is None:
             return
-        everyone = not self.divergences
+        everyone = not self.some_frozen
         with torch.no_grad():
             for parameter in self.discriminators.parameters.values():
                 projected = constraint.project(parameter)
@@ -351,7 +358,7 @@ class Updates:
         if self.average is None:
             return
         moved = good.repeat_interleave(self._team)
-        everyone = not self.divergences
+        everyone = not self.some_frozen
         with torch.no_grad():
             for name, parameter in self.generators.parameters.items():
                 mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)

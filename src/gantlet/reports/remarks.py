@@ -1,0 +1,74 @@
+"""What a reader of the results must know to compare them: budgets that differ, values that flatter, weights that had a start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from gantlet.errors import BadValue
+from gantlet.requests.keeping import parse_keeping
+
+from .read import StudyData
+from .words import number, plain
+
+__all__ = ["remarks"]
+
+
+def remarks(study: StudyData) -> list[str]:
+    """Sentences on what makes the members of a study unequal, or its values flattering; none for most studies."""
+    return [*_ended_early(study), *_flattering(study), *_started(study)]
+
+
+def _ended_early(study: StudyData) -> Iterator[str]:
+    if "stop_step" not in study.runs or "generator_steps" not in study.runs:
+        return
+    steps = study.runs["generator_steps"].dropna()
+    ended = study.runs[(study.runs["stop_step"] < steps.max()).fillna(False).astype(bool)]
+    if ended.empty or steps.min() == steps.max():
+        return
+    rules = ", ".join(
+        f"stop={rule}" for rule in sorted({plain(rule) for rule in ended["stop"]} if "stop" in ended else {})
+    )
+    yield (
+        f"Budgets differ: {rules or 'a rule'} ended {len(ended)} of {len(study.runs)} members early, after {_span(ended['stop_step'])} "
+        f"steps, and members were trained for {_span(steps)} steps in all. Compare at equal cost by the columns generator_steps "
+        f"and images_seen, or by the curves over training."
+    )
+
+
+def _flattering(study: StudyData) -> Iterator[str]:
+    rules = [str(setting.values.get("checkpoints", "last")) for setting in study.record.settings]
+    for name in dict.fromkeys(best for rule in rules if (best := _best(rule))):
+        chosen, fresh = f"best_{name}", f"best_{name}_fresh"
+        if not {chosen, fresh} <= {*study.metrics} or study.runs[[chosen, fresh]].dropna().empty:
+            continue
+        means = study.runs[[chosen, fresh]].dropna().astype(float).mean()
+        yield (
+            f"{chosen} is {name} at each member's best evaluation, on the very samples by which it was chosen, which flatters: "
+            f"its mean is {number(float(means[chosen]))}, and that of the same weights on fresh samples, {fresh}, is "
+            f"{number(float(means[fresh]))}."
+        )
+
+
+def _started(study: StudyData) -> Iterator[str]:
+    for setting in study.record.settings:
+        source = study.record.initial.get(str(setting.values.get("init_from", "")))
+        if source is not None:
+            what = "generator and discriminator" if source.discriminator else "generator"
+            yield (
+                f"Members of '{setting.label}' start from the {what} of run {source.run} of study {source.study[:12]}, step "
+                f"{source.step:,}; their steps do not count that training."
+            )
+
+
+def _best(rule: str) -> str:
+    try:
+        return parse_keeping(rule).best
+    except BadValue:  # of a newer version, or edited
+        return ""
+
+
+def _span(steps: pd.Series) -> str:
+    least, most = int(steps.min()), int(steps.max())
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"

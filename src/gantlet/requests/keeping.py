@@ -1,0 +1,195 @@
+"""What the keys ``checkpoints``, ``stop`` and ``init_from`` say: which weights are kept, when a member ends, where it begins.
+
+Example:
+    >>> parse_keeping("best:modes + every:500")
+    Keeping(every_evaluation=False, every=500, best='modes')
+    >>> parse_stop("fid<=20:3")
+    StopRule(metric='fid', at_least=False, threshold=20.0, evaluations=3)
+    >>> parse_init("runs/a:3:best")
+    InitialRun(folder=PosixPath('runs/a'), run=3, step='best')
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gantlet.errors import BadValue
+
+__all__ = [
+    "InitialRun",
+    "Keeping",
+    "StopRule",
+    "check_keeping",
+    "names_runs",
+    "parse_init",
+    "parse_keeping",
+    "parse_step",
+    "parse_stop",
+]
+
+_STOP = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=)\s*([^:\s]+)\s*(?::\s*(\d{1,6})\s*)?")
+_INIT = re.compile(r"(.+?):(\d{1,10})(?::(\d{1,18}|best|last))?")
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Which weights of a member are kept beside its last ones.
+
+    Attributes:
+        every_evaluation: Whether those of each evaluation.
+        every: Those of every so many generator updates; 0 for none.
+        best: The metric by which the best evaluation is chosen, whose weights are kept; empty for none.
+    """
+
+    every_evaluation: bool = False
+    every: int = 0
+    best: str = ""
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When the training of a member ends early.
+
+    Attributes:
+        metric: The column of the results that is asked.
+        at_least: Whether it must be at least ``threshold``, rather than at most.
+        threshold: The value to reach.
+        evaluations: At how many evaluations in a row.
+    """
+
+    metric: str
+    at_least: bool
+    threshold: float
+    evaluations: int = 1
+
+    def holds(self, value: object) -> bool:
+        """Whether a value meets the condition; one that is missing or nan does not.
+
+        Example:
+            >>> rule = StopRule("modes", True, 8)
+            >>> [rule.holds(value) for value in (8, 7.5, float("nan"), None)]
+            [True, False, False, False]
+        """
+        if not isinstance(value, (bool, int, float)):
+            return False
+        return value >= self.threshold if self.at_least else value <= self.threshold
+
+
+@dataclass(frozen=True)
+class InitialRun:
+    """A trained member from whose weights others start: its study's folder, its number, and a step, ``best`` or ``last``."""
+
+    folder: Path
+    run: int
+    step: int | str = "last"
+
+
+def check_keeping(checkpoints: str, stop: str, init_from: str) -> None:
+    """Make sure that the three keys can be read.
+
+    Raises:
+        BadValue: One cannot.
+    """
+    for parse, text in ((parse_keeping, checkpoints), (parse_stop, stop), (parse_init, init_from)):
+        parse(text)
+
+
+def parse_keeping(text: str) -> Keeping:
+    """What ``checkpoints`` says: ``last``, ``all``, ``every:N``, ``best:METRIC``, or several joined by ``+``.
+
+    Raises:
+        BadValue: It is something else.
+    """
+    every_evaluation, every, best = False, 0, ""
+    for word in (word.strip() for word in text.split("+")):
+        kind, _, argument = (part.strip() for part in word.partition(":"))
+        if word == "all":
+            every_evaluation = True
+        elif kind == "every" and argument.isascii() and argument.isdecimal() and 0 < int(argument) < 1 << 63:
+            if every:
+                raise BadValue(f"checkpoints={text} says every:N twice. Keep one.")
+            every = int(argument)
+        elif kind == "best" and re.fullmatch(r"[A-Za-z_]\w*", argument):
+            if best:
+                raise BadValue(
+                    f"checkpoints={text} says best:METRIC twice; a member has one best evaluation. Keep one."
+                )
+            best = argument
+        elif word != "last":
+            raise BadValue(
+                f"checkpoints={text} is not last, all, every:N (every N steps), best:METRIC, or several of these joined "
+                f"by +."
+            )
+    return Keeping(every_evaluation, every, best)
+
+
+def parse_stop(text: str) -> StopRule | None:
+    """What ``stop`` says: ``METRIC>=VALUE`` or ``METRIC<=VALUE``, with ``:K`` for K evaluations in a row; None if empty.
+
+    Raises:
+        BadValue: It is something else.
+    """
+    if not text.strip():
+        return None
+    match = _STOP.fullmatch(text)
+    try:
+        threshold = float(match.group(3)) if match else math.nan
+    except ValueError:
+        threshold = math.nan
+    evaluations = int(match.group(4) or 1) if match else 0
+    if match is None or math.isnan(threshold) or evaluations < 1:
+        raise BadValue(
+            f"stop={text} is not METRIC>=VALUE or METRIC<=VALUE, with :K behind it for K evaluations in a row. In a shell it "
+            f"needs quotes: 'stop=modes>=8:2'."
+        )
+    return StopRule(match.group(1), match.group(2) == ">=", threshold, evaluations)
+
+
+def parse_init(text: str) -> InitialRun | None:
+    """What ``init_from`` says: ``DIR:RUN``, with ``:STEP``, ``:best`` or ``:last`` behind it; None if empty.
+
+    Raises:
+        BadValue: It is something else.
+    """
+    if not text.strip():
+        return None
+    match = _INIT.fullmatch(text.strip())
+    if match is None:
+        raise BadValue(
+            f"init_from={text} is not DIR:RUN, a study folder and the number of one of its runs, with :STEP, :best or :last "
+            f"behind it for other weights than its last ones."
+        )
+    return InitialRun(Path(os.path.expanduser(match.group(1))), int(match.group(2)), parse_step(match.group(3)))
+
+
+def names_runs(values: Sequence[str]) -> bool:
+    """Whether all of these values of the key ``init`` are runs: then it is ``init_from``, not a network's own ``init``.
+
+    Example:
+        >>> names_runs(["runs/a:3", "runs/a:3:best"]), names_runs(["xavier"])
+        (True, False)
+    """
+    return all(_INIT.fullmatch(value) for value in values)
+
+
+def parse_step(step: int | str | None) -> int | str:
+    """Which weights of a member are meant: ``best``, ``last``, or a number of generator updates; None is ``last``.
+
+    Raises:
+        BadValue: It is something else.
+
+    Example:
+        >>> parse_step(None), parse_step("best"), parse_step("1000")
+        ('last', 'best', 1000)
+    """
+    if step is None or step in ("best", "last"):
+        return step or "last"
+    text = str(step).replace(",", "").replace("_", "")
+    if isinstance(step, bool) or not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise BadValue(f"--step {step} is not best, last, or a number of steps.")
+    return int(text)

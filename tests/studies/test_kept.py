@@ -1,0 +1,289 @@
+"""Weights that are kept, members that end early, members that start from trained ones: against studies planned that way."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import gantlet
+import terminal
+from gantlet.errors import BadValue, Damaged, UnknownName
+from gantlet.reports.curves import bootstrap_band, curves_of
+from gantlet.reports.read import read_study
+from gantlet.reports.remarks import remarks
+from gantlet.requests.keeping import Keeping, StopRule, parse_init, parse_keeping, parse_step, parse_stop
+from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.kept import WeightsKeeper
+from gantlet.studies.launch import resume, start
+from gantlet.studies.record import FleetPlan
+from gantlet.studies.repair import repair_study
+from gantlet.studies.replay import replay
+from gantlet.studies.store import Store
+from gantlet.studies.stored_weights import read_weights
+from gantlet.studies.study import Study
+from gantlet.studies.verify import verify_study
+
+ROUTES = ("stacked", *(pytest.param(route, marks=pytest.mark.slow) for route in ("static", "loop")))
+LONG = ("evaluations=3", "ema=0.9", "lr=0.01")  # at steps 2, 4 and 6
+
+
+def weights(folder: Path, run: int, **more: object) -> dict[str, bytes]:
+    """A member's generator, bit for bit."""
+    state = gantlet.load(folder, run=run, **more).state_dict()
+    return {name: value.numpy().tobytes() for name, value in state.items()}
+
+
+def kept(store: Store) -> dict[str, bytes]:
+    """The files of weights that the last checkpoints name."""
+    found: dict[str, bytes] = {}
+    for fleet in store.record().plan.fleets:
+        _, rest = terminal.checkpoint_of(store, fleet.id)
+        place = store.fleet(fleet.id) / "weights"
+        found |= {name: (place / name).read_bytes() for name in rest["kept"]}
+    return found
+
+
+def stop_after(steps: int) -> Callbacks:
+    """Callbacks that ask to stop once ``steps`` steps were trained."""
+    heard: list[int] = []
+
+    def stopping() -> bool:
+        heard.append(1)
+        return len(heard) > steps
+
+    return Callbacks(stopping=stopping)
+
+
+def course(store: Store, run: int, name: str) -> dict[int, float]:
+    """A metric of a member by step."""
+    history = store.history()
+    rows = history[(history["run"] == run) & (history["name"] == name)]
+    return dict(zip(rows["step"].tolist(), rows["value"].tolist(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A study of two members that keeps all weights; to be read, not changed."""
+    words = ("checkpoints=all+every:3+best:kl", *LONG)
+    return terminal.study(tmp_path_factory.mktemp("kept") / "study", "vanilla", *words, seeds="2")
+
+
+def test_weights_kept_at_a_step_are_those_of_a_study_planned_that_long(everything: Store, tmp_path: Path) -> None:
+    assert Study(everything.folder).steps(1) == (2, 3, 4, 6)
+    for steps in (2, 3):
+        short = terminal.study(tmp_path / str(steps), "vanilla", f"steps={steps}", "ema=0.9", "lr=0.01", seeds="2")
+        for run in (0, 1):
+            assert weights(everything.folder, run, step=steps) == weights(short.folder, run)
+    assert weights(everything.folder, 0, step=4) != weights(everything.folder, 0, step="last")
+    assert weights(everything.folder, 0, step=6) == weights(everything.folder, 0)
+    assert replay(everything.folder, 0).startswith("run 0: ")  # with what was kept on the way
+
+
+def test_what_was_not_kept_is_refused_with_what_was(everything: Store, finished: Store) -> None:
+    with pytest.raises(BadValue, match=r"run 0 at step 5 were not kept\. Those of these steps are: 2, 3, 4, 6\."):
+        gantlet.load(everything.folder, run=0, step=5)
+    with pytest.raises(BadValue, match=r"no best weights; the key checkpoints=best:METRIC"):
+        gantlet.load(finished.folder, step="best")
+    with pytest.raises(BadValue, match=r"only the generator was kept"):
+        gantlet.load(everything.folder, player="discriminator", step=2)
+    done = terminal.gantlet("sample", everything.folder, 0, "--step", "soon")
+    assert (done.status, done.lines) == (2, ["gantlet: --step soon is not best, last, or a number of steps."])
+
+
+def test_the_best_is_the_first_of_the_lowest(everything: Store) -> None:
+    for run, row in terminal.results(everything).items():
+        values = course(everything, run, "kl")
+        best = min(values, key=lambda step: (values[step], step))
+        assert (row["best_step"], row["best_kl"]) == (best, values[best])
+        assert row["best_kl_fresh"] != row["best_kl"]
+        assert math.isfinite(row["best_kl_fresh"])
+        assert weights(everything.folder, run, step="best") == weights(everything.folder, run, step=best)
+    assert [everything.record().metrics[f"best_kl{end}"].better for end in ("", "_fresh")] == ["lower", "lower"]
+    assert any("which flatters" in sentence for sentence in remarks(read_study(everything.folder)))
+
+
+def test_of_equal_values_the_first_is_best_and_nan_never(folder: Path) -> None:
+    class Standing:
+        step = 0
+
+    keeper = WeightsKeeper(Store(folder), FleetPlan(id="0000", slots=(7,)), Keeping(best="modes"))
+    keeper.keep = lambda fleet, slots: None  # nothing to write
+    fleet, best = Standing(), []
+    for value in (math.nan, None, 3, 3.0, 5, math.nan, 4):
+        fleet.step += 1
+        keeper.choose(fleet, [0], [{"modes": value}])
+        best.append(keeper.best[7].step if keeper.best else None)
+    assert best == [None, None, 3, 3, 5, 5, 5]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_member_that_ends_early_is_one_planned_that_long(folder: Path, tmp_path: Path, route: str) -> None:
+    def study(name: str, *words: str) -> Store:
+        return terminal.study(tmp_path / name, "vanilla", *words, seeds="2", route=route)
+
+    long, short = study("long", *LONG), study("short", "steps=2", "evaluations=1", *LONG[1:])
+    first = [course(long, run, "kl")[2] for run in (0, 1)]
+    rule = f"stop=kl<={sum(first) / 2}"
+    ended = first.index(min(first))
+    assert course(long, 1 - ended, "kl")[4] > sum(first) / 2 < course(long, 1 - ended, "kl")[6], "choose another seed"
+    start(terminal.planned(folder, "vanilla", *LONG, rule, seeds="2", route=route), stop_after(3))
+    store = resume(folder)
+    whole = study("whole", *LONG, rule)
+    assert terminal.difference(store, whole) is None
+    rows = terminal.results(store)
+    assert (rows[ended]["stop_step"], rows[ended]["status"]) == (2, "finished")
+    assert "stop_step" not in rows[1 - ended]
+    for run, expected in ((ended, short), (1 - ended, long)):
+        same = terminal.results(expected)[run]
+        own = ("stop", "stop_step", "steps", "evaluations")
+        assert {k: v for k, v in rows[run].items() if k not in own} == {k: v for k, v in same.items() if k not in own}
+        assert weights(folder, run) == weights(expected.folder, run)
+    assert weights(folder, ended, step=2) == weights(folder, ended)
+    assert max(course(store, ended, "kl")) == 2
+    assert max(course(store, ended, "loss_d")) == 2
+    assert replay(folder, ended)
+    assert replay(folder, 1 - ended)
+    assert not verify_study(folder).wrong
+    assert any(sentence.startswith("Budgets differ: ") for sentence in remarks(read_study(folder)))
+
+
+def test_a_fleet_whose_members_all_ended_ends(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla", "evaluations=3", "stop=kl<=1e9:2", seeds="3", width=2)
+    assert {row["generator_steps"] for row in terminal.results(store).values()} == {4}
+    assert [terminal.checkpoint_of(store, fleet)[1]["step"] for fleet in ("0000", "0001")] == [4, 4]
+    assert {row["images_seen"] for row in terminal.results(store).values()} == {4 * 32}
+
+
+@pytest.mark.slow
+def test_interrupted_keeps_the_same_files(folder: Path, tmp_path: Path) -> None:
+    words = ("vanilla", "checkpoints=every:2+best:high_quality", "evaluations=6", "lr=0.01")
+    whole = terminal.study(tmp_path / "whole", *words, seeds="2")
+    for steps in (1, 3, 5):
+        shutil.rmtree(folder, ignore_errors=True)
+        start(terminal.planned(folder, *words, seeds="2"), stop_after(steps))
+        store = resume(folder)
+        assert terminal.difference(store, whole) is None
+        assert kept(store) == kept(whole)
+        assert kept(whole)
+        assert not verify_study(folder).wrong
+
+
+def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: Store, folder: Path) -> None:
+    shutil.copytree(everything.folder, folder)
+    path = folder / "fleets/0000/weights/run-1-step-2.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=r"run-1-step-2\.safetensors are damaged.*gantlet repair"):
+        gantlet.load(folder, run=1, step=2)
+    assert any("run-1-step-2" in sentence for sentence in verify_study(folder).wrong)
+    assert any("count as lost" in sentence for sentence in repair_study(folder))
+    assert not verify_study(folder).wrong
+    assert weights(folder, 1, step=3) == weights(everything.folder, 1, step=3)
+    with pytest.raises(Damaged, match="missing"):
+        gantlet.load(folder, run=1, step=2)
+
+
+@pytest.mark.slow
+def test_members_start_from_trained_weights(everything: Store, folder: Path, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(everything.folder, source)
+    # A rate this small moves no float32 weight: what was started from is what is there at the end.
+    still = ("lr=1e-30", "optimiser=sgd", "steps=2", "evaluations=1")
+    store = terminal.study(folder, "vanilla", *still, f"init={source}:1,{source}:0:2", seeds="2")
+    plain, kept_only = (read_weights(Store(source), run, step) for run, step in ((1, None), (0, 2)))
+    for run, expected in ((0, plain), (1, plain), (2, kept_only)):
+        found = read_weights(store, run).tensors
+        for name, value in expected.tensors.items():
+            if not name.startswith("average/"):
+                assert torch.equal(found[name], value), name
+    records = {text.rpartition("source")[2]: each for text, each in store.record().initial.items()}
+    assert {text: (each.run, each.step, each.discriminator) for text, each in records.items()} == {
+        ":1": (1, 6, True),
+        ":0:2": (0, 2, False),
+    }
+    assert {each.study for each in records.values()} == {Store(source).record().id}
+    assert len(remarks(read_study(folder))) == 2
+    shutil.rmtree(source)
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
+    copy = folder / "initial" / f"{records[':1'].sha256[:16]}.safetensors"
+    copy.write_bytes(copy.read_bytes()[:-1])
+    assert len(verify_study(folder).wrong) == 1
+    with pytest.raises(Damaged, match="from which members start, are damaged"):
+        replay(folder, 0)
+    assert any("does not have them any more" in sentence for sentence in repair_study(folder))
+    shutil.copytree(everything.folder, source)
+    assert any("copied again" in sentence for sentence in repair_study(folder))
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
+
+
+def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything: Store, folder: Path) -> None:
+    with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and 1×16×2 here"):
+        terminal.planned(folder, "vanilla", "g_width=16", f"init={everything.folder}:0")
+    with pytest.raises(BadValue, match=r"another discriminator: its tensor \S+ is 1×8×2 there and 1×12×2 here"):
+        terminal.planned(folder, "vanilla", "d_width=12", f"init={everything.folder}:0")
+    with pytest.raises(BadValue, match=r"init_from=\S+:9: There is no run 9"):
+        terminal.planned(folder, "vanilla", f"init={everything.folder}:9")
+    assert not folder.exists()
+
+
+def test_the_estimator_starts_from_trained_weights_and_refuses_what_needs_a_study(everything: Store) -> None:
+    points = torch.randn(64, 2).numpy()
+    small = {
+        "g_width": 8,
+        "d_width": 8,
+        "g_depth": 1,
+        "d_depth": 1,
+        "batch_size": 16,
+        "steps": 1,
+        "optimiser": "sgd",
+        "latent_dim": 2,
+    }
+    gan = gantlet.GAN("vanilla", lr=1e-30, init=f"{everything.folder}:1", **small).fit(points)
+    expected = read_weights(everything, 1).tensors
+    names = [name for name in expected if not name.startswith("average/")]
+    assert all(torch.equal(gan._tensors[name], expected[name]) for name in names)
+    with pytest.raises(BadValue, match=r"Use gantlet\.run"):
+        gantlet.GAN("vanilla", stop="kl<=1", **small).fit(points)
+
+
+def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'modes'"):
+        terminal.planned(folder, "vanilla", "stop=mode>=8")
+    with pytest.raises(BadValue, match="neither a higher nor a lower classification_error is better"):
+        terminal.planned(folder, "vanilla", "checkpoints=best:classification_error")
+    with pytest.raises(BadValue, match="expected at most 10,000"):
+        terminal.planned(folder, "vanilla", "steps=1000000", "checkpoints=every:2")
+    for text in ("all+some", "every:0", "every:", "best:", "best:a+best:b"):
+        with pytest.raises(BadValue, match=r"^checkpoints="):
+            parse_keeping(text)
+    for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", ">=8"):
+        with pytest.raises(BadValue, match="needs quotes"):
+            parse_stop(text)
+    for text in ("runs", "runs:x", ":3", "runs:3:first"):
+        with pytest.raises(BadValue, match="DIR:RUN"):
+            parse_init(text)
+    with pytest.raises(BadValue, match="--step"):
+        parse_step("-3")
+    assert parse_stop("fid <= 2e1 : 3") == StopRule("fid", False, 20.0, 3)
+
+
+def test_a_curve_keeps_members_that_ended_early(folder: Path) -> None:
+    study = read_study(terminal.study(folder, "vanilla", "evaluations=3", "stop=kl<=1e9").folder)
+    ended, rows = study.runs.iloc[0], study.history[study.history["name"] == "kl"]
+    goes_on = [rows.assign(run=1, step=step, value=100.0) for step in (2, 4, 6)]
+    runs = pd.concat([study.runs, study.runs.assign(run=1, kl=100.0, stop_step=pd.NA, generator_steps=6)])
+    curve = curves_of(replace(study, runs=runs, given=pd.concat([rows, *goes_on])), "kl", bootstrap_band)[0]
+    assert list(curve.steps) == [2, 4, 6]
+    assert curve.centre == pytest.approx([(ended["kl"] + 100) / 2] * 3)
+    assert remarks(replace(study, runs=runs))[0].startswith(
+        "Budgets differ: stop=kl<=1e9 ended 1 of 2 members early, after 2 "
+    )
