@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ from gantlet.studies.study import Study
 from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
 from gantlet.training.schedules import ReduceOnPlateau
+from thinning import covering, leading
 
+pytestmark = pytest.mark.usefixtures("short_report")
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
 
 
@@ -96,23 +99,63 @@ POINTS = {
 }
 """What a fleet carries from step to step, on points."""
 
+TOGETHER = {
+    "LeCam's averages, an average of weights, steps, a team, optimistic, pool, noise": (
+        "lecam",
+        [
+            *("ema=0.9", "lr_schedule=step", "lr_every=2", "generators=3", "team_weights=learned"),
+            *("optimiser=optimistic-adam", "latent=pool", "instance_noise=0.1", "instance_noise_steps=5"),
+        ],
+    ),
+    "spectral norm, extragradient, a cosine of its own length": (
+        "sngan",
+        [
+            *("n_critic=1", "optimiser=extra-adam", "reuse_fake=false"),
+            *("lr_schedule=cosine", "lr_every=5", "lr_floor=0.1"),
+        ],
+    ),
+    "ramps, Adam with two rates": (*POINTS["ramps"][:1], [*POINTS["ramps"][1], "lr=0.001,0.002"]),
+    "critic's bursts": POINTS["critic's bursts"],
+}
+"""All of POINTS in four studies, each of whose parts would break the equality alone: what the fast suite trains."""
+
 CONVOLUTIONS = ("width=2", "network=dcgan4")
 IMAGES = {
-    "BEGAN's balance": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "code=4"]),
     "plateau": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "lr_schedule=on-plateau", "lr_every=2"]),
-    "batch norm": ("dcgan", ["in_memory=true", *CONVOLUTIONS]),
+    "BEGAN's balance": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "code=4"]),
     "streamed images": ("dcgan", ["in_memory=false", *CONVOLUTIONS]),
+    "batch norm": ("dcgan", ["in_memory=true", *CONVOLUTIONS]),
 }
-"""The same on images, 64 in batches of 8: an extension begins within an epoch, some batches fetched ahead."""
+"""The same on images, 64 in batches of 8: an extension begins within an epoch, some batches fetched ahead.
+
+The first of each method has what the other has, too (BEGAN's balance, batch norm), and is the fast one."""
 
 
+def test_the_studies_of_many_parts_have_each_of_them() -> None:
+    apart, joined = (
+        {(method, "method") for method, _ in cases.values() if method != "vanilla"}
+        | {(word, "word") for _, words in cases.values() for word in words}
+        for cases in (POINTS, TOGETHER)
+    )
+    assert apart <= joined
+
+
+@pytest.mark.parametrize(("method", "words"), TOGETHER.values(), ids=TOGETHER)
+def test_extended_is_planned_that_long_with_many_parts(
+    folder: Path, tmp_path: Path, method: str, words: list[str]
+) -> None:
+    start(terminal.planned(folder, method, *words, seeds="2"), stop_after(4))
+    check_extended(folder, terminal.study(tmp_path / "planned", method, *words, "steps=12", seeds="2"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "words"), POINTS.values(), ids=POINTS)
 def test_extended_is_planned_that_long(folder: Path, tmp_path: Path, method: str, words: list[str]) -> None:
     start(terminal.planned(folder, method, *words, seeds="2"), stop_after(4))
     check_extended(folder, terminal.study(tmp_path / "planned", method, *words, "steps=12", seeds="2"))
 
 
-@pytest.mark.parametrize(("method", "words"), IMAGES.values(), ids=IMAGES)
+@pytest.mark.parametrize(("method", "words"), covering(IMAGES.values(), itemgetter(0)), ids=IMAGES)
 def test_extended_is_planned_that_long_on_images(folder: Path, tmp_path: Path, method: str, words: list[str]) -> None:
     np.save(tmp_path / "images.npy", np.random.default_rng(1).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8))
     tiny = ("size=16", "batch_size=8", "evaluations=2", "samples=16", "flips=true", "metrics=none", *words)
@@ -437,7 +480,7 @@ def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("old", ["finished", "table", "interrupted"], indirect=True)
+@pytest.mark.parametrize("old", leading(["table", "finished", "interrupted"]), indirect=True)
 def test_a_study_of_format_1_is_extended(old: Path) -> None:
     store = Store(old)
     before = store.record()
@@ -537,6 +580,7 @@ def test_python_extends_as_the_command_line_does(folder: Path, tmp_path: Path) -
         study.extend(seeds=9, options={"workers": 2})
 
 
+@pytest.mark.usefixtures("real_report")
 def test_a_report_of_an_extended_study_names_its_extensions(folder: Path) -> None:
     terminal.study(folder, "vanilla", "lr_schedule=cosine", seeds="2")
     done = terminal.gantlet("extend", folder, "steps=8", "--seeds", "3")
