@@ -50,14 +50,16 @@ class Callbacks:
 
 @runtime_checkable
 class Executor(Protocol):
-    """Trains fleets.
+    """Trains fleets."""
 
-    Attributes:
-        in_process: Whether it trains in the process that calls it: then a study may have parts that no other process can
-            import, and is planned for one worker. An executor without this attribute counts as one with other processes.
-    """
+    @property
+    def in_process(self) -> bool:
+        """Whether it trains in the process that calls it.
 
-    in_process: bool
+        Then a study may have parts that no other process can import, and is planned for one worker. An executor without this
+        attribute counts as one with other processes.
+        """
+        ...
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets, the first ones first, and return when all ended or were stopped.
