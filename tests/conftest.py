@@ -20,11 +20,17 @@ from gantlet.studies.store import Store
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+def pytest_sessionstart() -> None:
+    """What collecting makes stays to the end: the garbage collector, a third of its time, would find nothing."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and the libraries stay to the end: the collector need not walk through them again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,8 +96,15 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def short_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page of one line instead of the report, which takes seconds."""
+def real_report() -> None:
+    """Asks for the real report where the others of a file use ``short_report``."""
+
+
+@pytest.fixture
+def short_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of one line instead of the report, which takes seconds; unless the test asks for ``real_report``."""
+    if "real_report" in request.fixturenames:
+        return
 
     def write(folders: list[Path], out: Path | None = None) -> Path:
         place = out or folders[0] / "report.html"

@@ -148,6 +148,7 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
     assert len(list((elsewhere / "runs" / "your-images" / "singles").glob("*.png"))) == 20
 
 
+@pytest.mark.slow
 def test_a_live_picture_is_a_callable(elsewhere: Path) -> None:
     """What docs/studies.md shows, executed: each evaluation replaces the picture before."""
     cells = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,12 @@ def test_the_default_folder_is_named_after_the_task(task: str, stem: str) -> Non
     folder = default_folder(task)
     assert folder.parent == Path("runs")
     assert folder.name.startswith(f"{stem}-2")
+
+
+def test_extend_takes_what_the_method_of_a_study_takes() -> None:
+    named = inspect.signature(gantlet.extend).parameters
+    methods = inspect.signature(gantlet.Study.extend).parameters
+    assert list(named) == ["folder", *list(methods)[1:]]
+    assert {name: named[name] for name in list(named)[1:]} == {name: methods[name] for name in list(methods)[1:]}
+    assert named["folder"].default is inspect.Parameter.empty
+    assert inspect.get_annotations(gantlet.extend)["folder"] == "str | Path"

@@ -121,6 +121,7 @@ def test_what_it_cannot_read_is_a_sentence() -> None:
         FeaturesMetric(ModuleExtractor(torch.nn.Flatten(), "Flatten"), few, few)
 
 
+@pytest.mark.usefixtures("short_report")
 def test_a_study_with_it_from_start_to_table(here: Path) -> None:
     (here / "x.npy").unlink(missing_ok=True)
     import numpy as np
@@ -146,6 +147,7 @@ def test_a_study_with_it_from_start_to_table(here: Path) -> None:
     assert "fd_Colours" in gantlet("show", "s").out
 
 
+@pytest.mark.usefixtures("short_report")
 def test_a_stranger_s_extractor_does_not_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     test_a_study_with_it_from_start_to_table(here)
     monkeypatch.setenv("XDG_STATE_HOME", str(here / "another-user"))

@@ -22,6 +22,8 @@ from gantlet.studies.study import Study
 from gantlet.training import checkpoint
 from thinning import leading
 
+pytestmark = pytest.mark.usefixtures("short_report")
+
 WORDS = ("steps=12", "evaluations=4")
 
 
@@ -91,7 +93,6 @@ def test_damage_is_said_and_the_study_ends_as_if_it_had_not_been(stopped: Store,
     assert stopped.history().equals(whole.history())
 
 
-@pytest.mark.usefixtures("short_report")
 def test_resume_of_a_damaged_study_ends_with_status_1(stopped: Store) -> None:
     flip(stopped.fleet("0000") / "checkpoint" / "tensors.safetensors")
     done = terminal.gantlet("resume", stopped.folder, "--quiet")
@@ -198,7 +199,6 @@ def test_a_fleet_that_another_process_trains_is_left_to_it(stopped: Store) -> No
     assert Study(stopped.folder).runs["status"].tolist() == ["finished"] * 4
 
 
-@pytest.mark.usefixtures("short_report")
 def test_a_fleet_that_another_process_trains_is_told_and_is_no_damage(stopped: Store) -> None:
     with locked(stopped.lock("0000")):
         done = terminal.gantlet("resume", stopped.folder, "--quiet")

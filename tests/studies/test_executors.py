@@ -215,6 +215,7 @@ def test_a_worker_that_dies_each_time_fails_its_fleet_and_another_goes_on(folder
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
 def test_a_fleet_whose_workers_all_died_is_said_and_resume_trains_it(folder: Path, tmp_path: Path) -> None:
     dies = deadly(tmp_path, call=1)
     words = ("ring8", f"{dies},vanilla", *terminal.TINY, "--seeds", 1, "--workers", 2, "--out", folder, "--quiet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from gantlet.requests.options import Options
 from gantlet.statistics import compare
 from gantlet.studies.build import tuning_of
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.launch import resume, start
 from gantlet.studies.planning import PlannedStudy, plan_study
@@ -31,7 +33,9 @@ from gantlet.studies.study import Study
 from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
 from gantlet.training.schedules import ReduceOnPlateau
+from thinning import covering, leading
 
+pytestmark = pytest.mark.usefixtures("short_report")
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
 
 
@@ -45,6 +49,11 @@ def asked(*words: str, seeds: str = "", **more: Any) -> Extension:
 def extend(store: Store, *words: str, seeds: str = "", **more: Any) -> Store:
     """Extend a study and train what is unfinished."""
     return resume(store.folder, cache=extend_plan(store.folder, asked(*words, seeds=seeds, **more)))
+
+
+def untrained(folder: Path, methods: str, *words: str, seeds: str = "1") -> Store:
+    """A study of which nothing was trained yet."""
+    return start(terminal.planned(folder, methods, *words, seeds=seeds), executor=FakeExecutor())
 
 
 def stop_after(steps: int) -> Callbacks:
@@ -96,23 +105,63 @@ POINTS = {
 }
 """What a fleet carries from step to step, on points."""
 
+TOGETHER = {
+    "LeCam's averages, an average of weights, steps, a team, optimistic, pool, noise": (
+        "lecam",
+        [
+            *("ema=0.9", "lr_schedule=step", "lr_every=2", "generators=3", "team_weights=learned"),
+            *("optimiser=optimistic-adam", "latent=pool", "instance_noise=0.1", "instance_noise_steps=5"),
+        ],
+    ),
+    "spectral norm, extragradient, a cosine of its own length": (
+        "sngan",
+        [
+            *("n_critic=1", "optimiser=extra-adam", "reuse_fake=false"),
+            *("lr_schedule=cosine", "lr_every=5", "lr_floor=0.1"),
+        ],
+    ),
+    "ramps, Adam with two rates": (*POINTS["ramps"][:1], [*POINTS["ramps"][1], "lr=0.001,0.002"]),
+}
+"""POINTS in three studies, each of whose parts would break the equality alone: what the fast suite trains.
+
+The critic's bursts are left out: they are a hundred updates a step, and follow from the step's number alone.
+"""
+
 CONVOLUTIONS = ("width=2", "network=dcgan4")
 IMAGES = {
-    "BEGAN's balance": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "code=4"]),
     "plateau": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "lr_schedule=on-plateau", "lr_every=2"]),
-    "batch norm": ("dcgan", ["in_memory=true", *CONVOLUTIONS]),
+    "BEGAN's balance": ("began", ["network=autoencoder", "g_width=8", "d_width=8", "code=4"]),
     "streamed images": ("dcgan", ["in_memory=false", *CONVOLUTIONS]),
+    "batch norm": ("dcgan", ["in_memory=true", *CONVOLUTIONS]),
 }
-"""The same on images, 64 in batches of 8: an extension begins within an epoch, some batches fetched ahead."""
+"""The same on images, 64 in batches of 8: an extension begins within an epoch, some batches fetched ahead.
+
+The first of each method has what the other has, too (BEGAN's balance, batch norm), and is the fast one."""
 
 
+def test_the_studies_of_many_parts_have_each_of_them() -> None:
+    apart, joined = (
+        {word for method, words in cases.values() for word in (method, *words)} for cases in (POINTS, TOGETHER)
+    )
+    assert apart - joined == {"vanilla", *POINTS["critic's bursts"][:1], *POINTS["critic's bursts"][1]}
+
+
+@pytest.mark.parametrize(("method", "words"), TOGETHER.values(), ids=TOGETHER)
+def test_extended_is_planned_that_long_with_many_parts(
+    folder: Path, tmp_path: Path, method: str, words: list[str]
+) -> None:
+    start(terminal.planned(folder, method, *words, seeds="2"), stop_after(4))
+    check_extended(folder, terminal.study(tmp_path / "planned", method, *words, "steps=12", seeds="2"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "words"), POINTS.values(), ids=POINTS)
 def test_extended_is_planned_that_long(folder: Path, tmp_path: Path, method: str, words: list[str]) -> None:
     start(terminal.planned(folder, method, *words, seeds="2"), stop_after(4))
     check_extended(folder, terminal.study(tmp_path / "planned", method, *words, "steps=12", seeds="2"))
 
 
-@pytest.mark.parametrize(("method", "words"), IMAGES.values(), ids=IMAGES)
+@pytest.mark.parametrize(("method", "words"), covering(IMAGES.values(), itemgetter(0)), ids=IMAGES)
 def test_extended_is_planned_that_long_on_images(folder: Path, tmp_path: Path, method: str, words: list[str]) -> None:
     np.save(tmp_path / "images.npy", np.random.default_rng(1).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8))
     tiny = ("size=16", "batch_size=8", "evaluations=2", "samples=16", "flips=true", "metrics=none", *words)
@@ -177,14 +226,22 @@ def study_of_epochs(out: Path, *words: str) -> Store:
 # Schedules over all steps
 
 
-@pytest.mark.parametrize(
-    ("method", "words", "said"),
-    [
-        ("vanilla", ["lr_schedule=cosine"], "lr_schedule=cosine"),
-        ("vanilla", ["beta2_schedule=cosine"], "beta2_schedule=cosine"),
-        ("wgan-gp", ["penalty_schedule=cosine", "penalty_floor=0.1"], "penalty_schedule=cosine"),
-    ],
-)
+SPANNING = [
+    ("vanilla", ["lr_schedule=cosine"], "lr_schedule=cosine"),
+    ("vanilla", ["beta2_schedule=cosine"], "beta2_schedule=cosine"),
+    ("wgan-gp", ["penalty_schedule=cosine", "penalty_floor=0.1"], "penalty_schedule=cosine"),
+]
+
+
+def test_every_schedule_over_all_steps_is_said(folder: Path) -> None:
+    words = [word for _, words, _ in SPANNING for word in words]
+    store = untrained(folder, "wgan-gp", *words)
+    extend_plan(folder, asked("steps=9"))
+    notes = store.record().extensions[0].notes
+    assert [note.partition(" of ")[0] for note in notes] == [said for *_, said in SPANNING]
+
+
+@pytest.mark.parametrize(("method", "words", "said"), leading(SPANNING))
 def test_a_schedule_over_all_steps_is_said_and_kept(
     folder: Path, tmp_path: Path, method: str, words: list[str], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -213,27 +270,27 @@ def test_a_schedule_over_all_steps_is_said_and_kept(
 
 
 def test_seeds_are_added_to_every_setting_and_members_keep_their_numbers(folder: Path, tmp_path: Path) -> None:
-    store = terminal.study(folder, "vanilla,alpha", seeds="3", width=1)
+    store = terminal.study(folder, "vanilla,alpha", seeds="2", width=1)
     before = terminal.results(store)
     written = {path: path.stat().st_mtime_ns for path in (folder / "fleets").rglob("*") if path.is_file()}
-    extend(store, seeds="5", width=1)
+    extend(store, seeds="4", width=1)
     record, runs = store.record(), Study(folder).runs
-    assert [tuple(member) for member in record.plan.members[6:]] == [(6, 0, 4), (7, 0, 5), (8, 1, 4), (9, 1, 5)]
-    assert {run: row for run, row in terminal.results(store).items() if run < 6} == before
+    assert [tuple(member) for member in record.plan.members[4:]] == [(4, 0, 3), (5, 0, 4), (6, 1, 3), (7, 1, 4)]
+    assert {run: row for run, row in terminal.results(store).items() if run < 4} == before
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    assert runs["run"].tolist() == list(range(10))
-    assert pd.read_parquet(folder / "runs.parquet")["run"].tolist() == list(range(10))
+    assert runs["run"].tolist() == list(range(8))
+    assert pd.read_parquet(folder / "runs.parquet")["run"].tolist() == list(range(8))
     assert set(runs["status"]) == {"finished"}
-    assert compare(runs, "vanilla", "alpha", "modes").n == 5
-    assert Study(folder).summary()["seeds"].tolist() == [5, 5]
-    planned = terminal.study(tmp_path / "planned", "vanilla,alpha", seeds="5", width=1)
+    assert compare(runs, "vanilla", "alpha", "modes").n == 4
+    assert Study(folder).summary()["seeds"].tolist() == [4, 4]
+    planned = terminal.study(tmp_path / "planned", "vanilla,alpha", seeds="4", width=1)
     key = ["setting", "seed"]
     found, expected = (
         each.drop(columns=["run", "seconds"]).sort_values(key, ignore_index=True)
         for each in (runs, Study(planned.folder).runs)
     )
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
-    assert json.loads((folder / "study.json").read_text())["members"] == 10
+    assert json.loads((folder / "study.json").read_text())["members"] == 8
 
 
 def test_a_range_of_seeds_adds_those_that_are_missing(folder: Path) -> None:
@@ -272,9 +329,9 @@ def test_a_range_of_seeds_adds_those_that_are_missing(folder: Path) -> None:
 def test_new_settings_join_as_if_they_had_been_asked_for_at_first(
     folder: Path, methods: str, words: list[str], more: list[str], labels: list[str]
 ) -> None:
-    store = terminal.study(folder, methods, *words, seeds="2")
+    store = untrained(folder, methods, *words, seeds="2")
     before = len(store.record().settings)
-    extend(store, *more)
+    extend_plan(folder, asked(*more))
     settings = store.record().settings
     assert [setting.label for setting in settings] == labels
     sizes = {(setting.values["g_width"], setting.values["batch_size"]) for setting in settings}
@@ -282,12 +339,12 @@ def test_new_settings_join_as_if_they_had_been_asked_for_at_first(
     assert [member.setting for member in store.record().plan.members[2 * before :]] == [
         setting for setting in range(before, len(labels)) for _ in range(2)
     ]
-    assert set(Study(folder).runs["status"]) == {"finished"}
     assert Study(folder).runs["setting"].tolist() == [label for label in labels for _ in range(2)]
 
 
 def test_a_new_setting_has_the_numbers_that_it_has_in_a_study_of_its_own(folder: Path, tmp_path: Path) -> None:
     extend(terminal.study(folder, "vanilla", seeds="2"), "alpha", "alpha_d=0.5")
+    assert Study(folder).runs["status"].tolist() == ["finished"] * 4
     alone = terminal.study(tmp_path / "alone", "alpha", "alpha_d=0.5", seeds="2")
     found = terminal.checkpoint_of(Store(folder), "0001")[0]
     assert all(
@@ -298,7 +355,7 @@ def test_a_new_setting_has_the_numbers_that_it_has_in_a_study_of_its_own(folder:
 
 @pytest.mark.usefixtures("recorded")
 def test_members_with_images_keep_them_and_new_settings_get_theirs(folder: Path) -> None:
-    store = terminal.study(folder, "vanilla", seeds="9", recorded=4)
+    store = terminal.study(folder, "vanilla", "evaluations=1", seeds="9", recorded=4)
     extend(store, "alpha")
     assert sorted(int(path.name) for path in (folder / "samples").iterdir()) == [0, 1, 2, 3, 9, 10]
 
@@ -437,7 +494,7 @@ def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("old", ["finished", "table", "interrupted"], indirect=True)
+@pytest.mark.parametrize("old", leading(["table", "finished", "interrupted"]), indirect=True)
 def test_a_study_of_format_1_is_extended(old: Path) -> None:
     store = Store(old)
     before = store.record()
@@ -457,6 +514,12 @@ def test_a_study_of_format_1_is_extended(old: Path) -> None:
 # What is refused; nothing is lost by it
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Store:
+    """A finished study, to which nothing is added."""
+    return terminal.study(tmp_path_factory.mktemp("trained") / "study", "vanilla")
+
+
 @pytest.mark.parametrize(
     ("words", "error", "sentence"),
     [
@@ -474,15 +537,14 @@ def test_a_study_of_format_1_is_extended(old: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_what_cannot_be_added_is_refused_and_nothing_is_written(
-    folder: Path, words: list[str], error: type[Exception], sentence: str
+    trained: Store, words: list[str], error: type[Exception], sentence: str
 ) -> None:
-    store = terminal.study(folder, "vanilla")
-    before = terminal.tree(folder)
+    before = terminal.tree(trained.folder)
     with pytest.raises(error, match=sentence):
-        extend(store, *words)
-    done = terminal.gantlet("extend", folder, *words)
+        extend(trained, *words)
+    done = terminal.gantlet("extend", trained.folder, *words)
     assert (done.status, len(done.lines)) == (2, 1)
-    assert terminal.tree(folder) == before
+    assert terminal.tree(trained.folder) == before
 
 
 def test_a_study_that_compares_lengths_is_not_made_one_length(folder: Path) -> None:
@@ -564,6 +626,7 @@ def test_an_extension_takes_presets_workers_and_a_device_as_a_run_does(folder: P
     assert store.record() == record
 
 
+@pytest.mark.usefixtures("real_report")
 def test_a_report_of_an_extended_study_names_its_extensions(folder: Path) -> None:
     terminal.study(folder, "vanilla", "lr_schedule=cosine", seeds="2")
     done = terminal.gantlet("extend", folder, "steps=8", "--seeds", "3")

@@ -21,6 +21,7 @@ from gantlet.studies.record import FleetPlan
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from thinning import leading
 
 TINY: dict[str, Any] = {name: value for name, _, value in (word.partition("=") for word in terminal.TINY)}
 
@@ -64,7 +65,7 @@ def test_slow_steps_are_told_in_seconds(rate: float, words: str) -> None:
 
 
 @pytest.mark.usefixtures("recorded")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", leading([1, 2]))
 def test_every_evaluation_is_told_with_its_numbers_and_images(
     folder: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

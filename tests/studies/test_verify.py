@@ -23,7 +23,7 @@ from gantlet.studies.repair import repair_study
 from gantlet.studies.store import Store
 from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
-from thinning import leading
+from thinning import covering, leading
 
 WORDS = ("steps=12", "evaluations=4")
 
@@ -143,7 +143,14 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+def struck(damage: str) -> tuple[str, str]:
+    """Which study is damaged, and what in it."""
+    return DAMAGES[damage][0], next(
+        (word for word in ("history", "table", "results", "exchanged") if word in damage), ""
+    )
+
+
+@pytest.mark.parametrize("damage", covering(list(DAMAGES), struck))
 def test_damage_is_told_mended_and_trained_away(folder: Path, sound: Store, halted: Store, damage: str) -> None:
     kind, hurt, expected = DAMAGES[damage]
     store = copied({"sound": sound, "halted": halted}[kind], folder)

@@ -26,6 +26,7 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from terminal import resolve
+from thinning import crossed
 
 STATIC = Execution(route="static", dtype=torch.float64)
 STACKED = Execution(route="stacked", dtype=torch.float64)
@@ -59,8 +60,7 @@ def both(sheet: Blueprint, steps: int) -> tuple[Fleet, Fleet]:
     return stacked, static
 
 
-@pytest.mark.parametrize("k", [1, 2])
-@pytest.mark.parametrize("name", list(cases(3)))
+@pytest.mark.parametrize(("name", "k"), crossed(list(cases(3)), (1, 2)))
 def test_static_equals_stacked(name: str, k: int) -> None:
     stacked, static = both(games.sheet((4, 9, 2), k=k, **cases(3)[name]), 14)
     assert differing(everything(stacked), everything(static)) == []
@@ -166,7 +166,14 @@ def steps_of(task: str, method: str, *keys: str) -> Callable[[str], Fleet]:
     return made
 
 
-@pytest.mark.parametrize("method", catalogue.names("method"))
+QUICK = {"vanilla", "wgan-gp", "dcgan", "ebgan-pt", "began", "coulomb", "sngan", "r3gan", "cramer", "pacgan"}
+"""Methods that are tried at every change: together they have every part of the engine."""
+
+
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(method, marks=() if method in QUICK else pytest.mark.slow) for method in catalogue.names("method")],
+)
 def test_every_method_is_static_too(method: str) -> None:
     if method in ("began", "ebgan", "ebgan-pt"):  # energies of auto-encoders, which images have
         made = steps_of("digits", method)

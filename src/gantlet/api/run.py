@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, TrainingFailed, UnknownName
@@ -21,6 +22,8 @@ from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
 __all__ = ["extend", "run"]
+
+_P = ParamSpec("_P")
 
 
 def run(  # noqa: PLR0913 - as many as the command line has options
@@ -77,22 +80,29 @@ def run(  # noqa: PLR0913 - as many as the command line has options
     return _checked(Study(folder))
 
 
-def extend(
-    folder: str | Path,
-    methods: Any = (),
-    *,
-    seeds: int | str | Sequence[int] | None = None,
-    preset: str | Sequence[str] = (),
-    options: Mapping[str, Any] | None = None,
-    trust: bool = False,
-    progress: bool = False,
-    on_evaluation: Callable[[Evaluation], object] | None = None,
-    **settings: Any,
-) -> Study:
+def _of_a_folder(
+    method: Callable[Concatenate[Study, _P], Study],
+) -> Callable[[Callable[..., Study]], Callable[Concatenate[str | Path, _P], Study]]:
+    """A function of a study's folder that takes what a method of ``Study`` takes, with the method's signature."""
+
+    def signed(function: Callable[..., Study]) -> Callable[Concatenate[str | Path, _P], Study]:
+        whole = signature(method)
+        folder = Parameter("folder", Parameter.POSITIONAL_OR_KEYWORD, annotation="str | Path")
+        rest = list(whole.parameters.values())[1:]  # without self
+        vars(function)["__signature__"] = whole.replace(parameters=[folder, *rest])
+        return function
+
+    return signed
+
+
+@_of_a_folder(Study.extend)
+def extend(folder: str | Path, *arguments: Any, **named: Any) -> Study:
     """Add seeds, steps or settings to a study, train what is unfinished, and return it.
 
     Arguments:
-        folder: A study folder; the others are those of :meth:`Study.extend <gantlet.studies.study.Study.extend>`.
+        folder: A study folder.
+        arguments: Those of :meth:`Study.extend <gantlet.studies.study.Study.extend>`: methods.
+        named: And its others: ``seeds``, ``options``, ``trust``, ``progress``, ``on_evaluation``, and any key.
 
     Raises:
         UsageError: The request is wrong, or the data are not those of the study; nothing is written then.
@@ -100,9 +110,7 @@ def extend(
         TrainingFailed: Every member failed.
     """
     refuse_while_importing("gantlet.extend")
-    study = Study(Path(folder))
-    told: dict[str, Any] = {"progress": progress, "on_evaluation": on_evaluation}
-    return _checked(study.extend(methods, seeds=seeds, preset=preset, options=options, trust=trust, **told, **settings))
+    return _checked(Study(Path(folder)).extend(*arguments, **named))
 
 
 def _checked(study: Study) -> Study:

@@ -322,7 +322,7 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
 
 def _trains_here(executor: str) -> bool:
     """Whether an executor trains in this process; one that does not say so has processes of its own."""
-    return bool(getattr(executors.get(executor), "in_process", False))
+    return getattr(executors.get(executor), "in_process", False) is True
 
 
 def _missing(cache: Cache, settings: Sequence[Resolved]) -> str:

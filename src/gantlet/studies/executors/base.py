@@ -52,15 +52,18 @@ class Callbacks:
 class Executor(Protocol):
     """Trains fleets.
 
-    Attributes:
-        in_process: Whether it trains in the process that calls it: then a study may have parts that no other process can
-            import, and is planned for one worker. An executor without this attribute counts as one with other processes.
-
     One that hands fleets over and returns before they are trained has ``detached = True``; one that cannot work everywhere has
     ``check()``, which raises a sentence where it cannot.
     """
 
-    in_process: ClassVar[bool]
+    @property
+    def in_process(self) -> bool:
+        """Whether it trains in the process that calls it.
+
+        Then a study may have parts that no other process can import, and is planned for one worker. An executor without this
+        attribute counts as one with other processes.
+        """
+        ...
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets, the first ones first, and return when all ended or were stopped.

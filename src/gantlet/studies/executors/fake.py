@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from ..cache import Cache
 from ..store import Store
@@ -35,7 +34,7 @@ class FakeExecutor:
 
     end: Callable[[str], FleetResult] = _stopped
     asked: list[list[str]] = field(default_factory=list[list[str]])
-    in_process: ClassVar[bool] = True
+    in_process = True
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """End every fleet, unless asked to stop."""

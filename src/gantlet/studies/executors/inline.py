@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from gantlet.cpu import threads_set
 
@@ -19,7 +18,7 @@ __all__ = ["InlineExecutor"]
 class InlineExecutor:
     """Trains in this process."""
 
-    in_process: ClassVar[bool] = True
+    in_process = True
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets one after another; ``workers`` has no meaning here."""

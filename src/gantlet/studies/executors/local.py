@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any, ClassVar
+from typing import IO, Any
 
 from ..cache import Cache
 from ..record import StudyRecord
@@ -43,7 +43,7 @@ _BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, -getattr(signal, "SIGUSR2", signa
 class LocalExecutor:
     """Trains in worker processes, each taking the next fleet when it is free; one fleet or one worker needs none."""
 
-    in_process: ClassVar[bool] = False
+    in_process = False
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
         """Train fleets in at most ``workers`` processes; they die with this one."""
