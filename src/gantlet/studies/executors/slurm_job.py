@@ -116,6 +116,7 @@ class FleetsJob:
                     time.sleep(_LOCK_SECONDS)
             if not stop.asked():
                 _last_makes_views(store)
+        _say(f"{meter.steps:,} steps in this start; {time.process_time():.2f} s of processor time")
         return meter.steps, failed
 
 
