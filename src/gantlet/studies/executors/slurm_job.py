@@ -104,7 +104,7 @@ class FleetsJob:
         def ended(result: FleetResult) -> None:
             _say(f"fleet {result.fleet}: {result.kind}{f', {result.error}' if result.error else ''}")
             if result.kind == "failed":
-                failed.append(f"fleet {result.fleet} failed: {(result.error or '').strip().splitlines()[-1:]}")
+                failed.append(f"fleet {result.fleet} failed: {(result.error or '?').strip().splitlines()[-1]}")
             if result.kind != "elsewhere" or not _again():
                 waiting.remove(result.fleet)
 
