@@ -23,7 +23,7 @@ __all__ = ["FleetState", "StudyState", "busy_fleets", "follow", "study_state"]
 
 _SILENCE = 60  # looks at a queue that does not answer, after which nobody waits for it any longer
 
-FleetWord = Literal["finished", "failed", "running", "queued", "stopped", "not begun"]
+_FleetWord = Literal["finished", "failed", "running", "queued", "stopped", "not begun"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class FleetState:
 
     fleet: str
     members: int
-    state: FleetWord
+    state: _FleetWord
     job: str = ""
     node: str = ""
     why: str = ""
@@ -165,7 +165,7 @@ def _state(
     return FleetState(planned.id, len(planned.runs), word, job, node, why, log)
 
 
-def _word(store: Store, record: StudyRecord, planned: FleetPlan, task: QueuedTask | None) -> tuple[FleetWord, str]:
+def _word(store: Store, record: StudyRecord, planned: FleetPlan, task: QueuedTask | None) -> tuple[_FleetWord, str]:
     leaves = store.leaves(planned)
     if all(store.finished(leaf, record.seals(leaf)) for leaf in leaves):
         return "finished", ""

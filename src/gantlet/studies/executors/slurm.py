@@ -38,7 +38,7 @@ _LOG = logging.getLogger("gantlet")
 
 @dataclass(frozen=True)
 class SlurmExecutor:
-    """Submits what is neither finished nor in the queue, and returns.
+    """Trains by jobs of a Slurm cluster: submits what is neither finished nor in the queue, and returns.
 
     Attributes:
         changed: Options in the place of those that were submitted with last.

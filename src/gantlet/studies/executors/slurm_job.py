@@ -104,7 +104,7 @@ class FleetsJob:
         def ended(result: FleetResult) -> None:
             _say(f"fleet {result.fleet}: {result.kind}{f', {result.error}' if result.error else ''}")
             if result.kind == "failed":
-                failed.append(f"fleet {result.fleet} failed: {(result.error or '').strip().splitlines()[-1:]}")
+                failed.append(f"fleet {result.fleet} failed: {(result.error or '?').strip().splitlines()[-1]}")
             if result.kind != "elsewhere" or not _again():
                 waiting.remove(result.fleet)
 
@@ -116,6 +116,7 @@ class FleetsJob:
                     time.sleep(_LOCK_SECONDS)
             if not stop.asked():
                 _last_makes_views(store)
+        _say(f"{meter.steps:,} steps in this start; {time.process_time():.2f} s of processor time")
         return meter.steps, failed
 
 
