@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
     return _checked(Study(folder))
 
 
-def extend(
+def extend(  # noqa: PLR0913 - as many as the command line has options
     folder: str | Path,
     methods: Any = (),
     *,
