@@ -289,8 +289,8 @@ class Store:
         """Write a Parquet file atomically."""
         self._replace(self.folder / name, partial(_write_frame, frame=frame))
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """A Parquet file of the study as it is.
+    def frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A Parquet file of the study as it is, or some of its columns.
 
         Raises:
             StoreError: It is missing, unreadable, not a plain file or too long.
@@ -301,7 +301,7 @@ class Store:
             rows = pq.read_metadata(path).num_rows
             if rows > _MOST_ROWS:
                 raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
-            return pd.read_parquet(path)
+            return pd.read_parquet(path, columns=None if columns is None else list(columns))
         except _UNREADABLE as error:
             raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
 
