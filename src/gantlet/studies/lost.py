@@ -55,10 +55,11 @@ class Lost:
     def _reaches(self, fleet: FleetPlan) -> int:
         """The step to which history.parquet has a fleet, 0 where it has nothing of it."""
         if self._reached is None:
-            found = self._table("history.parquet", "step")
-            whole = found is not None and is_integer_dtype(found["step"])
-            self._reached = found.groupby("run")["step"].max().to_dict() if found is not None and whole else {}
-        return max(int(self._reached.get(run, 0)) for run in fleet.runs)
+            found, self._reached = self._table("history.parquet", "step"), {}
+            if found is not None and is_integer_dtype(found["step"]):
+                last = found.groupby("run")["step"].max()
+                self._reached = dict(zip(map(int, last.index), map(int, last), strict=True))
+        return max(self._reached.get(run, 0) for run in fleet.runs)
 
     def _table(self, name: str, column: str) -> pd.DataFrame | None:
         """Runs and one more column of a table; None where it cannot be read, or its runs are not numbers."""
