@@ -16,6 +16,7 @@ from .arguments import Trust
 from .jobs import Slurm, Wait
 
 if TYPE_CHECKING:
+    from gantlet.requests.options import Options
     from gantlet.requests.resolve import Request
     from gantlet.studies.executors.base import Callbacks
     from gantlet.studies.record import PlanRecord
@@ -83,7 +84,6 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
 
     from gantlet.requests.options import Options, default_folder
     from gantlet.requests.slurm_options import parse_slurm
-    from gantlet.requests.study_file import read_study_file
     from gantlet.studies.launch import start
     from gantlet.studies.planning import plan_study
 
@@ -101,15 +101,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         minutes=minutes,
         slurm=parse_slurm(slurm or ()),
     )
-    said = recorded if recorded >= 0 else None
-    if task.endswith(".toml"):
-        if more := " ".join([methods, *(grid or [])]).strip():
-            raise BadGrid(f"{task} already names methods and settings; put '{more}' into the file.")
-        seeds = "" if seeds == "1" else seeds
-        request, options = read_study_file(Path(task), options, seeds=seeds, preset=preset, recorded=said)
-    else:
-        options = options if said is None else replace(options, recorded=said)
-        request = _request(task, methods, grid or [], seeds, preset)
+    request, options = _asked(task, methods, grid or [], seeds, preset, options, recorded)
     if options.out is None and not dry_run:
         options = replace(options, out=default_folder(request.task))
     planned = plan_study(request, options, without_data=dry_run)
@@ -209,6 +201,24 @@ def replay_command(
 
     outcome = replay(folder, run, say=(lambda words: None) if quiet else typer.echo, trust=trust)
     typer.echo(outcome)
+
+
+def _asked(
+    task: str, methods: str, grid: list[str], seeds: str, preset: str, options: Options, recorded: int
+) -> tuple[Request, Options]:
+    """What is asked for, from the words or from a study file, and its options."""
+    from dataclasses import replace
+
+    from gantlet.requests.study_file import read_study_file
+
+    said = recorded if recorded >= 0 else None
+    if task.endswith(".toml"):
+        if more := " ".join([methods, *grid]).strip():
+            raise BadGrid(f"{task} already names methods and settings; put '{more}' into the file.")
+        seeds = "" if seeds == "1" else seeds
+        return read_study_file(Path(task), options, seeds=seeds, preset=preset, recorded=said)
+    options = options if said is None else replace(options, recorded=said)
+    return _request(task, methods, grid, seeds, preset), options
 
 
 def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) -> Request:

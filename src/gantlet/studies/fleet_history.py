@@ -137,8 +137,8 @@ def joined_history(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return merged.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet file of a study as it is.
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A Parquet file of a study as it is, or some of its columns.
 
     Raises:
         StoreError: It is missing, unreadable, not a plain file or too long.
@@ -148,7 +148,7 @@ def read_table(path: Path) -> pd.DataFrame:
         rows = pq.read_metadata(path).num_rows
         if rows > _MOST_ROWS:
             raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=None if columns is None else list(columns))
     except _UNREADABLE as error:
         raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+import pandas as pd
+from pandas.api.types import is_integer_dtype
+
 from gantlet.errors import StoreError
 from gantlet.training import checkpoint
 
@@ -27,11 +30,9 @@ class Lost:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ended = {
-            run
-            for run, status in self._pairs("runs.parquet", "run", "status")
-            if isinstance(status, str) and status in ("finished", "diverged")
-        }
+        runs = self._table("runs.parquet", "status")
+        statuses = [] if runs is None else zip(runs["run"].tolist(), runs["status"].tolist(), strict=True)
+        self._ended = {run for run, status in statuses if str(status) in ("finished", "diverged")}
         self._reached: dict[int, int] | None = None
 
     def of(self, fleet: FleetPlan) -> str:
@@ -54,21 +55,19 @@ class Lost:
     def _reaches(self, fleet: FleetPlan) -> int:
         """The step to which history.parquet has a fleet, 0 where it has nothing of it."""
         if self._reached is None:
-            self._reached = {}
-            for run, step in self._pairs("history.parquet", "run", "step"):
-                if isinstance(step, int):
-                    self._reached[run] = max(step, self._reached.get(run, 0))
+            found, self._reached = self._table("history.parquet", "step"), {}
+            if found is not None and is_integer_dtype(found["step"]):
+                last = found.groupby("run")["step"].max()
+                self._reached = dict(zip(map(int, last.index), map(int, last), strict=True))
         return max(self._reached.get(run, 0) for run in fleet.runs)
 
-    def _pairs(self, name: str, *columns: str) -> Iterable[tuple[int, object]]:
+    def _table(self, name: str, column: str) -> pd.DataFrame | None:
+        """Runs and one more column of a table; None where it cannot be read, or its runs are not numbers."""
         try:
-            frame = self._store.frame(name)
+            frame = self._store.frame(name, ("run", column))
         except StoreError:  # which verify tells
-            return []
-        if not set(columns) <= set(frame):
-            return []
-        first, second = (frame[column].tolist() for column in columns)
-        return [(run, value) for run, value in zip(first, second, strict=True) if isinstance(run, int)]
+            return None
+        return frame if is_integer_dtype(frame["run"]) else None
 
 
 def lost_work(store: Store, fleets: Iterable[FleetPlan]) -> dict[str, str]:

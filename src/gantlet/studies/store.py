@@ -232,13 +232,13 @@ class Store:
         """Write a Parquet file atomically."""
         self._replace(self.folder / name, partial(write_table, table=frame))
 
-    def frame(self, name: str) -> pd.DataFrame:
-        """A Parquet file of the study as it is.
+    def frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A Parquet file of the study as it is, or some of its columns.
 
         Raises:
             StoreError: It is missing, unreadable, not a plain file or too long.
         """
-        return read_table(inside(self.folder, *name.split("/")))
+        return read_table(inside(self.folder, *name.split("/")), columns)
 
     def _read_json(self, path: Path) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from gantlet.errors import ClusterError, MissingExtra, StoreError
 from gantlet.files import locked
@@ -47,8 +47,8 @@ class SlurmExecutor:
 
     changed: Mapping[str, Any] = field(default_factory=dict[str, Any])
     trust: bool = False
-    in_process: ClassVar[bool] = False
-    detached: ClassVar[bool] = True
+    in_process = False
+    detached = True
 
     def check(self) -> None:
         """Make sure that jobs can be submitted here.
