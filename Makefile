@@ -57,8 +57,8 @@ chaos: $(dev)
 	scripts/chaos
 
 lint: $(dev)
-	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page
-	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page
+	ruff check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/doctor-trial
+	ruff format --check . scripts/shape scripts/settings-table scripts/golden scripts/chaos scripts/mutate scripts/gpu-check scripts/gpu-page scripts/doctor-trial
 	pyright
 	scripts/shape --check
 

@@ -166,7 +166,9 @@ def test_the_hundreds_are_the_benchmarks_point_by_point() -> None:
         for j in range(10):
             x, y = i - 4.5, j - 4.5
             expected[Grid100].append((x, y))
-            expected[Rotated100].append((x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle)))
+            expected[Rotated100].append(
+                (x * math.cos(angle) - y * math.sin(angle), x * math.sin(angle) + y * math.cos(angle))
+            )
             expected[Staggered100].append((0.85 * x, y + (0.25 if i % 2 else -0.25)))
     for source, points in expected.items():
         mixture = small(source).mixture

@@ -94,7 +94,9 @@ def test_facts_are_json_and_true(name: str, loaded: dict[str, Dataset]) -> None:
 def test_endless_sampling_is_offered_where_the_distribution_is_known(name: str, loaded: dict[str, Dataset]) -> None:
     data = loaded[name]
     assert (data.endless is None) == (data.mixture is None)
-    assert (data.mixture is None) == (name not in {"ring8", "grid25", "mixture8", "grid100", "rotated100", "staggered100"})
+    assert (data.mixture is None) == (
+        name not in {"ring8", "grid25", "mixture8", "grid100", "rotated100", "staggered100"}
+    )
     if data.endless is not None:
         fresh = data.endless(5, torch.Generator().manual_seed(0))
         assert fresh.shape == (5, *data.shape)
