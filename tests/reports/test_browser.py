@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+import gantlet
+from gantlet.reports.board import board_server
 from gantlet.reports.page import write_report
 
 pytestmark = pytest.mark.slow
@@ -43,8 +46,17 @@ class Browser:
         made = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": options}})
         self._session = f"/session/{made['sessionId']}"
 
-    def open(self, page: Path) -> None:
-        self._ask("POST", f"{self._session}/url", {"url": page.resolve().as_uri()})
+    def open(self, page: Path | str) -> None:
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        self._ask("POST", f"{self._session}/url", {"url": address})
+
+    def until(self, script: str, *, seconds: float = 60) -> Any:
+        """What a script gives as soon as it gives anything that counts as true."""
+        end = time.monotonic() + seconds
+        while not (found := self.run(script)):
+            assert time.monotonic() < end, script
+            time.sleep(0.2)
+        return found
 
     def run(self, script: str) -> Any:
         return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
@@ -114,3 +126,114 @@ def test_the_tabs_switch_the_x_axis(browser: Browser, make_study: Any) -> None:
     )
     assert pressed
     assert browser.run(shown) != before
+
+
+def test_one_slider_moves_all_seeds_to_a_step_and_an_image_opens_at_full_size(
+    browser: Browser, make_study: Any
+) -> None:
+    browser.open(write_report([make_study(seeds=3, evaluations=5, drawn=True)]))
+    stage = "[...document.querySelector('.steps .stage').querySelectorAll('img')].map(i => i.src)"
+    assert len(browser.run(f"return {stage}")) == 3
+    last = browser.run(f"return {stage}")
+    browser.run("const s = document.querySelector('.slider input'); s.value = 0; s.dispatchEvent(new Event('input'))")
+    first = browser.run(f"return {stage}")
+    strips = browser.run(
+        "return [...document.querySelector('.steps').querySelectorAll('.strip')].map("
+        "s => [...s.querySelectorAll('img')].map(i => i.src))"
+    )
+    assert first == [strip[0] for strip in strips]
+    assert last == [strip[-1] for strip in strips]
+    assert browser.run("return document.querySelector('.slider output').textContent") == "4,000"
+    press = "document.querySelector('dialog').dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight'}))"
+    browser.run(
+        "document.querySelector('.gallery img').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', bubbles: true}))"
+    )
+    shown = browser.run("return document.querySelector('dialog[open] img').src")
+    assert shown == browser.run("return document.querySelector('.gallery img').src")
+    browser.run(press)
+    assert browser.run("return document.querySelector('dialog[open] img').src") == browser.run(
+        "return document.querySelectorAll('.gallery img')[1].src"
+    )
+    assert browser.complaints() == []
+
+
+def test_the_pointer_reads_the_values_of_a_curve(browser: Browser, make_study: Any) -> None:
+    browser.open(write_report([make_study(seeds=3, evaluations=4)]))
+    tip = browser.run(
+        "const c = [...document.querySelectorAll('.chart[data-course]')].find(c => c.textContent.startsWith('modes'));"
+        "const v = [...c.querySelectorAll('.view')].find(v => v.offsetParent), b = v.getBoundingClientRect();"
+        "v.querySelector('svg').dispatchEvent(new PointerEvent('pointermove', {bubbles: true, clientX: b.left + b.width * 0.98,"
+        " clientY: b.top + 20}));"
+        "return [c.querySelector('.tip').innerText, JSON.parse(c.dataset.course).lines.map(l => l.y.at(-1))]"
+    )
+    lines = tip[0].splitlines()
+    assert lines[0] == "20,000 generator steps"
+    assert [line.split(": ")[1].split(" ")[0] for line in lines[1:]] == [f"{value:g}" for value in tip[1]]
+
+
+def test_a_table_is_saved_as_csv(browser: Browser, make_study: Any) -> None:
+    study = make_study(seeds=3)
+    browser.open(write_report([study]))
+    rows = browser.run("return csvOf(document.querySelector('#study-1-results table'))").split("\r\n")
+    assert rows[0].startswith("setting,members,success ↑")
+    assert rows[1].startswith("vanilla,3")
+    assert browser.run(
+        "return document.querySelectorAll('.csv').length === document.querySelectorAll('.scroll').length"
+    )
+
+
+def test_the_board_follows_a_real_run_and_the_reader_stays_in_place(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "live"
+    tiny = {"g_width": 4, "g_depth": 1, "d_width": 4, "d_depth": 1, "samples": 50, "batch_size": 16}
+    gate, reached = threading.Event(), threading.Event()
+
+    def hold(told: gantlet.studies.progress.Evaluation) -> None:  # type: ignore[name-defined]
+        reached.set()
+        if told.step >= 20:
+            gate.wait(120)
+
+    def train() -> None:
+        options = {"executor": "inline", "recorded": 1}
+        gantlet.run(
+            "ring8", "vanilla", out=folder, options=options, on_evaluation=hold, steps=60, evaluations=3, **tiny
+        )
+
+    training = threading.Thread(target=train)
+    training.start()
+    try:
+        assert reached.wait(60)
+        with board_server(folder.parent) as server:
+            serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            serving.start()
+            try:
+                root = f"http://127.0.0.1:{server.server_address[1]}"
+                browser.open(f"{root}/")
+                assert "live" in browser.run("return document.querySelector('td, th[scope=row]').textContent")
+                browser.open(f"{root}/study/live/")
+                assert "training" in browser.run("return document.querySelector('.live').textContent")
+                browser.run(
+                    "document.querySelectorAll('details').forEach(d => { d.open = true });"
+                    "window.marked = true; document.querySelector('[id$=-members]').scrollIntoView({behavior: 'instant'})"
+                )
+                top = "document.querySelector('[id$=-members]').getBoundingClientRect().top"
+                before = browser.run(f"return {top}")
+                assert "finished" not in browser.run(
+                    "return document.querySelector('[id$=-members] tbody').textContent"
+                )
+                gate.set()
+                training.join(120)
+                done = "return document.querySelector('.live').textContent === '1 of 1 members are finished'"
+                browser.until(done)
+                browser.until(
+                    "return [...document.querySelectorAll('[id$=-members] tbody')].some(t => t.textContent.includes('finished'))"
+                )
+                assert browser.run("return window.marked") is True  # the same page, not loaded anew
+                assert browser.run("return [...document.querySelectorAll('[id$=-members] details')].every(d => d.open)")
+                assert abs(browser.run(f"return {top}") - before) < 3
+                assert browser.complaints() == []
+            finally:
+                server.shutdown()
+                serving.join()
+    finally:
+        gate.set()
+        training.join(120)

@@ -30,7 +30,7 @@ def test_the_first_members_of_each_setting_are_shown_not_the_best(study: StudyDa
     shown = galleries(study, 10**7)
     assert [gallery.label for gallery in shown] == study.labels
     assert [picture.caption for picture in shown[1].last] == [f"run {run}, seed {run - 8}" for run in range(9, 13)]
-    assert shown[1].strip_of == "run 9, seed 1"
+    assert [strip.of for strip in shown[1].strips] == [f"run {run}, seed {run - 8}" for run in range(9, 13)]
 
 
 def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
@@ -40,7 +40,9 @@ def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
 
 
 def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(study: StudyData) -> None:
-    steps = [int(picture.caption.split()[1].replace(",", "")) for picture in galleries(study, 10**7)[0].strip]
+    steps = [
+        int(picture.caption.split()[1].replace(",", "")) for picture in galleries(study, 10**7)[0].strips[0].frames
+    ]
     assert len(steps) == 8
     assert (steps[0], steps[-1]) == (2_000, 20_000)
     gaps = [after - before for before, after in pairwise(steps)]
@@ -52,7 +54,7 @@ def test_when_the_allowance_is_spent_every_setting_still_has_its_first_picture(s
     allowance = sum(len(gallery.last[0].address) for gallery in full)
     scarce = galleries(study, allowance)
     assert [len(gallery.last) for gallery in scarce] == [1, 1, 1]
-    assert not any(gallery.strip for gallery in scarce)
+    assert not any(gallery.strips for gallery in scarce)
     assert galleries(study, 0) == []
 
 

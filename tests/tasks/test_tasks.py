@@ -84,19 +84,19 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "ring8": {"train_size": 50000, "test_size": 25000, "batch_size": 128, "epochs": 400.0, "latent_dim": 2},
     "grid25": {"train_size": 50000, "test_size": 25000, "batch_size": 128, "epochs": 400.0, "latent_dim": 2},
     "mixture8": {"train_size": 8000, "batch_size": 64, "epochs": 200.0, "latent_dim": 2, "order": "g_first"},
-    **dict.fromkeys(HUNDREDS, {"batch_size": 256, "steps": 7000, "latent_dim": 2, "pool": "endless"}),
+    **{name: {"batch_size": 256, "steps": 7000, "latent_dim": 2, "pool": "endless"} for name in HUNDREDS},
 }
 NETWORKS = {
     "ring8": {"g_width": 400, "g_depth": 4, "d_width": 200, "d_depth": 4},
     "grid25": {"g_width": 400, "g_depth": 4, "d_width": 200, "d_depth": 4},
     "mixture8": {"g_hidden": 16, "g_depth": 1, "d_hidden": 512},
-    **dict.fromkeys(HUNDREDS, {"g_width": 128, "g_depth": 3, "d_width": 128, "d_depth": 3}),
+    **{name: {"g_width": 128, "g_depth": 3, "d_width": 128, "d_depth": 3} for name in HUNDREDS},
 }
 OPTIMISERS = {
     "ring8": {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999},
     "grid25": {"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.9, "beta2": 0.999},
     "mixture8": {"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999},
-    **dict.fromkeys(HUNDREDS, {"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.0, "beta2": 0.999}),
+    **{name: {"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.0, "beta2": 0.999} for name in HUNDREDS},
 }
 
 

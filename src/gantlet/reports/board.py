@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from gantlet._version import VERSION
@@ -190,7 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_own(self) -> bool:
         """Whether it was asked by this board's own name, and not by a page of another site."""
-        host, port = self.server.server_address[:2]
+        address: Any = self.server.server_address
+        host, port = address[:2]
         names = {"localhost", "127.0.0.1", "[::1]", str(host)}
         asked = self.headers.get_all("Host", [])
         known = {f"{name}:{port}" for name in names} | (names if port == 80 else set[str]())

@@ -38,7 +38,7 @@ COURSE_SPAN = (0.12, 0.985)
 _BAR_WIDTH, _BAR_HEIGHT, _LINE_HEIGHT = 4.4, 0.43, 0.17  # inches
 _SMALL, _TINY = 9, 8  # points
 _SHORT, _LONG = 30, 60  # letters of a label that share a line with two percentages, or have one to themselves
-_FEW, _CROWD = 3, 8  # settings; with more of them the bands grow paler, and have edges
+_FEW, _CROWD = 3, 6  # settings; with more of them the bands grow paler, and have edges
 MOST_BANDS = 24
 """With more settings than this the bands are left out."""
 

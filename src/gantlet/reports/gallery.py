@@ -71,6 +71,11 @@ class Gallery:
     between: Sequence[EmbeddedImage] = ()
     near: Sequence[EmbeddedImage] = ()
 
+    @property
+    def strip(self) -> Sequence[EmbeddedImage]:
+        """The first member's images over the steps."""
+        return self.strips[0].frames if self.strips else ()
+
 
 @dataclass(frozen=True)
 class _Candidate:

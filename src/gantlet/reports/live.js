@@ -38,10 +38,16 @@ const selected = (section) => {
 const busy = (section) => section.contains(document.activeElement) && document.activeElement !== document.body;
 const originals = new Map();
 
-// What stands at the top of the window, and where.
+// The section at the top of the window, by its name, since its element may be replaced; and where it is.
 function anchor() {
-  const all = [...document.querySelectorAll("section[id], h1, h2, h3, tr, figure")];
-  return all.map((node) => ({ node, top: node.getBoundingClientRect().top })).find(({ top }) => top >= 0);
+  const all = [...document.querySelectorAll("section[id]")].map((one) => ({ id: one.id, box: one.getBoundingClientRect() }));
+  const found = all.find(({ box }) => box.bottom > 40);
+  return found && { id: found.id, top: found.box.top };
+}
+
+function back(fixed) {
+  const one = fixed && document.getElementById(fixed.id);
+  if (one && scrollY > 0) scrollBy({ top: one.getBoundingClientRect().top - fixed.top, behavior: "instant" });
 }
 
 function take(page) {
@@ -57,6 +63,7 @@ function take(page) {
     enhance(main);
     picks.forEach((id) => { const one = document.getElementById(id); if (one) one.checked = true; });
     main.querySelectorAll("section").forEach((one) => { if (was.has(one.id)) restored(one, was.get(one.id)); });
+    back(fixed);
     return false;
   }
   fresh.forEach((one, place) => {
@@ -69,7 +76,7 @@ function take(page) {
     enhance(copy);
     restored(copy, was);
   });
-  if (fixed && fixed.node.isConnected) scrollBy({ top: fixed.node.getBoundingClientRect().top - fixed.top, behavior: "instant" });
+  back(fixed);
   return waiting;
 }
 

@@ -61,10 +61,9 @@ function saveable(scroll) {
   save.addEventListener("click", () => {
     const link = document.createElement("a");
     const section = scroll.closest("section");
-    link.href = URL.createObjectURL(new Blob([`\ufeff${csvOf(table)}\r\n`], { type: "text/csv" }));
+    link.href = `data:text/csv;charset=utf-8,${encodeURIComponent(`\ufeff${csvOf(table)}\r\n`)}`;
     link.download = `${(section && section.id) || "table"}.csv`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
   scroll.before(save);
 }

@@ -148,7 +148,7 @@ class MemberCase:
         found = [self.folder / "samples" / str(self.run) / name for name in names]
         return tuple(str(path) for path in found if path.is_file())
 
-    def extend(self, method: str = "", **changes: object) -> str:
+    def extend(self, method: str = "", /, **changes: object) -> str:
         """The command that adds this setting with other values, or another method, to the study."""
         words = [f"{key}={_shown(value)}" for key, value in changes.items()]
         return shlex.join(["gantlet", "extend", str(self.folder), method or self.method, *words])

@@ -222,7 +222,8 @@ def _plain(value: Any) -> Any:
 
 def _courses(history: pd.DataFrame) -> dict[int, dict[str, Course]]:
     found: dict[int, dict[str, Course]] = {}
-    for (run, name), part in history.groupby(["run", "name"], sort=False):
+    groups: Any = history.groupby(["run", "name"], sort=False)
+    for (run, name), part in groups:
         steps, values = part["step"].to_numpy(float), part["value"].to_numpy(float)
         found.setdefault(int(run), {})[str(name)] = Course(steps, values)
     return found

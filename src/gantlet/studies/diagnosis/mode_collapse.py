@@ -49,10 +49,10 @@ class ModeCollapse:
             return None
         if member.choice("pack") == 1:
             advice = "Let the discriminator score packs of two samples (PacGAN), with a gradient penalty."
-            changes: dict[str, object] = {"pack": 2, "penalties": "r1"}
+            remedy = member.extend(pack=2, penalties="r1")
         else:
-            advice, changes = "A gradient penalty on real samples.", {"penalties": "r1"}
-        return member.found(self.name, evidence, numbers, advice, member.extend(**changes), "final.png")
+            advice, remedy = "A gradient penalty on real samples.", member.extend(penalties="r1")
+        return member.found(self.name, evidence, numbers, advice, remedy, "final.png")
 
 
 def _effective(member: MemberCase) -> float:

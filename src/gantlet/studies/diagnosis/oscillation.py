@@ -21,8 +21,8 @@ _Floats = npt.NDArray[np.float64]
 _TURNS = 4
 _TURNS_OF_SHARES = 3
 _MOVED = 0.2  # of the mass of the modes
-_SWING = 0.5  # of the range of a smoothed loss, in the undecided loss
-_SLOW = 0.5  # share of the variance that is left after smoothing
+_SWING = 0.3  # of the range of a smoothed loss, in the undecided loss
+_SLOW = 0.4  # share of the variance that is left after smoothing
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,13 @@ class Oscillating:
         """What was found, or None."""
         evidence, numbers = list[str](), dict[str, float]()
         unit = member.undecided if np.isfinite(member.undecided) else float("inf")
-        for name in ("loss_g", "loss_d"):
-            course = member.course(name, least=100)
-            if course is None:
-                continue
+        if (course := member.course("loss_d", least=100)) is not None:
             swing, slow, count = _swings(course)
             if count >= _TURNS and slow > _SLOW and swing > _SWING * unit:
                 evidence.append(
-                    f"{name} turned {count} times in the second half, between levels {shortened(swing)} apart"
+                    f"loss_d turned {count} times in the second half, between levels {shortened(swing)} apart"
                 )
-                numbers[f"{name}_swing"] = swing
+                numbers["loss_d_swing"] = swing
         shares = member.course("tvd", least=8) or member.course("class_tvd", least=8)
         if shares is not None:
             values = shares.part(0.3, 1)
@@ -73,14 +70,14 @@ def turns(values: _Floats, *, margin: float) -> int:
         >>> turns(np.arange(9.0), margin=2.0)
         0
     """
-    count, direction, edge = 0, 0, float(values[0]) if len(values) else 0.0
+    count, direction = 0, 0
+    low = high = float(values[0]) if len(values) else 0.0
     for value in values.tolist():
-        if (direction >= 0 and value > edge) or (direction <= 0 and value < edge):
-            if direction or abs(value - edge) >= margin:
-                direction = direction or (1 if value > edge else -1)
-                edge = value
-        elif abs(value - edge) >= margin:
-            count, direction, edge = count + 1, -direction, value
+        low, high = min(low, value), max(high, value)
+        if direction != -1 and value <= high - margin:
+            count, direction, low = count + (direction == 1), -1, value
+        elif direction != 1 and value >= low + margin:
+            count, direction, high = count + (direction == -1), 1, value
     return count
 
 
