@@ -137,7 +137,7 @@ def blueprint(
     if chosen.match_capacity:
         makers, note = matched(family, chosen.generators, latent=sizes.latent, shape=sample.shape)
         notes = (f"{note}{_left_out(chosen)}",)
-    build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
+    build_g = partial(_generator, makers, sample.shape, chosen)
     build_d = partial(_discriminator, family, shape, chosen, heads=sizes.generators if rules.which else 1)
     if to_train and family is first.family:  # modules of the user's own are built as they are, once
         check_memory(build_g, build_d, sizes.generators, execution)
@@ -188,9 +188,16 @@ def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
         kind=chosen.team,
         reduction=chosen.team_reduction,
         share_latents=chosen.team_latents == "shared",
-        which=chosen.which_generator if team else 0.0,
+        which=_which(chosen) if team else {},
         learned=learned if chosen.team_weights == "learned" and team else None,
     )
+
+
+def _which(settings: TrainingSettings) -> dict[str, float]:
+    """By player, the weight of the which-generator term; empty where neither has it."""
+    generator, discriminator = settings.which_generator, settings.which_generator_d
+    weights = {"generator": generator, "discriminator": generator if discriminator < 0 else discriminator}
+    return weights if any(weights.values()) else {}
 
 
 def _quietly(probe: Callable[[], bool]) -> bool:
@@ -239,9 +246,22 @@ def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape:
     return mixing
 
 
+def _generator(makers: Family, shape: tuple[int, ...], settings: TrainingSettings) -> nn.Module:
+    """A fresh generator."""
+    return _decaying(makers.generator(latent=settings.latent_dim, shape=shape), settings.bn_decay)
+
+
+def _decaying(module: nn.Module, decay: float) -> nn.Module:
+    """The module, its batch norms with this decay of their running statistics unless it is 0."""
+    for part in module.modules() if decay else ():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            part.momentum = 1 - decay
+    return module
+
+
 def _discriminator(family: Family, shape: tuple[int, ...], settings: TrainingSettings, *, heads: int) -> nn.Module:
     """A fresh discriminator, with the heads and the normalisation that the settings ask for."""
-    module = family.discriminator(shape=shape, generators=heads)
+    module = _decaying(family.discriminator(shape=shape, generators=heads), settings.bn_decay)
     if settings.features:
         module = embedded(module, settings.features)
     if heads > 1 and not tells_generators_apart(module, shape):
@@ -257,7 +277,7 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
     """
     if rules.which and rules.kind != "stackelberg":
         raise Refused(
-            f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} scores its branches "
+            f"which_generator={max(rules.which.values()):g} asks which generator made a sample, but team={rules.kind} scores its branches "
             f"as one generator. Use team=stackelberg, or which_generator=0."
         )
     if rules.learned and rules.kind != "stackelberg":
@@ -295,7 +315,7 @@ def _left_out(settings: TrainingSettings) -> str:
         >>> _left_out(TrainingSettings(which_generator=0.1))
         '; it has no which-generator head, since nobody else could have made a sample'
     """
-    head = "which-generator head" if settings.which_generator else ""
+    head = "which-generator head" if _which(settings) else ""
     weights = "learned weights" if settings.team_weights == "learned" else ""
     lost = " and no ".join(name for name in (head, weights) if name)
     return f"; it has no {lost}, since nobody else could have made a sample" if lost else ""
@@ -335,5 +355,6 @@ def _optimiser(settings: Sequence[Resolved], rate: str) -> OptimiserSpec:
         lr=rates,
         beta1=tuple(resolved.training.beta1 for resolved in settings),
         beta2=tuple(resolved.training.beta2 for resolved in settings),
+        eps=chosen.eps,
         optimistic=chosen.optimiser.startswith(_OPTIMISTIC),
     )
