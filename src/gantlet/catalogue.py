@@ -114,6 +114,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "tiny-imagenet": "gantlet.data.readers.tiny_imagenet:TinyImageNetReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",
+        "tfrecord": "gantlet.data.readers.tfrecord:TFRecordReader",
         "digits": "gantlet.data.readers.digits:DigitsReader",
         "prepared": "gantlet.data.readers.prepared:PreparedReader",
     },
@@ -191,6 +192,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shards": "gantlet.tasks.images:SHARDS",
         "hf": "gantlet.tasks.images:HF",
         "hdf5": "gantlet.tasks.images:HDF5",
+        "tfrecord": "gantlet.tasks.images:TFRECORD",
     },
     "executor": {
         "local": "gantlet.studies.executors.local:LocalExecutor",
