@@ -27,7 +27,7 @@ from gantlet.errors import BadData, BadImage
 from .base import Entry, Fault, Part
 from .layout import LazyEntries, part_of, settled
 
-__all__ = ["TFRecordReader"]
+__all__ = ["TFRecordReader", "masked_crc"]
 
 _IMAGES = ("image", "image_raw", "image/encoded", "img", "data", "x")
 _LABELS = ("label", "image/class/label", "labels", "y")
