@@ -117,6 +117,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "tiny-imagenet": "gantlet.data.readers.tiny_imagenet:TinyImageNetReader",
         "shards": "gantlet.data.readers.shards:ShardReader",
         "emoji": "gantlet.data.readers.emoji:EmojiReader",
+        "tfrecord": "gantlet.data.readers.tfrecord:TFRecordReader",
         "digits": "gantlet.data.readers.digits:DigitsReader",
         "prepared": "gantlet.data.readers.prepared:PreparedReader",
     },
@@ -197,6 +198,7 @@ FAMILIES: dict[str, dict[str, str]] = {
         "shards": "gantlet.tasks.images:SHARDS",
         "hf": "gantlet.tasks.images:HF",
         "hdf5": "gantlet.tasks.images:HDF5",
+        "tfrecord": "gantlet.tasks.images:TFRECORD",
     },
     "figure": {
         "curves": "gantlet.reports.printed.curves:CURVES",

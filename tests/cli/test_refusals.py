@@ -111,7 +111,7 @@ def test_what_follows_an_option_is_its_value(workplace: Path) -> None:
     assert (done.status, done.err) == (0, "")
 
 
-@pytest.mark.parametrize("task", ["points", "images", "folder", "zip", "tar", "shards", "hf", "hdf5"])
+@pytest.mark.parametrize("task", ["points", "images", "folder", "zip", "tar", "shards", "hf", "hdf5", "tfrecord"])
 def test_training_needs_the_path_of_the_data(workplace: Path, task: str) -> None:
     error = refused(gantlet("run", task, "vanilla"))
     assert f"The task '{task}' reads " in error

@@ -115,11 +115,23 @@ def pair(real: Any, fake: Any) -> tuple[Any, Any]:
     return d_loss(real, fake), g_loss(fake)
 
 
+def not_reduced(fake: Any) -> Any:
+    return np.logaddexp(0, -fake)
+
+
+def nameless(x: Any, y: Any) -> Any:
+    return x - y
+
+
+def broken(real: Any, fake: Any) -> Any:
+    raise ZeroDivisionError("division by zero")
+
+
 def test_functions_alone_together_and_in_pairs() -> None:
     assert {f.test for f in conform(g_loss, "vanilla").findings} >= {"values of the generator's loss"}
     for thing in (d_loss, g_loss, [d_loss, g_loss], pair):
         assert conform(thing, "vanilla").first == ""
-    assert "one loss per sample" in conform(lambda fake: np.logaddexp(0, -fake), "vanilla").first
+    assert "one loss per sample" in conform(not_reduced, "vanilla").first
 
 
 def test_a_wrong_divisor_shows_at_unequal_batches_only() -> None:
@@ -153,16 +165,19 @@ def test_code_without_automatic_gradients_asks_the_discriminator_for_one() -> No
     def r1(discriminate: Any, real: Any, fake: Any) -> Any:
         return 5 * (discriminate.gradient(real) ** 2).sum((1, 2, 3)).mean()
 
+    def half(discriminate: Any, real: Any, fake: Any) -> Any:
+        return r1(discriminate, real, fake) / 2
+
     found = conform(r1, "r1")
     assert (found.framework, found.first) == ("NumPy", "")
-    assert "exactly half" in conform(lambda discriminate, real, fake: r1(discriminate, real, fake) / 2, "r1").first
+    assert "exactly half" in conform(half, "r1").first
 
 
 def test_what_cannot_be_tested_is_refused() -> None:
     with pytest.raises(BadValue, match="what its parameter 'x' stands for is not known"):
-        conform(lambda x, y: x, "vanilla")
+        conform(nameless, "vanilla")
     with pytest.raises(BadValue, match=r"called with arrays of NumPy, PyTorch\. NumPy: ZeroDivisionError"):
-        conform(lambda real, fake: 1 / 0, "vanilla")
+        conform(broken, "vanilla")
     with pytest.raises(BadValue, match="has neither discriminator"):
         conform(3, "vanilla")
     with pytest.raises(UnknownName, match="Did you mean 'alpha_g' or 'alpha_d'"):

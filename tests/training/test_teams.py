@@ -179,7 +179,9 @@ class Team:
 
     def __init__(self, game: Game, fleet: Fleet, member: int) -> None:
         self.game, self.k = game, fleet.blueprint.sizes.generators
-        self.share = {"mean": 1 / self.k, "sum": 1.0, "half-sum": 0.5}[fleet.blueprint.team.reduction]
+        reduction = fleet.blueprint.team.reduction
+        self.share = 1 / self.k if reduction == "mean" else 1.0
+        self.share_d = self.share / 2 if reduction == "half-sum" else self.share
         rows = range(member * self.k, (member + 1) * self.k)
         self.generators = [Plain(generator(game.g_norm), fleet.generators, row) for row in rows]
         self.discriminator = Plain(game.discriminator(game.d_norm), fleet.discriminators, member)
@@ -205,7 +207,7 @@ class Team:
             losses.append(loss)
             ends.append(end)
         self.adam_d.zero_grad()
-        (self.share * torch.stack(losses).sum()).backward()
+        (self.share_d * torch.stack(losses).sum()).backward()
         self.adam_d.step()
         d.running = [sum(norm) / self.k for norm in zip(*ends, strict=True)]
 

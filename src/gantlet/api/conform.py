@@ -19,14 +19,14 @@ from gantlet.settings import settings_of
 
 __all__ = ["conform"]
 
-Player = Literal["auto", "discriminator", "generator", "both"]
+_Player = Literal["auto", "discriminator", "generator", "both"]
 
 
 def conform(
     thing: Any,
     reference: str,
     *,
-    player: Player = "auto",
+    player: _Player = "auto",
     shape: Sequence[int] = (2, 3, 5),
     **options: Any,
 ) -> Conformance:

@@ -23,11 +23,11 @@ from .doors import Array
 from .reference import Case, ReferenceLosses
 from .slips import SLIPS
 
-__all__ = ["Difference", "explain"]
+__all__ = ["Difference", "explain", "factor_in_words"]
 
-Loss = Callable[[Mapping[str, Array]], float]
-Cause = tuple[str, Loss]
-NUMBERS = (0.0, 0.1, 0.2, 0.5, 0.9, 1.0, 2.0, 10.0, -1.0, float("inf"))
+_Loss = Callable[[Mapping[str, Array]], float]
+_Cause = tuple[str, _Loss]
+_NUMBERS = (0.0, 0.1, 0.2, 0.5, 0.9, 1.0, 2.0, 10.0, -1.0, float("inf"))
 """The values of a setting that are tried."""
 
 
@@ -49,7 +49,7 @@ class Difference:
     player: str
     cases: Sequence[Case]
     values: Sequence[float]
-    subject: Loss
+    subject: _Loss
     tolerance: float
     step: float
 
@@ -91,7 +91,7 @@ def _near(left: Sequence[float] | Array, right: Sequence[float] | Array, toleran
     return bool(np.allclose(left, right, rtol=tolerance, atol=tolerance))
 
 
-def _scaled(found: Difference, loss: Loss) -> str | None:
+def _scaled(found: Difference, loss: _Loss) -> str | None:
     """How the subject's values follow from a loss: empty if equal, the factor in words, None if not at all."""
     with np.errstate(all="ignore"):
         expected = np.array([loss(case) for case in found.cases])
@@ -140,7 +140,7 @@ def _sigmoid(case: Mapping[str, Array]) -> Case:
     return {name: 1 / (1 + np.exp(-array)) if name in ("real", "fake") else array for name, array in case.items()}
 
 
-def _causes(found: Difference) -> Iterator[Cause]:
+def _causes(found: Difference) -> Iterator[_Cause]:
     right, player = found.right, found.player
     other = "generator" if player == "discriminator" else "discriminator"
     yield (
@@ -197,13 +197,13 @@ def _all_settings(reference: ReferenceLosses) -> Mapping[str, Any]:
     return {key: known.default for key, known in settings_of(owner).items()} | dict(reference.options)
 
 
-def _other_settings(found: Difference) -> Iterator[Cause]:
+def _other_settings(found: Difference) -> Iterator[_Cause]:
     """The same objective with one setting changed, or two exchanged."""
     held = _all_settings(found.reference)
     declared = settings_of(catalogue.find("objective", found.reference.name))
     for key, known in declared.items():
         tried: Sequence[Any] = (not held[key],) if known.kind is bool else known.choices
-        for value in NUMBERS if known.kind in (int, float) and known.varies else tried:
+        for value in _NUMBERS if known.kind in (int, float) and known.varies else tried:
             if value != held[key]:
                 yield from _variant(found, {**held, key: value}, f"{key}={_shown(value)}, not {_shown(held[key])}")
     numeric = [key for key, known in declared.items() if known.kind is float]
@@ -212,7 +212,7 @@ def _other_settings(found: Difference) -> Iterator[Cause]:
             yield from _variant(found, {**held, one: held[two], two: held[one]}, f"{one} and {two} exchanged")
 
 
-def _variant(found: Difference, options: Mapping[str, Any], words: str) -> Iterator[Cause]:
+def _variant(found: Difference, options: Mapping[str, Any], words: str) -> Iterator[_Cause]:
     variant = ReferenceLosses(found.reference.name, options)
     try:
         variant.objective()
@@ -225,7 +225,7 @@ def _shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _other_objectives(found: Difference) -> Iterator[Cause]:
+def _other_objectives(found: Difference) -> Iterator[_Cause]:
     for name in catalogue.FAMILIES["objective"]:
         other = ReferenceLosses(name, {})
         objective = other.objective()

@@ -23,11 +23,11 @@ from .subjects import ObjectiveSubject
 __all__ = ["objective_conformance"]
 
 # Batches of different sizes and asymmetric scores: a sum, a wrong divisor or a swap cannot hide.
-SIZES = ((6, 0), (9, 1), (4, 2))
-REAL, FAKE = (4, 2, 1, 1), (1, 2, 2, 3)
+_SIZES = ((6, 0), (9, 1), (4, 2))
+_REAL, _FAKE = (4, 2, 1, 1), (1, 2, 2, 3)
 """How often each of four atoms comes in two discrete distributions, for the optimum."""
 
-FAR = 40.0
+_FAR = 40.0
 """A score at which 1 - σ rounds to 0 in 64 bits."""
 
 
@@ -110,7 +110,7 @@ def _shape(trial: _Trial, player: str) -> Finding:
 
 def _values(trial: _Trial, player: str) -> Finding:
     name = f"values of the {player}'s loss"
-    cases = [trial.given(inputs(size, seed=seed)) for size, seed in SIZES]
+    cases = [trial.given(inputs(size, seed=seed)) for size, seed in _SIZES]
     values = [trial.scalar(player, case) for case in cases]
     expected = [float(trial.reference.loss(player, case)) for case in cases]
     tolerance = trial.door.tolerance
@@ -169,14 +169,14 @@ def _optimum(trial: _Trial, player: str) -> Finding | None:
         return None
     import torch
 
-    p, q = (torch.tensor(counts, dtype=torch.float64) / sum(counts) for counts in (REAL, FAKE))
+    p, q = (torch.tensor(counts, dtype=torch.float64) / sum(counts) for counts in (_REAL, _FAKE))
     score = trial.objective.optimal_score(real=p, fake=q).double().numpy()
     if not np.isfinite(score).all():
         return None
     least = float(trial.objective.optimal_value(real=p, fake=q))
 
     def at(loss: Callable[[Mapping[str, Array]], float], scores: Array) -> float:
-        real, fake = np.repeat(scores, REAL), np.repeat(scores, FAKE)
+        real, fake = np.repeat(scores, _REAL), np.repeat(scores, _FAKE)
         # Every real atom meets every fake one, for losses of pairs.
         return loss({"real": np.repeat(real, len(fake)), "fake": np.tile(fake, len(real))})
 
@@ -257,11 +257,11 @@ def _far(trial: _Trial, player: str) -> Finding | None:
     """Scores so far out that a naive logarithm breaks, where the mathematics is finite."""
     name = f"far scores, {player}"
     case = trial.given(inputs(4, seed=7))
-    far = np.array([FAR, -FAR, FAR, -FAR])
+    far = np.array([_FAR, -_FAR, _FAR, -_FAR])
     case |= {"real": far, "fake": far}
     if not np.isfinite(trial.reference.loss(player, case)).all():
         return None
     if np.isfinite(trial.raw(player, case)).all():
-        return Finding(name, True, f"finite at ±{FAR:g}")
+        return Finding(name, True, f"finite at ±{_FAR:g}")
     why = "take log σ(l) as -softplus(-l), not as the logarithm of a rounded probability"
-    return Finding(name, False, f"the {player}'s loss is not finite at scores of ±{FAR:g}: {why}")
+    return Finding(name, False, f"the {player}'s loss is not finite at scores of ±{_FAR:g}: {why}")

@@ -23,7 +23,7 @@ from .result import Conformance, Finding
 
 __all__ = ["penalty_conformance"]
 
-BATCHES = (8, 12, 5)
+_BATCHES = (8, 12, 5)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _findings(trial: _Trial) -> Iterator[Finding]:
         if not place.passed:
             return
     else:
-        given = [trial.arrays(batch) for batch in BATCHES]
+        given = [trial.arrays(batch) for batch in _BATCHES]
         values = [float(to_numpy(trial.raw(arrays)).squeeze()) for arrays in given]
     yield (sound := _values(trial, given, values))
     if sound.passed:
@@ -128,7 +128,7 @@ def _at_critic(trial: _Trial) -> tuple[Finding, list[dict[str, Array]], list[flo
     """Where the penalty asked the discriminator, the slopes there, and its values."""
     name, given, values = "where the discriminator is asked", list[dict[str, Array]](), list[float]()
     wrong = ""
-    for batch in BATCHES:
+    for batch in _BATCHES:
         arrays, critic = trial.arrays(batch), trial.critic()
         values.append(float(to_numpy(trial.raw(arrays, critic)).squeeze()))
         points = _points(critic, batch)

@@ -15,18 +15,18 @@ from .doors import Array
 
 __all__ = ["explain_penalty"]
 
-Settings = Mapping[str, Any]
-Arrays = Mapping[str, Array]
-Cause = tuple[str, Callable[[Arrays], float]]
+_Settings = Mapping[str, Any]
+_Arrays = Mapping[str, Array]
+_Cause = tuple[str, Callable[[_Arrays], float]]
 
 
 def explain_penalty(
     name: str,
-    settings: Settings,
+    settings: _Settings,
     *,
     values: Sequence[float],
     expected: Sequence[float],
-    given: Sequence[Arrays],
+    given: Sequence[_Arrays],
     tolerance: float,
 ) -> str:
     """What is wrong, and the likely cause, in a sentence.
@@ -61,7 +61,7 @@ def explain_penalty(
     )
 
 
-def _factors(settings: Settings, sizes: Array) -> Iterator[tuple[Any, str]]:
+def _factors(settings: _Settings, sizes: Array) -> Iterator[tuple[Any, str]]:
     weight = settings["weight"]
     yield sizes, "is summed over the batch where it should be averaged"
     yield 1 / sizes, "is divided by the batch's size twice"
@@ -71,7 +71,7 @@ def _factors(settings: Settings, sizes: Array) -> Iterator[tuple[Any, str]]:
         yield factor, factor_in_words(factor)
 
 
-def _causes(name: str, settings: Settings) -> Iterator[Cause]:
+def _causes(name: str, settings: _Settings) -> Iterator[_Cause]:
     weight = settings["weight"]
     if name in ("r1", "r2"):
         yield from _of_squares(weight / 2)
@@ -85,11 +85,11 @@ def _causes(name: str, settings: Settings) -> Iterator[Cause]:
         yield from _of_norms(name, weight, settings.get("target", 0.0))
 
 
-def _flat(arrays: Arrays) -> Array:  # [B, *x] -> [B, n]
+def _flat(arrays: _Arrays) -> Array:  # [B, *x] -> [B, n]
     return arrays["gradients"].reshape(len(arrays["gradients"]), -1)
 
 
-def _norms(arrays: Arrays) -> Array:
+def _norms(arrays: _Arrays) -> Array:
     return np.sqrt((_flat(arrays) ** 2).sum(1))
 
 
@@ -101,11 +101,11 @@ def _cost(name: str, target: float, norm: Array) -> float:
     return float(((np.maximum(gap, 0) if name == "one-sided-gradient" else gap) ** 2).mean())
 
 
-def _over_axes(arrays: Arrays, axes: tuple[int, ...]) -> Array:
+def _over_axes(arrays: _Arrays, axes: tuple[int, ...]) -> Array:
     return np.sqrt((arrays["gradients"] ** 2).sum(axes))
 
 
-def _of_norms(name: str, weight: float, target: float) -> Iterator[Cause]:
+def _of_norms(name: str, weight: float, target: float) -> Iterator[_Cause]:
     def cost(norm: Array) -> float:
         return weight * _cost(name, target, norm)
 
@@ -167,7 +167,7 @@ def _of_norms(name: str, weight: float, target: float) -> Iterator[Cause]:
             )
 
 
-def _of_squares(weight: float) -> Iterator[Cause]:
+def _of_squares(weight: float) -> Iterator[_Cause]:
     yield (
         "mean over pixels instead of sum: the squares are averaged over a sample's numbers",
         lambda a: weight * float((_flat(a) ** 2).mean()),
@@ -185,16 +185,16 @@ def _of_squares(weight: float) -> Iterator[Cause]:
     yield "the gradients are summed, not their squares", lambda a: weight * float((_flat(a).sum(1) ** 2).mean())
 
 
-def _cosines(arrays: Arrays) -> Array:
+def _cosines(arrays: _Arrays) -> Array:
     unit = arrays["codes"] / np.sqrt((arrays["codes"] ** 2).sum(1, keepdims=True))
     return unit @ unit.T
 
 
-def _of_codes(weight: float) -> Iterator[Cause]:
+def _of_codes(weight: float) -> Iterator[_Cause]:
     def off(matrix: Array) -> Array:
         return matrix * (1 - np.eye(len(matrix)))
 
-    def pairs(arrays: Arrays) -> int:
+    def pairs(arrays: _Arrays) -> int:
         return len(arrays["codes"]) * (len(arrays["codes"]) - 1)
 
     yield (
@@ -218,8 +218,8 @@ def _of_codes(weight: float) -> Iterator[Cause]:
     )
 
 
-def _of_scores(weight: float) -> Iterator[Cause]:
-    def squares(a: Arrays, real_from: str, fake_from: str, side: float) -> float:
+def _of_scores(weight: float) -> Iterator[_Cause]:
+    def squares(a: _Arrays, real_from: str, fake_from: str, side: float) -> float:
         on_real, on_fake = a["real"] - a[real_from], a[fake_from] - a["fake"]
         if side:
             on_real, on_fake = np.maximum(side * on_real, 0), np.maximum(side * on_fake, 0)
@@ -235,8 +235,8 @@ def _of_scores(weight: float) -> Iterator[Cause]:
     )
 
 
-def _of_matrix(weight: float) -> Iterator[Cause]:
-    def gram(arrays: Arrays) -> Array:
+def _of_matrix(weight: float) -> Iterator[_Cause]:
+    def gram(arrays: _Arrays) -> Array:
         rows = arrays["matrix"].reshape(len(arrays["matrix"]), -1)
         return rows @ rows.T
 

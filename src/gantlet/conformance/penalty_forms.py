@@ -41,7 +41,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "fake_mean": ("fake_mean", "ema_fake"),
     "matrix": ("matrix", "kernel", "parameter"),
 }
-WANTS = {
+_WANTS = {
     "critic": "discriminate, real or fake",
     "gradients": "gradients",
     "codes": "codes",
@@ -85,7 +85,7 @@ def penalty_subject(
         return PenaltySubject(name, form, partial(_own_protocol, held, form), frozenset({"torch"}))
     names = {_role(parameter) for parameter in inspect.signature(held).parameters}
     form = next((form for form in FORMS[reference] if form in names), FORMS[reference][0])
-    wants = " or ".join(dict.fromkeys(WANTS[each] for each in FORMS[reference]))
+    wants = " or ".join(dict.fromkeys(_WANTS[each] for each in FORMS[reference]))
     call = bound(held, name=name, role=_role, options=options, settings=settings, wants=wants)
     return PenaltySubject(name, form, call, frameworks_of(thing))
 

@@ -15,7 +15,7 @@ from gantlet import objectives
 
 from .doors import Array
 
-__all__ = ["ReferenceLosses", "inputs", "named_for"]
+__all__ = ["Case", "ReferenceLosses", "inputs", "named_for"]
 
 Case = dict[str, Array]
 

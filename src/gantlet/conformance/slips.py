@@ -15,8 +15,8 @@ from .doors import Array
 
 __all__ = ["SLIPS", "Slip"]
 
-Arrays = Mapping[str, Array]
-Settings = Mapping[str, Any]
+_Arrays = Mapping[str, Array]
+_Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Slip:
     """A loss with one thing wrong: how it reads, and its value for scores and settings."""
 
     words: str
-    loss: Callable[[Arrays, Settings], float]
+    loss: Callable[[_Arrays, _Settings], float]
 
 
 def _mean(terms: Array) -> float:

@@ -15,13 +15,13 @@ from gantlet.errors import BadValue
 
 from .doors import Call
 
-__all__ = ["ObjectiveSubject", "bound", "frameworks_of", "made", "objective_subject"]
+__all__ = ["ObjectiveSubject", "bound", "frameworks_of", "made", "objective_subject", "roles_of_scores"]
 
-SCORES = ("real", "fake")
-ARRAYS = (*SCORES, "real_samples", "fake_samples", "real_code", "fake_code", "k")
+_SCORES = ("real", "fake")
+_ARRAYS = (*_SCORES, "real_samples", "fake_samples", "real_code", "fake_code", "k")
 """What a loss may be given, by name: scores ``[B]`` and ``[B']``, samples ``[B, *x]``, codes ``[B, d]``, and BEGAN's k."""
 
-PLAYERS = ("discriminator", "generator")
+_PLAYERS = ("discriminator", "generator")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def objective_subject(
         losses = {who: loss for part in parts for who, loss in part.losses.items()}
         return ObjectiveSubject(name, losses, used=frozenset[str]().union(*(part.used for part in parts)))
     used = frameworks_of(thing)
-    if not any(hasattr(thing, who) for who in PLAYERS):
+    if not any(hasattr(thing, who) for who in _PLAYERS):
         if isinstance(thing, type) or not callable(thing):
             raise BadValue(
                 f"{name} has neither discriminator(*, real, fake) nor generator(*, fake, real=None): give a class or an "
@@ -71,8 +71,8 @@ def objective_subject(
             )
         return ObjectiveSubject(name, _losses_of(thing, name, player, options, settings), used=used)
     held = made(thing, options)
-    losses = {who: _adapted(held, getattr(held, who), name, options) for who in PLAYERS if hasattr(held, who)}
-    offered = {who: getattr(held, f"{who}_gradient", None) for who in PLAYERS}
+    losses = {who: _adapted(held, getattr(held, who), name, options) for who in _PLAYERS if hasattr(held, who)}
+    offered = {who: getattr(held, f"{who}_gradient", None) for who in _PLAYERS}
     gradients = {who: _adapted(held, call, name, options) for who, call in offered.items() if call is not None}
     return ObjectiveSubject(name, losses, gradients, used)
 
@@ -194,9 +194,9 @@ def roles_of_scores(name: str) -> str | None:
         >>> roles_of_scores("fake_logits"), roles_of_scores("real_samples"), roles_of_scores("d_real"), roles_of_scores("x")
         ('fake', 'real_samples', 'real', None)
     """
-    if name in (*ARRAYS, "state"):
+    if name in (*_ARRAYS, "state"):
         return name
-    near = [score for score in SCORES if score in name.lower()]
+    near = [score for score in _SCORES if score in name.lower()]
     return near[0] if len(near) == 1 else None
 
 
@@ -206,7 +206,7 @@ def _losses_of(
     """The loss of a lone function, or both where its name or its annotation says that it returns a pair."""
     loss = bound(call, name=name, role=roles_of_scores, options=options, settings=settings, wants="real or fake")
     if player == "both" or (player == "auto" and _returns_a_pair(call)):
-        return {who: _part(loss, at) for at, who in enumerate(PLAYERS)}
+        return {who: _part(loss, at) for at, who in enumerate(_PLAYERS)}
     return {_player(call) if player == "auto" else player: loss}
 
 
@@ -242,7 +242,7 @@ def _adapted(thing: Any, call: Callable[..., Any], name: str, options: Mapping[s
         held = dict(arrays)
         if "outputs" in needs:
             held |= {
-                kind: DiscriminatorOutput(held[kind], code=held[f"{kind}_code"]) for kind in SCORES if kind in held
+                kind: DiscriminatorOutput(held[kind], code=held[f"{kind}_code"]) for kind in _SCORES if kind in held
             }
         if "k" in held:
             held["state"] = {"k": held["k"]}

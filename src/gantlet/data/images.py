@@ -56,6 +56,7 @@ _OWN_FILES = {
     "shards": ("shards", "shards", "GLOB (or a prepared folder)"),
     "hf": ("hf", "Parquet files or a folder of the package datasets", "PATH"),
     "hdf5": ("hdf5", "a file", "FILE.h5"),
+    "tfrecord": ("tfrecord", "TFRecord files", "FILE, FOLDER or GLOB"),
 }
 """The task, what it reads and the form of its path, by reader: for the message where no path was given."""
 

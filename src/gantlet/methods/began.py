@@ -30,7 +30,16 @@ BEGAN = Method(
     },
     requires=frozenset({"autoencoder"}),
     prefers="began",
-    presets={"seed": {"prior": "normal", "lr_schedule": "step", "lr_decay": 0.95, "lr_every": 3000}},
+    presets={
+        "seed": {
+            "prior": "normal",
+            "lr_schedule": "step",
+            "lr_decay": 0.95,
+            "lr_every": 3000,
+            "latent": "shared",
+            "bn_decay": 0.99,
+        }
+    },
     differs=(
         "a plateau is a mean of M over 2,000 updates that is not a new minimum; the paper does not define it",
         "without the paper's optional vanishing residuals",

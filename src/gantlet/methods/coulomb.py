@@ -15,7 +15,17 @@ COULOMB = Method(
     url="https://arxiv.org/abs/1708.08819",
     objective="coulomb",
     defaults={"lr_g": 1e-4, "lr_d": 5e-5, "beta1": 0.9, "beta2": 0.999},
-    presets={"seed": {"lr_g": 5e-4, "lr_d": 2.5e-4, "beta1": 0.5, "latent_dim": 32, "batch_size": 128}},
+    presets={
+        "seed": {
+            "lr_g": 5e-4,
+            "lr_d": 2.5e-4,
+            "beta1": 0.5,
+            "latent_dim": 32,
+            "batch_size": 128,
+            "latent": "shared",
+            "bn_decay": 0.99,
+        }
+    },
     differs=(
         "no weight decay of 1e-7, and no noise on the discriminator's input (set instance_noise for it)",
         "the sign of the authors' code is flipped in both losses: the potential is high where fakes are too few",

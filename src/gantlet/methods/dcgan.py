@@ -17,10 +17,10 @@ DCGAN = Method(
     fixed={"saturating": False},
     defaults={"lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999, "prior": "uniform", "latent_dim": 100},
     prefers="dcgan",
-    presets={"seed": {"prior": "normal", "init": "xavier", "first_norm": False}},
+    presets={"seed": {"prior": "normal", "init": "xavier", "first_norm": False, "latent": "shared", "bn_decay": 0.99}},
     differs=(
         "on points, which have nothing to convolve, the task's own networks are used",
-        "preset=seed: normal latents, Xavier weights and no batch norm on the generator's first layer, as the "
+        "preset=seed: normal latents, shared by both players, batch norm's decay 0.99, Xavier weights and no batch norm on the generator's first layer, as the "
         "TensorFlow comparison",
     ),
     formulas=("−E log s_r − E log(1 − s_f)", "−E log s_f"),

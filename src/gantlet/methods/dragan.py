@@ -18,8 +18,23 @@ DRAGAN = Method(
     penalties=("dragan",),
     defaults={"lr_g": 1e-4, "lr_d": 1e-4, "beta1": 0.5, "beta2": 0.9},
     presets={
-        "notebook": {"penalty_noise": "uniform_onesided", "prior": "uniform", "latent_dim": 100, "batch_size": 128},
-        "seed": {"penalty_noise": "uniform_scaled", "prior": "normal", "latent_dim": 100, "batch_size": 128},
+        # λ = 10, k = 1 on pixels in [0, 1]; on [-1, 1] slopes are half as steep, so that λ is four times and k half of it.
+        "notebook": {
+            "penalty_noise": "uniform_onesided",
+            "penalty_weight": 40.0,
+            "penalty_target": 0.5,
+            "prior": "uniform",
+            "latent_dim": 100,
+            "batch_size": 128,
+        },
+        "seed": {
+            "penalty_noise": "uniform_scaled",
+            "prior": "normal",
+            "latent_dim": 100,
+            "batch_size": 128,
+            "latent": "shared",
+            "bn_decay": 0.99,
+        },
     },
     differs=(
         "noise is two-sided and independent per number, as the authors later said was meant; penalty_noise has the "

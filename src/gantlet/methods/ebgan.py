@@ -19,7 +19,7 @@ EBGAN = Method(
     defaults={"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "beta2": 0.999, "energy": "l2"},
     requires=frozenset({"autoencoder"}),
     prefers="ebgan",
-    presets={"seed": {"margin": 20.0, "latent_dim": 100}},
+    presets={"seed": {"margin": 20.0, "latent_dim": 100, "latent": "shared", "bn_decay": 0.99}},
     differs=("the hinge is per sample, as in the paper; the TensorFlow comparison takes it of the batch's mean",),
     formulas=("E[E(r)] + E max(0, m − E(f)), E(x) = ‖Dec(Enc(x)) − x‖₂", "E[E(f)]"),
     optimum="m · Σ min(p, q), at energy m where p < q and 0 elsewhere; m when nothing can be told apart",

@@ -17,7 +17,10 @@ LSGAN = Method(
     fixed={"saturating": False},
     defaults={"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "beta2": 0.999, "prior": "uniform"},
     prefers="lsgan",
-    presets={"authors": {"latent_dim": 1024, "batch_size": 64}, "seed": {"latent_dim": 1024, "prior": "normal"}},
+    presets={
+        "authors": {"latent_dim": 1024, "batch_size": 64},
+        "seed": {"latent_dim": 1024, "prior": "normal", "latent": "shared", "bn_decay": 0.99},
+    },
     differs=(
         "the latent's size is the task's; the authors' 1,024 numbers (preset=authors) train worse than 100",
         "sizes that 16 does not divide, and points, are played on the task's own networks",

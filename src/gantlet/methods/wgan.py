@@ -25,10 +25,21 @@ WGAN = Method(
         "critic_schedule": "wgan",
     },
     differs=(
+        "preset=seed: one critic update at five times the rate, RMSprop with decay 0.9 and ε 1e-10, as the TensorFlow comparison; "
+        "TensorFlow's second moment starts at 1 and has ε under the root, PyTorch's at 0 and beside it",
         "weights are clipped after each critic update, as in the paper's algorithm; the authors' code clips before",
         "the 100-critic-update schedule is the authors' code's (25 first steps, every 500th), not the paper's text",
     ),
-    presets={"seed": {"lr_trick": True, "critic_schedule": "constant"}},
+    presets={
+        "seed": {
+            "lr_trick": True,
+            "critic_schedule": "constant",
+            "beta2": 0.9,
+            "eps": 1e-10,
+            "latent": "shared",
+            "bn_decay": 0.99,
+        }
+    },
     formulas=("E l_f − E l_r, then every weight of the critic is clipped to [−clip, clip]", "−E l_f"),
     optimum="−K · W₁(p, q) over critics of Lipschitz constant at most K, which the box bounds but does not name",
     watch=("wasserstein_estimate: E l_r − E l_f, should fall as samples improve", "gradient_d: tiny in a tight box"),

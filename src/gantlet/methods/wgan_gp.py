@@ -34,7 +34,7 @@ WGAN_GP_RESNET = replace(
     summary="WGAN-GP on the paper's residual networks",
     paper="Gulrajani et al., Improved training of Wasserstein GANs, appendix C (2017)",
     prefers="wgan-gp-resnet",
-    presets={"seed": {"lr_trick": True, "latent_dim": 100}},
+    presets={"seed": {"lr_trick": True, "latent_dim": 100, "latent": "shared", "bn_decay": 0.99}},
     differs=("on points, which have nothing to convolve, the task's own networks are used",),
 )
 

@@ -49,6 +49,8 @@ class StackedMNIST:
     """
 
     width: int = setting(4, "an eighth of the channels next to the image", low=1)
+    g_width: int = setting(0, "the same for the generator alone; 0: width", low=0)
+    d_width: int = setting(0, "the same for the discriminator alone; 0: width", low=0)
     d_norm: Norm = discriminator_norm()
     init: Start = setting(
         "normal",
@@ -68,7 +70,7 @@ class StackedMNIST:
             Refused: Samples that are not 28×28 images.
         """
         channels = _channels(shape)
-        near, middle, deep = (self.width * times for times in (8, 16, 32))
+        near, middle, deep = ((self.g_width or self.width) * times for times in (8, 16, 32))
         layers = [
             nn.Unflatten(-1, (latent, 1, 1)),
             nn.ConvTranspose2d(latent, deep, 3, stride=2, bias=False),  # 1 -> 3
@@ -92,7 +94,7 @@ class StackedMNIST:
             Refused: Samples that are not 28×28 images.
         """
         channels, bias = _channels(shape), self.d_norm == "none"
-        near, middle, deep = (self.width * times for times in (8, 16, 32))
+        near, middle, deep = ((self.d_width or self.width) * times for times in (8, 16, 32))
         layers = [
             nn.Conv2d(channels, near, 3, stride=2, padding=1, bias=False),  # 28 -> 14
             nn.LeakyReLU(0.2),

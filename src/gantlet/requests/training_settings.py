@@ -35,6 +35,7 @@ class TrainingSettings:
             choices=("adam", "rmsprop", "sgd", "optimistic-adam", "optimistic-sgd", "extra-adam", "extra-sgd"),
         )
     )
+    eps: float = setting(1e-8, "what Adam and RMSprop add to the root of the second moment", low=0)
     lr_schedule: Literal["constant", "step", "cosine", "on-plateau"] = setting(
         "constant",
         "learning rates: constant, half a cosine, or times lr_decay in steps or on a plateau of the convergence measure",
@@ -66,13 +67,18 @@ class TrainingSettings:
         choices=("stackelberg", "average", "choose"),
     )
     team_reduction: Literal["mean", "sum", "half-sum"] = setting(
-        "mean", "how a team's losses are combined; half-sum: half of the sum", choices=("mean", "sum", "half-sum")
+        "mean",
+        "how a team's losses are combined; half-sum: the sum, of which the discriminator's own loss is halved",
+        choices=("mean", "sum", "half-sum"),
     )
     team_latents: Literal["own", "shared"] = setting(
         "own", "latents of a team: each generator its own, or shared by all", choices=("own", "shared")
     )
     which_generator: float = setting(
         0.0, "weight of a second head that classifies which generator made a sample; 0: no such head", low=0
+    )
+    which_generator_d: float = setting(
+        -1.0, "the same weight in the discriminator's loss; -1: that of which_generator", low=-1
     )
     team_weights: Literal["uniform", "learned"] = setting(
         "uniform",
@@ -118,6 +124,12 @@ class TrainingSettings:
         "", "constraint on the discriminator's weights, instead of the method's own; none: no constraint"
     )
     spectral_norm: bool = setting(False, "spectral normalisation of all layers of the discriminator")
+    bn_decay: float = setting(
+        0.0,
+        "decay of the running statistics of all batch norms; 0: as the network has it, 0.9 in gantlet's",
+        low=0,
+        below=1,
+    )
     features: int = setting(
         0, "embedding dimension of the discriminator's output, for kernel methods; 0: a score", low=0, high=1_000_000
     )

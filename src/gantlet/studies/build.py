@@ -136,10 +136,11 @@ def blueprint(
     family = _family(first, sample.shape)
     makers, note = generator_family(first, sample.shape)
     notes = (note,) if note else ()
-    build_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
     heads = sizes.generators if rules.which else 1
     how = {"heads": heads, "features": chosen.features, "spectral_norm": chosen.spectral_norm}
-    build_d = partial(discriminator_network, family, shape, **how)
+    made_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
+    made_d = partial(discriminator_network, family, shape, **how)
+    build_g, build_d = (partial(_decaying, made, chosen.bn_decay) for made in (made_g, made_d))
     if to_train and family is first.family:  # modules of the user's own are built as they are, once
         check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
@@ -198,9 +199,16 @@ def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
         kind=chosen.team,
         reduction=chosen.team_reduction,
         share_latents=chosen.team_latents == "shared",
-        which=chosen.which_generator if team else 0.0,
+        which=_which(chosen) if team else {},
         learned=learned if chosen.team_weights == "learned" and team else None,
     )
+
+
+def _which(settings: TrainingSettings) -> dict[str, float]:
+    """By player, the weight of the which-generator term; empty where neither has it."""
+    generator, discriminator = settings.which_generator, settings.which_generator_d
+    weights = {"generator": generator, "discriminator": generator if discriminator < 0 else discriminator}
+    return weights if any(weights.values()) else {}
 
 
 def _quietly(probe: Callable[[], bool]) -> bool:
@@ -248,6 +256,15 @@ def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape:
     return mixing
 
 
+def _decaying(build: Callable[[], nn.Module], decay: float) -> nn.Module:
+    """A fresh module, its batch norms with this decay of their running statistics unless it is 0."""
+    module = build()
+    for part in module.modules() if decay else ():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            part.momentum = 1 - decay
+    return module
+
+
 def discriminator_network(
     family: Family, shape: tuple[int, ...], *, heads: int, features: int, spectral_norm: bool
 ) -> nn.Module:
@@ -268,7 +285,7 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
     """
     if rules.which and rules.kind != "stackelberg":
         raise Refused(
-            f"which_generator={rules.which:g} asks which generator made a sample, but team={rules.kind} scores its branches "
+            f"which_generator={max(rules.which.values()):g} asks which generator made a sample, but team={rules.kind} scores its branches "
             f"as one generator. Use team=stackelberg, or which_generator=0."
         )
     if rules.learned and rules.kind != "stackelberg":
@@ -306,7 +323,7 @@ def _left_out(settings: TrainingSettings) -> str:
         >>> _left_out(TrainingSettings(which_generator=0.1))
         '; it has no which-generator head, since nobody else could have made a sample'
     """
-    head = "which-generator head" if settings.which_generator else ""
+    head = "which-generator head" if _which(settings) else ""
     weights = "learned weights" if settings.team_weights == "learned" else ""
     lost = " and no ".join(name for name in (head, weights) if name)
     return f"; it has no {lost}, since nobody else could have made a sample" if lost else ""
@@ -346,5 +363,6 @@ def _optimiser(settings: Sequence[Resolved], rate: str) -> OptimiserSpec:
         lr=rates,
         beta1=tuple(resolved.training.beta1 for resolved in settings),
         beta2=tuple(resolved.training.beta2 for resolved in settings),
+        eps=chosen.eps,
         optimistic=chosen.optimiser.startswith(_OPTIMISTIC),
     )

@@ -26,10 +26,11 @@ _STACKELBERG: dict[str, Scalar] = {
     "order": "g_first",
     "latent": "shared",
     "team_latents": "shared",
-    "team_reduction": "sum",
+    "team_reduction": "half-sum",
     "prior": "normal",
 }
-"""The published script: one batch of latents for all generators and both players; generators move first."""
+"""The published script: one batch of latents for all generators and both players; generators move first. The discriminator's
+adversarial loss is halved, its share of the which-generator term is not."""
 
 _ROWS: dict[str, Mapping[str, Scalar]] = {
     **rows_for(_ADAM, CLASSIFIERS),

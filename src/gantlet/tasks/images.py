@@ -34,6 +34,7 @@ __all__ = [
     "LSUN_CLASSROOM112",
     "SHARDS",
     "TAR",
+    "TFRECORD",
     "TINY_IMAGENET32",
     "ZIP",
 ]
@@ -211,3 +212,10 @@ HF = _task(
 )
 
 HDF5 = _task("hdf5", "images in an HDF5 file: hdf5:FILE", "your own data", source=ImageSource(reader="hdf5"))
+
+TFRECORD = _task(
+    "tfrecord",
+    "TFRecord files of images, read without TensorFlow: tfrecord:PATH",
+    "your own data",
+    source=ImageSource(reader="tfrecord"),
+)

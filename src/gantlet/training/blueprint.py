@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,16 +106,17 @@ class TeamRules:
         kind: ``stackelberg``: each generator has its own batch, and its own loss against the one discriminator (Zhang et
             al., 2018, https://arxiv.org/abs/1811.08010). ``average``: the multi-branch baseline, whose sample is the mean
             of its K branches' outputs at one latent. ``choose``: one batch of which each branch makes its share.
-        reduction: How a team's losses are combined: ``mean``, ``sum``, or ``half-sum``, half of the sum.
+        reduction: How a team's losses are combined: ``mean``, ``sum``, or ``half-sum``: sums, and half of the discriminator's
+            own loss (not of the other terms that join it), as in the code of Stackelberg GAN.
         share_latents: Whether all generators see the same latents (branches that are averaged always do).
-        which: Weight β of the cross-entropy of *which* generator made a sample, in both players' losses; 0 for none.
+        which: By player, the weight β of the cross-entropy of *which* generator made a sample; none for no such term.
         learned: How the weights of the generators in the mixture are learned; None where they are equal.
     """
 
     kind: Literal["stackelberg", "average", "choose"] = "stackelberg"
     reduction: Literal["mean", "sum", "half-sum"] = "mean"
     share_latents: bool = False
-    which: float = 0.0
+    which: Mapping[str, float] = field(default_factory=dict[str, float])
     learned: LearnedWeights | None = None
 
 

@@ -80,14 +80,12 @@ class GeneratorWeights:
         """The weights π, without a gradient."""
         return self.logits.detach().softmax(-1)
 
-    def generator_loss(self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
+    def generator_loss(self, team: Tensor, reduction: Literal["mean", "sum"]) -> Tensor:  # [S, K] -> [S]
         """The generators' losses as one, with the entropy; its gradient also reaches the logits."""
         chance, entropy = self.logits.softmax(-1), self.entropy(self.logits)
         return _scaled((chance * team).sum(-1) - self._entropy * entropy, team, reduction)
 
-    def discriminator_loss(
-        self, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]
-    ) -> Tensor:  # [S, K] -> [S]
+    def discriminator_loss(self, team: Tensor, reduction: Literal["mean", "sum"]) -> Tensor:  # [S, K] -> [S]
         """The discriminator's losses against each generator as one."""
         return _scaled((self.shares() * team).sum(-1), team, reduction)
 
@@ -97,6 +95,6 @@ class GeneratorWeights:
         return -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1)
 
 
-def _scaled(mean: Tensor, team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S], [S, K] -> [S]
+def _scaled(mean: Tensor, team: Tensor, reduction: Literal["mean", "sum"]) -> Tensor:  # [S], [S, K] -> [S]
     """A weighted mean as large as the reduction of a team whose losses all equal it."""
     return combined(mean.unsqueeze(-1).expand_as(team), reduction)

@@ -151,13 +151,11 @@ def _every(penalty: Penalty) -> int:
     return getattr(penalty, "every", 1)  # a user's may have none
 
 
-def combined(team: Tensor, reduction: Literal["mean", "sum", "half-sum"]) -> Tensor:  # [S, K] -> [S]
+def combined(team: Tensor, reduction: Literal["mean", "sum"]) -> Tensor:  # [S, K] -> [S]
     """A team's losses as one."""
     if team.shape[-1] == 1:
-        return team.squeeze(-1) / 2 if reduction == "half-sum" else team.squeeze(-1)
-    if reduction == "mean":
-        return team.mean(-1)
-    return team.sum(-1) / 2 if reduction == "half-sum" else team.sum(-1)
+        return team.squeeze(-1)
+    return team.mean(-1) if reduction == "mean" else team.sum(-1)
 
 
 def which_generator(fake: DiscriminatorOutput) -> Tensor:  # generator_logits [S, K, B, K] -> [S, K]

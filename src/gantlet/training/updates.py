@@ -190,7 +190,9 @@ class Updates:
         real_output, fake_output = self.discriminate.both(real=real, fake=fake)
         batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
         terms = {"loss_d": losses(objective, "discriminator", batch)}
-        terms |= self._which(batch) | self._penalties("discriminator", self.discriminate, batch, update)
+        terms |= self._which("discriminator", batch) | self._penalties(
+            "discriminator", self.discriminate, batch, update
+        )
         return batch, self._differentiate("discriminator", terms)
 
     def _differentiate_generator(self, update: Callable[[], int]) -> Tensor:
@@ -206,12 +208,14 @@ class Updates:
             real_output = discriminate(real) if "real" in needs_of(objective) else None
         batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
         terms = {"loss_g": losses(objective, "generator", batch)}
-        terms |= self._which(batch) | self._penalties("generator", discriminate, batch, update)
+        terms |= self._which("generator", batch) | self._penalties("generator", discriminate, batch, update)
         return self._differentiate("generator", terms)
 
     def _differentiate(self, player: str, terms: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
         """Put a player's gradients in place, and drop every member whose loss or gradient is not finite."""
-        loss = self._joined(player, reduce(torch.add, terms.values()))  # [S]
+        halved = player == "discriminator" and self.blueprint.team.reduction == "half-sum"
+        joined = {name: term / 2 if halved and name == "loss_d" else term for name, term in terms.items()}
+        loss = self._joined(player, reduce(torch.add, joined.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
         loss.sum().backward()
@@ -230,7 +234,7 @@ class Updates:
         return good
 
     def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
-        reduction = self.blueprint.team.reduction
+        reduction = "mean" if self.blueprint.team.reduction == "mean" else "sum"
         if self.generator_weights is None:
             return combined(team, reduction)
         return (
@@ -333,8 +337,8 @@ class Updates:
             return made.mean(1, keepdim=True)
         return made if self.blueprint.team.kind == "stackelberg" else made.flatten(1, 2).unsqueeze(1)
 
-    def _which(self, batch: PlayerBatch) -> dict[str, Tensor]:
-        weight = self.blueprint.team.which
+    def _which(self, player: str, batch: PlayerBatch) -> dict[str, Tensor]:
+        weight = self.blueprint.team.which.get(player)
         return {"which_generator": weight * which_generator(batch.fake)} if weight else {}
 
     def _batch_each(self) -> int:

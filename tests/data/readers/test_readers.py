@@ -25,6 +25,7 @@ from gantlet.data.readers.base import is_marked, reader_for, source_files
         ("a.parquet", "hf"),
         ("a.h5", "hdf5"),
         ("a.hdf5", "hdf5"),
+        ("a.tfrecord", "tfrecord"),
         ("a.txt", ""),
         ("a", ""),
     ],

@@ -1,0 +1,216 @@
+"""One step of a preset is the earlier system's step, restated here in plain PyTorch from its own description.
+
+Legend: ``K`` generators of a team, ``B`` batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, cross_entropy
+
+import games
+import terminal
+from gantlet.data.base import Dataset
+from gantlet.data.specification import SampleSpec
+from gantlet.objectives.base import DiscriminatorOutput
+from gantlet.penalties.dragan import Dragan
+from gantlet.requests.resolve import Resolved
+from gantlet.studies.build import blueprint
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
+from gantlet.training.stack import Stack
+
+SEED = 3
+
+
+def pool(shape: tuple[int, ...], size: int) -> Dataset:
+    numbers = torch.Generator().manual_seed(0)
+    train, test = (torch.rand(size, *shape, generator=numbers) * 2 - 1 for _ in range(2))
+    return Dataset(train, test)
+
+
+def fleet_of(resolved: Resolved, shape: tuple[int, ...], *, size: int = 256) -> Fleet:
+    """One member on random images, without any file."""
+    sample = SampleSpec(shape, pool=size)
+    return Fleet(blueprint([(resolved, SEED)], sample, Execution(route="stacked"), steps=1), pool(shape, size))
+
+
+def copied(module: nn.Module, stack: Stack, row: int) -> nn.Module:
+    """A module with the numbers of one network of a stack."""
+    held = {**stack.parameters, **stack.buffers}
+    module.load_state_dict({name: held[name][row].detach() for name in module.state_dict()})
+    return module.train().to(next(iter(stack.parameters.values())).dtype)
+
+
+def moved(module: nn.Module, stack: Stack, row: int) -> float:
+    """How far a module's parameters are from those of a network of the stack, relatively."""
+    mine = torch.cat([p.detach().flatten() for _, p in sorted(module.named_parameters())])
+    theirs = torch.cat(
+        [stack.parameters[name][row].detach().flatten() for name, _ in sorted(module.named_parameters())]
+    )
+    return games.difference(theirs, mine)
+
+
+TEAMS = [("mnist", ("latent_dim=8",), 1.0), ("fashion-mnist", (), 0.1)]
+
+
+@pytest.mark.parametrize(("task", "words", "weight"), TEAMS)
+def test_the_stackelberg_scripts_step_with_the_second_head(task: str, words: tuple[str, ...], weight: float) -> None:
+    """Seed: G first, Σ BCE + w CE; then D, Σ (BCE_real + BCE_fake)/2 + w CE; one z for all, fakes made anew after G moved."""
+    small = ("generators=3", "batch_size=16", "g_hidden=8", "d_hidden=16", "dtype=float64", "steps=1", *words)
+    (resolved,) = terminal.resolve(task, "vanilla", *small, preset="stackelberg")
+    fleet = fleet_of(resolved, (1, 28, 28))
+    chosen = resolved.training
+    generators = [
+        copied(resolved.family.generator(latent=chosen.latent_dim, shape=(1, 28, 28)), fleet.generators, row)
+        for row in range(3)
+    ]
+    d = copied(resolved.family.discriminator(shape=(1, 28, 28), generators=3), fleet.discriminators, 0)
+    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    betas = (chosen.beta1, chosen.beta2)
+    adam_g = torch.optim.Adam([p for g in generators for p in g.parameters()], lr=chosen.lr_g, betas=betas)
+    adam_d = torch.optim.Adam(d.parameters(), lr=chosen.lr_d, betas=betas)
+    one, zero = torch.ones(16, dtype=torch.float64), torch.zeros(16, dtype=torch.float64)
+
+    def which(said: DiscriminatorOutput, k: int) -> Tensor:
+        assert said.generator_logits is not None
+        return cross_entropy(said.generator_logits, torch.full((16,), k))
+
+    total = torch.zeros((), dtype=torch.float64)
+    for k, g in enumerate(generators):
+        said = output(d(g(z)))
+        total = total + binary_cross_entropy(said.score.sigmoid(), one) + weight * which(said, k)
+    adam_g.zero_grad()
+    total.backward()
+    adam_g.step()
+    total = torch.zeros((), dtype=torch.float64)
+    for k, g in enumerate(generators):
+        on_real, on_fake = output(d(real)), output(d(g(z).detach()))
+        adversarial = (
+            binary_cross_entropy(on_real.score.sigmoid(), one) + binary_cross_entropy(on_fake.score.sigmoid(), zero)
+        ) / 2
+        total = total + adversarial + weight * which(on_fake, k)
+    adam_d.zero_grad()
+    total.backward()
+    seed_gradient = torch.cat([p.grad.flatten() for _, p in sorted(d.named_parameters()) if p.grad is not None])
+    adam_d.step()
+
+    held: list[Tensor] = []
+    move = fleet.optimisers["discriminator"].norm
+
+    def noted() -> Tensor:
+        held.extend(
+            p.grad[0].detach().clone().flatten()
+            for _, p in sorted(fleet.discriminators.parameters.items())
+            if p.grad is not None
+        )
+        return move()
+
+    fleet.optimisers["discriminator"].norm = noted
+    games.train(fleet)
+    gradient = torch.cat(held)
+    assert float(torch.cosine_similarity(gradient, seed_gradient, 0)) > 1 - 1e-9
+    assert games.difference(gradient, seed_gradient) <= 1e-6
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert max(moved(g, fleet.generators, row) for row, g in enumerate(generators)) <= 1e-6
+
+
+def output(said: Any) -> DiscriminatorOutput:
+    return said if isinstance(said, DiscriminatorOutput) else DiscriminatorOutput(said)
+
+
+def test_the_dragan_notebooks_penalty_of_pixels_from_0_to_1() -> None:
+    """λ = 10, k = 1 on [0, 1] is the preset's value on [-1, 1] for the same function of the image; the defaults are not."""
+    numbers = torch.Generator().manual_seed(5)
+    a, unit = torch.randn(12, generator=numbers) / 3, torch.rand(1, 1, 16, 12, generator=numbers)
+    pixel, share = torch.rand(1, 1, 16, 12, generator=numbers), torch.rand(1, 1, 16, generator=numbers)
+
+    def slope_01(x: Tensor) -> Tensor:  # of D(x) = Σ a x² + sin x, on pixels in [0, 1]
+        return 2 * a * x + x.cos() / 4
+
+    perturbed = unit + share[..., None] * 0.5 * unit.std(correction=0) * pixel
+    seed = 10 * float(((slope_01(perturbed).square().sum(-1).sqrt() - 1) ** 2).mean())
+
+    def signed(x: Tensor) -> DiscriminatorOutput:
+        x = (x + 1) / 2
+        return DiscriminatorOutput((a * x.square() + x.sin() / 4).sum(-1))
+
+    (resolved,) = terminal.resolve("mnist", "dragan", "network=dragan-mnist", preset="notebook")
+    (penalty,) = resolved.penalties
+    real = 2 * unit - 1
+    noise = {"pixel": pixel, "share": share}
+    assert float(penalty(signed, real=real, fake=real, noise=noise).detach()) == pytest.approx(seed, rel=1e-5)
+    untranslated = Dragan(noise="uniform_onesided")
+    assert float(untranslated(signed, real=real, fake=real, noise=noise).detach()) < 0.7 * seed
+
+
+def test_the_tensorflow_comparisons_wgan_shares_its_latents_and_has_its_rmsprop() -> None:
+    """One z for both players; D with five times the rate; decay 0.9, ε 1e-10; then the weights are clipped."""
+    words = ("network=dcgan28-plain", "width=2", "batch_size=8", "dtype=float64", "steps=1", "latent_dim=6")
+    (resolved,) = terminal.resolve("mnist", "wgan", *words, preset="seed")
+    fleet = fleet_of(resolved, (1, 28, 28))
+    chosen = resolved.training
+    assert (chosen.beta2, chosen.eps, chosen.latent, chosen.n_critic) == (0.9, 1e-10, "shared", 5)
+    g = copied(resolved.family.generator(latent=6, shape=(1, 28, 28)), fleet.generators, 0)
+    d = copied(resolved.family.discriminator(shape=(1, 28, 28)), fleet.discriminators, 0)
+    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    with torch.no_grad():
+        fake = g(z)
+    first = output(d(fake)).score.mean() - output(d(real)).score.mean()
+    first.backward()
+    descend(d, 5 * 5e-5)
+    with torch.no_grad():
+        for parameter in d.parameters():
+            parameter.clamp_(-0.01, 0.01)
+    d.requires_grad_(False)
+    (-output(d(g(z))).score.mean()).backward()
+    descend(g, 5e-5)
+    games.train(fleet)
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert moved(g, fleet.generators, 0) <= 1e-6
+
+
+def descend(module: nn.Module, rate: float) -> None:
+    """RMSProp's first step from a second moment of 0."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            assert parameter.grad is not None
+            change = rate * parameter.grad / ((0.1 * parameter.grad.square()).sqrt() + 1e-10)
+            parameter.sub_(change)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.99])
+def test_batch_norm_forgets_as_fast_as_it_is_told(decay: float) -> None:
+    words = ("network=dcgan28", "width=2", "batch_size=8", "dtype=float64", "steps=1", f"bn_decay={decay}")
+    (resolved,) = terminal.resolve("mnist", "vanilla", *words)
+    fleet = fleet_of(resolved, (1, 28, 28))
+    g = copied(resolved.family.generator(latent=resolved.training.latent_dim, shape=(1, 28, 28)), fleet.generators, 0)
+    z = fleet._latents.at("generator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    seen: list[Tensor] = []
+    norm = next(part for part in g.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d))  # pyright: ignore[reportPrivateUsage]
+    norm.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().transpose(0, 1).flatten(1).mean(1)))
+    g(z)
+    games.train(fleet)
+    running = next(value for name, value in fleet.generators.buffers.items() if name.endswith("running_mean"))
+    assert games.difference(running[0], (1 - (decay or 0.9)) * seen[0]) <= 1e-6
+
+
+def test_the_pairs_of_experiment_2_have_widths_of_their_own() -> None:
+    both, apart = (
+        terminal.resolve("stacked-mnist", "vanilla", *words)[0].family
+        for words in (("width=2",), ("g_width=2", "d_width=3"))
+    )
+    sizes = [
+        [
+            sum(p.numel() for p in module.parameters())
+            for module in (family.generator(latent=100, shape=(3, 28, 28)), family.discriminator(shape=(3, 28, 28)))
+        ]
+        for family in (both, apart)
+    ]
+    three = terminal.resolve("stacked-mnist", "vanilla", "width=3")[0].family.discriminator(shape=(3, 28, 28))
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[1][1] == sum(p.numel() for p in three.parameters()) != sizes[0][1]
