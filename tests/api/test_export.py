@@ -46,7 +46,7 @@ def points(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     table = np.stack([rng.normal(500, 20, 200), rng.normal(-3, 0.01, 200)], 1)
     np.savetxt(folder / "own.csv", table, delimiter=",", header="height,width", comments="")
-    words = ("steps=4", "g_width=8", "d_width=8", "batch_size=8", "samples=50", "dtype=float64")
+    words = ("steps=4", "g_width=8", "d_width=8", "batch_size=8", "samples=50", "dtype=float64", "standardise=true")
     return terminal.trained(terminal.request(f"points:{folder}/own.csv", "vanilla", *words), folder / "study").folder
 
 

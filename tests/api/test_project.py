@@ -134,7 +134,7 @@ def test_a_walk_passes_through_each_latent(team: Path, tmp_path: Path) -> None:
     assert picture.status == 0
     with Image.open(tmp_path / "w.png") as image:
         assert image.width > image.height  # two rows of four
-    for words, sentence in ((["--generator", "2"], "generators 0 to 1"), (["--n", "1"], "not in the range")):
+    for words, sentence in ((["--generator", "2"], "generators 0 to 1"), (["--n", "1"], "greater than or equal to 2")):
         assert sentence in " ".join(terminal.gantlet("interpolate", team, "0", *words).err.split())
 
 

@@ -49,6 +49,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
+    tracker: Annotated[str, typer.Option(help="wandb or trackio: every member is a run there, too.")] = "",
     recorded: Annotated[
         int,
         typer.Option(
@@ -82,6 +83,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         width=width or None,
         note=note,
         tensorboard=tensorboard,
+        tracker=tracker,
     )
     said = recorded if recorded >= 0 else None
     if task.endswith(".toml"):

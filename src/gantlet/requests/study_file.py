@@ -47,6 +47,7 @@ class StudyFile(BaseModel):
     width: StrictInt | None = None
     note: StrictStr | None = None
     tensorboard: StrictBool | None = None
+    tracker: StrictStr | None = None
     recorded: StrictInt | None = None
 
 
@@ -56,7 +57,7 @@ _EXPECTED = {
     "seeds": "a whole number, a text such as '6:10', or a list of whole numbers",
     "settings": "a number, true or false, a text, or a list of these, for each key",
 }
-_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard")
+_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "tracker")
 
 
 def read_study_file(

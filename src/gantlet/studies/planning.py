@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 
@@ -26,6 +27,7 @@ from .plan import Limits, Plan, make_plan
 from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
 from .tensorboard import check_tensorboard
+from .trackers import check_tracker
 from .trust import own_parts
 
 __all__ = ["PlannedStudy", "choose_device", "executor_for", "plan_study", "specification_of"]
@@ -77,6 +79,7 @@ class PlannedStudy:
             ),
             note=self.options.note,
             tensorboard=self.options.tensorboard,
+            tracker=cast(Any, self.options.tracker),  # checked by plan_study
             recorded=self.options.recorded,
             members=len(self.plan.members),
             settings=settings,
@@ -108,6 +111,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     settings = expand(request)
     if options.tensorboard:
         check_tensorboard()
+    check_tracker(options.tracker)
     if options.out is not None:
         Store(options.out).check_free()
     device = choose_device(options.device)

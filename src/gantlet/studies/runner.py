@@ -25,6 +25,7 @@ from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
 from .tensorboard import Histogram, histograms, write_events
+from .trackers import Tracker
 
 __all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
 
@@ -66,6 +67,7 @@ class FleetJob:
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
+        tracker: The experiment tracker, None for none.
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
     """
@@ -84,6 +86,7 @@ class FleetJob:
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
+    tracker: Tracker | None = None
     seconds: float = 0.0
     fresh: list[Rows] = field(default_factory=list[Rows])
     seen: list[Histogram] = field(default_factory=list[Histogram])
@@ -144,6 +147,8 @@ def train(job: FleetJob) -> bool:
             begin = _save(job, fleet, begin)
             saved = time.monotonic()
         if stopping and fleet.step < sheet.sizes.steps:
+            if job.tracker is not None:
+                job.tracker.finish()
             return False
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
@@ -151,6 +156,8 @@ def train(job: FleetJob) -> bool:
         job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
     job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
+    if job.tracker is not None:
+        job.tracker.finish(job.last)
     return True
 
 
@@ -189,6 +196,8 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
         write_events(job.events, rows, job.members, job.seen)
         job.seen = []
+    if job.tracker is not None:
+        job.tracker.log(rows)
     return fleet.step
 
 
