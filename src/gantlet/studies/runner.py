@@ -24,7 +24,7 @@ from .evaluate import as_history, evaluate
 from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
-from .tensorboard import Histogram, histograms, write_events
+from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
 from .trackers import Tracker
 
 __all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
@@ -90,6 +90,7 @@ class FleetJob:
     seconds: float = 0.0
     fresh: list[Rows] = field(default_factory=list[Rows])
     seen: list[Histogram] = field(default_factory=list[Histogram])
+    images: list[Drawn] = field(default_factory=list[Drawn])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
@@ -156,6 +157,9 @@ def train(job: FleetJob) -> bool:
         job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
     job.store.write_results(job.fleet.id, [_row(job, fleet, slot) for slot in job.members], study=job.study)
+    if job.events is not None:
+        for slot, run in job.members.items():
+            write_final(job.events, run, job.slots[slot][0].values, job.last[slot], fleet.step)
     if job.tracker is not None:
         job.tracker.finish(job.last)
     return True
@@ -181,6 +185,7 @@ def _evaluate(job: FleetJob, fleet: Fleet) -> None:
     job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
         job.seen += histograms(fleet, job.dataset.test, inside)
+        job.images += drawn(job.recorder.folder, fleet.step, job.members)
 
 
 def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
@@ -194,8 +199,11 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
-        write_events(job.events, rows, job.members, job.seen)
-        job.seen = []
+        if begin == 0:
+            for slot, run in job.members.items():
+                write_settings(job.events, run, job.slots[slot][0].values)
+        write_events(job.events, rows, job.members, job.seen, job.images)
+        job.seen, job.images = [], []
     if job.tracker is not None:
         job.tracker.log(rows)
     return fleet.step
