@@ -19,14 +19,14 @@ from safetensors.torch import load_file, save_file
 import gantlet
 import terminal
 from gantlet.api.export import Export, export, import_model
-from gantlet.api.loading import Team, load
+from gantlet.api.loading import load
 from gantlet.api.sampler import draw_member
 from gantlet.errors import BadData, BadValue, Damaged, FolderInUse, GantletError, Refused, Untrusted
 from gantlet.exports import check
 from gantlet.exports.config import CONFIG
 from gantlet.files import sealed
 from gantlet.studies.store import Store
-from gantlet.training.trained import TrainedGenerator
+from gantlet.training.trained import Team, TrainedGenerator
 
 
 @pytest.fixture(scope="module")
