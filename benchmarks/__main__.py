@@ -18,6 +18,7 @@ from gantlet.cpu import cores
 
 from . import (
     convolutions,
+    export,
     features,
     image_pipeline,
     methods,
@@ -53,6 +54,7 @@ PARTS: dict[str, Callable[[int], Section]] = {
     "startup": lambda rounds: rest.startup(rounds=rounds),
     "metrics": lambda _rounds: rest.metrics(rounds=3),
     "features": lambda _rounds: features.costs(),
+    "export": lambda rounds: export.speeds(rounds=rounds, seconds=0.5),
     "preparing": lambda _rounds: image_pipeline.preparing(rounds=3),
     "streaming": lambda rounds: image_pipeline.streaming(rounds=rounds),
     "million": lambda _rounds: image_pipeline.million(),

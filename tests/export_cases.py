@@ -85,7 +85,21 @@ CASES = [
 ]
 """Every family on every shape that it makes, single and as a team; the families in turn."""
 
-PAIRWISE = list({case.network: case for case in reversed(CASES)}.values())[::-1]
+
+def _pairwise() -> list[ExportCase]:
+    chosen: list[ExportCase] = []
+    for network in FAMILIES["network"]:
+        used = [(case.size, case.team) for case in chosen]
+        chosen.append(
+            min(
+                (case for case in CASES if case.network == network),
+                key=lambda case, used=used: used.count((case.size, case.team)),
+            )
+        )
+    return chosen
+
+
+PAIRWISE = _pairwise()
 """One case of each family; together they have every shape, single and as a team."""
 
 FORMATS = ("onnx", "torch", "hub")

@@ -9,7 +9,7 @@ import torch
 
 import gantlet
 import terminal
-from gantlet.api.loading import Team, latents, load
+from gantlet.api.loading import load
 from gantlet.errors import BadValue, StoreError
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache
@@ -21,6 +21,7 @@ from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.sampling import draw_latents, sample, scores
+from gantlet.training.trained import Team, latents
 
 
 def restored(store: Store, run: int) -> tuple[Fleet, int]:

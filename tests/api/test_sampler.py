@@ -12,10 +12,10 @@ from PIL import Image
 
 import gantlet
 import terminal
-from gantlet.api.loading import Team
 from gantlet.api.sampler import draw_member, write_samples
 from gantlet.errors import BadValue, FolderInUse, StoreError
 from gantlet.studies.store import Store
+from gantlet.training.trained import Team
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import terminal
 from gantlet.api.animate import animate, frames_of
-from gantlet.api.loading import Team, load
+from gantlet.api.loading import load
 from gantlet.api.sampler import write_samples
 from gantlet.data.base import Dataset
 from gantlet.data.images import ImageSource
@@ -22,6 +22,7 @@ from gantlet.errors import BadValue
 from gantlet.figures import evaluation as module
 from gantlet.figures.evaluation import interpolated, nearest, on_scale
 from gantlet.training.batch_loader import fixed_latents
+from gantlet.training.trained import Team
 from thinning import leading
 
 SIDE = 64  # images of this side are drawn pixel by pixel

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import terminal
-from gantlet.api.loading import Team, load
+from gantlet.api.loading import load
 from gantlet.figures import recorder as module
 from gantlet.figures.recorder import recorded_runs
 from gantlet.training.batch_loader import fixed_latents
+from gantlet.training.trained import Team
 from thinning import leading
 
 

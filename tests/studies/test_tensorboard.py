@@ -34,7 +34,8 @@ def events(folder: Path) -> list[tuple[int, int, str, float]]:
         read = EventAccumulator(str(place), size_guidance={"scalars": 0})
         read.Reload()
         for name in read.Tags()["scalars"]:
-            found += [(int(place.name), event.step, name, event.value) for event in read.Scalars(name)]
+            if not name.startswith("final/"):
+                found += [(int(place.name), event.step, name, event.value) for event in read.Scalars(name)]
     return sorted(found)
 
 
@@ -74,6 +75,35 @@ def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path
     assert (last.histogram_value.min, last.histogram_value.max) == pytest.approx(
         (float(said.min()), float(said.max())), rel=1e-4
     )
+
+
+def test_settings_images_and_final_metrics_are_there_once_also_after_a_stop(folder: Path, recorded: None) -> None:
+    from PIL import Image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    asked = iter([False] * 4 + [True] * 100)
+    start(
+        terminal.planned(folder, "vanilla", seeds="2", tensorboard=True),
+        Callbacks(stopping=lambda: next(asked)),
+    )
+    resume(folder)
+    runs = Store(folder).history()["run"].unique()
+    for run in runs:
+        read = EventAccumulator(str(folder / "tensorboard" / str(run)), size_guidance={"images": 0, "tensors": 0})
+        read.Reload()
+        drawn = {path.stem: path for path in (folder / "samples" / str(run)).glob("0*.png")}
+        images = read.Images("samples")
+        assert [f"{image.step:09d}" for image in images] == sorted(drawn)
+        with Image.open(drawn[f"{images[-1].step:09d}"]) as last:
+            assert (images[-1].width, images[-1].height) == last.size
+        (text,) = read.Tensors("settings/text_summary")
+        assert "| lr_g | 0.0001 |" in text.tensor_proto.string_val[0].decode()
+        row = terminal.results(Store(folder))[run]
+        (scalar,) = read.Scalars("final/modes")
+        assert (scalar.value, scalar.step) == (row["modes"], row["generator_steps"])
+        started = HParamsPluginData.FromString(read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
+        assert started.session_start_info.hparams["lr_g"].number_value == pytest.approx(0.0001)
 
 
 def test_without_being_asked_there_are_none(finished: Store) -> None:

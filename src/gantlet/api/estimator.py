@@ -34,8 +34,7 @@ from gantlet.studies.trust import allow, require_trust
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
-
-from .loading import Team, latents, network
+from gantlet.training.trained import Team, latents, network
 
 __all__ = ["GAN", "StackelbergGAN"]
 

@@ -32,7 +32,7 @@ from .sampler import write_samples
 
 __all__ = ["EXPORTED", "Export", "ImportedModel", "export", "import_model"]
 
-Format = Literal["onnx", "torch", "hub"]
+_Format = Literal["onnx", "torch", "hub"]
 _SUFFIX: dict[str, str] = {"onnx": ".onnx", "torch": ".pt2", "hub": ""}
 
 EXPORTED = "exports"
@@ -63,7 +63,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int = 0,
     *,
-    format: Format = "onnx",
+    format: _Format = "onnx",
     out: str | Path | None = None,
     units: Units = "data",
     generator: int | None = None,

@@ -18,9 +18,9 @@ from gantlet.studies.store import Store
 from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow
 from gantlet.training.blueprint import Blueprint, Execution
-from gantlet.training.trained import Branches, InDataUnits, LatentSpace, Team, latent_space, latents, network
+from gantlet.training.trained import InDataUnits, LatentSpace, latent_space, network
 
-__all__ = ["Branches", "InDataUnits", "SampleMethod", "Team", "latents", "load", "network", "trained"]
+__all__ = ["SampleMethod", "load", "trained"]
 
 
 def load(
@@ -38,12 +38,12 @@ def load(
 
     The averaged weights are taken where the member was trained with averaging, as its metrics were. The training data are
     not needed. Where the data were standardised, the network makes or takes samples in the data's own units
-    (:class:`InDataUnits`).
+    (:class:`~gantlet.training.trained.InDataUnits`).
 
     Arguments:
         folder: A study folder, or a model folder of ``gantlet export --format hub``, of which nothing is executed.
         run: The member's number in the column ``run``; a model folder is one member, 0.
-        player: ``generator`` (a :class:`Team` where there are several) or ``discriminator``.
+        player: ``generator`` (a :class:`~gantlet.training.trained.Team` where there are several) or ``discriminator``.
         step: Which of its weights: ``last``, or None, for those that it was trained to; ``best``, or a number of generator
             updates, for those that the key ``checkpoints`` kept. Of a discriminator only the last ones are there.
         trust: Whether parts of the study's author's own may run here.

@@ -16,6 +16,7 @@ Reference:
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import dataclass
@@ -136,8 +137,11 @@ def nearest_latents(
         z, errors = _searched(generator, z, who, aims, steps)
         chosen = errors.reshape(len(group), -1).argmin(1) + torch.arange(len(group)) * len(starts)
         best += [(z[place : place + 1], who[place : place + 1]) for place in chosen.tolist()]
-    ends = [_polished(generator, z, who, aim) for (z, who), aim in zip(best, wanted.split(1), strict=True)]
-    latents, generators = torch.cat(ends), torch.cat([who for _, who in best])
+    exact = copy.deepcopy(generator).double()  # the end of a search is lost in the rounding of single precision
+    ends = [
+        _polished(exact, z.double(), who, aim.double()) for (z, who), aim in zip(best, wanted.split(1), strict=True)
+    ]
+    latents, generators = torch.cat(ends).to(place.dtype), torch.cat([who for _, who in best])
     with torch.no_grad():
         samples = generator(latents, generators)
     distances = (samples - wanted).double().flatten(1).norm(dim=1)
@@ -235,8 +239,8 @@ def _image(path: Path, specification: SampleSpec) -> Tensor:  # -> [1, C, H, W]
     if not path.exists():
         raise BadData(f"{path} is not there; expected an image, FILE.npy or FILE.csv.")
     pixels = Decoding(colour="grey" if channels == 1 else "rgb")(read_regular(path, most=_LARGEST))
-    pixels = Resize(height, width)(pixels)
-    return to_floats(torch.from_numpy(pixels.transpose(2, 0, 1).copy()), torch.float32, specification.pixel_range)[None]
+    sized = Resize(height, width)(pixels)  # [C, H, W]
+    return to_floats(torch.from_numpy(sized.copy()), torch.float32, specification.pixel_range)[None]
 
 
 def _write(folder: Path, found: Projection, specification: SampleSpec, *, pictures: str) -> None:

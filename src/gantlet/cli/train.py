@@ -69,6 +69,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     ] = 0.0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
+    tracker: Annotated[str, typer.Option(help="wandb or trackio: every member is a run there, too.")] = "",
     recorded: _Recorded = -1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run and for how long.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="With --dry-run: show defaults, too.")] = False,
@@ -100,6 +101,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         tensorboard=tensorboard,
         minutes=minutes,
         slurm=parse_slurm(slurm or ()),
+        tracker=tracker,
     )
     request, options = _asked(task, methods, grid or [], seeds, preset, options, recorded)
     if options.out is None and not dry_run:

@@ -19,7 +19,7 @@ from gantlet.data.base import rescaled
 from gantlet.errors import BadData, ExportMismatch
 from gantlet.training.trained import TrainedGenerator
 
-__all__ = ["CHECKED", "LARGEST", "Check", "checked", "reference"]
+__all__ = ["CHECKED", "LARGEST", "Check", "Expected", "checked", "reference"]
 
 CHECKED = 64
 """Latents that are compared; more where a team has more generators."""
@@ -27,7 +27,7 @@ CHECKED = 64
 LARGEST = 1e-4
 """The difference from which an export is wrong."""
 
-Runtime = Callable[[Tensor, Tensor], Tensor]
+_Runtime = Callable[[Tensor, Tensor], Tensor]
 """Samples of latents ``[N, latent]`` and generators ``[N]`` in another runtime; of one generator, the second is ignored."""
 
 
@@ -78,7 +78,7 @@ def reference(generator: TrainedGenerator) -> Expected:
     return Expected(latents, owners, samples)
 
 
-def checked(generator: TrainedGenerator, expected: Expected, run: Runtime, runtime: str) -> Check:
+def checked(generator: TrainedGenerator, expected: Expected, run: _Runtime, runtime: str) -> Check:
     """Compare another runtime with gantlet, on all latents at once and on one alone.
 
     Raises:

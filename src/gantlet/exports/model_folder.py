@@ -41,7 +41,7 @@ from .program import program_bytes
 
 __all__ = ["ModelParts", "is_model_folder", "read_discriminator", "read_model", "write_model"]
 
-WEIGHTS, DISCRIMINATOR, PROGRAM, CARD, PICTURE = (
+_WEIGHTS, _DISCRIMINATOR, _PROGRAM, _CARD, _PICTURE = (
     "model.safetensors",
     "discriminator.safetensors",
     "model.pt2",
@@ -82,7 +82,7 @@ def is_model_folder(path: Path) -> bool:
         >>> is_model_folder(Path("/nowhere"))
         False
     """
-    return (path / CONFIG).is_file() and (path / WEIGHTS).is_file() and not (path / "study.json").exists()
+    return (path / CONFIG).is_file() and (path / _WEIGHTS).is_file() and not (path / "study.json").exists()
 
 
 def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
@@ -112,13 +112,13 @@ def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
 
 
 def _fill(folder: Path, parts: ModelParts) -> tuple[Check, ...]:
-    safetensors.torch.save_file(_weights(parts.generator.network), folder / WEIGHTS)
+    safetensors.torch.save_file(_weights(parts.generator.network), folder / _WEIGHTS)
     program, check = program_bytes(parts.generator, parts.program, parts.expected)
-    (folder / PROGRAM).write_bytes(program)
-    written = [WEIGHTS, PROGRAM]
+    (folder / _PROGRAM).write_bytes(program)
+    written = [_WEIGHTS, _PROGRAM]
     if parts.discriminator is not None:
-        safetensors.torch.save_file(_state(parts.discriminator), folder / DISCRIMINATOR)
-        written.append(DISCRIMINATOR)
+        safetensors.torch.save_file(_state(parts.discriminator), folder / _DISCRIMINATOR)
+        written.append(_DISCRIMINATOR)
     digests = {name: file_digest(folder / name) for name in written}
     config = ModelConfig(gantlet=VERSION, files=digests, **parts.fields)
     trust_here(config)
@@ -128,8 +128,8 @@ def _fill(folder: Path, parts: ModelParts) -> tuple[Check, ...]:
     config = config.model_copy(update={"check": found})
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
     if parts.picture is not None:
-        parts.picture(folder / PICTURE)
-    (folder / CARD).write_text(parts.card(config, checks, parts.picture is not None), encoding="utf-8")
+        parts.picture(folder / _PICTURE)
+    (folder / _CARD).write_text(parts.card(config, checks, parts.picture is not None), encoding="utf-8")
     return checks
 
 
@@ -148,7 +148,7 @@ def _read_again(folder: Path, parts: ModelParts) -> Check:
 def _same_weights(first: nn.Module, second: nn.Module) -> None:
     again = _state(second.network if isinstance(second, InDataUnits) else second)
     if any(not torch.equal(value, again[name]) for name, value in _state(first).items()):
-        raise ExportMismatch(f"{DISCRIMINATOR} does not hold the discriminator's weights; nothing was written.")
+        raise ExportMismatch(f"{_DISCRIMINATOR} does not hold the discriminator's weights; nothing was written.")
 
 
 def _weights(net: nn.Module) -> dict[str, Tensor]:
@@ -182,11 +182,11 @@ def read_model(folder: Path, *, units: Units = "data", trust: bool = False) -> t
     config = read_config(inside(folder, CONFIG))
     if trust:
         trust_here(config)
-    tensors = _read_weights(folder, WEIGHTS, config)
+    tensors = _read_weights(folder, _WEIGHTS, config)
     count = config.generators
     groups = [tensors] if count == 1 else _groups(tensors, count)
     build = build_generators(config, {name: tuple(value.shape) for name, value in groups[0].items()})
-    modules = [_loaded(build(), group, folder / WEIGHTS) for group in groups]
+    modules = [_loaded(build(), group, folder / _WEIGHTS) for group in groups]
     if count == 1:
         net: nn.Module = modules[0]
     elif config.team == "average":
@@ -211,9 +211,9 @@ def read_discriminator(folder: Path, *, trust: bool = False) -> nn.Module:
         raise BadValue(f"{folder} has no discriminator; export it with --discriminator.")
     if trust:
         trust_here(config)
-    tensors = _read_weights(folder, DISCRIMINATOR, config)
+    tensors = _read_weights(folder, _DISCRIMINATOR, config)
     build = build_discriminator(config, {name: tuple(value.shape) for name, value in tensors.items()})
-    net = _loaded(build(), tensors, folder / DISCRIMINATOR)
+    net = _loaded(build(), tensors, folder / _DISCRIMINATOR)
     return InDataUnits(net, config.sample, "discriminator").eval() if config.sample.standardised else net
 
 
@@ -222,11 +222,11 @@ def _groups(tensors: Mapping[str, Tensor], count: int) -> list[dict[str, Tensor]
     for name, value in tensors.items():
         place, _, rest = name.partition(".")
         if not (place.isascii() and place.isdecimal() and len(place) < 6 and int(place) < count and rest):
-            raise BadData(f"{WEIGHTS} has a tensor {name[:60]}, which is of none of the {count} generators.")
+            raise BadData(f"{_WEIGHTS} has a tensor {name[:60]}, which is of none of the {count} generators.")
         groups[int(place)][rest] = value
     shapes = [{name: value.shape for name, value in group.items()} for group in groups]
     if any(each != shapes[0] for each in shapes):
-        raise BadData(f"The generators in {WEIGHTS} are not of one architecture.")
+        raise BadData(f"The generators in {_WEIGHTS} are not of one architecture.")
     return groups
 
 

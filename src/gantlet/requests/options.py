@@ -38,6 +38,7 @@ class Options:
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
         tensorboard: Whether event files are written too.
+        tracker: ``wandb`` or ``trackio``, which gets every member as a run; empty for none.
         recorded: About how many members' samples are drawn at evaluations; 0: none. By default
             ``$GANTLET_RECORDED``, else 8.
         minutes: Wall time for which steps are planned, the same for all settings; 0: the settings say how long.
@@ -53,6 +54,7 @@ class Options:
     width: int | None = None
     note: str = ""
     tensorboard: bool = False
+    tracker: str = ""
     recorded: int = field(default_factory=_recorded)
     minutes: float = 0.0
     command: str | None = None

@@ -48,6 +48,7 @@ class StudyFile(BaseModel):
     width: StrictInt | None = None
     note: StrictStr | None = None
     tensorboard: StrictBool | None = None
+    tracker: StrictStr | None = None
     recorded: StrictInt | None = None
     minutes: StrictInt | StrictFloat | None = None
     slurm: dict[str, StrictInt | StrictStr | list[StrictStr]] = {}
@@ -60,7 +61,7 @@ _EXPECTED = {
     "slurm": "a text, a whole number, or a list of texts, for each option",
     "settings": "a number, true or false, a text, or a list of these, for each key",
 }
-_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "minutes")
+_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "tracker", "minutes")
 
 
 def read_study_file(

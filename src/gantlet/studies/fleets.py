@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
 from gantlet.data.base import Dataset
 from gantlet.data.pool import unchanged
-from gantlet.errors import BadData
+from gantlet.errors import BadData, MissingExtra
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
 from gantlet.files import inside, sweep
 from gantlet.metrics.compose import Composed
@@ -24,8 +25,11 @@ from .plan import slots_of
 from .record import FleetPlan, StudyRecord
 from .runner import FleetJob, Progress, train
 from .store import Store
+from .trackers import TrackedRun, Tracker, check_tracker
 
 __all__ = ["check_unchanged", "execution_of", "headline_of", "recorder_of", "train_fleet"]
+
+_LOG = logging.getLogger("gantlet")
 
 
 def train_fleet(
@@ -120,7 +124,27 @@ def _job(
         notify=notify,
         stopping=stopping,
         events=inside(store.folder, "tensorboard") if record.tensorboard else None,
+        tracker=_tracker(store, record, fleet, slots) if record.tracker else None,
     )
+
+
+def _tracker(
+    store: Store, record: StudyRecord, fleet: FleetPlan, slots: Sequence[tuple[Resolved, int]]
+) -> Tracker | None:
+    """The runs of a fleet's members; none where the package is not here, such as on another machine."""
+    try:
+        check_tracker(record.tracker)
+    except MissingExtra as error:
+        _LOG.warning("note: %s Training goes on without it.", error)
+        return None
+    told = {
+        slot: TrackedRun(
+            f"{store.folder.resolve().name} {run} {slots[slot][0].label} seed {slots[slot][1]}",
+            {"task": record.task.name, "run": run, "seed": slots[slot][1], **slots[slot][0].values},
+        )
+        for slot, run in enumerate(fleet.runs)
+    }
+    return Tracker(record.tracker, f"gantlet-{record.task.name.rpartition('/')[2]}", told)
 
 
 def check_unchanged(store: Store, record: StudyRecord, resolved: Resolved, dataset: Dataset) -> None:

@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -35,6 +35,7 @@ from .plan import Limits, Plan, make_plan
 from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
 from .tensorboard import check_tensorboard
+from .trackers import check_tracker
 from .trust import own_parts
 
 __all__ = [
@@ -101,6 +102,7 @@ class PlannedStudy:
             ),
             note=self.options.note,
             tensorboard=self.options.tensorboard,
+            tracker=cast(Any, self.options.tracker),  # checked by plan_study
             recorded=self.options.recorded,
             members=len(self.plan.members),
             settings=settings,
@@ -140,6 +142,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     settings = expand(request)
     if options.tensorboard:
         check_tensorboard()
+    check_tracker(options.tracker)
     if options.out is not None:
         Store(options.out).check_free()
     elsewhere = trains_elsewhere(options.executor)

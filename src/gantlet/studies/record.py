@@ -230,6 +230,7 @@ class StudyRecord(_Part):
         task: The task.
         note: Free text of the user's.
         tensorboard: Whether event files are written.
+        tracker: The experiment tracker that gets every member as a run; empty for none.
         recorded: About how many members' samples are drawn at evaluations.
         members: How many members there are.
         settings: The grid.
@@ -257,6 +258,7 @@ class StudyRecord(_Part):
     task: TaskRecord
     note: str = ""
     tensorboard: bool = False
+    tracker: Literal["", "wandb", "trackio"] = ""
     recorded: Annotated[int, Field(ge=0)] = 8
     members: int
     settings: tuple[SettingRecord, ...]

@@ -30,7 +30,8 @@ from .kept import WeightsKeeper
 from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
-from .tensorboard import Histogram, histograms, write_events
+from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
+from .trackers import Tracker
 
 __all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
 
@@ -76,6 +77,7 @@ class FleetJob:
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
+        tracker: The experiment tracker, None for none.
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
         held: By run, at how many evaluations in a row what ends it early has held.
@@ -97,9 +99,11 @@ class FleetJob:
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
+    tracker: Tracker | None = None
     seconds: float = 0.0
     fresh: list[Rows] = field(default_factory=list[Rows])
     seen: list[Histogram] = field(default_factory=list[Histogram])
+    images: list[Drawn] = field(default_factory=list[Drawn])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
@@ -167,6 +171,8 @@ def train(job: FleetJob) -> bool:
             begin = _save(job, fleet, begin)
             saved = time.monotonic()
         if stopping and fleet.step < sheet.sizes.steps:
+            if job.tracker is not None:
+                job.tracker.finish()
             return False
     if not job.last or fleet.step not in due:
         _evaluate(job, fleet)
@@ -178,6 +184,11 @@ def train(job: FleetJob) -> bool:
         best = best_results(job.keeper, fleet, job.metrics, job.dataset, job.training.samples)
         rows = [row | best.get(row["run"], {}) for row in rows]
     job.store.write_results(job.fleet.id, rows, study=job.study)
+    if job.events is not None:
+        for slot, run in job.members.items():
+            write_final(job.events, run, job.slots[slot][0].values, job.last[slot], fleet.step)
+    if job.tracker is not None:
+        job.tracker.finish(job.last)
     return True
 
 
@@ -209,6 +220,7 @@ def _evaluate(job: FleetJob, fleet: Fleet) -> None:
     job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
         job.seen += histograms(fleet, job.dataset.test, inside)
+        job.images += drawn(job.recorder.folder, fleet.step, job.members)
     if job.keeper is not None:
         job.keeper.choose(fleet, inside, job.last)
     fleet.stop(_ending(job, inside))
@@ -241,8 +253,13 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     if job.keeper is not None:
         job.keeper.tidy()
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
-        write_events(job.events, rows, job.members, job.seen)
-        job.seen = []
+        if begin == 0:
+            for slot, run in job.members.items():
+                write_settings(job.events, run, job.slots[slot][0].values)
+        write_events(job.events, rows, job.members, job.seen, job.images)
+        job.seen, job.images = [], []
+    if job.tracker is not None:
+        job.tracker.log(rows)
     return fleet.step
 
 

@@ -1,4 +1,7 @@
-"""TensorBoard event files, if asked: ``tensorboard/<run>/`` with every point of the history, and histograms.
+"""TensorBoard event files, if asked: ``tensorboard/<run>/`` with every point of the history, images, and histograms.
+
+Each run has its settings as text at its first step, and as hyper-parameters with its final metrics (HParams) at its last. The
+images are those of ``samples/<run>/``, where the member has some.
 
 At evaluations there are histograms of what the discriminator says of test samples and of fakes (its logits, critic values,
 energies or potentials). Points and histograms are written when their checkpoint is, so an interrupted and resumed study
@@ -11,15 +14,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from gantlet.errors import MissingExtra
+from gantlet.settings import Scalar
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.sampling import draw_latents, sample, scores
 
-__all__ = ["Histogram", "check_tensorboard", "histograms", "write_events"]
+__all__ = [
+    "Drawn",
+    "Histogram",
+    "check_tensorboard",
+    "drawn",
+    "histograms",
+    "write_events",
+    "write_final",
+    "write_settings",
+]
 
 _SAMPLES = 1024
 
@@ -32,6 +48,21 @@ class Histogram:
     step: int
     name: str
     values: Tensor
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The image of one slot's samples at one step: a PNG file."""
+
+    slot: int
+    step: int
+    path: Path
+
+
+def drawn(samples: Path, step: int, runs: Mapping[int, int]) -> list[Drawn]:
+    """The images that were just drawn of some slots, in the study's ``samples`` folder."""
+    places = [Drawn(slot, step, samples / str(run) / f"{step:09d}.png") for slot, run in runs.items()]
+    return [place for place in places if place.path.is_file()]
 
 
 def histograms(fleet: Fleet, test: Tensor, slots: Sequence[int]) -> list[Histogram]:
@@ -56,7 +87,35 @@ def check_tensorboard() -> None:
         raise MissingExtra("tensorboard", extra="tensorboard", purpose="--tensorboard")
 
 
-def write_events(folder: Path, rows: Rows, runs: Mapping[int, int], seen: Sequence[Histogram] = ()) -> None:
+def write_settings(folder: Path, run: int, values: Mapping[str, Scalar]) -> None:
+    """Write a run's settings as a table in text."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
+    with SummaryWriter(str(folder / str(run))) as writer:
+        writer.add_text("settings", f"| key | value |\n| --- | --- |\n{rows}", 0)
+
+
+def write_final(folder: Path, run: int, values: Mapping[str, Scalar], final: Mapping[str, Any], step: int) -> None:
+    """Write a run's settings as hyper-parameters, with its final metrics."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    numbers = {
+        f"final/{name}": float(value)
+        for name, value in final.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    with SummaryWriter(str(folder / str(run))) as writer:
+        writer.add_hparams(dict(values), numbers, run_name=".", global_step=step)
+
+
+def write_events(
+    folder: Path,
+    rows: Rows,
+    runs: Mapping[int, int],
+    seen: Sequence[Histogram] = (),
+    images: Sequence[Drawn] = (),
+) -> None:
     """Append the points of some slots to their runs' event files.
 
     Arguments:
@@ -64,6 +123,7 @@ def write_events(folder: Path, rows: Rows, runs: Mapping[int, int], seen: Sequen
         rows: Points of the history.
         runs: Slots to run numbers; other slots are left out.
         seen: Histograms of some slots.
+        images: Images of some slots.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -71,6 +131,11 @@ def write_events(folder: Path, rows: Rows, runs: Mapping[int, int], seen: Sequen
     for entry in seen:
         if entry.slot in writers:
             writers[entry.slot].add_histogram(entry.name, entry.values, entry.step)
+    for image in images:
+        if image.slot in writers and image.path.is_file():
+            with Image.open(image.path) as picture:
+                pixels = np.asarray(picture.convert("RGB"))
+            writers[image.slot].add_image("samples", pixels, image.step, dataformats="HWC")
     for slot, step, name, value in zip(rows.slot, rows.step, rows.name, rows.value, strict=True):
         if slot in writers:
             writers[slot].add_scalar(name, value, step)

@@ -27,8 +27,8 @@ _STACKELBERG: dict[str, Scalar] = {
     "beta2": 0.999,
     "order": "g_first",
 }
-_HUNDRED: dict[str, Scalar] = {"batch_size": 256, "steps": 7000, "latent_dim": 2, "pool": "endless"}
-_HUNDRED |= {"g_width": 128, "g_depth": 3, "d_width": 128, "d_depth": 3}
+_NETWORKS_100: dict[str, Scalar] = {"g_width": 128, "g_depth": 3, "d_width": 128, "d_depth": 3}
+_HUNDRED: dict[str, Scalar] = {"batch_size": 256, "steps": 7000, "latent_dim": 2, "pool": "endless", **_NETWORKS_100}
 _HUNDRED_RATES: dict[str, Scalar] = {"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.0, "beta2": 0.999}
 _QUICK: dict[str, Scalar] = {
     "g_width": 128,

@@ -85,14 +85,14 @@ class InDataUnits(nn.Module):
 
     def __init__(self, network: nn.Module, sample: SampleSpec, player: str) -> None:
         super().__init__()
-        self.network, self.sample, self.player = network, sample, player
+        self.network, self.specification, self.player = network, sample, player
 
     def forward(self, x: Tensor, *more: Any) -> Any:
         """Samples ``[N, d]`` from latents, or the discriminator's output for samples."""
         if self.player == "generator":
-            return restored(self.network(x, *more), self.sample)
+            return restored(self.network(x, *more), self.specification)
         mean, deviation = (
-            torch.tensor(column, device=x.device) for column in (self.sample.mean, self.sample.deviation)
+            torch.tensor(column, device=x.device) for column in (self.specification.mean, self.specification.deviation)
         )
         return self.network((x - mean) / deviation, *more)
 
