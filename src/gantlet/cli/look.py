@@ -14,8 +14,8 @@ from .arguments import Trust
 __all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
 
 
-def show_command(
-    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+def show_command(  # noqa: PLR0913 - each argument is an option of the command line
+    folders: Annotated[list[Path], typer.Argument(help="A study folder, or several to pool.")],
     format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex.")] = "table",
     runs: Annotated[bool, typer.Option("--runs", help="One row per member instead of the summary.")] = False,
     paired: Annotated[
@@ -23,6 +23,9 @@ def show_command(
     ] = False,
     against: Annotated[str, typer.Option(help="The setting to compare with. [default: the first]")] = "",
     aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
+    force: Annotated[
+        bool, typer.Option("--force", help="Put values with different cards into one column, which is marked.")
+    ] = False,
 ) -> None:
     """Print the tables of a study: rates and means with 95 % intervals, and paired comparisons with corrected p values."""
     if format not in ("table", "csv", "json", "markdown", "latex"):
@@ -31,34 +34,49 @@ def show_command(
         raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
     if runs and (paired or against or format == "latex"):
         raise BadValue("--runs prints members; it goes with none of --paired, --against and --format latex.")
+    if len(folders) > 1 and (runs or paired or against or format == "latex"):
+        raise BadValue(
+            "Several studies are pooled in one summary; --runs, --paired, --against and latex need one study."
+        )
     if format == "latex":
-        _print_latex(folder, against=against, aggregate=aggregate)
+        _print_latex(folders[0], against=against, aggregate=aggregate)
         return
     if runs or not paired:
-        print_summary(folder, format=format, runs=runs, aggregate=aggregate)
-    if paired or (format == "table" and not runs):
-        _print_paired(folder, format=format, against=against, alone=paired)
+        print_summary(*folders, format=format, runs=runs, aggregate=aggregate, force=force)
+    if paired or (format == "table" and not runs and len(folders) == 1):
+        _print_paired(folders[0], format=format, against=against, alone=paired)
 
 
-def print_summary(folder: Path, *, format: str = "table", runs: bool = False, aggregate: str = "mean") -> None:
-    """Print a study's table."""
+def print_summary(
+    *folders: Path, format: str = "table", runs: bool = False, aggregate: str = "mean", force: bool = False
+) -> None:
+    """Print a study's table, or that of several together, with the cards of their values."""
+    from gantlet.reports.pooled import pooled_table
     from gantlet.reports.read import read_study
-    from gantlet.reports.tables import render, summary_table
+    from gantlet.reports.tables import render
 
-    study = read_study(folder)
-    frame = study.runs if runs else summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
-    typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    studies = [read_study(folder) for folder in folders]
+    if runs:
+        typer.echo(render(studies[0].runs, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+        return
+    pooled = pooled_table(studies, aggregate=aggregate, force=force)  # pyright: ignore[reportArgumentType] - checked
+    if format == "json":
+        typer.echo(pooled.json())
+        return
+    typer.echo(render(pooled.frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    if format == "table":
+        typer.echo("\n" + "\n".join(pooled.lines()))
 
 
 def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
     from gantlet.reports.latex import latex_table
     from gantlet.reports.paired import compared_with
     from gantlet.reports.read import read_study
-    from gantlet.reports.tables import summary_table
+    from gantlet.reports.tables import floors_in, summary_table
 
     study = read_study(folder)
     summary = summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
-    typer.echo(latex_table(study, summary, compared_with(study, against)).rstrip())
+    typer.echo(latex_table(study, summary, compared_with(study, against), floors=floors_in(summary)).rstrip())
 
 
 def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> None:

@@ -26,9 +26,11 @@ from .cells import Table
 from .curves import AXES, costs_of
 from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
+from .pooled import pooled_section
 from .read import StudyData, read_study
 from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
+from .value_cards import card_lines, cards_of
 from .words import plain, printable
 
 __all__ = ["write_report"]
@@ -61,6 +63,7 @@ class _Article:
     galleries: list[Gallery]
     troubles: Table | None
     comparisons: Table | None
+    cards: list[str]
     members: Table
     decided: Table
     others: Table
@@ -88,7 +91,7 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
     studies = [read_study(folder) for folder in paths]
     articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
-    page = _render(articles)
+    page = _render(articles, pooled_section(studies) if len(studies) > 1 else None)
     path = paths[0] / "report.html" if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     return path
@@ -112,6 +115,7 @@ def _article(study: StudyData, rank: int, of: int) -> _Article:
         galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
         comparisons=sections.comparisons(study),
+        cards=card_lines(list(cards_of(study).values())),
         members=sections.members(study),
         decided=sections.settings(study, decided=True),
         others=sections.settings(study, decided=False),
@@ -157,7 +161,7 @@ def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
     return {"Data and metrics": cards, "Versions": made, "Machine": record.machine}
 
 
-def _render(articles: Sequence[_Article]) -> str:
+def _render(articles: Sequence[_Article], pooled: Table | None) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -177,6 +181,7 @@ def _render(articles: Sequence[_Article]) -> str:
     style = stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8") + views
     return environment.get_template("page.html.j2").render(
         articles=articles,
+        pooled=pooled,
         style=Markup(style),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -24,6 +24,7 @@ from gantlet.settings import Scalar
 from gantlet.tasks.base import Task
 
 from .aliases import PLAYERS, renamed, renamed_value
+from .criterion import parse_criteria
 from .grid import Axis, check_axes
 from .parts import Catalogue, Key, Parts
 from .training_settings import EarlyChoice, TrainingSettings
@@ -280,6 +281,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
     elif epochs == steps and sources["steps"] == "user" and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
     chosen(training.metrics)
+    parse_criteria(training.success)
     if not training.network:
         training, sources["network"] = replace(training, network=parts.network), "task"
     return replace(built, training=training)

@@ -141,6 +141,11 @@ class TrainingSettings:
     metrics: str = setting(
         "", "metrics by name or file.py:Name, joined by +, instead of the task's own; none: no metrics"
     )
+    success: str = setting(
+        "",
+        "criterion of success: COLUMN>=VALUE or COLUMN<=VALUE, :k for the last k evaluations, several joined by +; none: the "
+        "metric's own",
+    )
     samples: int = setting(0, "samples per member for metrics; 0: each metric's own number", low=0, high=10_000_000)
     dtype: Literal["float32", "float64", "bfloat16", "tf32"] = setting(
         "float32",

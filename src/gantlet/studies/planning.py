@@ -15,7 +15,8 @@ from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadValue, MissingExtra
-from gantlet.metrics.compose import joined
+from gantlet.metrics.compose import Composed, joined
+from gantlet.metrics.floors import floors_of
 from gantlet.requests.options import Options, check_options
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.tasks.base import Task
@@ -25,6 +26,7 @@ from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .plan import Limits, Plan, make_plan
 from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
+from .success import SUCCESS, rule_of
 from .tensorboard import check_tensorboard
 from .trust import own_parts
 
@@ -85,12 +87,33 @@ class PlannedStudy:
                 device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
             ),
             sample=self.samples[0],
-            metrics={column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns},
+            metrics=_columns(metrics, dataset) | self._rules(),
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts)},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
             git=git_commit(),
         )
+
+    def _rules(self) -> dict[str, MetricRecord]:
+        """The column ``success`` where rules decide it."""
+        found = {
+            " and ".join(map(str, rule))
+            for resolved in self.plan.settings
+            if (rule := rule_of(resolved, self.cache.metrics(resolved)))
+        }
+        return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
+
+
+def _columns(metrics: Composed, dataset: Dataset) -> dict[str, MetricRecord]:
+    """What each column is, the metric that it is of, and its floor."""
+    owners = {column.name: name for name, metric in metrics.metrics.items() for column in metric.columns}
+    floors = floors_of(metrics, dataset)
+    return {
+        column.name: MetricRecord(
+            help=column.help, better=column.better, metric=owners[column.name], floor=floors.get(column.name)
+        )
+        for column in metrics.columns
+    }
 
 
 def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:

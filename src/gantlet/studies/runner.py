@@ -24,6 +24,7 @@ from .evaluate import as_history, evaluate
 from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
+from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
 from .tensorboard import Histogram, histograms, write_events
 
 __all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
@@ -66,6 +67,7 @@ class FleetJob:
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
+        recent: By slot, what the rule of success needs of the last evaluations.
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
     """
@@ -88,6 +90,7 @@ class FleetJob:
     fresh: list[Rows] = field(default_factory=list[Rows])
     seen: list[Histogram] = field(default_factory=list[Histogram])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    recent: dict[int, Recent] = field(default_factory=dict[int, Recent])
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
 
@@ -160,6 +163,7 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
     good = last_good(job.store, job.fleet.id, job.lineage)
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
+        job.recent = recent_of(good.rest.get("recent"))
         job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
     if good.damage:
         went = f"goes on from step {fleet.step:,}" if fleet.step else "is trained again from the start"
@@ -170,6 +174,9 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
 def _evaluate(job: FleetJob, fleet: Fleet) -> None:
     job.last = evaluate(fleet, job.metrics, job.dataset, list(job.members), job.training.samples)
     inside = [slot for slot in job.members if fleet.alive[slot]]
+    if rule := rule_of(job.slots[0][0], job.metrics):
+        for slot, row in enumerate(job.last):
+            row[SUCCESS] = fleet.alive[slot] and succeeds(rule, job.recent.setdefault(slot, []), row)
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
@@ -184,7 +191,8 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
         name, digest = job.store.write_chunk(job.fleet.id, begin, fleet.step, rows, job.members)
         job.chunks[name] = digest
     tensors, rest = checkpoint.snapshot(fleet)
-    own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}
+    own: dict[str, Any] = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds}
+    own |= {"last": job.last, "recent": [job.recent.get(slot, []) for slot in job.members]}
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
         write_events(job.events, rows, job.members, job.seen)
@@ -250,5 +258,5 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
 
 
 def _settings(resolved: Resolved) -> dict[str, Any]:
-    # Two columns would share the name: the method column says more than the key that chose it.
-    return {name: value for name, value in resolved.values.items() if name not in ("task", "method")}
+    # Two columns would share the name: the method column says more than the key that chose it, the result than its rule.
+    return {name: value for name, value in resolved.values.items() if name not in ("task", "method", SUCCESS)}
