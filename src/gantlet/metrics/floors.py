@@ -23,15 +23,20 @@ FLOORS = ("real_against_real", "real_images")
 _RULES = ("success", "failure")  # of real samples they say nothing that a reader would compare
 
 
-def floors_of(metrics: Composed, dataset: Dataset) -> dict[str, float]:
+def floors_of(metrics: Composed, dataset: Dataset, samples: int = 0) -> dict[str, float]:
     """The floor of every column that has a finite one.
 
     A metric of a user's own that cannot read real samples has none.
+
+    Arguments:
+        metrics: The metrics of a study.
+        dataset: Its data.
+        samples: How many real samples stand for a member's; 0 for as many as each metric wants of fakes.
     """
     found: dict[str, float] = {}
     for metric in metrics.metrics.values():
         stated = [metric.facts[name] for name in FLOORS if isinstance(metric.facts.get(name), Mapping)]
-        known: Mapping[str, Any] = stated[0] if stated else _measured(metric, dataset)
+        known: Mapping[str, Any] = stated[0] if stated else _measured(metric, dataset, samples or metric.samples)
         found |= {
             column.name: float(known[column.name])
             for column in metric.columns
@@ -40,17 +45,14 @@ def floors_of(metrics: Composed, dataset: Dataset) -> dict[str, float]:
     return found
 
 
-def _measured(metric: Metric, dataset: Dataset) -> Mapping[str, Any]:
+def _measured(metric: Metric, dataset: Dataset, samples: int) -> Mapping[str, Any]:
     if "scores" in getattr(metric, "needs", NEEDS):
         return {}
+    reals = dataset.train[:samples][None].float()  # [1, N, *x]
     try:
-        return {name: values[0] for name, values in metric(MetricInput(fake=_reals(metric, dataset))).items()}
+        return {name: values[0] for name, values in metric(MetricInput(fake=reals)).items()}
     except Exception:  # whatever a user's class does with samples that no generator made
         return {}
-
-
-def _reals(metric: Metric, dataset: Dataset) -> Any:  # [1, N, *x]
-    return dataset.train[: metric.samples][None].float()
 
 
 def _is_number(value: Any) -> bool:

@@ -87,7 +87,7 @@ class PlannedStudy:
                 device=str(self.device), workers=self.workers, threads=self.threads, executor=self.executor
             ),
             sample=self.samples[0],
-            metrics=_columns(metrics, dataset) | self._rules(),
+            metrics=_columns(metrics, dataset, first.training.samples) | self._rules(),
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts)},
             versions=here,
             machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
@@ -104,10 +104,10 @@ class PlannedStudy:
         return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
 
 
-def _columns(metrics: Composed, dataset: Dataset) -> dict[str, MetricRecord]:
+def _columns(metrics: Composed, dataset: Dataset, samples: int) -> dict[str, MetricRecord]:
     """What each column is, the metric that it is of, and its floor."""
     owners = {column.name: name for name, metric in metrics.metrics.items() for column in metric.columns}
-    floors = floors_of(metrics, dataset)
+    floors = floors_of(metrics, dataset, samples)
     return {
         column.name: MetricRecord(
             help=column.help, better=column.better, metric=owners[column.name], floor=floors.get(column.name)
