@@ -81,7 +81,7 @@ def pooled_table(studies: Sequence[StudyData], *, aggregate: Aggregate = "mean",
     names_of = _names([study.folder for study in studies])
     frames: list[pd.DataFrame] = []
     renamed: list[dict[str, ValueCard]] = []
-    for study, found in zip(studies, cards, strict=True):
+    for called, study, found in zip(names_of, studies, cards, strict=True):
         names = {
             name: f"{name} (mixed cards)" if force else f"{name} (card {identities[name].index(card.identity) + 1})"
             for name, card in found.items()
@@ -91,7 +91,7 @@ def pooled_table(studies: Sequence[StudyData], *, aggregate: Aggregate = "mean",
         columns = {f"{old}{end}": f"{new}{end}" for old, new in names.items() for end in _ENDS}
         frame = frame.rename(columns=columns)
         if len(studies) > 1:
-            frame.insert(0, "study", names_of[study.folder])
+            frame.insert(0, "study", called)
         frames.append(frame)
         renamed.append(
             {names.get(name, name): replace(card, column=names.get(name, name)) for name, card in found.items()}
@@ -99,12 +99,11 @@ def pooled_table(studies: Sequence[StudyData], *, aggregate: Aggregate = "mean",
     return Pooled(pd.concat(frames, ignore_index=True), tuple(renamed), mixed)
 
 
-def _names(folders: Sequence[Path]) -> dict[Path, str]:
-    """The folders' own names, or their paths where two have one name."""
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' own names, or their paths where two have one name; one that is named again has a number."""
     short = [folder.resolve().name for folder in folders]
-    return {
-        folder: name if short.count(name) == 1 else str(folder) for folder, name in zip(folders, short, strict=True)
-    }
+    names = [name if short.count(name) == 1 else str(folder) for folder, name in zip(folders, short, strict=True)]
+    return [name if name not in names[:at] else f"{name} ({at + 1})" for at, name in enumerate(names)]
 
 
 def pooled_section(studies: Sequence[StudyData]) -> Table:

@@ -20,6 +20,7 @@ from .words import number, plain, seed_list
 
 __all__ = ["ValueCard", "card_lines", "cards_of"]
 
+_SAMPLES, _METRICS = "samples", "metrics"  # as files have them
 _DATA = ("train", "test", "shape", "sha256", "digest", "content", "sigma", "modes")  # what tells data apart
 
 
@@ -71,13 +72,13 @@ class ValueCard:
 def cards_of(study: StudyData) -> dict[str, ValueCard]:
     """The card of every rate and metric of a study."""
     record, runs = study.record, study.runs
-    own = {int(setting.values.get("samples") or 0) for setting in record.settings}
+    own = {int(setting.values.get(_SAMPLES) or 0) for setting in record.settings}
     weights = sorted({str(value) for value in runs["weights"].dropna()}) if "weights" in runs else []
     found: dict[str, ValueCard] = {}
     for name in [*study.rates, *study.metrics]:
         column = record.metrics.get(name)
         metric = column.metric if column else ""
-        facts = _facts(record.facts.get("metrics", {}), metric)
+        facts = _facts(record.facts.get(_METRICS, {}), metric)
         reader = facts.get("extractor")
         extractor: Mapping[str, Any] = reader if isinstance(reader, Mapping) else {}
         asked = own.pop() if len(own) == 1 else 0
@@ -88,7 +89,7 @@ def cards_of(study: StudyData) -> dict[str, ValueCard]:
             help=column.help if column else "",
             extractor=str(extractor.get("name", "classifier" if "classifier_sha256" in facts else "")),
             extractor_sha256=str(extractor.get("sha256") or facts.get("classifier_sha256") or ""),
-            samples=asked or _whole(facts.get("samples")),
+            samples=asked or _whole(facts.get(_SAMPLES)),
             reference=plain(facts.get("reference", "")) if facts.get("reference") else "",
             data=_data(study),
             weights=" and ".join(weights),
