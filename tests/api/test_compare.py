@@ -165,3 +165,18 @@ def test_statistics_have_no_other_score() -> None:
     np.savez("x.npz", mu=np.zeros(6), sigma=np.eye(6))
     with pytest.raises(BadValue, match="only the Fréchet distance"):
         compare_sets("x.npz", "y.npy", metrics=["precision"])
+
+
+def test_two_names_of_one_place_are_one_set_of_images() -> None:
+    for train in ("./real", "folder:real", "folder:./real"):
+        done = gantlet("compare", "real", "fake", "--train", train)
+        assert done.status == 2
+        assert "are the same images" in done.err
+
+
+def test_statistics_are_saved_where_the_judged_side_is_statistics_too(here: Path) -> None:
+    compare_sets("x.npy", "y.npy", metrics=["fd"], save=here / "one.npz")
+    compare_sets("y.npy", "one.npz", save=here / "two.npz")
+    expected = compare_sets("y.npy", "x.npy", metrics=["fd"], save=here / "three.npz")
+    assert expected.scores["fd"].value > 0
+    assert read_statistics(here / "two.npz").mean.tolist() == read_statistics(here / "three.npz").mean.tolist()

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gantlet.reports.latex import escaped, latex_table, seed_list
+from gantlet.reports.latex import escaped, latex_table
 from gantlet.reports.paired import compared_with
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import summary_table
+from gantlet.reports.words import seed_list
 
 AWKWARD = r"alpha x_1=50%&{$#^~\n}"
 

@@ -21,6 +21,7 @@ from gantlet.metrics import features
 from gantlet.metrics.distances import Moments, fixed_order, frechet
 from gantlet.metrics.feature_scores import (
     LEAST_SAMPLES,
+    MOST_NEIGHBOURS,
     SCORES,
     FeatureScore,
     Reference,
@@ -110,7 +111,7 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
         BadValue: The sets are of different kinds, or a score needs what is not there.
         UnknownName: There is no such score or extractor.
     """
-    if train and train == reference:
+    if train and _place(train) == _place(reference):
         raise BadValue(
             "--train and the reference are the same images; memorisation needs images that the model never saw."
         )
@@ -119,7 +120,11 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
     card = reader.card if any(isinstance(one, ImageSet) for one in opened) else _given(opened)
     asked = check_scores(metrics, card, train=bool(train))
     if any(isinstance(one, StatisticsSet) for one in opened[:2]):
-        return _of_moments(opened, reader, card, list(metrics))
+        return _of_moments(opened, reader, card, list(metrics), save)
+    if not metrics and any(
+        isinstance(one, FeatureSet) for one in opened[:2]
+    ):  # arrays of features say nothing of classes
+        asked = [name for name in asked if SCORES[name].needs != "probabilities"]
     read = [reader.read(one, keep=place != 1) for place, one in enumerate(opened)]
     sets = _facts(opened, read)
     if save is not None:
@@ -173,7 +178,11 @@ def _dimension(given: ImageSet | FeatureSet) -> int:
 
 
 def _of_moments(
-    opened: list[ImageSet | FeatureSet | StatisticsSet], reader: _Reader, card: ExtractorCard, asked: list[str]
+    opened: list[ImageSet | FeatureSet | StatisticsSet],
+    reader: _Reader,
+    card: ExtractorCard,
+    asked: list[str],
+    save: Path | None,
 ) -> Comparison:
     """The Fréchet distance where a side has only statistics.
 
@@ -197,6 +206,8 @@ def _of_moments(
         raise BadValue(
             f"The sides have {first} and {second} features; statistics are compared with features of their own network."
         )
+    if save is not None:
+        write_statistics(save, moments[0])
     value = float(frechet(*moments[0], *moments[1]))
     return Comparison({asked[0] if asked else "fd": FeatureScore(value)}, {}, card, sets)
 
@@ -221,8 +232,20 @@ def _facts(opened: list[ImageSet | FeatureSet | StatisticsSet], read: list[Featu
             raise BadData(
                 f"{one.source} holds {len(got.features)} images; scores need at least {LEAST_SAMPLES} of each set."
             )
+    for facts in found.values():
+        if facts["count"] > MOST_NEIGHBOURS:
+            facts["neighbours"] = f"of {MOST_NEIGHBOURS} of them"
     half = len(read[0].features) // 2
     return found | {"floor": {"between": f"{half} and {len(read[0].features) - half} of the reference"}}
+
+
+def _place(source: str) -> str:
+    """A source by which two names of one place are told to be one: paths in full, behind their kind."""
+    kind, colon, path = source.partition(":")
+    if colon and Path(path).expanduser().exists():
+        return f"{kind}:{Path(path).expanduser().resolve()}"
+    whole = Path(source).expanduser()
+    return f"folder:{whole.resolve()}" if whole.is_dir() else str(whole.resolve()) if whole.exists() else source
 
 
 def _silent(source: str, done: int, count: int) -> None:

@@ -16,8 +16,8 @@ __all__ = ["animate_command", "print_summary", "report_command", "sample_command
 _MANY = 100  # samples, from which on a bar says how many are drawn
 
 
-def show_command(
-    folder: Annotated[Path, typer.Argument(help="A study folder.")],
+def show_command(  # noqa: PLR0913 - each argument is an option of the command line
+    folders: Annotated[list[Path], typer.Argument(help="A study folder, or several to pool.")],
     format: Annotated[str, typer.Option(help="table, csv, json, markdown or latex.")] = "table",
     runs: Annotated[bool, typer.Option("--runs", help="One row per member instead of the summary.")] = False,
     paired: Annotated[
@@ -27,6 +27,9 @@ def show_command(
     aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
     jobs: Annotated[
         bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Put values with different cards into one column, which is marked.")
     ] = False,
 ) -> None:
     """Print the tables of a study: rates and means with 95 % intervals, paired comparisons with corrected p values, and jobs."""
@@ -38,32 +41,47 @@ def show_command(
         raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
     if runs and (paired or against or format == "latex"):
         raise BadValue("--runs prints members; it goes with none of --paired, --against and --format latex.")
+    if len(folders) > 1 and (runs or paired or against or jobs or format == "latex"):
+        raise BadValue(
+            "Several studies are pooled in one summary; --runs, --paired, --against, --jobs and latex need one study."
+        )
     if jobs:
         if format == "latex":
             raise BadValue("--jobs has no --format latex; expected table, csv, json or markdown.")
-        print_jobs(folder, format=format, every=True)
+        print_jobs(folders[0], format=format, every=True)
         return
     if format == "latex":
-        _print_latex(folder, against=against, aggregate=aggregate)
+        _print_latex(folders[0], against=against, aggregate=aggregate)
         return
     if runs or not paired:
-        print_summary(folder, format=format, runs=runs, aggregate=aggregate)
-    if paired or (format == "table" and not runs):
-        _print_paired(folder, format=format, against=against, alone=paired)
-    if format == "table":
-        print_jobs(folder)
+        print_summary(*folders, format=format, runs=runs, aggregate=aggregate, force=force)
+    if paired or (format == "table" and not runs and len(folders) == 1):
+        _print_paired(folders[0], format=format, against=against, alone=paired)
+    if format == "table" and len(folders) == 1:
+        print_jobs(folders[0])
 
 
-def print_summary(folder: Path, *, format: str = "table", runs: bool = False, aggregate: str = "mean") -> None:
-    """Print a study's table."""
+def print_summary(
+    *folders: Path, format: str = "table", runs: bool = False, aggregate: str = "mean", force: bool = False
+) -> None:
+    """Print a study's table, or that of several together, with the cards of their values."""
+    from gantlet.reports.pooled import pooled_table
     from gantlet.reports.read import read_study
     from gantlet.reports.remarks import remarks
-    from gantlet.reports.tables import render, summary_table
+    from gantlet.reports.tables import render
 
-    study = read_study(folder)
-    frame = study.runs if runs else summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
-    typer.echo(render(frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
-    for remark in remarks(study) if format == "table" else ():
+    studies = [read_study(folder) for folder in folders]
+    if runs:
+        typer.echo(render(studies[0].runs, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+        return
+    pooled = pooled_table(studies, aggregate=aggregate, force=force)  # pyright: ignore[reportArgumentType] - checked
+    if format == "json":
+        typer.echo(pooled.json())
+        return
+    typer.echo(render(pooled.frame, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    if format == "table":
+        typer.echo("\n" + "\n".join(pooled.lines()))
+    for remark in [sentence for study in studies for sentence in remarks(study)] if format == "table" else ():
         typer.echo(f"note: {remark}", err=True)
 
 
@@ -71,11 +89,11 @@ def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
     from gantlet.reports.latex import latex_table
     from gantlet.reports.paired import compared_with
     from gantlet.reports.read import read_study
-    from gantlet.reports.tables import summary_table
+    from gantlet.reports.tables import floors_in, summary_table
 
     study = read_study(folder)
     summary = summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
-    typer.echo(latex_table(study, summary, compared_with(study, against)).rstrip())
+    typer.echo(latex_table(study, summary, compared_with(study, against), floors=floors_in(summary)).rstrip())
 
 
 def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> None:

@@ -124,7 +124,7 @@ class FeaturesMetric:
             "extractor": self.extractor.card.record(),
             "samples": self.samples,
             "reference": f"{len(self.test)} test images",
-            "training_images": f"{len(self.train)} for memorisation and authenticity",
+            "training_images": f"memorisation and authenticity look at {len(self.train)} training images, at most {MOST_NEIGHBOURS}",
             "neighbours": f"at most {MOST_NEIGHBOURS} of a side",
             "real_against_real": self._floor,
         }

@@ -18,9 +18,9 @@ from gantlet.statistics import Compared
 from .paired import criterion_note
 from .read import StudyData
 from .tables import estimates, interval_ends
-from .words import MISSING, printable, with_interval
+from .words import MISSING, printable, seed_list, with_interval
 
-__all__ = ["escaped", "latex_table", "seed_list"]
+__all__ = ["escaped", "latex_table"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
@@ -76,22 +76,6 @@ def escaped(text: str) -> str:
         100 \% of a\_b\{c\} $\le$ 5
     """
     return "".join(_SPECIAL.get(letter, letter) for letter in printable(text.replace("\n", " ")))
-
-
-def seed_list(seeds: Collection[int]) -> str:
-    """Seeds in words, runs of consecutive ones as ranges.
-
-    Example:
-        >>> seed_list([3, 1, 2, 9]), seed_list([7])
-        ('1–3, 9', '7')
-    """
-    parts: list[list[int]] = []
-    for seed in sorted(set(seeds)):
-        if parts and seed == parts[-1][-1] + 1:
-            parts[-1] = [parts[-1][0], seed]
-        else:
-            parts.append([seed])
-    return ", ".join("–".join(map(str, part)) for part in parts)
 
 
 def _cells(row: Mapping[Any, Any], quantities: Mapping[str, bool], bold: Collection[tuple[str, str]]) -> Iterator[str]:

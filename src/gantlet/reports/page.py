@@ -26,10 +26,12 @@ from .cells import Table
 from .curves import AXES, costs_of
 from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
+from .pooled import pooled_section
 from .read import StudyData, read_study
 from .remarks import remarks
 from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
+from .value_cards import card_lines, cards_of
 from .words import plain, printable
 
 __all__ = ["Live", "page_of", "write_report"]
@@ -72,6 +74,7 @@ class _Article:
     troubles: Table | None
     findings: Table | None
     comparisons: Table | None
+    cards: list[str]
     members: Table
     decided: Table
     others: Table
@@ -110,7 +113,8 @@ def page_of(folders: Sequence[Path], live: Live | None = None) -> str:
         StoreError: A study cannot be read.
     """
     studies = [read_study(folder) for folder in folders]
-    return _render([_article(study, rank, len(studies)) for rank, study in enumerate(studies)], live)
+    articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
+    return _render(articles, pooled_section(studies) if len(studies) > 1 else None, live)
 
 
 def _article(study: StudyData, rank: int, of: int) -> _Article:
@@ -133,6 +137,7 @@ def _article(study: StudyData, rank: int, of: int) -> _Article:
         troubles=sections.troubles(study),
         findings=diagnosis.findings(study),
         comparisons=sections.comparisons(study),
+        cards=card_lines(list(cards_of(study).values())),
         members=sections.members(study),
         decided=sections.settings(study, decided=True),
         others=sections.settings(study, decided=False),
@@ -178,7 +183,7 @@ def _facts(study: StudyData) -> dict[str, dict[str, Any]]:
     return {"Data and metrics": cards, "Versions": made, "Machine": record.machine}
 
 
-def _render(articles: Sequence[_Article], live: Live | None = None) -> str:
+def _render(articles: Sequence[_Article], pooled: Table | None, live: Live | None = None) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -199,6 +204,7 @@ def _render(articles: Sequence[_Article], live: Live | None = None) -> str:
     style = stylesheet() + (_HERE / "page.css").read_text(encoding="utf-8") + views
     return environment.get_template("page.html.j2").render(
         articles=articles,
+        pooled=pooled,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         script_hashes=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],

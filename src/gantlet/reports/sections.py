@@ -14,7 +14,7 @@ from gantlet.studies.record import SettingRecord
 from .cells import Cell, Column, Kind, Table, estimate_cell, value_cell
 from .paired import compared_with, criterion_note, difference_texts
 from .read import StudyData
-from .tables import estimates
+from .tables import estimates, floors_in
 from .words import number, plain
 
 __all__ = ["comparisons", "headline", "members", "settings", "title_of", "troubles"]
@@ -36,6 +36,11 @@ def headline(study: StudyData, summary: pd.DataFrame) -> Table:
             mean = row[f"{name}_rate" if rate else f"{name}_mean"]
             cells.append(estimate_cell(mean, row[f"{name}_low"], row[f"{name}_high"], rate=rate))
         rows.append(cells)
+    if floors := floors_in(summary):
+        known = [value_cell(floors[name]) if name in floors else Cell(plain(None), kind=_NUMBER) for name in quantities]
+        rows.append(
+            [Cell("real data", "in the place of samples", order="1e9"), Cell(plain(None), kind=_NUMBER), *known]
+        )
     return Table(columns, rows)
 
 

@@ -23,14 +23,15 @@ from gantlet.errors import BadValue
 from gantlet.statistics import Aggregate, summarise
 
 from .read import StudyData
-from .words import plain, with_interval
+from .value_cards import cards_of
+from .words import MISSING, number, plain, with_interval
 
-__all__ = ["FORMATS", "Format", "estimates", "interval_ends", "readable", "render", "summary_table"]
+__all__ = ["FORMATS", "Format", "estimates", "floors_in", "interval_ends", "readable", "render", "summary_table"]
 
 Format = Literal["table", "csv", "json", "markdown"]
 FORMATS: tuple[Format, ...] = ("table", "csv", "json", "markdown")
 
-_RATE, _MEAN, _IQM = "_rate", "_mean", "_iqm"
+_RATE, _MEAN, _IQM, _FLOOR = "_rate", "_mean", "_iqm", "_floor"
 _WIDTH = 100  # characters, where the terminal does not say
 
 
@@ -39,7 +40,7 @@ def summary_table(study: StudyData, aggregate: Aggregate = "mean") -> pd.DataFra
 
     Columns: task, method, setting, seeds, finished, diverged, unfinished; per rate ``<name>_rate``,
     ``<name>_low``, ``<name>_high``; per metric the same with ``_mean``. A rate that the task does not know is
-    left out; ``<name>_missing`` counts members without a value, where there are any. With ``iqm`` metrics have ``_iqm`` instead
+    left out; ``<name>_missing`` counts members without a value, where there are any; ``<name>_floor`` is what real samples score. With ``iqm`` metrics have ``_iqm`` instead
     of ``_mean``: the interquartile mean.
     """
     frame = summarise(study.runs, metrics=study.metrics, aggregate=aggregate)
@@ -47,7 +48,20 @@ def summary_table(study: StudyData, aggregate: Aggregate = "mean") -> pd.DataFra
     frame = frame.iloc[frame["setting"].map(order).argsort(kind="stable")].reset_index(drop=True)
     unknown = [name for name in ("success", "failure") if name not in study.rates]
     ends = (_RATE, "_low", "_high", "_missing")
-    return frame.drop(columns=[name + end for name in unknown for end in ends], errors="ignore")
+    frame = frame.drop(columns=[name + end for name in unknown for end in ends], errors="ignore")
+    floors = {f"{name}{_FLOOR}": card.floor for name, card in cards_of(study).items() if card.floor is not None}
+    return frame.assign(**floors)
+
+
+def floors_in(frame: pd.DataFrame) -> dict[str, float]:
+    """The floors of a summary's quantities: what real samples score, where that is known.
+
+    Example:
+        >>> floors_in(pd.DataFrame({"kl_mean": [0.5], "kl_low": [0.4], "kl_high": [0.6], "kl_floor": [0.001]}))
+        {'kl': 0.001}
+    """
+    known = {name: frame[f"{name}{_FLOOR}"].dropna() for name in estimates(frame) if f"{name}{_FLOOR}" in frame}
+    return {name: float(values.iloc[0]) for name, values in known.items() if len(values)}
 
 
 def estimates(frame: pd.DataFrame) -> dict[str, bool]:
@@ -78,9 +92,9 @@ def interval_ends(columns: Container[Any], name: str, *, rate: bool) -> list[str
 
 
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
-    """A summary with one text per cell, such as ``79.5 % [73.4, 84.5]``."""
+    """A summary with one text per cell, such as ``79.5 % [73.4, 84.5]``; floors are a last row, ``real data``."""
     quantities = estimates(frame)
-    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, _IQM, "_low", "_high", "_missing")}
+    taken = {f"{name}{end}" for name in quantities for end in (_RATE, _MEAN, _IQM, _FLOOR, "_low", "_high", "_missing")}
     kept = [column for column in frame.columns if column not in taken and not _says_nothing(frame, column)]
     cells = {str(column): [plain(value) for value in frame[column]] for column in kept}
     for name, rate in quantities.items():
@@ -90,7 +104,19 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
             " ".join([*with_interval(*row, rate=rate), f"({lost} missing)" if lost else ""]).strip()
             for row, lost in zip(frame[ends].to_numpy(float), missing, strict=True)
         ]
-    return pd.DataFrame(cells)
+    parts = frame.groupby("study", sort=False).groups.values() if "study" in frame else [frame.index]
+    texts, own = pd.DataFrame(cells, index=frame.index), [floors_in(frame.loc[part]) for part in parts]
+    real = [
+        {
+            **dict.fromkeys(texts, MISSING),
+            **{name: number(value) for name, value in floors.items()},
+            "setting": "real data",
+        }
+        | ({"study": texts.loc[part, "study"].iloc[0]} if "study" in texts else {})
+        for part, floors in zip(parts, own, strict=True)
+        if floors and "setting" in texts
+    ]
+    return pd.concat([texts, pd.DataFrame(real)], ignore_index=True) if real else texts
 
 
 def render(frame: pd.DataFrame, format: Format, *, width: int | None = None) -> str:

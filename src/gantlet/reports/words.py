@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["MISSING", "number", "percent", "plain", "printable", "with_interval"]
+__all__ = ["MISSING", "number", "percent", "plain", "printable", "seed_list", "with_interval"]
 
 MISSING = "–"
 """Stands where there is no number."""
@@ -102,6 +103,22 @@ def printable(text: str) -> str:
     """
     # category Cc: control; Cs: a lone surrogate, which UTF-8 cannot carry
     return "".join("�" if unicodedata.category(letter) in {"Cc", "Cs"} or _turns(letter) else letter for letter in text)
+
+
+def seed_list(seeds: Collection[int]) -> str:
+    """Seeds in words, runs of consecutive ones as ranges.
+
+    Example:
+        >>> seed_list([3, 1, 2, 9]), seed_list([7])
+        ('1–3, 9', '7')
+    """
+    parts: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], seed]
+        else:
+            parts.append([seed])
+    return ", ".join("–".join(map(str, part)) for part in parts)
 
 
 def _turns(letter: str) -> bool:

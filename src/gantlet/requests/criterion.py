@@ -1,5 +1,7 @@
 """The grammar of a criterion: ``COLUMN>=VALUE[:k]`` or ``COLUMN<=VALUE[:k]``, held for the last k evaluations.
 
+Several that must all hold are joined by ``+``.
+
 Example:
     >>> parse_criterion("modes>=8:3")
     Criterion(column='modes', at_least=True, value=8.0, held=3)
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 
 from gantlet.errors import BadValue
 
-__all__ = ["Criterion", "parse_criterion"]
+__all__ = ["Criterion", "parse_criteria", "parse_criterion"]
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _WHOLE = re.compile(rf"(?P<column>[^\s<>=:,]+)\s*(?P<sign>>=|<=)\s*(?P<value>{_NUMBER})(?:\s*:\s*(?P<held>\d{{1,9}}))?")
@@ -81,3 +83,18 @@ def parse_criterion(text: str) -> Criterion:
             "for k evaluations in a row (k from 1), such as modes>=8:3."
         )
     return Criterion(match["column"], at_least=match["sign"] == ">=", value=float(match["value"]), held=held)
+
+
+def parse_criteria(text: str) -> tuple[Criterion, ...]:
+    """Read criteria that are joined by ``+``; none where the text is empty or ``none``.
+
+    Raises:
+        BadValue: One of them is not a criterion.
+
+    Example:
+        >>> [str(rule) for rule in parse_criteria("modes>=8+high_quality>=1e+0:2")]
+        ['modes>=8', 'high_quality>=1:2']
+    """
+    # A plus sign before a letter joins; one before a digit belongs to a number.
+    parts = re.split(r"\+(?=\s*[^\W\d])", text) if text.strip() not in ("", "none") else []
+    return tuple(parse_criterion(part) for part in parts)

@@ -24,6 +24,7 @@ from gantlet.settings import Scalar
 from gantlet.tasks.base import Task
 
 from .aliases import PLAYERS, renamed, renamed_value
+from .criterion import parse_criteria
 from .grid import Axis, check_axes
 from .keeping import check_keeping
 from .parts import Catalogue, Key, Parts
@@ -284,6 +285,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
     chosen(training.metrics)
     check_keeping(training.checkpoints, training.stop, training.init_from)
+    parse_criteria(training.success)
     if not training.network:
         training, sources["network"] = replace(training, network=parts.network), "task"
     return replace(built, training=training)

@@ -166,6 +166,11 @@ class TrainingSettings:
         "start from a trained member's weights: DIR:RUN, with :STEP or :best behind it (also as init=); empty: at random",
         path=True,
     )
+    success: str = setting(
+        "",
+        "criterion of success: COLUMN>=VALUE or COLUMN<=VALUE, :k for the last k evaluations, several joined by +; none: the "
+        "metric's own",
+    )
     samples: int = setting(0, "samples per member for metrics; 0: each metric's own number", low=0, high=10_000_000)
     dtype: Literal["float32", "float64", "bfloat16", "tf32"] = setting(
         "float32",

@@ -11,6 +11,7 @@ from gantlet.metrics.compose import Composed, compose
 from gantlet.requests.resolve import Resolved
 
 from .result_row import COLUMNS
+from .success import SUCCESS, rule_of
 
 __all__ = ["Cache", "data_key"]
 
@@ -55,14 +56,15 @@ class Cache:
         """The metrics of a setting: those that it names, or its task's."""
         asked = resolved.training.metrics
         by_user = resolved.sources.get("metrics") == "user"
-        key = (asked, by_user, frozenset(resolved.values), data_key(resolved))
+        key = (asked, by_user, resolved.training.success, frozenset(resolved.values), data_key(resolved))
         if key not in self._metrics:
             self._metrics[key] = compose(
                 chosen(asked, resolved.task.metrics),
                 self.dataset(resolved),
                 chosen_by_user=by_user,
-                reserved={*COLUMNS, *resolved.values},
+                reserved={*COLUMNS, *resolved.values} - {SUCCESS},
             )
+            rule_of(resolved, self._metrics[key])
         return self._metrics[key]
 
 

@@ -17,6 +17,7 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra, Refused
 from gantlet.metrics.compose import Composed, joined
+from gantlet.metrics.floors import floors_of
 from gantlet.requests.aliases import renamed
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.options import Options, check_options
@@ -34,6 +35,7 @@ from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
 from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
+from .success import SUCCESS, rule_of
 from .tensorboard import check_tensorboard
 from .trackers import check_tracker
 from .trust import own_parts
@@ -85,6 +87,7 @@ class PlannedStudy:
         metrics = joined(self.cache.metrics(resolved) for resolved in self.plan.settings)
         for note in metrics.notes:
             _LOG.warning("note: %s", note)
+        floors = floors_of(metrics, dataset, first.training.samples)
         settings, plan = self.plan.recorded()
         here = versions()
         return StudyRecord(
@@ -115,7 +118,7 @@ class PlannedStudy:
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
-            metrics=metric_records(self.plan.settings, metrics),
+            metrics=metric_records(self.plan.settings, metrics, floors) | self._rules(),
             initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
@@ -123,6 +126,15 @@ class PlannedStudy:
             git=git_commit(),
             budget=self.budget,
         )
+
+    def _rules(self) -> dict[str, MetricRecord]:
+        """The column ``success`` where rules decide it."""
+        found = {
+            " and ".join(map(str, rule))
+            for resolved in self.plan.settings
+            if (rule := rule_of(resolved, self.cache.metrics(resolved)))
+        }
+        return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
 
 
 def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:
@@ -231,9 +243,24 @@ def _within(planned: PlannedStudy, minutes: float) -> PlannedStudy:
     return replace(planned, plan=replace(plan, settings=settings), budget=budget)
 
 
-def metric_records(settings: Sequence[Resolved], metrics: Composed) -> dict[str, MetricRecord]:
-    """What a study's record says of the columns that its settings are measured by, those of best evaluations last."""
-    known = {column.name: MetricRecord(help=column.help, better=column.better) for column in metrics.columns}
+def metric_records(
+    settings: Sequence[Resolved], metrics: Composed, floors: Mapping[str, float] | None = None
+) -> dict[str, MetricRecord]:
+    """What a study's record says of the columns that its settings are measured by, those of best evaluations last.
+
+    Arguments:
+        settings: The settings.
+        metrics: What measures them.
+        floors: By column, what real data reach.
+    """
+    owners = {column.name: name for name, metric in metrics.metrics.items() for column in metric.columns}
+    reached = floors or {}
+    known = {
+        column.name: MetricRecord(
+            help=column.help, better=column.better, metric=owners[column.name], floor=reached.get(column.name)
+        )
+        for column in metrics.columns
+    }
     return known | best_columns([resolved.training.checkpoints for resolved in settings], known)
 
 

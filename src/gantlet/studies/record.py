@@ -138,10 +138,19 @@ class SettingRecord(_Part):
 
 
 class MetricRecord(_Part):
-    """One column of the results: what it is in a line, and whether higher is better."""
+    """One column of the results.
+
+    Attributes:
+        help: What it is, in a line.
+        better: Whether higher or lower is better.
+        metric: The metric whose column it is; empty in studies that did not say so.
+        floor: What real samples score in the place of generated ones; None where nobody measured it.
+    """
 
     help: str = ""
     better: Literal["higher", "lower"] | None = None
+    metric: str = ""
+    floor: float | None = None
 
 
 class ExecutionRecord(_Part):

@@ -30,6 +30,7 @@ from .kept import WeightsKeeper
 from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
+from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
 from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
 from .trackers import Tracker
 
@@ -78,6 +79,7 @@ class FleetJob:
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
         tracker: The experiment tracker, None for none.
+        recent: By slot, what the rule of success needs of the last evaluations.
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
         held: By run, at how many evaluations in a row what ends it early has held.
@@ -105,6 +107,7 @@ class FleetJob:
     seen: list[Histogram] = field(default_factory=list[Histogram])
     images: list[Drawn] = field(default_factory=list[Drawn])
     last: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    recent: dict[int, Recent] = field(default_factory=dict[int, Recent])
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
     held: dict[int, int] = field(default_factory=dict[int, int])
@@ -198,6 +201,7 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
     good = last_good(job.store, job.fleet.id, job.lineage)
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
+        job.recent = recent_of(good.rest.get("recent"))
         job.seconds, job.last, job.chunks = good.rest["seconds"], good.rest["last"], dict(good.rest.get("chunks", {}))
         job.held = {int(run): int(times) for run, times in good.rest.get("held", {}).items()}
         if job.keeper is not None:
@@ -216,6 +220,10 @@ def _evaluate(job: FleetJob, fleet: Fleet) -> None:
     fresh = evaluate(fleet, job.metrics, job.dataset, measured, job.training.samples)
     rows = {slot: job.last[slot] for slot in ended} | dict(zip(measured, fresh, strict=True))
     job.last = [rows[slot] for slot in job.members]
+    if rule := rule_of(job.slots[0][0], job.metrics):
+        for slot in measured:
+            held = succeeds(rule, job.recent.setdefault(slot, []), job.last[slot])
+            job.last[slot][SUCCESS] = fleet.alive[slot] and held
     job.fresh.append(as_history(fleet.step, inside, [job.last[slot] for slot in inside]))
     job.recorder.record(fleet, job.members, job.dataset)
     if job.events is not None:
@@ -246,7 +254,8 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
         name, digest = job.store.chunks(job.fleet.id).write(begin, fleet.step, rows, job.members)
         job.chunks[name] = digest
     tensors, rest = checkpoint.snapshot(fleet)
-    own = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds, "last": job.last}
+    own: dict[str, Any] = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds}
+    own |= {"last": job.last, "recent": [job.recent.get(slot, []) for slot in job.members]}
     own |= {"held": {str(run): times for run, times in job.held.items()}} if job.held else {}
     own |= job.keeper.state if job.keeper is not None else {}
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
@@ -322,5 +331,5 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
 
 
 def _settings(resolved: Resolved) -> dict[str, Any]:
-    # Two columns would share the name: the method column says more than the key that chose it.
-    return {name: value for name, value in resolved.values.items() if name not in ("task", "method")}
+    # Two columns would share the name: the method column says more than the key that chose it, the result than its rule.
+    return {name: value for name, value in resolved.values.items() if name not in ("task", "method", SUCCESS)}

@@ -34,6 +34,7 @@ class Task:
         defaults: Budget and sizes.
         rows: Settings of this task for particular methods.
         presets: Named sets of settings.
+        bad_arms: Sets of samples that no rule of success may accept, of :data:`~gantlet.tasks.bad_arms.BAD_ARMS`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Task:
     defaults: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     rows: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
     presets: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict[str, Mapping[str, Scalar]])
+    bad_arms: tuple[str, ...] = ()
 
 
 def rows_for(settings: Mapping[str, Scalar], methods: Sequence[str]) -> dict[str, Mapping[str, Scalar]]:

@@ -1,0 +1,88 @@
+"""Cards of values: what they say, and that values with different cards share no column unless it is forced and marked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gantlet.reports.pooled import pooled_table
+from gantlet.reports.read import StudyData, read_study
+from gantlet.reports.tables import floors_in, readable
+from gantlet.reports.value_cards import card_lines, cards_of
+from gantlet.studies.record import MetricRecord
+
+
+@pytest.fixture(scope="module")
+def study(make_study: Callable[..., Path]) -> StudyData:
+    found = read_study(make_study(seeds=4, evaluations=0, labels=("vanilla", "wgan-gp")))
+    metrics = {name: MetricRecord(help=f"help of {name}", metric="mixture") for name in ("modes", "kl")}
+    metrics["kl"] = metrics["kl"].model_copy(update={"floor": 0.002})
+    return with_facts(found, metrics=metrics, samples=500)
+
+
+def with_facts(study: StudyData, metrics: dict[str, MetricRecord] | None = None, **facts: Any) -> StudyData:
+    changed = {"metrics": {"mixture": facts, "other": {"samples": 7}}, "data": {"train": 100, "test": 50}}
+    update = {"facts": changed} | ({"metrics": metrics} if metrics else {})
+    return replace(study, record=study.record.model_copy(update=update))
+
+
+def test_a_card_says_metric_samples_data_weights_seeds_version_and_floor(study: StudyData) -> None:
+    card = cards_of(study)["kl"]
+    assert (card.metric, card.samples, card.weights, card.seeds, card.gantlet) == (
+        "mixture",
+        500,
+        "last",
+        "1–4",
+        "0.2.0",
+    )
+    assert card.data.startswith("ring8 (100 train, 50 test")
+    assert card.floor == 0.002
+    assert card_lines([cards_of(study)["kl"], cards_of(study)["modes"]])[0].startswith(
+        "kl, modes: mixture; 500 samples"
+    )
+
+
+def test_the_extractor_and_its_hash_are_on_the_card(study: StudyData) -> None:
+    read = with_facts(study, extractor={"name": "net", "sha256": "a" * 64}, reference="9 test images")
+    card = cards_of(read)["kl"]
+    assert (card.extractor, card.extractor_sha256, card.reference) == ("net", "a" * 64, "9 test images")
+    assert card.identity != cards_of(with_facts(study, extractor={"name": "net", "sha256": "b" * 64}))["kl"].identity
+
+
+def test_the_floor_stands_under_the_scores(study: StudyData) -> None:
+    frame = pooled_table([study]).frame
+    assert floors_in(frame) == {"kl": 0.002}
+    last = readable(frame).iloc[-1]
+    assert (last["setting"], last["kl"], last["modes"]) == ("real data", "0.002", "–")
+
+
+def test_the_same_cards_share_a_column_and_others_do_not(study: StudyData) -> None:
+    assert "kl_mean" in pooled_table([study, study]).frame
+    other = with_facts(study, samples=600)
+    parted = pooled_table([study, other])
+    assert parted.mixed[-2:] == ("modes", "kl")
+    assert parted.frame["kl (card 1)_mean"].notna().tolist() == [True, True, False, False]
+    assert parted.frame["kl (card 2)_mean"].notna().tolist() == [False, False, True, True]
+    assert "not comparable" in parted.lines()[-1]
+    forced = pooled_table([study, other], force=True).frame
+    assert forced["kl (mixed cards)_mean"].notna().all()
+    assert "kl_mean" not in forced
+
+
+def test_seeds_and_versions_do_not_part_columns(study: StudyData) -> None:
+    later = replace(study, runs=study.runs.assign(seed=study.runs["seed"] + 9))
+    later = replace(later, record=later.record.model_copy(update={"gantlet": "9.9"}))
+    assert pooled_table([study, later]).mixed == ()
+    averaged = replace(study, runs=study.runs.assign(weights="average"))
+    assert "kl" in pooled_table([study, averaged]).mixed
+
+
+def test_json_has_the_card_of_every_value(study: StudyData) -> None:
+    rows = json.loads(pooled_table([study, with_facts(study, samples=600)]).json())
+    assert [row["cards"].get("kl (card 1)", {}).get("samples") for row in rows] == [500, 500, None, None]
+    assert rows[-1]["cards"]["kl (card 2)"]["samples"] == 600
