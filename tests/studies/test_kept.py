@@ -285,5 +285,5 @@ def test_a_curve_keeps_members_that_ended_early(folder: Path) -> None:
     assert list(curve.steps) == [2, 4, 6]
     assert curve.centre == pytest.approx([(ended["kl"] + 100) / 2] * 3)
     assert remarks(replace(study, runs=runs))[0].startswith(
-        "Budgets differ: stop=kl<=1e9 ended 1 of 2 members early, after 2 "
+        "Budgets differ: the key stop ended 1 of 2 members early, after 2 "
     )

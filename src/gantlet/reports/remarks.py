@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from gantlet.errors import BadValue
-from gantlet.requests.keeping import parse_keeping
-
 from .read import StudyData
-from .words import number, plain
+from .words import number
 
 __all__ = ["remarks"]
 
@@ -27,19 +24,15 @@ def _ended_early(study: StudyData) -> Iterator[str]:
     ended = study.runs[(study.runs["stop_step"] < steps.max()).fillna(False).astype(bool)]
     if ended.empty or steps.min() == steps.max():
         return
-    rules = ", ".join(
-        f"stop={rule}" for rule in sorted({plain(rule) for rule in ended["stop"]} if "stop" in ended else {})
-    )
     yield (
-        f"Budgets differ: {rules or 'a rule'} ended {len(ended)} of {len(study.runs)} members early, after {_span(ended['stop_step'])} "
+        f"Budgets differ: the key stop ended {len(ended)} of {len(study.runs)} members early, after {_span(ended['stop_step'])} "
         f"steps, and members were trained for {_span(steps)} steps in all. Compare at equal cost by the columns generator_steps "
         f"and images_seen, or by the curves over training."
     )
 
 
 def _flattering(study: StudyData) -> Iterator[str]:
-    rules = [str(setting.values.get("checkpoints", "last")) for setting in study.record.settings]
-    for name in dict.fromkeys(best for rule in rules if (best := _best(rule))):
+    for name in study.record.metrics:
         chosen, fresh = f"best_{name}", f"best_{name}_fresh"
         if not {chosen, fresh} <= {*study.metrics} or study.runs[[chosen, fresh]].dropna().empty:
             continue
@@ -52,21 +45,13 @@ def _flattering(study: StudyData) -> Iterator[str]:
 
 
 def _started(study: StudyData) -> Iterator[str]:
-    for setting in study.record.settings:
-        source = study.record.initial.get(str(setting.values.get("init_from", "")))
-        if source is not None:
-            what = "generator and discriminator" if source.discriminator else "generator"
-            yield (
-                f"Members of '{setting.label}' start from the {what} of run {source.run} of study {source.study[:12]}, step "
-                f"{source.step:,}; their steps do not count that training."
-            )
-
-
-def _best(rule: str) -> str:
-    try:
-        return parse_keeping(rule).best
-    except BadValue:  # of a newer version, or edited
-        return ""
+    for text, source in study.record.initial.items():
+        labels = " and ".join(f"'{each.label}'" for each in study.record.settings if text in each.values.values())
+        what = "generator and discriminator" if source.discriminator else "generator"
+        yield (
+            f"Members of {labels} start from the {what} of run {source.run} of study {source.study[:12]}, step "
+            f"{source.step:,}; their steps do not count that training."
+        )
 
 
 def _span(steps: pd.Series) -> str:
