@@ -12,9 +12,9 @@ import gantlet
 from gantlet.requests.grid import parse_axis
 from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request
-from gantlet.studies.launch import start
+from gantlet.studies.launch import create, start
 from gantlet.studies.planning import plan_study
-from gantlet.studies.search.loop import Budget, begin, plan_search, search
+from gantlet.studies.search.loop import Budget, plan_search, search
 
 from .sections import Section, goal, times
 from .workloads import NARROW
@@ -37,7 +37,7 @@ def compare() -> Section:
     space = ["lr=1e-5..1e-2:log", "beta1=0.0..0.9"]
     with tempfile.TemporaryDirectory() as name, chdir(name):
         options = Options(out=Path("search"), recorded=0, executor="inline", workers=1)
-        begin(plan_search("ring8", "vanilla", [*space, *fixed], options, Budget(TRIALS, SEEDS, FRESH)))
+        create(plan_search("ring8", "vanilla", [*space, *fixed], options, Budget(TRIALS, SEEDS, FRESH)))
         training: list[float] = []
 
         def train(store: object, fleets: Sequence[object], go: object) -> None:

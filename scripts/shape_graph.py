@@ -20,7 +20,7 @@ __all__ = ["Documentable", "File", "Function", "Graph", "Signature", "documented
 PACKAGE = "gantlet"
 
 ORDER = (
-    ("errors", "settings", "catalogue", "families", "files", "cpu", "randomness", "_version"),
+    ("errors", "main_guard", "settings", "catalogue", "families", "files", "cpu", "randomness", "_version"),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
     ("metrics", "conformance"),
@@ -38,6 +38,7 @@ ORDER = (
 SIBLINGS = {
     ("settings", "errors"),
     ("catalogue", "errors"),
+    ("catalogue", "main_guard"),
     ("families", "errors"),
     ("families", "settings"),
     ("families", "catalogue"),

@@ -8,7 +8,6 @@ importable can be named directly as ``package.module:Name``.
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadValue, UnknownName, UsageError
+from .main_guard import only_defines
 
 __all__ = [
     "FAMILIES",
@@ -309,7 +309,7 @@ def only_here(path: str) -> bool:
         return True
     if name != getattr(thing, "__qualname__", None):  # an instance, or numbered, since another thing has its path
         return True
-    return module.endswith(".py") and not _only_defines(Path(module))
+    return module.endswith(".py") and not only_defines(Path(module))
 
 
 def refuse_while_importing(what: str) -> None:
@@ -323,22 +323,6 @@ def refuse_while_importing(what: str) -> None:
             f"{what} is called while {importing} is imported for a part that it defines. Put the call under "
             "if __name__ == '__main__': so that importing it does not train."
         )
-
-
-def _only_defines(script: Path) -> bool:
-    """Whether importing a script does nothing but define things: its work stands in functions or behind a main guard."""
-    plain = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)
-    try:
-        body = ast.parse(script.read_text(encoding="utf-8")).body
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return all(
-        isinstance(node, plain)
-        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
-        or (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))
-        or (isinstance(node, ast.Assign | ast.AnnAssign) and not any(isinstance(n, ast.Call) for n in ast.walk(node)))
-        for node in body
-    )
 
 
 def load_path(path: str) -> Any:

@@ -19,9 +19,10 @@ from gantlet.requests.options import Options, default_folder
 from gantlet.requests.slurm_options import parse_slurm
 from gantlet.statistics.comparisons import Paired
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.launch import create
 from gantlet.studies.progress import watched
 from gantlet.studies.record import FleetPlan
-from gantlet.studies.search.loop import Budget, begin, enlarge, plan_search, search
+from gantlet.studies.search.loop import Budget, enlarge, plan_search, search
 from gantlet.studies.search.state import SearchState
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
@@ -168,7 +169,7 @@ def tune(  # noqa: PLR0913 - as many as the command line has options
             "metric": metric,
             "random_state": random_state,
         }
-        begin(plan_search(task, names[0], described, chosen, budget, **said))
+        create(plan_search(task, names[0], described, chosen, budget, **said))
 
     def train(store: Store, fleets: list[FleetPlan], go: Callable[[Callbacks], Store]) -> Store:
         return watched(store, fleets, go, progress=progress, on_evaluation=None)

@@ -113,8 +113,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         show_plan(planned, json=json, everything=everything)
         return
     assert options.out is not None
-    plan = planned.plan.recorded()[1]
-    voice = voice_of(quiet=quiet, json=json)
+    plan, voice = planned.plan.recorded()[1], voice_of(quiet=quiet, json=json)
     _carry_out(options.out, plan, options.executor, voice, partial(start, planned), wait=wait)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json as json_text
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -61,9 +62,9 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
     from gantlet.requests.grid import parse_seeds, words
     from gantlet.requests.options import Options, default_folder
     from gantlet.requests.slurm_options import parse_slurm
+    from gantlet.studies.launch import create
     from gantlet.studies.machine import command_line
-    from gantlet.studies.planning import trains_elsewhere
-    from gantlet.studies.search.loop import Budget, begin, enlarge, plan_search, search
+    from gantlet.studies.search.loop import Budget, enlarge, plan_search, search
     from gantlet.studies.store import Store
     from gantlet.studies.study import Study
 
@@ -89,29 +90,27 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
             command=command_line(),
         )
         budget = Budget(trials or 32, parse_seeds(seeds), fresh_seeds, batch, minutes)
-        planned = plan_search(
-            task,
-            method,
-            space or [],
-            options,
-            budget,
-            presets=words(preset),
-            sampler=sampler,
-            metric=metric,
-            random_state=random_state,
-        )
-        begin(planned)
-    voice = voice_of(quiet=quiet, json=json)
-
-    def train(store: Store, fleets: list[FleetPlan], go: Callable[[Callbacks], Store]) -> Store:
-        plan = store.record().plan.model_copy(update={"fleets": tuple(fleets)})
-        if trains_elsewhere(store.record().execution.executor):
-            hand_over(folder, go, voice, wait=True)
-            return store
-        return watched_training(folder, plan, voice, go)[0]
-
+        how: dict[str, Any] = {"sampler": sampler, "metric": metric, "random_state": random_state}
+        create(plan_search(task, method, space or [], options, budget, presets=words(preset), **how))
+    train = partial(_train, voice_of(quiet=quiet, json=json))
     state = search(folder, train, time_is_up=time_is_up, command=command_line(), trust=trust)
     _finish(Search(state, Study(folder)), quiet=quiet, json=json)
+
+
+def _train(
+    voice: Literal["table", "quiet", "json"],
+    store: Store,
+    fleets: list[FleetPlan],
+    go: Callable[[Callbacks], Store],
+) -> Store:
+    """Train fleets under a display, or wait for a cluster to do so."""
+    from gantlet.studies.planning import trains_elsewhere
+
+    if trains_elsewhere(store.record().execution.executor):
+        hand_over(store.folder, go, voice, wait=True)
+        return store
+    plan = store.record().plan.model_copy(update={"fleets": tuple(fleets)})
+    return watched_training(store.folder, plan, voice, go)[0]
 
 
 def _finish(found: Search, *, quiet: bool, json: bool) -> None:

@@ -17,7 +17,7 @@ from gantlet.errors import BadValue
 from .causes import Difference, explain
 from .doors import Array, Call, Door, differences, doors_for, open_door, to_numpy
 from .reference import Case, ReferenceLosses, inputs, named_for
-from .result import Conformance, Finding
+from .result import Conformance, KnownAnswer
 from .subjects import ObjectiveSubject
 
 __all__ = ["objective_conformance"]
@@ -79,23 +79,30 @@ def objective_conformance(subject: ObjectiveSubject, reference: ReferenceLosses)
     return Conformance(subject.name, reference.name, dict(reference.options), door.framework, findings)
 
 
-def _findings(trial: _Trial) -> Iterator[Finding]:
+def _findings(trial: _Trial) -> Iterator[KnownAnswer]:
     right: dict[str, bool] = {}
     for player in trial.subject.losses:
         shape = _shape(trial, player)
         values = _values(trial, player)
         right[player] = shape.passed and values.passed
         yield from (shape, values)
-    tests: tuple[Callable[[_Trial, str], Finding | None], ...] = (_unequal, _swapped, _optimum, _slopes, _batches, _far)
+    tests: tuple[Callable[[_Trial, str], KnownAnswer | None], ...] = (
+        _unequal,
+        _swapped,
+        _optimum,
+        _slopes,
+        _batches,
+        _far,
+    )
     for player, sound in right.items():
         if sound:  # what follows from values that are wrong is no news
             yield from (finding for test in tests if (finding := test(trial, player)) is not None)
 
 
-def _shape(trial: _Trial, player: str) -> Finding:
+def _shape(trial: _Trial, player: str) -> KnownAnswer:
     name, found = f"one number from the {player}'s loss", trial.raw(player, trial.given(inputs(6)))
     if found.shape == ():
-        return Finding(name, True, "a batch of 6 scores gives one number")
+        return KnownAnswer(name, True, "a batch of 6 scores gives one number")
     sizes = "×".join(map(str, found.shape))
     why = {
         (6,): "one loss per sample, not reduced: take the mean over the batch",
@@ -105,24 +112,24 @@ def _shape(trial: _Trial, player: str) -> Finding:
         ): "every real score meets every fake one (B×B by broadcasting, as of (B, 1) with (B,)): flatten the scores",
         (1,): "an axis of length 1 is left: reduce it",
     }.get(found.shape, "not reduced: take the mean over the batch")
-    return Finding(name, False, f"the {player}'s loss of 6 scores is an array of {sizes} numbers: {why}")
+    return KnownAnswer(name, False, f"the {player}'s loss of 6 scores is an array of {sizes} numbers: {why}")
 
 
-def _values(trial: _Trial, player: str) -> Finding:
+def _values(trial: _Trial, player: str) -> KnownAnswer:
     name = f"values of the {player}'s loss"
     cases = [trial.given(inputs(size, seed=seed)) for size, seed in _SIZES]
     values = [trial.scalar(player, case) for case in cases]
     expected = [float(trial.reference.loss(player, case)) for case in cases]
     tolerance = trial.door.tolerance
     if np.allclose(values, expected, rtol=tolerance, atol=tolerance):
-        return Finding(name, True, f"{len(cases)} batches of asymmetric scores, to {tolerance:g}")
+        return KnownAnswer(name, True, f"{len(cases)} batches of asymmetric scores, to {tolerance:g}")
     found = Difference(
         trial.reference, player, cases, values, partial(trial.scalar, player), tolerance, trial.door.step
     )
-    return Finding(name, False, explain(found))
+    return KnownAnswer(name, False, explain(found))
 
 
-def _unequal(trial: _Trial, player: str) -> Finding | None:
+def _unequal(trial: _Trial, player: str) -> KnownAnswer | None:
     """Batches of two sizes, where the mathematics allows them and the function takes them."""
     case = trial.given(inputs(4, fakes=7, seed=3))
     name = f"unequal batches, {player}"
@@ -133,16 +140,16 @@ def _unequal(trial: _Trial, player: str) -> Finding | None:
     try:
         found = trial.scalar(player, case)
     except Exception:  # whatever a function of the user's does
-        return Finding(name, True, "4 real and 7 fake scores are refused, which is no mistake")
+        return KnownAnswer(name, True, "4 real and 7 fake scores are refused, which is no mistake")
     if abs(found - expected) <= trial.door.tolerance * max(1, abs(expected)):
-        return Finding(name, True, "4 real and 7 fake scores")
+        return KnownAnswer(name, True, "4 real and 7 fake scores")
     why = "each term has to be averaged over its own batch"
-    return Finding(
+    return KnownAnswer(
         name, False, f"the {player}'s loss of 4 real and 7 fake scores is {found:.6g}, not {expected:.6g}: {why}"
     )
 
 
-def _swapped(trial: _Trial, player: str) -> Finding | None:
+def _swapped(trial: _Trial, player: str) -> KnownAnswer | None:
     """Real and fake exchanged must show, or the test of the values says nothing."""
     if player == "generator" or trial.objective.symmetric:
         return None
@@ -150,7 +157,7 @@ def _swapped(trial: _Trial, player: str) -> Finding | None:
     exchanged = {name: case[_exchanged(name)] for name in case}
     apart = abs(trial.scalar(player, case) - trial.scalar(player, exchanged)) > 1e-3
     name = "swapped real and fake"
-    return Finding(name, apart, "exchanging them changes the loss" if apart else "exchanging them changes nothing")
+    return KnownAnswer(name, apart, "exchanging them changes the loss" if apart else "exchanging them changes nothing")
 
 
 def _right(trial: _Trial, player: str, case: Mapping[str, Array]) -> float:
@@ -161,7 +168,7 @@ def _exchanged(name: str) -> str:
     return name.replace("real", "fake") if "real" in name else name.replace("fake", "real")
 
 
-def _optimum(trial: _Trial, player: str) -> Finding | None:
+def _optimum(trial: _Trial, player: str) -> KnownAnswer | None:
     """The discriminator's loss at its optimum is the divergence, and no lower anywhere near."""
     from gantlet.objectives.base import Theory
 
@@ -185,11 +192,11 @@ def _optimum(trial: _Trial, player: str) -> Finding | None:
     moves = [score + move for move in np.random.default_rng(4).normal(0, 0.3, (10, len(score)))]
     lowest = min((at(subject, moved) for moved in moves if at(right, moved) >= least), default=found)
     if abs(found - least) <= room and lowest >= least - room:
-        return Finding("optimum", True, f"the best discriminator's loss is the divergence's value, {least:.6g}")
-    return Finding("optimum", False, f"the best discriminator's loss is {min(found, lowest):.6g}, not {least:.6g}")
+        return KnownAnswer("optimum", True, f"the best discriminator's loss is the divergence's value, {least:.6g}")
+    return KnownAnswer("optimum", False, f"the best discriminator's loss is {min(found, lowest):.6g}, not {least:.6g}")
 
 
-def _slopes(trial: _Trial, player: str) -> Finding | None:
+def _slopes(trial: _Trial, player: str) -> KnownAnswer | None:
     """The gradient that the framework, or the subject itself, offers, against finite differences."""
     name, case = f"gradient of the {player}'s loss", trial.given(inputs(5, seed=5))
     wanted = ("fake",) if player == "generator" else ("real", "fake")
@@ -197,7 +204,7 @@ def _slopes(trial: _Trial, player: str) -> Finding | None:
         offered = _offered(trial, player, case, wanted)
     except Exception as error:  # a framework's own words about a function of the user's
         words = " ".join(str(error).split())[:200]
-        return Finding(name, False, f"the {player}'s loss has no gradient: {type(error).__name__}: {words}")
+        return KnownAnswer(name, False, f"the {player}'s loss has no gradient: {type(error).__name__}: {words}")
     room = trial.door.slope_tolerance
     for kind in wanted:
         slopes = differences(partial(trial.scalar, player), case, kind, step=trial.door.step)
@@ -207,15 +214,15 @@ def _slopes(trial: _Trial, player: str) -> Finding | None:
             continue
         if np.abs(found).max() == 0:
             why = "it is cut off (detached, rounded, or taken out of the framework)"
-            return Finding(name, False, f"no gradient of the {player}'s loss reaches the {kind} scores: {why}")
+            return KnownAnswer(name, False, f"no gradient of the {player}'s loss reaches the {kind} scores: {why}")
         ratio = float((found * slopes).sum() / (slopes**2).sum())
-        return Finding(
+        return KnownAnswer(
             name,
             False,
             f"the offered gradient of the {player}'s loss in the {kind} scores is {ratio:.4g} times the slope",
         )
     how = "finite differences alone" if offered is None else f"{trial.door.framework}'s equals finite differences"
-    return Finding(name, True, how)
+    return KnownAnswer(name, True, how)
 
 
 def _offered(trial: _Trial, player: str, case: Case, wanted: tuple[str, ...]) -> dict[str, Array] | None:
@@ -231,7 +238,7 @@ def _offered(trial: _Trial, player: str, case: Case, wanted: tuple[str, ...]) ->
     return {kind: to_numpy(part) for kind, part in zip(wanted, parts, strict=True)}  # pyright: ignore[reportUnknownArgumentType,reportUnknownVariableType]
 
 
-def _batches(trial: _Trial, player: str) -> Finding | None:
+def _batches(trial: _Trial, player: str) -> KnownAnswer | None:
     """Batches of batches ``[2, 3, B]``: treated one by one, all averaged, or refused."""
     name = f"reduction of the {player}'s loss"
     case = trial.given(inputs(2, 3, 5, seed=6))
@@ -239,21 +246,21 @@ def _batches(trial: _Trial, player: str) -> Finding | None:
     try:
         found = trial.raw(player, case)
     except Exception:  # whatever a function of the user's does
-        return Finding(name, True, "one batch at a time: more axes are refused")
+        return KnownAnswer(name, True, "one batch at a time: more axes are refused")
     room = trial.door.tolerance
     if found.shape == expected.shape and np.allclose(found, expected, rtol=room, atol=room):
-        return Finding(name, True, "the mean over the last axis: leading axes are batches of their own")
+        return KnownAnswer(name, True, "the mean over the last axis: leading axes are batches of their own")
     if found.shape == () and np.allclose(found, expected.mean(), rtol=room, atol=room):
-        return Finding(name, True, "the mean over every axis")
+        return KnownAnswer(name, True, "the mean over every axis")
     if found.shape == ():
-        return Finding(name, True, "one number: give it one batch at a time")
+        return KnownAnswer(name, True, "one number: give it one batch at a time")
     shape = "×".join(map(str, found.shape))
-    return Finding(
+    return KnownAnswer(
         name, False, f"the {player}'s loss of 2×3 batches is an array of {shape}: reduce over the last axis only"
     )
 
 
-def _far(trial: _Trial, player: str) -> Finding | None:
+def _far(trial: _Trial, player: str) -> KnownAnswer | None:
     """Scores so far out that a naive logarithm breaks, where the mathematics is finite."""
     name = f"far scores, {player}"
     case = trial.given(inputs(4, seed=7))
@@ -262,6 +269,6 @@ def _far(trial: _Trial, player: str) -> Finding | None:
     if not np.isfinite(trial.reference.loss(player, case)).all():
         return None
     if np.isfinite(trial.raw(player, case)).all():
-        return Finding(name, True, f"finite at ±{_FAR:g}")
+        return KnownAnswer(name, True, f"finite at ±{_FAR:g}")
     why = "take log σ(l) as -softplus(-l), not as the logarithm of a rounded probability"
-    return Finding(name, False, f"the {player}'s loss is not finite at scores of ±{_FAR:g}: {why}")
+    return KnownAnswer(name, False, f"the {player}'s loss is not finite at scores of ±{_FAR:g}: {why}")

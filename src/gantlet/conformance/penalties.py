@@ -19,7 +19,7 @@ from .doors import Array, Door, differences, doors_for, open_door, to_numpy
 from .penalty_causes import explain_penalty
 from .penalty_forms import PenaltySubject, reference_value, samples
 from .points import misplaced
-from .result import Conformance, Finding
+from .result import Conformance, KnownAnswer
 
 __all__ = ["penalty_conformance"]
 
@@ -99,14 +99,14 @@ def penalty_conformance(
     return Conformance(subject.name, name, dict(options), found[-1].door.framework, findings)
 
 
-def _findings(trial: _Trial) -> Iterator[Finding]:
+def _findings(trial: _Trial) -> Iterator[KnownAnswer]:
     value = to_numpy(trial.raw(trial.arrays(8), _critic_or_none(trial)))
     if value.size != 1:
         shape = "×".join(map(str, value.shape))
         why = "take the mean over the batch" if value.shape == (8,) else "reduce it"
-        yield Finding("one number", False, f"the penalty of 8 samples is an array of {shape} numbers: {why}")
+        yield KnownAnswer("one number", False, f"the penalty of 8 samples is an array of {shape} numbers: {why}")
         return
-    yield Finding("one number", True, "a batch of 8 samples gives one number")
+    yield KnownAnswer("one number", True, "a batch of 8 samples gives one number")
     if trial.subject.form == "critic":
         place, given, values = _at_critic(trial)
         yield place
@@ -124,7 +124,7 @@ def _critic_or_none(trial: _Trial) -> Critic | None:
     return trial.critic() if trial.subject.form == "critic" else None
 
 
-def _at_critic(trial: _Trial) -> tuple[Finding, list[dict[str, Array]], list[float]]:
+def _at_critic(trial: _Trial) -> tuple[KnownAnswer, list[dict[str, Array]], list[float]]:
     """Where the penalty asked the discriminator, the slopes there, and its values."""
     name, given, values = "where the discriminator is asked", list[dict[str, Array]](), list[float]()
     wrong = ""
@@ -133,11 +133,15 @@ def _at_critic(trial: _Trial) -> tuple[Finding, list[dict[str, Array]], list[flo
         values.append(float(to_numpy(trial.raw(arrays, critic)).squeeze()))
         points = _points(critic, batch)
         if points is None:
-            return Finding(name, False, "the penalty never asks the discriminator about a whole batch"), given, values
+            return (
+                KnownAnswer(name, False, "the penalty never asks the discriminator about a whole batch"),
+                given,
+                values,
+            )
         wrong = wrong or misplaced(trial.name, trial.settings, at=points, real=arrays["real"], fake=arrays["fake"])
         given.append({"gradients": critic.gradient_at(points)})
     places = {"r1": "at the real samples", "r2": "at the fake samples", "dragan": "near the real samples"}
-    return Finding(name, not wrong, wrong or places.get(trial.name, "between real and fake samples")), given, values
+    return KnownAnswer(name, not wrong, wrong or places.get(trial.name, "between real and fake samples")), given, values
 
 
 def _points(critic: Critic, batch: int) -> Array | None:
@@ -149,18 +153,18 @@ def _points(critic: Critic, batch: int) -> Array | None:
     return held if len(held) == batch else None
 
 
-def _values(trial: _Trial, given: list[dict[str, Array]], values: list[float]) -> Finding:
+def _values(trial: _Trial, given: list[dict[str, Array]], values: list[float]) -> KnownAnswer:
     form = "gradients" if trial.subject.form == "critic" else trial.subject.form
     expected = [reference_value(trial.name, trial.options, form, arrays) for arrays in given]
     if np.allclose(values, expected, rtol=trial.door.tolerance, atol=1e-9):
-        return Finding("values", True, f"{len(values)} batches, to {trial.door.tolerance:g}")
+        return KnownAnswer("values", True, f"{len(values)} batches, to {trial.door.tolerance:g}")
     told = explain_penalty(
         trial.name, trial.settings, values=values, expected=expected, given=given, tolerance=trial.door.tolerance
     )
-    return Finding("values", False, told)
+    return KnownAnswer("values", False, told)
 
 
-def _slopes(trial: _Trial) -> Iterator[Finding]:
+def _slopes(trial: _Trial) -> Iterator[KnownAnswer]:
     """What reaches the discriminator's parameters, and what a discriminator that is constant does."""
     if trial.subject.form == "critic":
         reaches = _reaches_parameters(trial) if trial.door.framework == "PyTorch" else None
@@ -177,14 +181,14 @@ def _slopes(trial: _Trial) -> Iterator[Finding]:
     slopes = differences(lambda at: float(to_numpy(trial.raw(at)).squeeze()), arrays, name, step=trial.door.step)
     room = trial.door.slope_tolerance
     if np.allclose(offered[name], slopes, rtol=room, atol=room * float(np.abs(slopes).max())):
-        yield Finding("gradient", True, f"{trial.door.framework}'s equals finite differences")
+        yield KnownAnswer("gradient", True, f"{trial.door.framework}'s equals finite differences")
     else:
         cut = "is cut off (detached or rounded)" if not offered[name].any() else "differs from finite differences"
-        yield Finding("gradient", False, f"the penalty's gradient in the {name} {cut}")
+        yield KnownAnswer("gradient", False, f"the penalty's gradient in the {name} {cut}")
     if trial.subject.form == "gradients":
         flat = trial.door.gradient(trial.subject.call, {name: np.zeros_like(arrays[name])}, (name,))
         finite = flat is None or bool(np.isfinite(flat[name]).all())
-        yield Finding("constant discriminator", finite, "finite" if finite else _ROOT)
+        yield KnownAnswer("constant discriminator", finite, "finite" if finite else _ROOT)
 
 
 _ROOT = (
@@ -193,7 +197,7 @@ _ROOT = (
 )
 
 
-def _reaches_parameters(trial: _Trial) -> Finding:
+def _reaches_parameters(trial: _Trial) -> KnownAnswer:
     """The gradient in a factor w of the scores, against finite differences of the reference."""
     import torch
 
@@ -204,7 +208,7 @@ def _reaches_parameters(trial: _Trial) -> Finding:
     points = _points(critic, 8)
     if points is None or not getattr(value, "requires_grad", False):
         why = "it is computed without create_graph=True, or detached"
-        return Finding(name, False, f"no gradient of the penalty reaches the discriminator's parameters: {why}")
+        return KnownAnswer(name, False, f"no gradient of the penalty reaches the discriminator's parameters: {why}")
     (found,) = torch.autograd.grad(value.sum(), [scale], allow_unused=True, materialize_grads=True)
     slopes = critic.gradient_at(points)
 
@@ -213,21 +217,21 @@ def _reaches_parameters(trial: _Trial) -> Finding:
 
     expected = (at(1 + 1e-5) - at(1 - 1e-5)) / 2e-5
     if abs(float(found) - expected) <= 1e-3 * max(1.0, abs(expected)):
-        return Finding(name, True, "equals finite differences")
+        return KnownAnswer(name, True, "equals finite differences")
     if float(found) == 0:
         why = "it is computed without create_graph=True, or detached"
-        return Finding(name, False, f"no gradient of the penalty reaches the discriminator's parameters: {why}")
-    return Finding(
+        return KnownAnswer(name, False, f"no gradient of the penalty reaches the discriminator's parameters: {why}")
+    return KnownAnswer(
         name, False, f"the gradient in the discriminator's parameters is {float(found) / expected:.4g} times the slope"
     )
 
 
-def _dead(trial: _Trial) -> Finding:
+def _dead(trial: _Trial) -> KnownAnswer:
     """A discriminator that is constant: the penalty, and in PyTorch its gradient, must be finite."""
     name, arrays = "constant discriminator", trial.arrays(8)
     if trial.door.framework != "PyTorch":
         finite = bool(np.isfinite(to_numpy(trial.raw(arrays, trial.critic(0.0)))).all())
-        return Finding(
+        return KnownAnswer(
             name, finite, "finite" if finite else "the penalty is not finite where the discriminator is constant"
         )
     import torch
@@ -236,4 +240,4 @@ def _dead(trial: _Trial) -> Finding:
     value = trial.raw(arrays, trial.critic(scale))
     (found,) = torch.autograd.grad(value.sum(), [scale], allow_unused=True, materialize_grads=True)
     finite = bool(torch.isfinite(found)) and bool(torch.isfinite(value).all())
-    return Finding(name, finite, "the penalty and its gradient are finite" if finite else _ROOT)
+    return KnownAnswer(name, finite, "the penalty and its gradient are finite" if finite else _ROOT)

@@ -8,11 +8,11 @@ from typing import Any
 
 from gantlet._version import VERSION
 
-__all__ = ["Conformance", "Finding"]
+__all__ = ["Conformance", "KnownAnswer"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class KnownAnswer:
     """The outcome of one test.
 
     Attributes:
@@ -42,7 +42,7 @@ class Conformance:
     reference: str
     options: Mapping[str, Any]
     framework: str
-    findings: tuple[Finding, ...]
+    findings: tuple[KnownAnswer, ...]
 
     @property
     def passed(self) -> bool:

@@ -272,9 +272,7 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
                 continue  # a default of a task for a part that this method lacks
             setting = keys[name].setting
             parsed = setting.parse(value)
-            values[name] = (
-                absolute(str(parsed)) if setting.path else parsed
-            )  # a study may be resumed from another folder
+            values[name] = absolute(str(parsed)) if setting.path else parsed  # a study may be resumed from elsewhere
             sources[name], ranks[name] = source, rank
     built = _built(parts, values, sources, label)
     training = built.training

@@ -23,7 +23,7 @@ from gantlet.objectives.relativistic import Relativistic
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.studies.checkpoints import read_trained
 from gantlet.studies.diagnosis.examine import examine_study, undecided_loss
-from gantlet.studies.diagnosis.samples import draw
+from gantlet.studies.diagnosis.samples import draw_generators
 from gantlet.studies.members import find_member
 from gantlet.studies.store import Store
 from gantlet.training.batch_loader import fixed_latents
@@ -73,7 +73,7 @@ def test_samples_are_those_of_the_trained_networks(study: gantlet.Study) -> None
     store = Store(study.folder)
     member = find_member(store, 1)
     tensors, _ = read_trained(store, member.fleet, member.record)
-    samples = draw(member, tensors, 50)
+    samples = draw_generators(member, tensors, 50)
     latents = fixed_latents(50, int(member.resolved.training.latent_dim), "normal", name="latent/diagnosis")
     parts = load(study.folder, run=1).generators
     with torch.no_grad():

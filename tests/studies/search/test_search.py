@@ -16,9 +16,9 @@ from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownN
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.extend import extend_plan
-from gantlet.studies.launch import unfinished
+from gantlet.studies.launch import create, unfinished
 from gantlet.studies.search import samplers
-from gantlet.studies.search.loop import Budget, begin, next_extension, plan_search, search
+from gantlet.studies.search.loop import Budget, next_extension, plan_search, search
 from gantlet.studies.search.state import SearchState, read_search
 from gantlet.studies.store import Store
 
@@ -29,7 +29,7 @@ SPACE = ["lr=1e-5..1e-1:log", "beta1=0.0..0.9"]
 def _begin(folder: Path, *, sampler: str = "random", space: list[str] = SPACE, **budget: Any) -> Store:
     chosen = Budget(**({"trials": 5, "seeds": (1, 2, 3, 4), "fresh": 2} | budget))
     options = Options(out=folder, recorded=0, executor="inline")
-    return begin(plan_search("ring8", "vanilla", [*space, *TINY], options, chosen, sampler=sampler, metric="jsd"))
+    return create(plan_search("ring8", "vanilla", [*space, *TINY], options, chosen, sampler=sampler, metric="jsd"))
 
 
 def _search(folder: Path, *, most: int = 1000) -> SearchState:
@@ -186,7 +186,7 @@ def test_a_request_that_is_wrong_writes_nothing(
     words: list[str], error: type[Exception], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(error, match=said):
-        begin(plan_search("ring8", "vanilla", words, Options(out=tmp_path / "study"), Budget()))
+        create(plan_search("ring8", "vanilla", words, Options(out=tmp_path / "study"), Budget()))
     assert not (tmp_path / "study").exists()
 
 

@@ -29,7 +29,7 @@ from ..trust import allow
 from ..views import runs_table
 from . import symptoms
 from .base import Course, Finding, MemberCase
-from .samples import CopyDistances, MemberSamples, copy_distances, draw
+from .samples import CopyDistances, MemberSamples, copy_distances, draw_generators
 
 __all__ = ["Diagnosis", "examine_study", "undecided_loss"]
 
@@ -185,7 +185,7 @@ def _samples(
     if member is None or not tensors:
         return None
     try:
-        return draw(member, tensors, _SAMPLES)
+        return draw_generators(member, tensors, _SAMPLES)
     except (GantletError, RuntimeError, KeyError, IndexError) as error:
         notes[f"Samples of some members cannot be drawn: {str(error).splitlines()[0][:200]}"] = None
         return None

@@ -21,7 +21,7 @@ from gantlet.training.blueprint import Blueprint, Execution
 
 from ..members import StudyMember
 
-__all__ = ["CopyDistances", "MemberSamples", "copy_distances", "draw"]
+__all__ = ["CopyDistances", "MemberSamples", "copy_distances", "draw_generators"]
 
 _MOST_PAIRED = 2000  # samples of a side whose distances are taken
 
@@ -53,7 +53,7 @@ class CopyDistances:
     copies: float
 
 
-def draw(member: StudyMember, tensors: Mapping[str, Tensor], count: int) -> MemberSamples:
+def draw_generators(member: StudyMember, tensors: Mapping[str, Tensor], count: int) -> MemberSamples:
     """Let the generators of a member make ``count`` samples each, as it stands in its fleet's tensors."""
     sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
     team = sheet.sizes.generators

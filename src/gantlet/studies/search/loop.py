@@ -24,14 +24,14 @@ from ..cache import Cache
 from ..executors.base import Callbacks
 from ..extend import Extension, extend_plan
 from ..fleet_states import follow
-from ..launch import create, resume, unfinished
+from ..launch import resume, unfinished
 from ..planning import PlannedStudy, plan_study, trains_elsewhere
 from ..record import FleetPlan
 from ..store import Store
 from .samplers import check_sampler, points
 from .state import FACT, SearchRecord, SearchState, read_search
 
-__all__ = ["Budget", "Train", "begin", "enlarge", "next_extension", "plan_search", "search"]
+__all__ = ["Budget", "Train", "enlarge", "next_extension", "plan_search", "search"]
 
 _LOG = logging.getLogger("gantlet")
 _LOOK_SECONDS = 5.0  # between two looks at the jobs of a cluster
@@ -159,16 +159,6 @@ def _metric(planned: PlannedStudy, asked: str) -> tuple[str, str]:
     if better is None:
         raise BadValue(f"--metric {name} has no better direction, so nothing can be searched by it.")
     return name, better
-
-
-def begin(planned: PlannedStudy) -> Store:
-    """Write a search; nothing is trained yet.
-
-    Raises:
-        FolderInUse: The output folder holds something.
-        StoreError: It cannot be written.
-    """
-    return create(planned)
 
 
 def enlarge(store: Store, *, trials: int) -> None:
