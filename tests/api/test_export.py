@@ -136,7 +136,7 @@ def terminal_points(folder: Path) -> Path:
         ({"discriminator": True}, "--discriminator is for --format hub"),
         ({"format": "torch", "opset": 18}, "--opset is for --format onnx"),
         ({"opset": 12}, "--opset 12 is not one of 18 to 23"),
-        ({"step": 3}, "--step needs checkpoints of earlier steps"),
+        ({"step": 3}, "The weights of run 0 at step 3 were not kept."),
         ({"generator": 0, "format": "torch"}, "this run has one generator; leave the option out"),
     ],
 )

@@ -73,7 +73,8 @@ def test_json_prints_one_object_a_line(folder: Path) -> None:
     said = [json.loads(line) for line in done.out.splitlines()]
     assert said[-1] == {"folder": str(folder), "report": f"{folder}/report.html", "status": {"finished": 2}}
     assert said[-2] == {"fleet": "0000", "outcome": "finished", "error": None}
-    assert [entry["progress"]["step"] for entry in said[:-2]] == [3, 6]
+    told = [(entry["progress"]["step"], entry["progress"]["evaluating"]) for entry in said[:-2]]
+    assert told == [(3, True), (3, False), (6, True), (6, False)]
     assert done.err == ""
 
 
@@ -243,10 +244,15 @@ def test_a_stopped_study_can_be_looked_at(folder: Path, monkeypatch: pytest.Monk
     assert "is not finished, so there is nothing to compare" in gantlet("replay", folder, 0).err
 
 
+def _as_before_its_end(folder: Path) -> None:
+    """A study as it was before its fleets had results, and before any table was made of them."""
+    for path in (*folder.glob("fleets/*/results.json"), *folder.glob("*.parquet")):
+        path.unlink()
+
+
 def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None:
     run(folder, "vanilla,alpha")
-    for fleet in ("0000", "0001"):
-        (Store(folder).fleet(fleet) / "results.json").unlink()
+    _as_before_its_end(folder)
     tensors = Store(folder).checkpoint("0000") / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-20])
     done = gantlet("resume", folder, "--quiet")
@@ -258,8 +264,7 @@ def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None
 
 def test_damage_is_told_when_training_is_stopped_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha")
-    for fleet in ("0000", "0001"):
-        (Store(folder).fleet(fleet) / "results.json").unlink()
+    _as_before_its_end(folder)
     tensors = Store(folder).checkpoint("0000") / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-20])
     advance = Fleet.advance

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import terminal
 from gantlet.studies import runner
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.fleet_history import FleetHistory
 from gantlet.studies.launch import resume, start
 from gantlet.studies.runner import Progress, evaluation_steps
 from gantlet.studies.store import Store
@@ -91,24 +92,25 @@ def test_a_death_within_any_step_changes_nothing(
     assert terminal.difference(Store(folder), whole) is None
 
 
-@pytest.mark.parametrize(("after", "where"), crossed((False, True), ("write_chunk", "write_results")))
+@pytest.mark.parametrize(("after", "where"), crossed((False, True), ("history", "results")))
 def test_a_death_between_two_files_changes_nothing(
     folder: Path, whole: Store, where: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write: Callable[..., Any] = getattr(Store, where)
+    owner, name = (FleetHistory, "write") if where == "history" else (Store, "write_results")
+    write: Callable[..., Any] = getattr(owner, name)
     calls = 0
 
-    def die(store: Store, *words: Any, **more: Any) -> Any:
+    def die(store: Any, *words: Any, **more: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 2 or where == "write_results":  # a chunk that its checkpoint never vouched for
+        if calls == 2 or where == "results":  # a chunk that its checkpoint never vouched for
             if after:
                 write(store, *words, **more)
             raise Killed
         return write(store, *words, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, where, die)
+        patch.setattr(owner, name, die)
         with pytest.raises(Killed):
             terminal.study(folder, "vanilla", *WORDS, seeds="2", note="x")
     resume(folder)

@@ -133,7 +133,8 @@ def test_every_network_fits_the_samples(name: str) -> None:
 
 
 def small(name: str) -> Dataset:
-    words = ("train_size=400", "test_size=200") if name in GAUSSIANS else ()
+    size = 2000 if name in HUNDREDS else 200
+    words = ("train_size=400", f"test_size={size}") if name in GAUSSIANS else ()
     return Cache().dataset(terminal.resolve(name, "vanilla", *words)[0])
 
 
@@ -146,7 +147,7 @@ def evaluated(task: Task, dataset: Dataset, fake: torch.Tensor) -> Mapping[str, 
 @pytest.mark.parametrize("name", GAUSSIANS)
 def test_the_test_set_itself_is_found_perfect_and_noise_is_not(name: str) -> None:
     task, dataset = experiment(name), small(name)
-    noise = 100 + torch.randn(1, 200, 2, generator=torch.Generator().manual_seed(1))
+    noise = 100 + torch.randn(1, len(dataset.test), 2, generator=torch.Generator().manual_seed(1))
     result = evaluated(task, dataset, torch.cat([dataset.test[None], noise]))
     assert dataset.mixture is not None
     assert result[task.headline] == [len(dataset.mixture.centres), 0]

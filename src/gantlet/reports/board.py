@@ -28,7 +28,7 @@ from .page import Live, page_of
 from .theme import stylesheet
 from .words import printable
 
-__all__ = ["Board", "board_server", "studies_of"]
+__all__ = ["Board", "board_server", "state_of", "studies_of"]
 
 _HERE = Path(__file__).parent
 _HEADERS = {
