@@ -285,7 +285,7 @@ def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def reproduce(name: str, **given: Any) -> Any:
         table = PublishedTable(
-            "small",
+            name,
             "",
             "",
             "ring8",
