@@ -24,7 +24,7 @@ CONTENTS: Mapping[str, tuple[str, ...]] = {
     ),
     "Explanations": ("wgan-gp", "mode-collapse", "seeds", "design-notes"),
     "Reference": ("settings", "methods", "tasks"),
-    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage"),
+    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage", "reproduced"),
     "Benchmarks": ("performance", "gpu"),
     "From earlier systems": ("from-earlier-systems",),
 }

@@ -28,6 +28,8 @@ from gantlet.requests.resolve import Request, expand
 from gantlet.settings import settings_of
 from gantlet.studies.launch import start
 from gantlet.studies.planning import plan_study
+from gantlet.studies.published import TABLES
+from gantlet.studies.published.table import PublishedCell, PublishedTable
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 from test_project import FENCE, PAGES, ROOT, commands, program, relative, unknown_words
@@ -269,7 +271,7 @@ def test_pictures_are_there_and_small() -> None:
 @pytest.fixture
 def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """``gantlet.run``, ``gantlet.tune`` and ``gantlet.GAN`` on a small scale, whatever the pages ask for."""
-    whole, network, searching = gantlet.run, gantlet.GAN, gantlet.tune
+    whole, network, searching, repeating = gantlet.run, gantlet.GAN, gantlet.tune, gantlet.reproduce
 
     def run(task: str, methods: Any, **given: Any) -> Study:
         given.pop("epochs", None)
@@ -281,7 +283,22 @@ def small_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     def tune(task: str, method: Any, **given: Any) -> Any:
         return searching(task, method, **given | TINY | WIDTHS | {"trials": 2, "seeds": 2, "fresh_seeds": 1})
 
+    def reproduce(name: str, **given: Any) -> Any:
+        table = PublishedTable(
+            name,
+            "",
+            "",
+            "ring8",
+            ("vanilla",),
+            {**TINY, **WIDTHS},
+            2,
+            (PublishedCell("vanilla", "jsd", "mean", 0.5),),
+        )
+        monkeypatch.setitem(TABLES, name, table)
+        return repeating(name, **given | {"budget": "paper"})
+
     monkeypatch.setattr(gantlet, "tune", tune)
+    monkeypatch.setattr(gantlet, "reproduce", reproduce)
     gan.load = network.load  # type: ignore[attr-defined]
     monkeypatch.setattr(gantlet, "run", run)
     monkeypatch.setattr(gantlet, "GAN", gan)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api.export import export, import_model
     from .api.loading import load
     from .api.project import project
+    from .api.reproduce import reproduce
     from .api.run import extend, run
     from .api.sampler import interpolate
     from .api.tune import tune
@@ -41,6 +42,7 @@ __all__ = [
     "objectives",
     "project",
     "report",
+    "reproduce",
     "run",
     "tune",
 ]
@@ -59,6 +61,7 @@ _HOMES = {
     "load": ("gantlet.api.loading", "load"),
     "project": ("gantlet.api.project", "project"),
     "report": ("gantlet.reports.page", "write_report"),
+    "reproduce": ("gantlet.api.reproduce", "reproduce"),
     "run": ("gantlet.api.run", "run"),
     "tune": ("gantlet.api.tune", "tune"),
 }

@@ -38,6 +38,7 @@ from .jobs import cancel_command
 from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
+from .reproduce import reproduce_command
 from .train import extend_command, replay_command, resume_command, run_command
 from .tune import tune_command
 from .weights import weights_command
@@ -74,6 +75,7 @@ app.command("resume")(resume_command)
 app.command("extend")(extend_command)
 app.command("replay")(replay_command)
 app.command("tune")(tune_command)
+app.command("reproduce")(reproduce_command)
 app.command("show")(show_command)
 app.command("cancel")(cancel_command)
 app.command("report")(report_command)

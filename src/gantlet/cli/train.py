@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from gantlet.requests.options import Options
     from gantlet.requests.resolve import Request
     from gantlet.studies.executors.base import Callbacks
-    from gantlet.studies.record import PlanRecord
+    from gantlet.studies.record import FleetPlan, PlanRecord
     from gantlet.studies.store import Store
 
-__all__ = ["extend_command", "replay_command", "resume_command", "run_command", "voice_of", "watched_training"]
+__all__ = [
+    "extend_command",
+    "replay_command",
+    "resume_command",
+    "run_command",
+    "train_or_wait",
+    "voice_of",
+    "watched_training",
+]
 
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
@@ -346,3 +354,22 @@ def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"
         raise typer.Exit(3)
     if damaged:
         raise typer.Exit(1)
+
+
+def train_or_wait(
+    voice: Literal["table", "quiet", "json"],
+    store: Store,
+    fleets: list[FleetPlan],
+    go: Callable[[Callbacks], Store],
+) -> Store:
+    """Train fleets under a display, or wait for a cluster to do so."""
+    from gantlet.studies.planning import trains_elsewhere
+    from gantlet.studies.record import PlanRecord
+
+    from .jobs import hand_over
+
+    begun = (store.folder / "study.json").exists()  # else it is written when training starts
+    if begun and trains_elsewhere(store.record().execution.executor):
+        hand_over(store.folder, go, voice, wait=True)
+        return store
+    return watched_training(store.folder, PlanRecord(members=(), fleets=tuple(fleets)), voice, go)[0]

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json as json_text
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gantlet.errors import BadGrid
 
 from .arguments import Trust
-from .jobs import Slurm, hand_over
-from .train import voice_of, watched_training
+from .jobs import Slurm
+from .train import train_or_wait, voice_of
 
 if TYPE_CHECKING:
     from gantlet.api.tune import Search
-    from gantlet.studies.executors.base import Callbacks
-    from gantlet.studies.record import FleetPlan
-    from gantlet.studies.store import Store
 
 __all__ = ["tune_command"]
 
@@ -92,25 +88,9 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
         budget = Budget(trials or 32, parse_seeds(seeds), fresh_seeds, batch, minutes)
         how: dict[str, Any] = {"sampler": sampler, "metric": metric, "random_state": random_state}
         create(plan_search(task, method, space or [], options, budget, presets=words(preset), **how))
-    train = partial(_train, voice_of(quiet=quiet, json=json))
+    train = partial(train_or_wait, voice_of(quiet=quiet, json=json))
     state = search(folder, train, time_is_up=time_is_up, command=command_line(), trust=trust)
     _finish(Search(state, Study(folder)), quiet=quiet, json=json)
-
-
-def _train(
-    voice: Literal["table", "quiet", "json"],
-    store: Store,
-    fleets: list[FleetPlan],
-    go: Callable[[Callbacks], Store],
-) -> Store:
-    """Train fleets under a display, or wait for a cluster to do so."""
-    from gantlet.studies.planning import trains_elsewhere
-
-    if trains_elsewhere(store.record().execution.executor):
-        hand_over(store.folder, go, voice, wait=True)
-        return store
-    plan = store.record().plan.model_copy(update={"fleets": tuple(fleets)})
-    return watched_training(store.folder, plan, voice, go)[0]
 
 
 def _finish(found: Search, *, quiet: bool, json: bool) -> None:

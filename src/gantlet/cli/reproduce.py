@@ -1,0 +1,81 @@
+"""``gantlet reproduce``: a published table at a budget."""
+
+from __future__ import annotations
+
+import json as json_text
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .train import train_or_wait, voice_of
+
+if TYPE_CHECKING:
+    from gantlet.api.reproduce import Reproduction
+
+__all__ = ["reproduce_command"]
+
+
+def reproduce_command(
+    name: Annotated[
+        str, typer.Argument(help="A table, or the folder of one that was begun; none: list the tables.")
+    ] = "",
+    budget: Annotated[str, typer.Option(help="90s, 5m, 1h, 2d, or paper: the published seeds and length.")] = "5m",
+    out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TABLE-DATE-TIME]")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+    executor: Annotated[str, typer.Option(help="Where to train: local or inline.")] = "local",
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")] = False,
+) -> None:
+    """Train a published table as far as a budget goes, and compare with the published numbers; the same folder again goes on.
+
+    Examples: gantlet reproduce alpha-ring --budget 1h, gantlet reproduce runs/alpha-ring --budget 8h
+    """
+    from gantlet.api.reproduce import advance
+    from gantlet.studies.machine import command_line
+    from gantlet.studies.published import TABLES
+    from gantlet.studies.published.reproduce import parse_budget
+
+    if not name:
+        for table in TABLES.values():
+            typer.echo(f"{table.name:<22} {table.title} ({table.seeds} seeds; {table.source})")
+        return
+    seconds = parse_budget(budget)
+    given: dict[str, Any] = {"device": device, "executor": executor, "workers": workers, "command": command_line()}
+    train = partial(train_or_wait, voice_of(quiet=quiet, json=json))
+    found = advance(name, seconds, given, out, train, (lambda line: None) if quiet or json else typer.echo)
+    if json:
+        rows = json_text.loads(found.frame().to_json(orient="records"))
+        typer.echo(json_text.dumps({"folder": str(found.study.folder), "table": found.table.name, "cells": rows}))
+    elif quiet:
+        typer.echo(str(found.study.folder))
+    else:
+        _print(found)
+
+
+def _print(found: Reproduction) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{found.table.title}; {found.table.source}")
+    for name in ("setting", "column", "published", "own", "own - published", "runs", "verdict"):
+        table.add_column(name, justify="left" if name in ("setting", "column", "verdict") else "right")
+    for each in found.cells:
+        cell, against = each.cell, each.against
+        scale, unit = (100, " %") if cell.kind == "rate" else (1, "")
+        limits = f"[{scale * against.low:+.3g}, {scale * against.high:+.3g}]" if against.n > 1 else ""
+        table.add_row(
+            cell.setting,
+            cell.column,
+            f"{scale * cell.value:.4g}{unit}",
+            f"{scale * against.own:.4g}{unit}" if against.n else "",
+            limits,
+            str(against.n),
+            f"{each.verdict}{f' ({each.why})' if each.why else ''}",
+        )
+    Console().print(table)
+    for note in found.table.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"on with: gantlet reproduce {found.study.folder} --budget TIME")

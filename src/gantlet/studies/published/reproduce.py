@@ -1,0 +1,248 @@
+"""Training a published table at a budget: what fits, what that can show, and how the results compare.
+
+Seeds are cut before steps: a run that is shorter than the published one answers another question, so a table is trained in full
+length over as many seeds as fit, and only where not even eight fit, eight are trained for as many steps as do. A later budget goes
+on from there: first to the full length, then with more seeds.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from gantlet.errors import BadValue, StoreError
+from gantlet.requests.grid import Axis, axes_from_mapping
+from gantlet.requests.options import Options
+from gantlet.requests.resolve import Request
+from gantlet.statistics.published import Against, detectable_rate, mean_against, rate_against
+
+from ..build import steps_of
+from ..cache import Cache
+from ..extend import Extension
+from ..measure import measure, steps_within
+from ..plan import plan_of
+from ..planning import PlannedStudy, choose_device, plan_study, specification_of
+from ..record import StudyRecord
+from ..store import Store
+from ..views import runs_table
+from . import find_table
+from .table import PublishedCell, PublishedTable
+
+__all__ = [
+    "FACT",
+    "CellComparison",
+    "begin_table",
+    "compare_table",
+    "full_steps",
+    "more_of_table",
+    "parse_budget",
+    "prospects",
+    "table_of",
+]
+
+FACT = "reproduction"
+"""Where a study's record keeps which table it is of, among its facts."""
+
+_LEAST = 8  # seeds: the fewest that are trained where time is short
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True)
+class CellComparison:
+    """One cell of a table: the published number and one's own.
+
+    Attributes:
+        cell: The published number.
+        against: The comparison.
+        verdict: ``agrees``, ``differs`` or ``cannot tell``.
+        why: What keeps it from being told; empty where it was.
+    """
+
+    cell: PublishedCell
+    against: Against
+    verdict: str
+    why: str
+
+
+def parse_budget(text: str) -> float | None:
+    """Seconds of ``90s``, ``5m``, ``1h`` or ``2d``; None for ``paper``: whatever the paper took.
+
+    Raises:
+        BadValue: It is none of these.
+
+    Example:
+        >>> parse_budget("5m"), parse_budget("1.5h"), parse_budget("paper")
+        (300.0, 5400.0, None)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if text.strip() == "paper":
+        return None
+    if match is None or not 0 < float(match[1]) < 1e6:
+        raise BadValue(f"--budget {text} is not a time such as 90s, 5m, 1h or 2d, and not paper.")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def begin_table(table: PublishedTable, options: Options, seconds: float | None) -> PlannedStudy:
+    """Plan a table for a budget, which is measured; nothing is written.
+
+    Arguments:
+        table: The table.
+        options: How it is carried out.
+        seconds: The budget; None for the published seeds and length.
+
+    Raises:
+        UsageError: The data are not here, not one step fits, or the options are wrong.
+    """
+    first = _LEAST if seconds is not None else table.seeds
+    planned = plan_study(_request(table, first), options)
+    if seconds is not None:
+        full, fits = _lengths(planned.plan.settings[0].training, planned), _fits(planned, seconds)
+        if fits >= full:
+            planned = plan_study(_request(table, min(table.seeds, first * fits // full)), options)
+        else:
+            shorter = Axis(("steps",), (str(fits),))
+            planned = plan_study(_request(table, first, shorter), options)
+    return replace(planned, facts={FACT: {"table": table.name}})
+
+
+def _request(table: PublishedTable, seeds: int, *more: Axis) -> Request:
+    given = {key: value for key, value in table.settings.items() if not (more and key in ("steps", "epochs"))}
+    axes = (*axes_from_mapping(given), *more)
+    return Request(table.task, table.methods, axes, tuple(range(1, seeds + 1)), table.presets)
+
+
+def _lengths(training: object, planned: PlannedStudy) -> int:
+    return steps_of(training, planned.samples[0].pool)  # pyright: ignore[reportArgumentType]
+
+
+def _fits(planned: PlannedStudy, seconds: float) -> int:
+    times = measure(
+        planned.plan,
+        planned.samples,
+        planned.cache,
+        planned.device,
+        threads=planned.threads,
+        evaluations=True,
+    )
+    counts = [planned.plan.slots(fleet)[0][0].training.evaluations for fleet in planned.plan.fleets]
+    return steps_within(seconds, times, planned.workers, counts)
+
+
+def table_of(record: StudyRecord, folder: Path) -> PublishedTable:
+    """The table that a study trains.
+
+    Raises:
+        StoreError: It trains none.
+        UnknownName: It is one that this gantlet does not know.
+    """
+    found = record.facts.get(FACT)
+    if not isinstance(found, dict) or not isinstance(found.get("table"), str):
+        raise StoreError(f"{folder} is a study, but not of a published table; gantlet extend adds to a study.")
+    return find_table(found["table"])
+
+
+def full_steps(table: PublishedTable, record: StudyRecord) -> int:
+    """The published length, in steps, with the data that the study was trained on."""
+    from gantlet.requests.resolve import expand
+
+    resolved = expand(_request(table, 1))[0]
+    return steps_of(resolved.training, record.sample.pool)
+
+
+def more_of_table(store: Store, seconds: float | None) -> Extension | None:
+    """What a further budget adds to a study of a table; None where it is whole.
+
+    Arguments:
+        store: The study.
+        seconds: The budget; None for all that is missing.
+
+    Raises:
+        UsageError: A part or the data are not here, or not one step fits.
+        StoreError: It is no study of a table.
+    """
+    record = store.record()
+    table, cache = table_of(record, store.folder), Cache()
+    plan, full = plan_of(record), full_steps(table, record)
+    samples = [specification_of(each.task, cache.dataset(each)) for each in plan.settings]
+    now = steps_of(plan.settings[0].training, samples[0].pool)
+    seeds = len({member.seed for member in plan.members})
+    if now >= full and seeds >= table.seeds:
+        return None
+    fits = full
+    if seconds is not None:
+        device = choose_device(record.execution.device)
+        times = measure(plan, samples, cache, device, threads=record.execution.threads, evaluations=True)
+        counts = [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
+        fits = steps_within(seconds, times, record.execution.workers, counts)
+    if now < full:
+        return Extension(axes=(Axis(("steps",), (str(min(full, now + fits)),)),))
+    added = table.seeds if seconds is None else max(1, seeds * fits // full)
+    return Extension(seeds=tuple(range(1, min(table.seeds, seeds + added) + 1)))
+
+
+def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> Iterator[str]:
+    """What a budget can and cannot show, in sentences, before anything is trained."""
+    length = "the published length" if steps >= full else f"{steps / full:.1%} of the published {full:,} steps"
+    yield f"{seeds} of {table.seeds} seeds × {steps:,} steps ({length})"
+    if steps < full:
+        yield (
+            "Shorter runs answer another question: no published number can be confirmed or refuted by them. A further "
+            "--budget on this folder goes on to the full length."
+        )
+        return
+    level = 1 - 0.05 / len(table.cells)
+    for cell in table.cells:
+        if cell.kind == "rate":
+            least = detectable_rate(seeds, published=cell.value, published_n=table.seeds, level=level)
+            yield (
+                f"{cell.setting}, {cell.column}: a true rate that is {100 * least:.0f} points from the published "
+                f"{100 * cell.value:g} % would be noticed in four tries of five."
+            )
+
+
+def compare_table(store: Store) -> list[CellComparison]:
+    """A study of a table against the published numbers, all of them judged together at 95 %.
+
+    Raises:
+        StoreError: It is no study of a table.
+    """
+    record = store.record()
+    table, runs = table_of(record, store.folder), runs_table(store)
+    full = full_steps(table, record)
+    level = 1 - 0.05 / len(table.cells)
+    return [_compared(cell, table, runs, full=full, level=level) for cell in table.cells]
+
+
+def _compared(
+    cell: PublishedCell, table: PublishedTable, runs: pd.DataFrame, *, full: int, level: float
+) -> CellComparison:
+    mine = runs[(runs["setting"].map(_label) == cell.setting) & runs["status"].isin(["finished", "diverged"])]
+    known = mine[cell.column] if cell.column in mine else pd.Series([], dtype=float)
+    absent = 0.0 if cell.kind == "rate" else math.nan
+    values = [absent if pd.isna(value) else float(value) for value in known]
+    if cell.kind == "rate":
+        diverged = (mine["status"] == "diverged").tolist() if cell.column == "success" else [False] * len(values)
+        hits = sum(bool(value) and not out for value, out in zip(values, diverged, strict=True))
+        found = rate_against(hits, len(values), published=cell.value, published_n=table.seeds, level=level)
+    else:
+        found = mean_against(
+            values, published=cell.value, published_n=table.seeds, deviation=cell.deviation, level=level
+        )
+    steps = int(mine["generator_steps"].max()) if len(mine) and "generator_steps" in mine else 0
+    if not found.n:
+        return CellComparison(cell, found, "cannot tell", "no run of it has ended")
+    if steps < full:
+        return CellComparison(cell, found, "cannot tell", f"trained for {steps / full:.1%} of the published steps")
+    width = max(found.high, -found.low)
+    why = "" if found.verdict != "cannot tell" else f"{found.n} seeds leave ±{width:.3g} open"
+    return CellComparison(cell, found, found.verdict, why)
+
+
+def _label(label: str) -> str:
+    """A setting's label without its length, which a budget may have changed."""
+    return " ".join(word for word in str(label).split() if not word.startswith(("steps=", "epochs=")))
