@@ -285,6 +285,8 @@ def watched_training(
     plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],
     go: Callable[[Callbacks], Store],
+    *,
+    onward: str = "resume",
 ) -> tuple[Store, bool]:
     """Run under a progress display, and say what was found damaged; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
@@ -301,7 +303,7 @@ def watched_training(
         for sentence in (*display.damage, *display.elsewhere):
             typer.echo(f"gantlet: {sentence}", err=True)
     if stopper.asked():
-        typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
+        typer.echo(f"gantlet: stopped and saved. Continue with: gantlet {onward} {folder}", err=True)
         raise typer.Exit(130)
     return store, bool(display.damage)
 

@@ -110,21 +110,28 @@ def _train(
         hand_over(store.folder, go, voice, wait=True)
         return store
     plan = store.record().plan.model_copy(update={"fleets": tuple(fleets)})
-    return watched_training(store.folder, plan, voice, go)[0]
+    return watched_training(store.folder, plan, voice, go, onward="tune")[0]
 
 
 def _finish(found: Search, *, quiet: bool, json: bool) -> None:
+    """Write the report, say what was found, and set the exit status: members that diverged belong to a search."""
     from gantlet.reports.page import write_report
 
     page = write_report([found.study.folder])
     if json:
         typer.echo(json_text.dumps(found.record(), default=str))
-        return
-    if quiet:
+    elif quiet:
         typer.echo(str(found.study.folder))
-        return
-    _print(found)
-    typer.echo(f"report: {page}")
+    else:
+        _print(found)
+        typer.echo(f"report: {page}")
+    runs, again = found.state.runs, f"Go on with: gantlet tune {found.study.folder}"
+    bad = runs[runs["status"].isin(("failed", "stopped"))]
+    for status, group in bad.groupby("status"):
+        cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}. {again}", err=True)
+    if len(bad):
+        raise typer.Exit(3)
 
 
 def _print(found: Search) -> None:

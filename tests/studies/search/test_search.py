@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import gantlet
 import terminal
 from gantlet.api.tune import Search
 from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName
+from gantlet.files import locked
 from gantlet.requests.grid import Axis
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
@@ -23,6 +28,7 @@ from gantlet.studies.search import samplers
 from gantlet.studies.search.loop import Budget, enlarge, next_extension, plan_search, search
 from gantlet.studies.search.state import SearchState, read_search
 from gantlet.studies.store import Store
+from gantlet.training.fleet import Fleet
 
 TINY = [*(word for word in terminal.TINY if not word.startswith("evaluations")), "evaluations=1"]
 SPACE = ["lr=1e-5..1e-1:log", "beta1=0.0..0.9"]
@@ -233,6 +239,57 @@ def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Pa
     larger = gantlet.tune(str(tmp_path / "python"), trials=6)
     pd.testing.assert_frame_equal(larger.trials[:5], done.table())
     assert len(larger.trials) == 6
+
+
+def test_a_job_that_still_makes_its_tables_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster the results are there before the job that made them has ended."""
+    monkeypatch.setattr("gantlet.studies.search.loop.trains_elsewhere", lambda executor: True)
+    store = _begin(tmp_path / "study", trials=2, fresh=1, seeds=(1,))
+
+    def ending(begun: threading.Event) -> None:
+        with locked(store.study_lock, shared=True):
+            begun.set()
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor() as pool:
+
+        def train(_store: Store, _fleets: Any, go: Any) -> None:
+            go(Callbacks())
+            pool.submit(ending, begun := threading.Event())
+            assert begun.wait(5)
+
+        assert search(store.folder, train).confirmed is not None
+
+
+def _tune(folder: Path) -> terminal.Done:
+    words = ("beta1=0.1,0.5", *TINY, "--trials", "3", "--seeds", "1", "--fresh-seeds", "1", "--executor", "inline")
+    return terminal.gantlet("tune", "ring8", "vanilla", *words, "--out", folder)
+
+
+def test_members_that_failed_are_said_and_set_the_status(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(fleet: Fleet) -> None:
+        raise ValueError("no step")
+
+    monkeypatch.setattr(Fleet, "advance", breaks)
+    done = _tune(folder)
+    assert done.status == 3
+    assert "gantlet: 3 of 3 members failed; run 0: ValueError: no step" in done.err
+
+
+def test_a_search_that_was_stopped_says_how_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Fleet.advance
+
+    def advance_and_signal(fleet: Fleet) -> None:
+        advance(fleet)
+        if fleet.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "advance", advance_and_signal)
+        done = _tune(folder)
+    assert (done.status, done.err) == (130, f"gantlet: stopped and saved. Continue with: gantlet tune {folder}\n")
+    assert terminal.gantlet("tune", folder).status == 0
+    assert read_search(Store(folder)).confirmed is not None
 
 
 @pytest.mark.parametrize("trials", [1, 0, 100_001])
