@@ -19,7 +19,8 @@ LONGEST = 400  # lines of a page
 CONTENTS: Mapping[str, tuple[str, ...]] = {
     "Start": ("index", "start"),
     "Guides": (
-        *("studies", "own", "images", "data", "search", "cluster", "processes", "export", "trackers", "conform"),
+        *("studies", "checkpoints", "own", "images", "data", "search", "cluster", "processes", "export"),
+        *("trackers", "conform"),
         *("doctor", "board", "stackelberg", "aids", "metrics", "statistics", "trust", "scale"),
     ),
     "Explanations": ("wgan-gp", "mode-collapse", "seeds", "design-notes"),

@@ -276,6 +276,7 @@ def test_members_that_failed_are_said_and_set_the_status(folder: Path, monkeypat
     assert "gantlet: 3 of 3 members failed; run 0: ValueError: no step" in done.err
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_says_how_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     advance = Fleet.advance
 
