@@ -19,13 +19,12 @@ LONGEST = 400  # lines of a page
 CONTENTS: Mapping[str, tuple[str, ...]] = {
     "Start": ("index", "start"),
     "Guides": (
-        *("studies", "checkpoints", "own", "images", "data", "search", "cluster", "processes", "export"),
-        *("trackers", "conform"),
-        *("doctor", "board", "stackelberg", "aids", "metrics", "statistics", "trust", "scale"),
+        *("studies", "checkpoints", "own", "images", "data", "search", "cluster", "export", "conform"),
+        *("doctor", "board", "stackelberg", "aids", "metrics", "statistics", "trust"),
     ),
     "Explanations": ("wgan-gp", "mode-collapse", "seeds", "design-notes"),
     "Reference": ("settings", "methods", "tasks"),
-    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage", "bogonet", "reproduced"),
+    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage"),
     "Benchmarks": ("performance", "gpu"),
     "From earlier systems": ("from-earlier-systems",),
 }
