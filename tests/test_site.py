@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib.util
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +106,12 @@ def test_every_command_has_a_page_with_its_options(scripts: dict[str, ModuleType
     assert {"reference/cli/run.md", "reference/cli/tune.md", "reference/cli/data.md"} <= pages.keys()
     assert "| `--seeds` | N for seeds 1 to N" in pages["reference/cli/run.md"]
     assert "gantlet run ring8 vanilla,alpha alpha_d=0.3,1.0 --seeds 20" in pages["reference/cli/run.md"]
+
+
+def test_a_folder_that_is_no_site_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("kept")
+    words = [sys.executable, SCRIPTS / "site", "--out", tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "is not a site, so it is not replaced" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -46,6 +46,7 @@ def test_what_is_given_later_replaces_what_was_there() -> None:
         (["max_jobs=-1"], BadValue, "max_jobs=-1 is not a whole number"),
         (["time=soon"], BadValue, "time='soon' is not a time limit"),
         (["time=0:30"], BadValue, "less than a minute"),
+        (["time=1"], BadValue, "grace=90 leaves no second of time=1"),
         (["mem=16 G"], BadValue, "is not KEY=VALUE"),
         (["mem=lots"], BadValue, "mem='lots' is not memory"),
         (["time=5 time=6"], BadValue, "--slurm gives time twice"),

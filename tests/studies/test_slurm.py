@@ -7,7 +7,9 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,17 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import ClusterError, Untrusted
-from gantlet.requests.slurm_options import parse_slurm
+from gantlet.files import locked
+from gantlet.requests.slurm_options import SlurmOptions, parse_slurm
+from gantlet.studies.cancel import cancel_study
 from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.executors.slurm import SlurmExecutor
 from gantlet.studies.executors.slurm_job import FleetsJob
 from gantlet.studies.fleet_states import study_state
 from gantlet.studies.launch import resume, start
 from gantlet.studies.slurm_queue import QueuedTask, read_queue
 from gantlet.studies.store import Store
-from gantlet.studies.submissions import new_submission, submissions
+from gantlet.studies.submissions import jobs_folder, new_submission, submissions
 from gantlet.studies.trust import own_parts
 from gantlet.studies.verify import verify_study
 from terminal import TINY
@@ -72,6 +77,36 @@ def run(folder: Path, *more: object, methods: str = "vanilla,alpha") -> terminal
 
 
 # Submitting
+
+
+@pytest.mark.parametrize("name", ["half\n#SBATCH --wrap=evil", "half%j"])
+def test_a_folder_that_a_script_cannot_name_is_refused(slurm: FakeSlurm, folder: Path, name: str) -> None:
+    done = run(folder.with_name(name))
+    assert done.status == 2
+    assert "has a % or a character that is not printable" in done.err
+    assert slurm.read("script") == ""
+
+
+def test_a_job_is_found_though_its_submission_was_broken_off(
+    slurm: FakeSlurm, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C comes when ``sbatch`` has taken the job, and before its number is known."""
+
+    def broken(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    planned = terminal.planned(folder, "vanilla")
+    monkeypatch.setattr("gantlet.studies.executors.slurm._sbatch", broken)
+    with pytest.raises(KeyboardInterrupt):
+        start(planned, executor=SlurmExecutor())
+    (made,) = submissions(Store(folder))
+    (slurm.folder / "queue").write_text(f"{made.name}|7|PENDING||Priority\n")
+    monkeypatch.undo()
+    monkeypatch.setenv("FAKE", str(slurm.folder))
+    monkeypatch.setenv("PATH", f"{slurm.folder}{os.pathsep}{os.environ['PATH']}")
+    assert [fleet.state for fleet in study_state(Store(folder)).fleets] == ["queued"]
+    resume(folder, executor="slurm")
+    assert len(submissions(Store(folder))) == 1
 
 
 def test_a_study_becomes_an_array_with_a_task_for_each_fleet(slurm: FakeSlurm, folder: Path) -> None:
@@ -245,6 +280,18 @@ def test_cancel_names_the_jobs_and_their_user(slurm: FakeSlurm, folder: Path) ->
     (made,) = submissions(Store(folder))
     assert slurm.read("cancelled").split() == [f"--user={os.getuid()}", f"--name={made.name}"]
     assert gantlet.Study(folder).cancel() == ["0000"]
+
+
+def test_cancel_waits_for_whoever_submits_the_first_jobs(slurm: FakeSlurm, folder: Path) -> None:
+    store = start(terminal.planned(folder, "vanilla"), executor=FakeExecutor())
+    with ThreadPoolExecutor() as pool:
+        with locked(jobs_folder(store) / "submit.lock"):
+            cancelled = pool.submit(cancel_study, folder)
+            time.sleep(0.3)
+            made = new_submission([("0000",)], SlurmOptions())
+            made.write(store)
+            (slurm.folder / "queue").write_text(f"{made.name}|7|PENDING||Priority\n")
+        assert cancelled.result() == ["0000"]
 
 
 def test_without_a_queue_show_says_so_and_resume_submits_nothing_twice(

@@ -68,7 +68,8 @@ class Search:
             return None
         point = [f"{name}={value}" for name, value in (self.best or {}).items()] if chosen.place else []
         seeds = ",".join(map(str, search.fresh)) + ("," if len(search.fresh) == 1 else "")
-        return shlex.join(["gantlet", "run", *search.request, *point, "--seeds", seeds])
+        presets = ["--preset", ",".join(search.presets)] if search.presets else []
+        return shlex.join(["gantlet", "run", *search.request, *point, *presets, "--seeds", seeds])
 
     def record(self) -> dict[str, Any]:
         """What ``gantlet tune --json`` prints."""

@@ -44,7 +44,7 @@ def reproduce_command(
         return
     seconds = parse_budget(budget)
     given: dict[str, Any] = {"device": device, "executor": executor, "workers": workers, "command": command_line()}
-    train = partial(train_or_wait, voice_of(quiet=quiet, json=json))
+    train = partial(train_or_wait, voice_of(quiet=quiet, json=json), onward="reproduce")
     found = advance(name, seconds, given, out, train, (lambda line: None) if quiet or json else typer.echo)
     if json:
         rows = json_text.loads(found.frame().to_json(orient="records"))

@@ -293,6 +293,8 @@ def watched_training(
     plan: PlanRecord,
     voice: Literal["table", "quiet", "json"],
     go: Callable[[Callbacks], Store],
+    *,
+    onward: str = "resume",
 ) -> tuple[Store, bool]:
     """Run under a progress display, and say what was found damaged; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
@@ -309,7 +311,7 @@ def watched_training(
         for sentence in (*display.damage, *display.elsewhere):
             typer.echo(f"gantlet: {sentence}", err=True)
     if stopper.asked():
-        typer.echo(f"gantlet: stopped and saved. Continue with: gantlet resume {folder}", err=True)
+        typer.echo(f"gantlet: stopped and saved. Continue with: gantlet {onward} {folder}", err=True)
         raise typer.Exit(130)
     return store, bool(display.damage)
 
@@ -361,8 +363,10 @@ def train_or_wait(
     store: Store,
     fleets: list[FleetPlan],
     go: Callable[[Callbacks], Store],
+    *,
+    onward: str,
 ) -> Store:
-    """Train fleets under a display, or wait for a cluster to do so."""
+    """Train fleets under a display, or wait for a cluster to do so; ``onward`` is the command that goes on if it is stopped."""
     from gantlet.studies.planning import trains_elsewhere
     from gantlet.studies.record import PlanRecord
 
@@ -372,4 +376,4 @@ def train_or_wait(
     if begun and trains_elsewhere(store.record().execution.executor):
         hand_over(store.folder, go, voice, wait=True)
         return store
-    return watched_training(store.folder, PlanRecord(members=(), fleets=tuple(fleets)), voice, go)[0]
+    return watched_training(store.folder, PlanRecord(members=(), fleets=tuple(fleets)), voice, go, onward=onward)[0]

@@ -88,23 +88,30 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
         budget = Budget(trials or 32, parse_seeds(seeds), fresh_seeds, batch, minutes)
         how: dict[str, Any] = {"sampler": sampler, "metric": metric, "random_state": random_state}
         create(plan_search(task, method, space or [], options, budget, presets=words(preset), **how))
-    train = partial(train_or_wait, voice_of(quiet=quiet, json=json))
+    train = partial(train_or_wait, voice_of(quiet=quiet, json=json), onward="tune")
     state = search(folder, train, time_is_up=time_is_up, command=command_line(), trust=trust)
     _finish(Search(state, Study(folder)), quiet=quiet, json=json)
 
 
 def _finish(found: Search, *, quiet: bool, json: bool) -> None:
+    """Write the report, say what was found, and set the exit status: members that diverged belong to a search."""
     from gantlet.reports.page import write_report
 
     page = write_report([found.study.folder])
     if json:
         typer.echo(json_text.dumps(found.record(), default=str))
-        return
-    if quiet:
+    elif quiet:
         typer.echo(str(found.study.folder))
-        return
-    _print(found)
-    typer.echo(f"report: {page}")
+    else:
+        _print(found)
+        typer.echo(f"report: {page}")
+    runs, again = found.state.runs, f"Go on with: gantlet tune {found.study.folder}"
+    bad = runs[runs["status"].isin(("failed", "stopped"))]
+    for status, group in bad.groupby("status"):
+        cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}. {again}", err=True)
+    if len(bad):
+        raise typer.Exit(3)
 
 
 def _print(found: Search) -> None:

@@ -27,6 +27,7 @@ __all__ = ["Dimension", "check_space", "draw", "parse_dimension", "point_values"
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(:log)?")
+_ENDS = re.compile(r"[^/\\,]*\.\.[^/\\,]*")  # meant as a range; a path such as ../weights is not
 _DIGITS = 4  # significant ones of a drawn number, so that a setting can be typed again
 
 
@@ -70,7 +71,7 @@ def parse_dimension(text: str) -> Dimension | Axis:
     left, _, right = text.partition("=")
     match = _RANGE.fullmatch(right.strip())
     if match is None:
-        if ".." in right:
+        if _ENDS.fullmatch(right):
             raise BadGrid(f"'{text}' is not KEY=LOW..HIGH or KEY=LOW..HIGH:log. Write for example lr=1e-5..1e-2:log.")
         axis = parse_axis(text)
         return Dimension(axis.keys, choices=axis.values) if len(axis.values) > 1 else axis

@@ -88,7 +88,10 @@ class SlurmOptions:
         """
         for each in fields(self):
             _check(each.name, getattr(self, each.name))
-        minutes_of(self.time)
+        if self.grace >= 60 * minutes_of(self.time):
+            raise BadValue(
+                f"grace={self.grace} leaves no second of time={self.time} to train in. Give a longer time, or a shorter grace."
+            )
         for line in self.sbatch:
             if (name := line.lstrip("-").partition("=")[0]) in _OURS:
                 raise BadValue(f"sbatch={line} is not possible: gantlet sets {name} itself.")

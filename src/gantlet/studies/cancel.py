@@ -29,8 +29,7 @@ def cancel_study(folder: str | Path) -> list[str]:
     """
     store = Store(Path(folder))
     store.record()
-    made = submissions(store)
-    if not made:
+    if not jobs_folder(store).is_dir():
         return []
     with locked(jobs_folder(store) / "submit.lock"):  # whoever submits meanwhile has done so
         busy = busy_fleets(store)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +16,19 @@ import pytest
 
 import gantlet
 import terminal
+from gantlet.api.tune import Search
 from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName
+from gantlet.files import locked
+from gantlet.requests.grid import Axis
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
-from gantlet.studies.extend import extend_plan
+from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.launch import create, unfinished
 from gantlet.studies.search import samplers
-from gantlet.studies.search.loop import Budget, next_extension, plan_search, search
+from gantlet.studies.search.loop import Budget, enlarge, next_extension, plan_search, search
 from gantlet.studies.search.state import SearchState, read_search
 from gantlet.studies.store import Store
+from gantlet.training.fleet import Fleet
 
 TINY = [*(word for word in terminal.TINY if not word.startswith("evaluations")), "evaluations=1"]
 SPACE = ["lr=1e-5..1e-1:log", "beta1=0.0..0.9"]
@@ -231,3 +239,131 @@ def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Pa
     larger = gantlet.tune(str(tmp_path / "python"), trials=6)
     pd.testing.assert_frame_equal(larger.trials[:5], done.table())
     assert len(larger.trials) == 6
+
+
+def test_a_job_that_still_makes_its_tables_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a cluster the results are there before the job that made them has ended."""
+    monkeypatch.setattr("gantlet.studies.search.loop.trains_elsewhere", lambda executor: True)
+    store = _begin(tmp_path / "study", trials=2, fresh=1, seeds=(1,))
+
+    def ending(begun: threading.Event) -> None:
+        with locked(store.study_lock, shared=True):
+            begun.set()
+            time.sleep(0.3)
+
+    with ThreadPoolExecutor() as pool:
+
+        def train(_store: Store, _fleets: Any, go: Any) -> None:
+            go(Callbacks())
+            pool.submit(ending, begun := threading.Event())
+            assert begun.wait(5)
+
+        assert search(store.folder, train).confirmed is not None
+
+
+def _tune(folder: Path) -> terminal.Done:
+    words = ("beta1=0.1,0.5", *TINY, "--trials", "3", "--seeds", "1", "--fresh-seeds", "1", "--executor", "inline")
+    return terminal.gantlet("tune", "ring8", "vanilla", *words, "--out", folder)
+
+
+def test_members_that_failed_are_said_and_set_the_status(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(fleet: Fleet) -> None:
+        raise ValueError("no step")
+
+    monkeypatch.setattr(Fleet, "advance", breaks)
+    done = _tune(folder)
+    assert done.status == 3
+    assert "gantlet: 3 of 3 members failed; run 0: ValueError: no step" in done.err
+
+
+@pytest.mark.slow
+def test_a_search_that_was_stopped_says_how_it_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    advance = Fleet.advance
+
+    def advance_and_signal(fleet: Fleet) -> None:
+        advance(fleet)
+        if fleet.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "advance", advance_and_signal)
+        done = _tune(folder)
+    assert (done.status, done.err) == (130, f"gantlet: stopped and saved. Continue with: gantlet tune {folder}\n")
+    assert terminal.gantlet("tune", folder).status == 0
+    assert read_search(Store(folder)).confirmed is not None
+
+
+@pytest.mark.parametrize("trials", [1, 0, 100_001])
+def test_a_search_is_not_made_one_that_cannot_be_read(trials: int, tmp_path: Path) -> None:
+    store = _begin(tmp_path / "study")
+    with pytest.raises(BadValue, match="out of range"):
+        enlarge(store, trials=trials)
+    assert read_search(store).search.trials == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "said"),
+    [
+        (["lr=1e-4..1e-2", "lr_g=1e-3"], BadGrid, "lr_g is both fixed and searched"),
+        (["lr_d=1e-4..1e-2", "learning_rate=1e-3"], BadGrid, "lr_d is both fixed and searched"),
+        (["network=mlp,nonsense"], UnknownName, "nonsense"),
+        (["init_from=../nowhere", "lr=1e-4..1e-2"], BadValue, "nowhere"),
+    ],
+)
+def test_what_cannot_be_trained_is_found_before_anything_is_written(
+    words: list[str], error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=said):
+        create(plan_search("ring8", "vanilla", words, Options(out=tmp_path / "study"), Budget()))
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_command_names_the_presets(tmp_path: Path) -> None:
+    asked = plan_search("ring8", "vanilla", SPACE, Options(out=tmp_path / "study"), Budget(fresh=1), presets=["quick"])
+    store = create(asked)
+    state = read_search(store)
+    rows = [{"run": each.run, "status": "finished", "modes": 8} for each in state.record.plan.members]
+    judged = SearchState(
+        state.record, state.search.model_copy(update={"rest": (), "metric": "modes"}), pd.DataFrame(rows)
+    )
+    assert Search(judged, gantlet.Study(store.folder)).command == "gantlet run ring8 vanilla --preset quick --seeds 5,"
+
+
+def test_settings_that_were_added_for_other_reasons_are_no_trials(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    store = _begin(folder, trials=3)
+    first = next_extension(read_search(store))
+    assert first is not None
+    extend_plan(folder, first)
+    extend_plan(folder, Extension(methods=("wgan",)))
+    extend_plan(folder, Extension(methods=("vanilla",), axes=(Axis(("ema",), ("0.9",)),)))
+    state = read_search(store)
+    assert len(state.record.settings) > 3
+    assert [trial.place for trial in state.trials] == [0, 1, 2]
+
+
+def test_defaults_of_several_values_are_not_taken_for_one_of_them(tmp_path: Path) -> None:
+    """The keys of ``lr`` differ by default here, so both choices are settings of their own."""
+    folder = tmp_path / "study"
+    options = Options(out=folder, recorded=0, executor="inline")
+    budget = Budget(trials=3, seeds=(1,), fresh=1)
+    planned = plan_search("ring8", "alpha", ["alpha=0.3,0.5", *TINY], options, budget, presets=[], sampler="tpe")
+    setting = planned.plan.settings[0]
+    values = {"alpha_d": 0.3, "alpha_g": 0.5}
+    state = read_search(create(planned))
+    told = state.record.settings[0].model_copy(update={"values": {**setting.values, **values}})
+    rows = [{"run": each.run, "status": "finished", state.search.metric: 1.0} for each in state.record.plan.members]
+    split = SearchState(state.record.model_copy(update={"settings": (told,)}), state.search, pd.DataFrame(rows))
+    assert split.point(split.trials[0]) == (None,)
+    assert sorted(samplers.points(split, 2)) == [("0.3",), ("0.5",)]
+
+
+@pytest.mark.parametrize("space", [["steps=10,20"], ["epochs=1,2"], ["network=mlp,stackelberg-mixture"]])
+def test_settings_in_which_other_values_follow_are_trials(space: list[str], tmp_path: Path) -> None:
+    options = Options(out=tmp_path / "study", recorded=0, executor="inline")
+    store = create(plan_search("ring8", "vanilla", space, options, Budget(trials=3, fresh=1), presets=["quick"]))
+    first = next_extension(read_search(store))
+    assert first is not None
+    extend_plan(store.folder, first)
+    state = read_search(store)
+    assert len(state.trials) == len(state.record.settings) > 1

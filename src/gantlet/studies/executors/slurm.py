@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from gantlet.errors import ClusterError, MissingExtra, StoreError
+from gantlet.errors import BadValue, ClusterError, MissingExtra, StoreError
 from gantlet.files import locked
 from gantlet.requests.slurm_options import SlurmOptions, minutes_of
 
@@ -63,11 +63,13 @@ class SlurmExecutor:
         """Submit fleets; ``workers`` has no meaning here.
 
         Raises:
+            BadValue: The folder's path cannot stand in a job's script.
             ClusterError: Slurm is not here, does not answer, or refuses the job; what was submitted before that stays.
             Untrusted: The study's jobs would run shell lines of a stranger's.
             StoreError: Another process is submitting this study, or its folder cannot be written.
         """
         check_slurm()
+        _check_path(store.folder.absolute())
         jobs_folder(store).mkdir(parents=True, exist_ok=True)
         jobs_folder(store).chmod(0o755)  # others read logs; the jobs run what is written here by this user alone
         with locked(jobs_folder(store) / "submit.lock", wait=False) as holder:
@@ -106,6 +108,19 @@ def check_slurm() -> None:
         ask_slurm(command, "--version")
 
 
+def _check_path(folder: Path) -> None:
+    """Refuse a path that a script for Slurm cannot hold: its lines would end within it, or Slurm would put numbers into it.
+
+    Raises:
+        BadValue: It is such a path.
+    """
+    if "%" in str(folder) or not str(folder).isprintable():
+        raise BadValue(
+            f"{str(folder)!r} has a % or a character that is not printable, which no path in a script for Slurm may have. "
+            "Use a folder of another name."
+        )
+
+
 def _submit(store: Store, record: StudyRecord, fleets: Sequence[str], options: SlurmOptions) -> None:
     parts = own_parts(record.settings, record.execution.executor)
     job = FleetsJob(str(store.folder.absolute()), record.key, parts, options.workers)
@@ -114,7 +129,7 @@ def _submit(store: Store, record: StudyRecord, fleets: Sequence[str], options: S
         submission.write(store)  # before the jobs are there: they can be found by their name from now on
         try:
             number = _sbatch(jobs_folder(store).absolute(), job, submission)
-        except BaseException:
+        except ClusterError:  # after any other end, such as Ctrl-C, the job may be there: it is found by its name
             (jobs_folder(store) / f"{submission.token}.json").unlink(missing_ok=True)
             raise
         submission.model_copy(update={"job": number}).write(store)

@@ -17,8 +17,8 @@ from gantlet.errors import BadGrid, BadValue, StoreError, UnknownName
 from gantlet.files import locked
 from gantlet.requests.grid import Axis
 from gantlet.requests.options import Options
-from gantlet.requests.resolve import Request
-from gantlet.requests.search_space import Dimension, check_space, parse_dimension, point_values
+from gantlet.requests.resolve import Request, expand
+from gantlet.requests.search_space import Dimension, check_space, parse_dimension, point_values, real_keys
 
 from ..cache import Cache
 from ..executors.base import Callbacks
@@ -29,7 +29,7 @@ from ..planning import PlannedStudy, plan_study, trains_elsewhere
 from ..record import FleetPlan
 from ..store import Store
 from .samplers import check_sampler, points
-from .state import FACT, SearchRecord, SearchState, read_search
+from .state import FACT, MOST_TRIALS, SearchRecord, SearchState, read_search
 
 __all__ = ["Budget", "Train", "enlarge", "next_extension", "plan_search", "search"]
 
@@ -65,10 +65,7 @@ class Budget:
         Raises:
             BadValue: One is out of range.
         """
-        if not 2 <= self.trials <= 100_000:
-            raise BadValue(
-                f"--trials {self.trials} is out of range: expected 2 ≤ trials ≤ 100000, the defaults being one."
-            )
+        _check_trials(self.trials)
         if not 1 <= self.fresh <= 10_000:
             raise BadValue(f"--fresh-seeds {self.fresh} is out of range: expected 1 ≤ fresh-seeds ≤ 10000.")
         if self.batch < 0:
@@ -120,13 +117,17 @@ def plan_search(  # noqa: PLR0913 - as many as a search has
     request = Request(task, (method,), fixed, budget.seeds[:half], tuple(presets))
     planned = plan_study(request, options)
     check_space(space, planned.plan.settings[0].parts.keys)
+    keys = planned.plan.settings[0].parts.keys
+    held = {real for axis in fixed for real in real_keys(Dimension(axis.keys), keys)}
     for dimension in space:
-        if both := set(dimension.keys) & {key for axis in fixed for key in axis.keys}:
+        if both := held.intersection(real_keys(dimension, keys)):
             raise BadGrid(f"{min(both)} is both fixed and searched. Keep one.")
+    _check_choices(request, space)
     name, better = _metric(planned, metric)
     after = 1 + max(budget.seeds)
     record = SearchRecord(
         request=(task, method, *(word for word, each in zip(words, parsed, strict=True) if isinstance(each, Axis))),
+        presets=tuple(presets),
         space=tuple(dimension.text for dimension in space),
         sampler="tpe" if sampler == "tpe" else "random",
         random_state=random_state,
@@ -139,6 +140,27 @@ def plan_search(  # noqa: PLR0913 - as many as a search has
         better="higher" if better == "higher" else "lower",
     )
     return replace(planned, facts={FACT: record.model_dump(mode="json")})
+
+
+def _check_trials(trials: int) -> None:
+    if not 2 <= trials <= MOST_TRIALS:
+        raise BadValue(
+            f"--trials {trials} is out of range: expected 2 ≤ trials ≤ {MOST_TRIALS}, the defaults being one."
+        )
+
+
+def _check_choices(request: Request, space: Sequence[Dimension]) -> None:
+    """Make sure that each choice can be trained, with the lower ends of the ranges; later nobody would be there to be told.
+
+    Raises:
+        UsageError: One cannot.
+    """
+    ends = [Axis(each.keys, (f"{each.low:.17g}",)) for each in space if not each.choices]
+    choices = [each for each in space if each.choices]
+    for each in choices:
+        others = [Axis(other.keys, other.choices[:1]) for other in choices if other is not each]
+        for choice in each.choices:
+            expand(replace(request, axes=(*request.axes, *ends, *others, Axis(each.keys, (choice,)))))
 
 
 def _metric(planned: PlannedStudy, asked: str) -> tuple[str, str]:
@@ -165,9 +187,11 @@ def enlarge(store: Store, *, trials: int) -> None:
     """Have a search go on to more trials.
 
     Raises:
-        BadValue: There are as many already.
+        BadValue: There are as many already, or more than a search may have.
         StoreError: There is no search, or another process trains it.
     """
+    _check_trials(trials)
+    read_search(store)  # before a lock is written into a folder that is not a search
     with locked(store.study_lock, wait=False) as holder:
         if holder is not None:
             raise StoreError(f"{store.folder} is in use by {holder}. Stop it or wait until it has ended.")
@@ -242,6 +266,8 @@ def search(
             train(store, fleets, partial(resume, folder, cache=cache, trust=trust))
             if trains_elsewhere(state.record.execution.executor):
                 follow(store, lambda look: _LOOK_SECONDS)
+                with locked(store.study_lock):  # a job whose fleets have ended makes the tables before it ends itself
+                    pass
             if unfinished(store) and not _failed(store):
                 return read_search(store)  # stopped
             state = read_search(store)
@@ -249,6 +275,10 @@ def search(
         if asked is None:
             return state
         cache = extend_plan(folder, replace(asked, command=command), trust=trust)
+        if store.record().seal == state.record.seal:
+            raise StoreError(
+                f"{folder} cannot go on: its next trials are settings that it has already, and are no trials."
+            )
 
 
 def _failed(store: Store) -> bool:

@@ -126,6 +126,8 @@ def _told(state: SearchState) -> list[tuple[dict[str, Any], float]]:
 def _inside(space: Sequence[Dimension], values: Sequence[Any]) -> dict[str, Any] | None:
     """A point by the names of its dimensions; None where it is outside, as the defaults may be."""
     point: dict[str, Any] = {}
+    if None in values:
+        return None
     for dimension, value in zip(space, values, strict=True):
         typed = (
             next((each for each in dimension.choices if _same(each, value)), None)

@@ -18,14 +18,17 @@ from gantlet.statistics.comparisons import Paired, paired
 from gantlet.statistics.racing import hopeless, leader
 
 from ..plan import resolve_setting
-from ..record import StudyRecord
+from ..record import SettingRecord, StudyRecord
 from ..store import Store
 from ..views import runs_table
 
-__all__ = ["FACT", "SearchRecord", "SearchState", "Trial", "read_search", "value_of"]
+__all__ = ["FACT", "MOST_TRIALS", "SearchRecord", "SearchState", "Trial", "read_search", "value_of"]
 
 FACT = "search"
 """Where a study's record keeps what is searched, among its facts."""
+
+MOST_TRIALS = 100_000
+"""The most settings that a search tries."""
 
 _Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 
@@ -35,6 +38,7 @@ class SearchRecord(BaseModel):
 
     Attributes:
         request: The words that lead to the study's first setting again: task, method, fixed settings.
+        presets: The named sets of settings that lead to it, too.
         space: The dimensions, as they are written.
         sampler: What draws points.
         random_state: The seed of the sampler.
@@ -50,10 +54,11 @@ class SearchRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     request: tuple[str, ...]
+    presets: tuple[str, ...] = ()
     space: Annotated[tuple[str, ...], Field(min_length=1, max_length=1_000)]
     sampler: Literal["random", "tpe"] = "random"
     random_state: Annotated[int, Field(ge=0)] = 0
-    trials: Annotated[int, Field(ge=2, le=100_000)]
+    trials: Annotated[int, Field(ge=2, le=MOST_TRIALS)]
     batch: Annotated[int, Field(ge=0)] = 0
     first: Annotated[tuple[_Seed, ...], Field(min_length=1)]
     rest: tuple[_Seed, ...] = ()
@@ -133,7 +138,7 @@ class SearchState:
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
-        """The settings that were tried, in the order of the study."""
+        """The settings that were tried, in the order of the study; those that ``extend`` added for other reasons are none."""
         columns = ("run", "status", self.search.metric)
         known = {name: list(self.runs[name]) if name in self.runs else [None] * len(self.runs) for name in columns}
         by_setting: dict[int, dict[int, float]] = {}
@@ -141,13 +146,26 @@ class SearchState:
             member = self.record.member_by_run[int(run)]
             if status != "stopped":
                 by_setting.setdefault(member.setting, {})[member.seed] = value_of(value)
-        found = [by_setting.get(place, {}) for place in range(len(self.record.settings))]
-        first = [{seed: given[seed] for seed in self.search.first if seed in given} for given in found]
+        places = [place for place, setting in enumerate(self.record.settings) if self._is_trial(setting)]
+        first = [
+            {seed: given[seed] for seed in self.search.first if seed in given}
+            for given in (by_setting.get(place, {}) for place in places)
+        ]
         complete = [given if len(given) == len(self.search.first) else {} for given in first]
         out = set(hopeless(complete, higher=self.search.better == "higher"))
+        settings = self.record.settings
         return tuple(
-            Trial(place, setting.label, setting.values, found[place], place in out)
-            for place, setting in enumerate(self.record.settings)
+            Trial(place, settings[place].label, settings[place].values, by_setting.get(place, {}), number in out)
+            for number, place in enumerate(places)
+        )
+
+    def _is_trial(self, setting: SettingRecord) -> bool:
+        """Whether nothing but what is searched was chosen in a setting that the first one does not have."""
+        first = self.record.settings[0]
+        searched = {real for each in self.search.dimensions for real in real_keys(each, setting.values)}
+        chosen = [key for key, source in setting.sources.items() if source.partition(" ")[0] in ("user", "preset")]
+        return setting.method == first.method and all(
+            key in searched or (key in first.values and first.values[key] == setting.values[key]) for key in chosen
         )
 
     @property
@@ -190,8 +208,9 @@ class SearchState:
         return pd.DataFrame(rows)
 
     def point(self, trial: Trial) -> tuple[Any, ...]:
-        """The values of a trial, one for each dimension."""
-        return tuple(trial.values.get(real_keys(each, trial.values)[0]) for each in self.search.dimensions)
+        """The values of a trial, one for each dimension; None where keys that move together have several, as defaults may."""
+        found = ({trial.values.get(real) for real in real_keys(each, trial.values)} for each in self.search.dimensions)
+        return tuple(next(iter(values)) if len(values) == 1 else None for values in found)
 
 
 def value_of(value: Any) -> float:
