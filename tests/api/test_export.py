@@ -19,14 +19,14 @@ from safetensors.torch import load_file, save_file
 import gantlet
 import terminal
 from gantlet.api.export import Export, export, import_model
-from gantlet.api.loading import load
+from gantlet.api.loading import load, trained
 from gantlet.api.sampler import draw_member
-from gantlet.errors import BadData, BadValue, Damaged, FolderInUse, GantletError, Refused, Untrusted
+from gantlet.errors import BadData, BadValue, Damaged, ExportMismatch, FolderInUse, GantletError, Refused, Untrusted
 from gantlet.exports import check
 from gantlet.exports.config import CONFIG
 from gantlet.files import sealed
 from gantlet.studies.store import Store
-from gantlet.training.trained import Team, TrainedGenerator
+from gantlet.training.trained import Team, TrainedGenerator, latent_space
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +292,30 @@ def test_the_card_says_what_the_model_is_and_names_no_place(images: Path, model:
         content = path.read_bytes()
         for place in (str(images.parent), str(Path(torch.__file__).parent), str(Path(gantlet.__file__).parent)):
             assert place.encode() not in content, (path.name, place)
+
+
+def test_the_card_of_earlier_weights_says_of_which_step_its_numbers_are(tmp_path: Path) -> None:
+    words = ("steps=4", "g_width=8", "d_width=8", "batch_size=8", "samples=50", "checkpoints=every:2")
+    study = terminal.trained(terminal.request("ring8", "vanilla", *words), tmp_path / "study").folder
+    export(study, format="hub", out=tmp_path / "model", step=2)
+    sentence = "The weights are those of step 2; the numbers are those of the end, step 4."
+    assert sentence in (tmp_path / "model" / "README.md").read_text()
+    export(study, format="hub", out=tmp_path / "last")
+    assert "the numbers are those of the end" not in (tmp_path / "last" / "README.md").read_text()
+
+
+def test_an_export_that_fails_on_one_latent_alone_is_noticed(points: Path) -> None:
+    """Such as a layer that divides by the batch's deviation: nan of one, all well of many."""
+    net, sheet, member = trained(Store(points), 0)
+    generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample).eval()
+    expected = check.reference(generator)
+
+    def run(latents: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        made = generator(latents, owners).detach().double()
+        return made if len(latents) > 1 else made * torch.nan
+
+    with pytest.raises(ExportMismatch):
+        check.checked(generator, expected, run, "another runtime")
 
 
 def test_nothing_of_a_folder_is_executed(copied: Path) -> None:
