@@ -59,24 +59,28 @@ class Expected:
     samples: Tensor
 
 
-def reference(generator: TrainedGenerator) -> Expected:
+def reference(generator: TrainedGenerator, latents: int | None = None) -> Expected:
     """What an export has to make, computed by the module itself in its own floating type.
+
+    Arguments:
+        generator: The generator.
+        latents: How many; None for :data:`CHECKED`, or one for each generator of a larger team.
 
     Raises:
         BadData: The samples are not finite.
     """
-    count = max(CHECKED, generator.makers)
-    latents, _ = generator.space.draw(count, 1)
+    count = max(CHECKED, generator.makers) if latents is None else latents
+    drawn, _ = generator.space.draw(count, 1)
     owners = torch.arange(count) % generator.makers
-    place = next(generator.parameters(), latents)
+    place = next(generator.parameters(), drawn)
     raw = TrainedGenerator(
         generator.network, generator.space, generator.specification, "data" if generator.units == "data" else "network"
     ).eval()
     with torch.no_grad():
-        samples = raw(latents.to(place.dtype), owners).double()
+        samples = raw(drawn.to(place.dtype), owners).double()
     if not bool(samples.isfinite().all()):
         raise BadData("This run makes samples that are not finite; it diverged, and is not exported.")
-    return Expected(latents, owners, samples)
+    return Expected(drawn, owners, samples)
 
 
 def checked(generator: TrainedGenerator, expected: Expected, run: _Runtime, runtime: str) -> Check:
