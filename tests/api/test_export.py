@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from safetensors.torch import load_file, save_file
 import gantlet
 import terminal
 from gantlet.api.export import Export, export, import_model
-from gantlet.api.loading import load
+from gantlet.api.loading import load, trained
 from gantlet.api.sampler import draw_member
-from gantlet.errors import BadData, BadValue, Damaged, FolderInUse, GantletError, Refused, Untrusted
+from gantlet.errors import BadData, BadValue, Damaged, ExportMismatch, FolderInUse, GantletError, Refused, Untrusted
 from gantlet.exports import check
 from gantlet.exports.config import CONFIG
-from gantlet.files import sealed
+from gantlet.files import file_digest, sealed
 from gantlet.studies.store import Store
-from gantlet.training.trained import Team, TrainedGenerator
+from gantlet.training.trained import LatentSpace, Team, TrainedGenerator, latent_space
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def terminal_points(folder: Path) -> Path:
         ({"discriminator": True}, "--discriminator is for --format hub"),
         ({"format": "torch", "opset": 18}, "--opset is for --format onnx"),
         ({"opset": 12}, "--opset 12 is not one of 18 to 23"),
-        ({"step": 3}, "The weights of run 0 at step 3 were not kept."),
+        ({"step": 3}, "The weights of run 0 at step 3 were not kept. Those of step 4 are."),
         ({"generator": 0, "format": "torch"}, "this run has one generator; leave the option out"),
     ],
 )
@@ -294,6 +295,30 @@ def test_the_card_says_what_the_model_is_and_names_no_place(images: Path, model:
             assert place.encode() not in content, (path.name, place)
 
 
+def test_the_card_of_earlier_weights_says_of_which_step_its_numbers_are(tmp_path: Path) -> None:
+    words = ("steps=4", "g_width=8", "d_width=8", "batch_size=8", "samples=50", "checkpoints=every:2")
+    study = terminal.trained(terminal.request("ring8", "vanilla", *words), tmp_path / "study").folder
+    export(study, format="hub", out=tmp_path / "model", step=2)
+    sentence = "The weights are those of step 2; the numbers are those of the end, step 4."
+    assert sentence in (tmp_path / "model" / "README.md").read_text()
+    export(study, format="hub", out=tmp_path / "last")
+    assert "the numbers are those of the end" not in (tmp_path / "last" / "README.md").read_text()
+
+
+def test_an_export_that_fails_on_one_latent_alone_is_noticed(points: Path) -> None:
+    """Such as a layer that divides by the batch's deviation: nan of one, all well of many."""
+    net, sheet, member = trained(Store(points), 0)
+    generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample).eval()
+    expected = check.reference(generator)
+
+    def run(latents: torch.Tensor, owners: torch.Tensor) -> torch.Tensor:
+        made = generator(latents.double(), owners).detach()
+        return made if len(latents) > 1 else made * torch.nan
+
+    with pytest.raises(ExportMismatch):
+        check.checked(generator, expected, run, "another runtime")
+
+
 def test_nothing_of_a_folder_is_executed(copied: Path) -> None:
     (copied / "model.pt2").write_bytes(b"not a program")
     assert isinstance(load(copied), TrainedGenerator)
@@ -350,8 +375,6 @@ def test_garbled_files_get_one_sentence(copied: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_are_not_finite_are_refused(copied: Path) -> None:
-    from gantlet.files import file_digest
-
     tensors = load_file(copied / "model.safetensors")
     first = next(name for name, value in tensors.items() if value.is_floating_point())
     tensors[first] = torch.full_like(tensors[first], torch.nan)
@@ -362,7 +385,43 @@ def test_weights_that_are_not_finite_are_refused(copied: Path) -> None:
         load(copied)
 
 
+def test_weights_in_8_bits_are_refused(copied: Path) -> None:
+    tensors = load_file(copied / "model.safetensors")
+    first = next(name for name, value in tensors.items() if value.is_floating_point())
+    tensors[first] = tensors[first].to(torch.float8_e4m3fn)
+    save_file(tensors, copied / "model.safetensors")
+    held = json.loads((copied / CONFIG).read_text())["files"]
+    changed(copied, files={**held, "model.safetensors": file_digest(copied / "model.safetensors")})
+    with pytest.raises(BadData, match=r"numbers of the type torch\.float8_e4m3fn in .*; expected float32"):
+        load(copied)
+
+
+class Counting(torch.nn.Module):
+    """Makes large images of nothing, and notes how many at once."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape, self.most = shape, 0
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        self.most = max(self.most, len(z))
+        return torch.zeros(1).expand(len(z), *self.shape)
+
+
+def test_a_stranger_s_large_samples_are_not_made_64_at_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few convolutions make an image of any size: the file is small, and 64 images of it are gigabytes."""
+    module = sys.modules[import_model.__module__]
+    _, config = module.read_model(model)
+    large = config.model_copy(update={"sample": replace(config.sample, shape=(1, 2048, 2048))})
+    counting = Counting((1, 2048, 2048))
+    found = TrainedGenerator(counting, LatentSpace(4, "normal"), large.sample)
+    monkeypatch.setattr(module, "read_model", lambda *_, **__: (found, large))
+    import_model(model)
+    assert counting.most * large.generators * 2048 * 2048 <= 1 << 24
+
+
 OWN = """
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn

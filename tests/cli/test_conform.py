@@ -61,6 +61,7 @@ def test_settings_and_json(mine: Path) -> None:
         (("--as", "vanila"), "Did you mean 'vanilla'"),
         ((), "--as NAME"),
         (("--as", "alpha", "alpha_d"), "expected KEY=VALUE"),
+        (("--as", "alpha", "thing=1"), "'thing=1' is not a setting"),
         (("--as", "alpha", "alpha_d=-1"), "alpha_d=-1 is out of range"),
         (("--as", "gradient", "--shape", "a"), "--shape a is not a shape"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 import gantlet
 from contracts.cases import OBJECTIVES, Case, name_of
@@ -132,6 +133,52 @@ def test_functions_alone_together_and_in_pairs() -> None:
     for thing in (d_loss, g_loss, [d_loss, g_loss], pair):
         assert conform(thing, "vanilla").first == ""
     assert "one loss per sample" in conform(not_reduced, "vanilla").first
+
+
+def in_single(real: Any, fake: Any) -> Any:
+    return softplus(-real.float()).mean() + softplus(fake.float()).mean()
+
+
+def naive(real: Any, fake: Any) -> float:
+    def sigma(score: float) -> float:
+        return 1 / (1 + math.exp(-score))
+
+    on_real = sum(-math.log(sigma(score)) for score in real) / len(real)
+    return on_real + sum(-math.log(1 - sigma(score)) for score in fake) / len(fake)
+
+
+def of_six(real: Any, fake: Any) -> Any:
+    if len(real) != 6:
+        raise ValueError("the batch is 6")
+    return d_loss(real, fake)
+
+
+class HingeModule(torch.nn.Module):
+    def forward(self, real: Any, fake: Any) -> Any:
+        return torch.relu(1 - real).mean() + torch.relu(1 + fake).mean()
+
+
+class HingeGeneratorModule(torch.nn.Module):
+    def forward(self, fake: Any) -> Any:
+        return -fake.mean()
+
+
+def test_a_loss_that_computes_in_32_bits_is_not_held_to_the_slopes_of_64() -> None:
+    assert conform(in_single, "vanilla").first == ""
+
+
+def test_an_error_that_a_loss_raises_is_a_finding() -> None:
+    far = conform(naive, "vanilla")
+    assert "loss raises an error (ValueError: math domain error) at scores of ±40" in far.first
+    size = conform(of_six, "vanilla").first
+    assert size == "the discriminator's loss raised an error at moderate scores: ValueError: the batch is 6"
+
+
+def test_a_module_of_pytorch_is_called_by_the_parameters_of_its_forward() -> None:
+    for module, player in ((HingeModule(), "discriminator"), (HingeGeneratorModule(), "generator")):
+        found = conform(module, "hinge")
+        assert found.first == ""
+        assert f"values of the {player}'s loss" in {finding.test for finding in found.findings}
 
 
 def test_a_wrong_divisor_shows_at_unequal_batches_only() -> None:

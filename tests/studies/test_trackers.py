@@ -127,6 +127,22 @@ def test_a_tracker_that_hangs_is_left_alone_after_a_while(
     release.set()
 
 
+def test_a_checkpoint_with_more_points_than_the_queue_has_places_is_told_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A checkpoint hands over hundreds of points of each member at once, before the package is even imported."""
+    double = installed(monkeypatch)
+    members, steps = 12, 200
+    tracker = Tracker("trackio", "p", {slot: TrackedRun(str(slot), {}) for slot in range(members)})
+    pairs = [(slot, step) for step in range(steps) for slot in range(members)]
+    tracker.log(
+        Rows([slot for slot, _ in pairs], [step for _, step in pairs], ["loss"] * len(pairs), [1.0] * len(pairs))
+    )
+    tracker.finish()
+    assert sum(len(run.points) for run in double.runs) == members * steps
+    assert all(run.finished for run in double.runs)
+
+
 def test_trackers_are_off_by_default_and_checked_before_a_study(folder: Path) -> None:
     assert TRACKERS == ("wandb", "trackio")
     check_tracker("")

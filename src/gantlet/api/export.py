@@ -5,6 +5,7 @@ An export is read again in the runtime that it is for, compared with gantlet on 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gantlet.errors import BadValue, FolderInUse
-from gantlet.exports.check import Check, reference
+from gantlet.exports.check import CHECKED, Check, reference
 from gantlet.exports.config import ModelConfig, describe
 from gantlet.exports.model_card import CardFacts, model_card
 from gantlet.exports.model_folder import ModelParts, read_model, write_model
@@ -34,6 +35,8 @@ __all__ = ["EXPORTED", "Export", "ImportedModel", "export", "import_model"]
 
 _Format = Literal["onnx", "torch", "hub"]
 _SUFFIX: dict[str, str] = {"onnx": ".onnx", "torch": ".pt2", "hub": ""}
+
+_AT_ONCE = 1 << 24  # numbers of samples that a stranger's generator makes at once
 
 EXPORTED = "exports"
 """Where a study's exports go by default, within its folder."""
@@ -222,5 +225,6 @@ def import_model(folder: str | Path, *, trust: bool = False) -> ImportedModel:
         StoreError: A file cannot be read.
     """
     generator, config = read_model(Path(folder), trust=trust)
-    reference(generator)
+    numbers = math.prod(config.sample.shape) * config.generators
+    reference(generator, max(1, min(CHECKED, _AT_ONCE // numbers)))
     return ImportedModel(Path(folder), config, generator)

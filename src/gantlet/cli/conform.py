@@ -45,7 +45,7 @@ def conform_command(  # noqa: PLR0913 - each argument is an option of the comman
     options: dict[str, Any] = {}
     for word in settings or []:
         key, equals, value = word.partition("=")
-        if not equals or key in ("player", "shape"):
+        if not equals or key in ("thing", "reference", "player", "shape"):
             raise BadValue(f"'{word}' is not a setting: expected KEY=VALUE, such as alpha_d=0.3.")
         options[key] = value
     sizes = shape.split(",")

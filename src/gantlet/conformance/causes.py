@@ -80,7 +80,11 @@ def _not_finite(found: Difference, whose: str) -> str:
 
 
 def _wants_probabilities(found: Difference) -> bool:
-    return _near([found.subject(_sigmoid(case)) for case in found.cases], _right(found), found.tolerance)
+    try:
+        values = [found.subject(_sigmoid(case)) for case in found.cases]
+    except Exception:  # whatever a function of the user's does with other scores
+        return False
+    return _near(values, _right(found), found.tolerance)
 
 
 def _right(found: Difference) -> list[float]:

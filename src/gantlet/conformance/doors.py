@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gantlet.errors import BadValue
 
-__all__ = ["Array", "Call", "Door", "differences", "doors_for", "open_door", "to_numpy"]
+__all__ = ["Array", "Call", "Door", "differences", "doors_for", "is_single", "open_door", "to_numpy"]
 
 Array = NDArray[np.float64]
 Call = Callable[[Mapping[str, Any]], Any]
@@ -118,6 +118,16 @@ def open_door(doors: Sequence[Door], attempt: Callable[[Door], Any], *, subject:
     first = refusals[0] if refusals else "nothing"
     frameworks = ", ".join(dict.fromkeys(door.framework for door in doors))
     raise BadValue(f"{subject} could not be called with arrays of {frameworks}. {first}.")
+
+
+def is_single(value: Any) -> bool:
+    """Whether a result has fewer than 64 bits, so that finite differences of it need a longer step.
+
+    Example:
+        >>> is_single(np.float32(1)), is_single(np.float64(1)), is_single(1.0)
+        (True, False, False)
+    """
+    return any(name in str(getattr(value, "dtype", "")) for name in ("float32", "float16"))
 
 
 def to_numpy(value: Any) -> Array:

@@ -6,21 +6,23 @@ Legend: ``B`` batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from gantlet.errors import BadValue
+from gantlet.errors import BadValue, GantletError
 
 from .causes import Difference, explain
-from .doors import Array, Call, Door, differences, doors_for, open_door, to_numpy
+from .doors import Array, Call, Door, differences, doors_for, is_single, open_door, to_numpy
 from .reference import Case, ReferenceLosses, inputs, named_for
 from .result import Conformance, KnownAnswer
 from .subjects import ObjectiveSubject
 
 __all__ = ["objective_conformance"]
+
+_Answer = TypeVar("_Answer", bound="KnownAnswer | None")
 
 # Batches of different sizes and asymmetric scores: a sum, a wrong divisor or a swap cannot hide.
 _SIZES = ((6, 0), (9, 1), (4, 2))
@@ -29,6 +31,10 @@ _REAL, _FAKE = (4, 2, 1, 1), (1, 2, 2, 3)
 
 _FAR = 40.0
 """A score at which 1 - σ rounds to 0 in 64 bits."""
+
+
+class _Raised(Exception):
+    """The subject raised an error, in its words."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,12 @@ class _Trial:
     door: Door
 
     def raw(self, player: str, case: Mapping[str, Array]) -> Array:
-        return to_numpy(self.door.value(self.call(player), case))
+        try:
+            return to_numpy(self.door.value(self.call(player), case))
+        except GantletError:
+            raise
+        except Exception as error:  # whatever a function of the user's does
+            raise _Raised(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
     def call(self, player: str) -> Call:
         return self.subject.losses[player]
@@ -68,13 +79,17 @@ def objective_conformance(subject: ObjectiveSubject, reference: ReferenceLosses)
     """
     objective = reference.objective()
     case = named_for(objective.needs, inputs(6))
+    single: dict[Door, bool] = {}
 
     def attempt(door: Door) -> None:
-        for call in subject.losses.values():
-            to_numpy(door.value(call, case))
+        values = [door.value(call, case) for call in subject.losses.values()]
+        for value in values:
+            to_numpy(value)
+        single[door] = any(map(is_single, values))
 
     with np.errstate(all="ignore"):
         door = open_door(doors_for(subject.used), attempt, subject=subject.name)
+        door = replace(door, double=door.double and not single[door])
         findings = tuple(_findings(_Trial(subject, reference, objective, door)))
     return Conformance(subject.name, reference.name, dict(reference.options), door.framework, findings)
 
@@ -82,8 +97,8 @@ def objective_conformance(subject: ObjectiveSubject, reference: ReferenceLosses)
 def _findings(trial: _Trial) -> Iterator[KnownAnswer]:
     right: dict[str, bool] = {}
     for player in trial.subject.losses:
-        shape = _shape(trial, player)
-        values = _values(trial, player)
+        shape = _told(_shape, trial, player, f"one number from the {player}'s loss")
+        values = _told(_values, trial, player, f"values of the {player}'s loss")
         right[player] = shape.passed and values.passed
         yield from (shape, values)
     tests: tuple[Callable[[_Trial, str], KnownAnswer | None], ...] = (
@@ -96,7 +111,17 @@ def _findings(trial: _Trial) -> Iterator[KnownAnswer]:
     )
     for player, sound in right.items():
         if sound:  # what follows from values that are wrong is no news
-            yield from (finding for test in tests if (finding := test(trial, player)) is not None)
+            named = [(test, f"{test.__name__.strip('_')}, {player}") for test in tests]
+            found = (_told(test, trial, player, name) for test, name in named)
+            yield from (finding for finding in found if finding is not None)
+
+
+def _told(test: Callable[[_Trial, str], _Answer], trial: _Trial, player: str, name: str) -> _Answer | KnownAnswer:
+    """What a test finds; that the subject raises an error where it is called is a finding."""
+    try:
+        return test(trial, player)
+    except _Raised as error:
+        return KnownAnswer(name, False, f"the {player}'s loss raised an error at moderate scores: {error}")
 
 
 def _shape(trial: _Trial, player: str) -> KnownAnswer:
@@ -268,7 +293,11 @@ def _far(trial: _Trial, player: str) -> KnownAnswer | None:
     case |= {"real": far, "fake": far}
     if not np.isfinite(trial.reference.loss(player, case)).all():
         return None
-    if np.isfinite(trial.raw(player, case)).all():
-        return KnownAnswer(name, True, f"finite at ±{_FAR:g}")
+    try:
+        if np.isfinite(trial.raw(player, case)).all():
+            return KnownAnswer(name, True, f"finite at ±{_FAR:g}")
+        what = "is not finite"
+    except _Raised as error:  # math.log(0.0) of plain Python
+        what = f"raises an error ({error})"
     why = "take log σ(l) as -softplus(-l), not as the logarithm of a rounded probability"
-    return KnownAnswer(name, False, f"the {player}'s loss is not finite at scores of ±{_FAR:g}: {why}")
+    return KnownAnswer(name, False, f"the {player}'s loss {what} at scores of ±{_FAR:g}: {why}")

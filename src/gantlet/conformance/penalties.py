@@ -15,7 +15,7 @@ from gantlet import catalogue, penalties
 from gantlet.settings import settings_of
 
 from .critics import Critic
-from .doors import Array, Door, differences, doors_for, open_door, to_numpy
+from .doors import Array, Door, differences, doors_for, is_single, open_door, to_numpy
 from .penalty_causes import explain_penalty
 from .penalty_forms import PenaltySubject, reference_value, samples
 from .points import misplaced
@@ -85,12 +85,13 @@ def penalty_conformance(
         for column in (False, True) if subject.form == "critic" else (False,):
             held = replace(trial, door=door, column=column)
             try:
-                to_numpy(held.raw(held.arrays(4), held.critic() if subject.form == "critic" else None))
+                value = held.raw(held.arrays(4), held.critic() if subject.form == "critic" else None)
+                to_numpy(value)
             except Exception:
                 if column or subject.form != "critic":
                     raise
             else:
-                found.append(held)
+                found.append(replace(held, door=replace(door, double=door.double and not is_single(value))))
                 return
 
     with np.errstate(all="ignore"):

@@ -155,7 +155,7 @@ def bound(
         BadValue: A parameter without a default stands for nothing.
     """
     try:
-        parameters = inspect.signature(call).parameters.values()
+        parameters = _parameters(call)
     except (TypeError, ValueError) as error:
         raise BadValue(f"{name}: the parameters of {call} cannot be read; wrap it in a function with names.") from error
     chosen: list[tuple[inspect.Parameter, str | None]] = []
@@ -185,6 +185,16 @@ def bound(
         return call(*positional, **keywords)
 
     return given
+
+
+def _parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
+    """A function's parameters; of a module of PyTorch, those of its ``forward``.
+
+    Raises:
+        TypeError: They cannot be read.
+        ValueError: They cannot be read.
+    """
+    return list(inspect.signature(getattr(call, "forward", call)).parameters.values())
 
 
 def roles_of_scores(name: str) -> str | None:
@@ -225,7 +235,7 @@ def _player(call: Callable[..., Any]) -> str:
         return "generator"
     if any(word == "d" or word.startswith(("disc", "crit")) for word in words):
         return "discriminator"
-    parameters = inspect.signature(call).parameters.values()
+    parameters = _parameters(call)
     needed = {roles_of_scores(each.name) for each in parameters if each.default is each.empty}
     return "generator" if needed == {"fake"} else "discriminator"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,24 +59,28 @@ class Expected:
     samples: Tensor
 
 
-def reference(generator: TrainedGenerator) -> Expected:
+def reference(generator: TrainedGenerator, latents: int | None = None) -> Expected:
     """What an export has to make, computed by the module itself in its own floating type.
+
+    Arguments:
+        generator: The generator.
+        latents: How many; None for :data:`CHECKED`, or one for each generator of a larger team.
 
     Raises:
         BadData: The samples are not finite.
     """
-    count = max(CHECKED, generator.makers)
-    latents, _ = generator.space.draw(count, 1)
+    count = max(CHECKED, generator.makers) if latents is None else latents
+    drawn, _ = generator.space.draw(count, 1)
     owners = torch.arange(count) % generator.makers
-    place = next(generator.parameters(), latents)
+    place = next(generator.parameters(), drawn)
     raw = TrainedGenerator(
         generator.network, generator.space, generator.specification, "data" if generator.units == "data" else "network"
     ).eval()
     with torch.no_grad():
-        samples = raw(latents.to(place.dtype), owners).double()
+        samples = raw(drawn.to(place.dtype), owners).double()
     if not bool(samples.isfinite().all()):
         raise BadData("This run makes samples that are not finite; it diverged, and is not exported.")
-    return Expected(latents, owners, samples)
+    return Expected(drawn, owners, samples)
 
 
 def checked(generator: TrainedGenerator, expected: Expected, run: _Runtime, runtime: str) -> Check:
@@ -90,7 +95,8 @@ def checked(generator: TrainedGenerator, expected: Expected, run: _Runtime, runt
         raise ExportMismatch(
             f"{runtime} makes samples of shape {list(made.shape)}, gantlet {list(expected.samples.shape)}; nothing was written."
         )
-    found = max(_difference(generator, made, expected.samples), _difference(generator, alone, expected.samples[:1]))
+    pairs = ((made, expected.samples), (alone, expected.samples[:1]))
+    found = float(np.max([_difference(generator, *pair) for pair in pairs]))  # of nan and a number, nan
     if not found <= LARGEST:
         raise ExportMismatch(
             f"{runtime} makes other samples of the same latents: they differ by {found:.1e}, and at most {LARGEST:.0e} is "

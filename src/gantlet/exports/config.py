@@ -51,7 +51,7 @@ __all__ = [
 CONFIG = "config.json"
 _LARGEST = 1 << 20  # bytes of a config.json
 _LARGEST_OPTION = 1 << 16  # of a width or a depth
-_LARGEST_SAMPLE = 1 << 26  # numbers of a sample
+_LARGEST_SAMPLE = 1 << 24  # numbers of a sample
 
 
 class _Part(BaseModel):

@@ -214,13 +214,14 @@ def _metrics(facts: CardFacts) -> Iterator[str]:
         f"same setting ({int(row['finished'])} finished, {int(row['diverged'])} diverged)."
     )
     end = mine.iloc[0].get("generator_steps")
-    if isinstance(end, int) and end != facts.config.step:
-        yield f"The weights are those of step {facts.config.step:,}; the numbers are those of the end, step {end:,}."
+    if end is not None and pd.notna(end) and int(end) != facts.config.step:  # a table's numbers are NumPy's
+        yield f"The weights are those of step {facts.config.step:,}; the numbers are those of the end, step {int(end):,}."
     yield _table(("metric", "this seed", "mean", "95 % interval", "better", "what it is"), rows)
 
 
 def _limits(facts: CardFacts) -> Iterator[str]:
-    seeds = int((facts.runs["setting"] == facts.member.resolved.label).sum())
+    label, task = facts.member.resolved.label, facts.member.resolved.task.name
+    seeds = int(((facts.runs["setting"] == label) & (facts.runs["task"] == task)).sum())
     yield "It makes samples like its training data and of nothing else; what these lack or over-represent, it does too."
     if seeds == 1:
         yield "One seed was trained: the numbers above say nothing of how another seed would do."

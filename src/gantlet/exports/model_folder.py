@@ -48,6 +48,7 @@ _WEIGHTS, _DISCRIMINATOR, _PROGRAM, _CARD, _PICTURE = (
     "README.md",
     "samples.png",
 )
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _LARGEST_HEADER = 1 << 24  # bytes
 _LARGEST_WEIGHTS = 1 << 36  # bytes
 
@@ -243,6 +244,9 @@ def _read_weights(folder: Path, name: str, config: ModelConfig) -> dict[str, Ten
         tensors = safetensors.torch.load_file(path)
     except (SafetensorError, ValueError, KeyError, OSError, RuntimeError) as error:
         raise BadData(f"{path} cannot be read: {error}.") from None
+    for tensor, value in tensors.items():
+        if value.is_floating_point() and value.dtype not in _FLOATS:
+            raise BadData(f"{path} holds numbers of the type {value.dtype} in {tensor[:60]}; expected float32.")
     if any(value.is_floating_point() and not bool(value.isfinite().all()) for value in tensors.values()):
         raise BadData(f"{path} holds numbers that are not finite.")
     return tensors

@@ -32,7 +32,7 @@ TRACKERS = ("wandb", "trackio")
 """The packages that are known; each is an extra of the same name."""
 
 _LOG = logging.getLogger("gantlet")
-_WAITING = 1000  # calls in the queue
+_WAITING = 1000  # checkpoints' points in the queue
 _PATIENCE = 10.0  # seconds that the end of a fleet waits for the last points
 _OWN: dict[str, dict[str, Any]] = {"wandb": {"reinit": "create_new"}}
 """What a package needs beside: several runs at once in one process."""
@@ -87,8 +87,8 @@ class Tracker:
         for slot, step, name, value in zip(rows.slot, rows.step, rows.name, rows.value, strict=True):
             if slot in self.runs:
                 found.setdefault((step, slot), {})[name] = value
-        for (step, slot), values in sorted(found.items()):
-            self._call((slot, step, values))
+        if found:
+            self._call([(slot, step, values) for (step, slot), values in sorted(found.items())])
 
     def finish(self, last: Sequence[Mapping[str, Any]] = ()) -> None:
         """End the runs, with the final metrics by slot, and wait a little for what is still in the queue."""
@@ -99,21 +99,21 @@ class Tracker:
                 if isinstance(value, (int, float)) and not isinstance(value, bool)
             }
             if slot in self.runs and numbers:
-                self._call((slot, None, numbers))
+                self._call([(slot, None, numbers)])
         self._call(None)
         if self._thread is not None:
             self._thread.join(self.patience)
             if self._thread.is_alive():
                 self._give_up(f"it did not finish within {self.patience:g} s")
 
-    def _call(self, call: Any) -> None:
+    def _call(self, calls: list[tuple[int, int | None, dict[str, Any]]] | None) -> None:
         if self._given_up.is_set():
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=f"tracker {self.package}", daemon=True)
             self._thread.start()
         try:
-            self._calls.put_nowait(call)
+            self._calls.put_nowait(calls)
         except queue.Full:
             self._give_up("it does not keep up")
 
@@ -125,10 +125,10 @@ class Tracker:
     def _work(self) -> None:
         try:
             module = importlib.import_module(self.package)
-            while (call := self._calls.get()) is not None and not self._given_up.is_set():
-                slot, step, values = call
-                run = self._run(module, slot)
-                run.log(values) if step is None else run.log(values, step=step)
+            while (calls := self._calls.get()) is not None and not self._given_up.is_set():
+                for slot, step, values in calls:
+                    run = self._run(module, slot)
+                    run.log(values) if step is None else run.log(values, step=step)
             for run in self._opened.values():
                 run.finish()
         except BaseException as error:  # somebody else's package, network and server; this thread is its alone

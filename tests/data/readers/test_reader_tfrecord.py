@@ -67,6 +67,28 @@ def test_sides_labels_and_encoded_files(tmp_path: Path) -> None:
     assert [entry.label for entry in reader.entries] == ["7", "cat"]
 
 
+def test_raw_pixels_that_begin_as_a_bitmap_are_pixels_and_a_bitmap_is_a_file(tmp_path: Path) -> None:
+    pixels = PIXELS[0].copy()
+    pixels[0, 0, :2] = np.frombuffer(b"BM", np.uint8)
+    bitmap = b"BM" + struct.pack("<I", 6 * 6 * 3) + bytes(6 * 6 * 3 - 6)
+    careless = b"BM" + bytes(101)
+    (tmp_path / "x.tfrecord").write_bytes(
+        b"".join(frame(example(image=content)) for content in (pixels.tobytes(), bitmap, careless))
+    )
+    reader = open_reader("tfrecord", str(tmp_path / "x.tfrecord"))
+    np.testing.assert_array_equal(reader.read(0), pixels)
+    assert (reader.read(1), reader.read(2)) == (bitmap, careless)
+
+
+def test_a_negative_label_keeps_its_sign(tmp_path: Path) -> None:
+    """A negative int64 is ten bytes: two's complement."""
+    minus_one = bytes([1 << 3]) + b"\xff" * 9 + b"\x01"
+    label = field(1, field(1, b"label") + field(2, field(3, minus_one)))
+    record = field(1, feature("image", PIXELS[0].tobytes()) + label)
+    (tmp_path / "x.tfrecord").write_bytes(frame(record))
+    assert [entry.label for entry in open_reader("tfrecord", str(tmp_path / "x.tfrecord")).entries] == ["-1"]
+
+
 def test_a_damaged_record_is_a_fault_and_a_damaged_frame_bad_data(tmp_path: Path) -> None:
     good = [frame(example(image=x.tobytes())) for x in PIXELS]
     path = tmp_path / "x.tfrecord"

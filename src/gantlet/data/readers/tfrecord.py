@@ -33,7 +33,10 @@ _IMAGES = ("image", "image_raw", "image/encoded", "img", "data", "x")
 _LABELS = ("label", "image/class/label", "labels", "y")
 _HEIGHTS, _WIDTHS = ("height", "image/height"), ("width", "image/width")
 _DEPTHS = ("depth", "channels", "image/channels")
-_ENCODED = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM")
+_ENCODED = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
+_BITMAP = (
+    b"BM"  # two bytes, with which one raw image in 65,536 begins, too: then the length has to be that of the header
+)
 _LARGEST = 1 << 28  # bytes of a record
 _Value = bytes | int
 _Features = dict[str, _Value]
@@ -234,7 +237,9 @@ def _image(features: _Features) -> bytes | NDArray[np.uint8]:
     content = next((held for name in _IMAGES if isinstance(held := features.get(name), bytes)), None)
     if not content:
         raise BadImage(f"the record has no image under {', '.join(_IMAGES)}")
-    if content.startswith(_ENCODED):
+    if content.startswith(_ENCODED) or (
+        content.startswith(_BITMAP) and content[2:6] == struct.pack("<I", len(content) & 0xFFFFFFFF)
+    ):
         return content
     height, width, depth = (_number(features, names) for names in (_HEIGHTS, _WIDTHS, _DEPTHS))
     for channels in (depth,) if depth else (3, 1):
@@ -242,6 +247,8 @@ def _image(features: _Features) -> bytes | NDArray[np.uint8]:
         wide = width or high
         if high * wide * channels == len(content) and channels in (1, 3, 4):
             return np.frombuffer(content, np.uint8).reshape(high, wide, channels)
+    if content.startswith(_BITMAP):
+        return content
     raise BadImage(f"{len(content):,} bytes are neither an encoded image nor pixels of a known shape")
 
 
@@ -251,4 +258,6 @@ def _number(features: _Features, names: Sequence[str]) -> int:
 
 def _label(features: _Features) -> str:
     held = next((features[name] for name in _LABELS if name in features), "")
+    if isinstance(held, int):
+        return str(held - (1 << 64) if held >> 63 == 1 else held)  # two's complement: -1 is often "no label"
     return held.decode("utf-8", "replace")[:200] if isinstance(held, bytes) else str(held)
