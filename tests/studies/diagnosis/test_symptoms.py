@@ -119,6 +119,16 @@ def test_the_remedy_is_a_command_that_resolves(make: Make, name: str, changes: M
     assert all(resolved.sources[axis.keys[0]] == "user" for axis in axes)
 
 
+@pytest.mark.parametrize("name", ["mode-collapse", "vanishing-gradient", "overconfident-discriminator", "oscillation"])
+def test_the_remedy_resolves_for_a_discriminator_with_batch_statistics(make: Make, name: str) -> None:
+    """It was refused: a gradient penalty needs a discriminator that judges each sample alone."""
+    member = make(**CASES[name][0], batch_statistics=True)
+    _, _, _, method, *words = shlex.split(look(member)[name].remedy)
+    pairs = [word.partition("=") for word in words] + [("network", "=", "dcgan28")]
+    (resolved,) = expand(Request("digits", (method,), [Axis((key,), (value,)) for key, _, value in pairs]))
+    assert resolved.training.instance_noise == 0.1
+
+
 # The other way round: what looks like it and is not
 
 

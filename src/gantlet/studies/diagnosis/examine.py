@@ -162,6 +162,8 @@ def _cases(
                     extent=spec.extent if len(spec.shape) == 1 else (high - low) / 2,
                     pool=spec.pool,
                     images=len(spec.shape) == 3,
+                    batch_statistics=member is not None
+                    and "no_batch_statistics" not in member.resolved.family.provides,
                     undecided=undecided_loss(member.resolved.objective) if member else math.nan,
                     samples=samples,
                     copies=_copies(member, samples, cache, notes),

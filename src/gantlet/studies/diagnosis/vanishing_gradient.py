@@ -43,6 +43,7 @@ class VanishingGradient:
         if member.choice("saturating") is True or member.method == "vanilla-saturating":
             advice = "The non-saturating loss."
             return member.found(self.name, evidence, numbers, advice, member.extend("vanilla"), "final.png")
-        remedy = member.extend(penalties="r1", lr_d=member.setting("lr_d") / 4)
-        advice = "A slower discriminator with a gradient penalty."
+        calm, settings = member.regularised()
+        remedy = member.extend(**settings, lr_d=member.setting("lr_d") / 4)
+        advice = f"A slower discriminator with {calm}."
         return member.found(self.name, evidence, numbers, advice, remedy, "final.png")
