@@ -129,6 +129,11 @@ def test_the_remedy_resolves_for_a_discriminator_with_batch_statistics(make: Mak
     assert resolved.training.instance_noise == 0.1
 
 
+def test_a_gradient_of_which_the_first_tenth_is_not_recorded_still_vanishes(make: Make) -> None:
+    late = Course(np.arange(200.0, 1001, 2), np.geomspace(1.0, 1e-4, 401))
+    assert set(look(make(courses={"gradient_g": late, "loss_d": 0.3}))) == {"vanishing-gradient"}
+
+
 # The other way round: what looks like it and is not
 
 
