@@ -49,6 +49,12 @@ def test_another_format_is_refused(finished: Store) -> None:
     assert (done.status, done.err) == (2, "gantlet: --format html is not one of table, csv, json, markdown, latex.\n")
 
 
+def test_a_setting_to_compare_with_is_not_overlooked(tmp_path: Path) -> None:
+    done = gantlet("show", tmp_path, "--format", "csv", "--against", "alpha")
+    assert (done.status, done.out) == (2, "")
+    assert "give --paired, too, for --format csv" in done.err
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_report_of_two_studies_stands_where_it_is_wanted(finished: Store, tmp_path: Path) -> None:

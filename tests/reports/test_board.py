@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,14 +15,15 @@ from pathlib import Path
 import pytest
 
 from gantlet.errors import BadValue, StoreError
-from gantlet.reports.board import board_server, state_of, studies_of
+from gantlet.reports import board
+from gantlet.reports.board import Board, board_server, state_of, studies_of
 from gantlet.reports.page import Live, page_of
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[ThreadingHTTPServer]:
+def serving(folder: Path, host: str = "127.0.0.1") -> Iterator[ThreadingHTTPServer]:
     """A board in a thread of its own."""
-    with board_server(folder) as server:
+    with board_server(folder, host=host) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -193,3 +195,66 @@ def test_a_damaged_study_is_said_to_be_so_and_hides_no_other(runs: Path, tmp_pat
 
 def test_how_far_a_study_is_in_words(runs: Path) -> None:
     assert state_of(runs / "first") == "0 of 6 members are finished, stopped"
+
+
+def test_it_keeps_the_pages_of_few_studies(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may have a thousand studies, and a page ten megabytes."""
+    monkeypatch.setattr(board, "_MOST_PAGES", 1)
+    drawn: list[str] = []
+    monkeypatch.setattr(board, "page_of", lambda folders, live: drawn.append(folders[0].name) or folders[0].name)
+    shown = Board(runs)
+    for name in ("first", "first", "sec%20ond%20%3Cb%3E", "first"):
+        shown.answer(f"/study/{name}/")
+    assert drawn == ["first", "sec ond <b>", "first"]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
+def test_it_listens_on_the_loopback_of_ipv6(runs: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("IPv6 is off")
+    with serving(runs, "::1") as server:
+        port = server.server_address[1]
+        with socket.create_connection(("::1", port), timeout=10) as raw:
+            raw.sendall(f"HEAD / HTTP/1.1\r\nHost: [::1]:{port}\r\n\r\n".encode())
+            assert b" 200 " in raw.recv(100)
+
+
+def test_on_every_address_it_answers_under_the_one_that_was_asked(runs: Path) -> None:
+    """127.0.0.2 stands for the address of a network: it is neither a loopback name nor what the board was bound to."""
+    with serving(runs, "0.0.0.0") as server:
+        port = server.server_address[1]
+        for host, status in (
+            (f"127.0.0.2:{port}", b" 200 "),
+            (f"127.0.0.3:{port}", b" 403 "),
+            ("evil.example", b" 403 "),
+        ):
+            with socket.create_connection(("127.0.0.2", port), timeout=10) as raw:
+                raw.sendall(f"HEAD / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                assert status in raw.recv(100)
+
+
+def test_a_study_that_vanishes_while_it_is_listed_hides_no_other(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known, asked = Path.stat, list[str]()
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path.parent.name == "first" and path.name == "study.json":
+            asked.append(path.name)
+            if len(asked) > 1:  # it was there when the board looked whether it is a study
+                raise FileNotFoundError(path)
+        return known(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert set(studies_of(runs)) == {"first", "sec ond <b>"}
+
+
+def test_a_name_that_is_no_text_is_listed_and_found(runs: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "study.json").write_bytes((runs / "first" / "study.json").read_bytes())
+    with serving(tmp_path) as server:
+        status, _, content = ask(server, "/")
+        assert status == 200
+        assert "/study/caf%E9/" in content
+        assert ask(server, "/study/caf%E9/stamp")[0] == 200

@@ -98,3 +98,7 @@ def test_sizes_beyond_plain_digits_are_powers_of_ten(study: StudyData) -> None:
 def test_seeds_are_listed_as_ranges() -> None:
     assert seed_list([5, 1, 2, 3, 3]) == "1–3, 5"
     assert seed_list([]) == ""
+
+
+def test_a_quotation_mark_needs_no_other_encoding_of_fonts() -> None:
+    assert escaped('a "b"') == "a ''b''"

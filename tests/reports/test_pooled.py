@@ -86,3 +86,23 @@ def test_json_has_the_card_of_every_value(study: StudyData) -> None:
     rows = json.loads(pooled_table([study, with_facts(study, samples=600)]).json())
     assert [row["cards"].get("kl (card 1)", {}).get("samples") for row in rows] == [500, 500, None, None]
     assert rows[-1]["cards"]["kl (card 2)"]["samples"] == 600
+
+
+def test_only_the_study_that_lacks_a_value_says_so(study: StudyData) -> None:
+    lost = study.runs.copy()
+    lost.loc[(lost["setting"] == "vanilla") & (lost["seed"] <= 2), "kl"] = float("nan")
+    texts = readable(pooled_table([replace(study, runs=lost), study]).frame)
+    said = [str(text).partition("(")[2] for text in texts["kl"]]
+    assert said == ["2 missing)", "", "", "", "", ""]  # two settings of each study, and what real data score in each
+
+
+@pytest.mark.parametrize("number", [10**400, float("inf"), "many"])
+def test_numbers_that_no_study_writes_are_on_no_card(study: StudyData, number: Any) -> None:
+    settings = [
+        each.model_copy(update={"values": {**each.values, "samples": number}}) for each in study.record.settings
+    ]
+    facts = {"metrics": {"mixture": {"samples": number, "real_images": {"modes": number}}}, "data": {"train": number}}
+    record = study.record.model_copy(update={"settings": tuple(settings), "facts": facts})
+    card = cards_of(replace(study, record=record))["modes"]
+    assert (card.samples, card.floor) == (None, None)
+    assert "train" not in card.data

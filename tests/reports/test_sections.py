@@ -123,3 +123,11 @@ def test_titles_say_which_way_is_better(study: StudyData) -> None:
 def test_a_very_long_table_of_members_is_cut(study: StudyData, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sections, "_MOST_MEMBERS", 4)
     assert [row[0] for row in texts(sections.members(study))] == ["0", "1", "2", "3"]
+
+
+def test_members_without_a_value_are_counted_under_their_mean(study: StudyData) -> None:
+    lost = study.runs.copy()
+    lost.loc[(lost["setting"] == "vanilla") & (lost["seed"] <= 3), "kl"] = float("nan")
+    table = sections.headline(replace(study, runs=lost), summary_table(replace(study, runs=lost)))
+    place = next(at for at, head in enumerate(table.columns) if head.title == "kl ↓")
+    assert [row[place].small.partition("\n")[2] for row in table.rows] == ["3 missing", "", ""]

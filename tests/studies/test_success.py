@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,18 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import BadValue, UnknownName
+from gantlet.requests.grid import parse_axis
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.launch import resume, start
+from gantlet.studies.plan import plan_of
 from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 from gantlet.studies.success import recent_of
 
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
 SMALL = {"steps": 8, "batch_size": 16, "samples": 200, "evaluations": 4}
 
 
@@ -87,3 +92,22 @@ def test_a_rule_that_cannot_be_followed_is_refused_before_anything_is_written() 
 def test_what_a_checkpoint_does_not_say_rightly_is_left_out() -> None:
     assert recent_of([[[1.0, 2]], [["x"]], 5, []]) == {0: [[1.0, 2]], 3: []}
     assert recent_of(None) == recent_of("text") == {}
+
+
+def test_an_old_study_judges_what_is_added_by_the_rule_it_had(tmp_path: Path) -> None:
+    """Written before the key: its success is the metric's own, and the task's rule of today must not stand beside it."""
+    shutil.copytree(FIXTURES / "v1" / "finished", tmp_path / "old")
+    for word in ("lr_g=0.0005", "lr_g=0.0006"):  # the second time the first one is there to be extended, too
+        extend_plan(tmp_path / "old", Extension(("vanilla",), (parse_axis(word),)), trust=True)
+    record = Store(tmp_path / "old").record()
+    assert [each.label for each in record.settings][2:] == ["vanilla lr_g=0.0005", "vanilla lr_g=0.0006"]
+    assert {resolved.training.success for resolved in plan_of(record).settings} == {""}
+    assert record.metrics["success"].help == "all 8 modes are covered"
+
+
+def test_a_rule_that_an_extension_adds_is_recorded_beside_the_others(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "v1" / "finished", tmp_path / "old")
+    extend_plan(tmp_path / "old", Extension(("vanilla",), (parse_axis("success=modes>=7"),)), trust=True)
+    record = Store(tmp_path / "old").record()
+    assert plan_of(record).settings[-1].training.success == "modes>=7"
+    assert record.metrics["success"].help == "all 8 modes are covered or, by setting, modes>=7"

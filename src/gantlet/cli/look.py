@@ -45,6 +45,8 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
         raise BadValue(
             "Several studies are pooled in one summary; --runs, --paired, --against, --jobs and latex need one study."
         )
+    if against and not paired and format not in ("table", "latex"):
+        raise BadValue(f"--against names what --paired compares with; give --paired, too, for --format {format}.")
     if jobs:
         if format == "latex":
             raise BadValue("--jobs has no --format latex; expected table, csv, json or markdown.")

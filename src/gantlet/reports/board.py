@@ -11,6 +11,8 @@ import hashlib
 import html
 import json
 import os
+import socket
+import sys
 import threading
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -39,6 +41,7 @@ _HEADERS = {
     "X-Frame-Options": "DENY",
 }
 _MOST_STUDIES = 1000  # of a folder
+_MOST_PAGES = 8  # kept in memory: each may have megabytes of images
 
 
 def studies_of(folder: Path) -> dict[str, Path]:
@@ -54,8 +57,15 @@ def studies_of(folder: Path) -> dict[str, Path]:
     found = [path for path in sorted(folder.iterdir()) if not path.is_symlink() and (path / "study.json").is_file()]
     if not found:
         raise StoreError(f"There is no study in {folder}. Name a study, or a folder of studies such as runs.")
-    found.sort(key=lambda path: (path / "study.json").stat().st_mtime, reverse=True)
+    found.sort(key=_changed, reverse=True)
     return {path.name: path for path in found[:_MOST_STUDIES]}
+
+
+def _changed(study: Path) -> float:
+    try:
+        return (study / "study.json").stat().st_mtime
+    except OSError:  # removed meanwhile
+        return 0.0
 
 
 @dataclass
@@ -82,9 +92,9 @@ class Board:
         """
         try:
             studies = studies_of(self.folder)
-        except StoreError as error:
-            return 404, "text/plain", str(error).encode()
-        parts = [unquote(part) for part in path.split("?", maxsplit=1)[0].split("/")[1:]]
+        except (StoreError, OSError) as error:
+            return 404, "text/plain", printable(str(error)).encode()
+        parts = [unquote(part, errors="surrogateescape") for part in path.split("?", maxsplit=1)[0].split("/")[1:]]
         if parts == [""]:
             return 200, "text/html", self._list(studies)
         if len(parts) != 3 or parts[0] != "study" or parts[1] not in studies or parts[2] not in ("", "stamp"):
@@ -103,12 +113,15 @@ class Board:
             stamp, content = self._pages.get(name, ("", b""))
             if stamp != live.stamp:
                 content = page_of([study], live).encode("utf-8", "xmlcharrefreplace")
-                self._pages[name] = (live.stamp, content)
+            self._pages.pop(name, None)
+            self._pages[name] = (live.stamp, content)  # the last that was asked for stands last
+            while len(self._pages) > _MOST_PAGES:
+                del self._pages[next(iter(self._pages))]
             return content
 
     def _list(self, studies: dict[str, Path]) -> bytes:
         rows = "".join(
-            f'<tr><th scope="row"><a href="/study/{quote(name, safe="")}/">{html.escape(printable(name))}</a></th>'
+            f'<tr><th scope="row"><a href="/study/{quote(os.fsencode(name), safe="")}/">{html.escape(printable(name))}</a></th>'
             f"<td>{html.escape(_task_of(path))}</td><td>{html.escape(_said(path))}</td></tr>"
             for name, path in studies.items()
         )
@@ -162,9 +175,20 @@ def board_server(folder: Path, *, port: int = 0, host: str = "127.0.0.1") -> Thr
         shown = board
 
     try:
-        return ThreadingHTTPServer((host, port), Handler)
+        return (_SixthServer if ":" in host else _Server)((host, port), Handler)
     except (OSError, OverflowError) as error:
         raise BadValue(f"The board cannot use port {port} of {host}: {error}. Give another --port.") from error
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader that went away before the answer was out is no error of the board's."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _SixthServer(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -193,7 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether it was asked by this board's own name, and not by a page of another site."""
         address: Any = self.server.server_address
         host, port = address[:2]
-        names = {"localhost", "127.0.0.1", "[::1]", str(host)}
+        names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else str(host)}
+        if host in ("0.0.0.0", "::"):  # every address of this machine: the one at which this request arrived
+            here = str(self.connection.getsockname()[0]).removeprefix("::ffff:")
+            names.add(f"[{here}]" if ":" in here else here)
         asked = self.headers.get_all("Host", [])
         known = {f"{name}:{port}" for name in names} | (names if port == 80 else set[str]())
         if len(asked) != 1 or asked[0].lower() not in known:
@@ -226,7 +253,9 @@ def _stamp(study: Path) -> str:
                     status = os.lstat(os.path.join(folder, name))
                 except OSError:  # replaced meanwhile
                     continue
-                seen.update(f"{folder}/{name}:{status.st_size}:{status.st_mtime_ns};".encode())
+                seen.update(
+                    f"{folder}/{name}:{status.st_size}:{status.st_mtime_ns};".encode("utf-8", "surrogateescape")
+                )
     return seen.hexdigest()[:32]
 
 

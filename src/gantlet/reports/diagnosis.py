@@ -13,18 +13,24 @@ from .read import StudyData
 __all__ = ["findings"]
 
 _MOST_RUNS = 8  # named of each group
+_MOST_DRAWN = 32  # members of which images are drawn
 
 
-def findings(study: StudyData) -> Table | None:
-    """One row per symptom and setting; None where nothing was found, or the folder has only its tables."""
+def findings(study: StudyData, *, live: bool = False) -> Table | None:
+    """One row per symptom and setting; None where nothing was found, or the folder has only its tables.
+
+    Arguments:
+        study: The study.
+        live: Whether it is for a page that is drawn again and again, for which no images are drawn.
+    """
     if not inside(study.folder, "fleets").is_dir():
         return None
     try:
-        found = examine_study(study.folder).findings
+        diagnosis = examine_study(study.folder, most_drawn=0 if live else _MOST_DRAWN)
     except GantletError:  # the page goes without it
         return None
     groups: dict[tuple[str, str], list[Finding]] = {}
-    for finding in found:
+    for finding in diagnosis.findings:
         groups.setdefault((finding.symptom, finding.setting), []).append(finding)
     columns = [
         Column("symptom"),
@@ -43,7 +49,7 @@ def findings(study: StudyData) -> Table | None:
         ]
         for (symptom, setting), members in groups.items()
     ]
-    return Table(columns, rows) if rows else None
+    return Table(columns, rows, " ".join(diagnosis.notes)) if rows else None
 
 
 def _runs(members: list[Finding]) -> str:

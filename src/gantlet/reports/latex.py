@@ -25,7 +25,7 @@ __all__ = ["escaped", "latex_table"]
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "≤": r"$\le$", "≥": r"$\ge$", "–": "--", "−": "$-$", "�": "?",
+    "|": r"\textbar{}", '"': "''", "≤": r"$\le$", "≥": r"$\ge$", "–": "--", "−": "$-$", "�": "?",
     "α": r"$\alpha$", "σ": r"$\sigma$", "λ": r"$\lambda$", "×": r"$\times$", "…": r"\dots{}", "→": r"$\to$", "∞": r"$\infty$",
 }  # fmt: skip
 _ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}

@@ -113,11 +113,11 @@ def page_of(folders: Sequence[Path], live: Live | None = None) -> str:
         StoreError: A study cannot be read.
     """
     studies = [read_study(folder) for folder in folders]
-    articles = [_article(study, rank, len(studies)) for rank, study in enumerate(studies)]
+    articles = [_article(study, rank, len(studies), live=live is not None) for rank, study in enumerate(studies)]
     return _render(articles, pooled_section(studies) if len(studies) > 1 else None, live)
 
 
-def _article(study: StudyData, rank: int, of: int) -> _Article:
+def _article(study: StudyData, rank: int, of: int, *, live: bool) -> _Article:
     summary = summary_table(study)
     key = f"f{rank}"
     return _Article(
@@ -135,7 +135,7 @@ def _article(study: StudyData, rank: int, of: int) -> _Article:
         monitors=charts.monitor_courses(study, key),
         galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
-        findings=diagnosis.findings(study),
+        findings=diagnosis.findings(study, live=live),
         comparisons=sections.comparisons(study),
         cards=card_lines(list(cards_of(study).values())),
         members=sections.members(study),

@@ -34,7 +34,8 @@ def headline(study: StudyData, summary: pd.DataFrame) -> Table:
         cells = [_setting_cell(study, str(row["setting"])), _count_cell(row)]
         for name, rate in quantities.items():
             mean = row[f"{name}_rate" if rate else f"{name}_mean"]
-            cells.append(estimate_cell(mean, row[f"{name}_low"], row[f"{name}_high"], rate=rate))
+            lost = int(row.get(f"{name}_missing", 0))
+            cells.append(estimate_cell(mean, row[f"{name}_low"], row[f"{name}_high"], rate=rate, missing=lost))
         rows.append(cells)
     if floors := floors_in(summary):
         known = [value_cell(floors[name]) if name in floors else Cell(plain(None), kind=_NUMBER) for name in quantities]

@@ -99,7 +99,8 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
     cells = {str(column): [plain(value) for value in frame[column]] for column in kept}
     for name, rate in quantities.items():
         ends = interval_ends(frame, name, rate=rate)
-        missing = frame.get(f"{name}_missing", pd.Series(0, frame.index))
+        # Of several studies pooled, one that misses nothing has no count.
+        missing = frame.get(f"{name}_missing", pd.Series(0, frame.index)).fillna(0).astype(int)
         cells[name] = [
             " ".join([*with_interval(*row, rate=rate), f"({lost} missing)" if lost else ""]).strip()
             for row, lost in zip(frame[ends].to_numpy(float), missing, strict=True)

@@ -20,6 +20,7 @@ from .words import number, plain, seed_list
 
 __all__ = ["ValueCard", "card_lines", "cards_of"]
 
+_MOST = 1e300  # a record may come from a stranger: a number beyond is none
 _SAMPLES, _METRICS = "samples", "metrics"  # as files have them
 _DATA = ("train", "test", "shape", "sha256", "digest", "content", "sigma", "modes")  # what tells data apart
 
@@ -72,7 +73,7 @@ class ValueCard:
 def cards_of(study: StudyData) -> dict[str, ValueCard]:
     """The card of every rate and metric of a study."""
     record, runs = study.record, study.runs
-    own = {int(setting.values.get(_SAMPLES) or 0) for setting in record.settings}
+    own = {_whole(setting.values.get(_SAMPLES)) or 0 for setting in record.settings}
     weights = sorted({str(value) for value in runs["weights"].dropna()}) if "weights" in runs else []
     found: dict[str, ValueCard] = {}
     for name in [*study.rates, *study.metrics]:
@@ -148,10 +149,11 @@ def _stated(facts: Mapping[str, Any], column: str) -> float | None:
     for name in FLOORS:
         floor = facts.get(name)
         value = floor.get(column) if isinstance(floor, Mapping) else None
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and -_MOST < value < _MOST:
             return float(value)
     return None
 
 
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 else None
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < _MOST
+    return int(value) if known else None

@@ -23,7 +23,10 @@ from gantlet.tasks.base import Task
 
 from .training_settings import EarlyChoice, TrainingSettings
 
-__all__ = ["Catalogue", "Key", "NamedTask", "Parts", "penalty_prefixes"]
+__all__ = ["SINCE", "Catalogue", "Key", "NamedTask", "Parts", "penalty_prefixes"]
+
+SINCE = "default, since the study was written"
+"""The source of a value that a study's record lacks, because its key is newer than the study."""
 
 
 class Key(NamedTuple):

@@ -27,7 +27,7 @@ from .aliases import PLAYERS, renamed, renamed_value
 from .criterion import parse_criteria
 from .grid import Axis, check_axes
 from .keeping import check_keeping
-from .parts import Catalogue, Key, Parts
+from .parts import SINCE, Catalogue, Key, Parts
 from .training_settings import EarlyChoice, TrainingSettings
 
 __all__ = ["Base", "Request", "Resolved", "expand", "keys_of", "resolve"]
@@ -257,7 +257,7 @@ def resolve(
     parts = known.parts(known.task(task).task, known.method(method), early)
     since = {name: key.setting.default for name, key in parts.keys.items() if name not in values}
     typed = {name: parts.keys[name].setting.parse(value) for name, value in values.items() if name in parts.keys}
-    said = dict(sources) | dict.fromkeys(since, "default, since the study was written")
+    said = dict(sources) | dict.fromkeys(since, SINCE)
     return _built(parts, since | typed, {name: said.get(name, "not recorded") for name in parts.keys}, label)
 
 

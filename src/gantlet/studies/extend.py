@@ -21,6 +21,7 @@ from gantlet.files import locked
 from gantlet.metrics.compose import joined
 from gantlet.requests.aliases import renamed
 from gantlet.requests.grid import Axis
+from gantlet.requests.parts import SINCE
 from gantlet.requests.resolve import Base, Request, Resolved, expand
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.settings import Scalar, settings_of
@@ -36,6 +37,7 @@ from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
 from .planning import check_rules, choose_device, executor_for, metric_records, specification_of, trains_elsewhere
 from .record import EarlierPlan, ExtensionRecord, Member, SettingRecord, StudyRecord
 from .store import Store
+from .success import SUCCESS, rule_records
 from .trust import allow, own_parts, require_trust
 
 __all__ = ["Extension", "extend_plan"]
@@ -213,7 +215,11 @@ def _extended(
                 update={"members": (*record.plan.members, *members), "fleets": (*record.plan.fleets, *fleets)}
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "metrics": {**metric_records(settings, found), **record.metrics},
+            "metrics": {
+                **metric_records(settings, found),
+                **record.metrics,
+                **rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
+            },
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }
@@ -293,6 +299,9 @@ def _base(resolved: Resolved) -> Base:
         for source in dict.fromkeys(resolved.sources.values())
         if source.partition(" ")[0] == kind
     )
+    # One study, one rule: a default that has changed since must not judge new settings otherwise than those they are beside.
+    if resolved.sources.get(SUCCESS) == SINCE:
+        layers = ((SINCE, {SUCCESS: resolved.values[SUCCESS]}), *layers)
     return Base(resolved.method.name, layers, tuple(word for word in resolved.label.split() if "=" in word))
 
 

@@ -35,7 +35,7 @@ from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
 from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
 from .store import Store
-from .success import SUCCESS, rule_of
+from .success import rule_records
 from .tensorboard import check_tensorboard
 from .trackers import check_tracker
 from .trust import own_parts
@@ -118,7 +118,8 @@ class PlannedStudy:
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
-            metrics=metric_records(self.plan.settings, metrics, floors) | self._rules(),
+            metrics=metric_records(self.plan.settings, metrics, floors)
+            | rule_records([(resolved, self.cache.metrics(resolved)) for resolved in self.plan.settings]),
             initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
@@ -126,15 +127,6 @@ class PlannedStudy:
             git=git_commit(),
             budget=self.budget,
         )
-
-    def _rules(self) -> dict[str, MetricRecord]:
-        """The column ``success`` where rules decide it."""
-        found = {
-            " and ".join(map(str, rule))
-            for resolved in self.plan.settings
-            if (rule := rule_of(resolved, self.cache.metrics(resolved)))
-        }
-        return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
 
 
 def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:

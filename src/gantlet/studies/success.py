@@ -7,7 +7,7 @@ that diverged has no success.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gantlet.errors import UnknownName
@@ -15,7 +15,9 @@ from gantlet.metrics.compose import Composed
 from gantlet.requests.criterion import Criterion, parse_criteria
 from gantlet.requests.resolve import Resolved
 
-__all__ = ["SUCCESS", "Recent", "recent_of", "rule_of", "succeeds"]
+from .record import MetricRecord
+
+__all__ = ["SUCCESS", "Recent", "recent_of", "rule_of", "rule_records", "succeeds"]
 
 SUCCESS = "success"
 """The column, and the setting whose rule decides it."""
@@ -39,6 +41,23 @@ def rule_of(resolved: Resolved, metrics: Composed) -> tuple[Criterion, ...]:
                 return ()
             raise UnknownName("column for success", criterion.column, known)
     return rule
+
+
+def rule_records(measured: Iterable[tuple[Resolved, Composed]]) -> dict[str, MetricRecord]:
+    """What a study's record says of the column ``success``: every rule by which its settings are judged; none without rules.
+
+    Arguments:
+        measured: The settings, each with its metrics.
+    """
+    rules, own = dict[str, None](), dict[str, None]()
+    for resolved, metrics in measured:
+        if rule := rule_of(resolved, metrics):
+            rules[" and ".join(map(str, rule))] = None
+        else:
+            own |= {column.help: None for column in metrics.columns if column.name == SUCCESS}
+    if not rules:
+        return {}
+    return {SUCCESS: MetricRecord(help=" or, by setting, ".join([*own, *sorted(rules)]), better="higher")}
 
 
 def succeeds(rule: Sequence[Criterion], recent: Recent, row: dict[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from gantlet.studies.members import find_member
 from gantlet.studies.store import Store
 from gantlet.training.batch_loader import fixed_latents
 
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "studies"
 TINY = {"g_width": 8, "g_depth": 1, "d_width": 8, "d_depth": 1, "samples": 200}
 
 
@@ -80,6 +81,28 @@ def test_samples_are_those_of_the_trained_networks(study: gantlet.Study) -> None
         expected = torch.stack([part(latents) for part in parts])
     torch.testing.assert_close(samples.made, expected)
     assert samples.weights.tolist() == [0.5, 0.5]
+
+
+def test_many_samples_are_drawn_part_by_part(study: gantlet.Study) -> None:
+    store = Store(study.folder)
+    member = find_member(store, 0)
+    tensors, _ = read_trained(store, member.fleet, member.record)
+    samples = draw_generators(member, tensors, 250)
+    latents = fixed_latents(250, int(member.resolved.training.latent_dim), "normal", name="latent/diagnosis")
+    with torch.no_grad():
+        expected = torch.stack([part(latents) for part in load(study.folder, run=0).generators])
+    torch.testing.assert_close(samples.made, expected)
+
+
+def test_a_page_that_is_drawn_again_and_again_draws_no_images(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "v1" / "images", tmp_path / "images")
+    shutil.copytree(FIXTURES / "v1" / "finished", tmp_path / "points")
+    assert [finding.numbers.keys() for finding in examine_study(tmp_path / "images").findings] == [{"deviation"}]
+    none = examine_study(tmp_path / "images", most_drawn=0)
+    assert none.findings == ()
+    assert none.notes == ("Images are drawn of 0 members here; gantlet doctor draws those of all.",)
+    assert examine_study(tmp_path / "images", most_drawn=1).notes == ()
+    assert examine_study(tmp_path / "points", most_drawn=0) == examine_study(tmp_path / "points")  # points are cheap
 
 
 def test_the_training_data_are_read_only_where_trusted(study: gantlet.Study, tmp_path: Path) -> None:

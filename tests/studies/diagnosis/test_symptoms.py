@@ -119,6 +119,21 @@ def test_the_remedy_is_a_command_that_resolves(make: Make, name: str, changes: M
     assert all(resolved.sources[axis.keys[0]] == "user" for axis in axes)
 
 
+@pytest.mark.parametrize("name", ["mode-collapse", "vanishing-gradient", "overconfident-discriminator", "oscillation"])
+def test_the_remedy_resolves_for_a_discriminator_with_batch_statistics(make: Make, name: str) -> None:
+    """It was refused: a gradient penalty needs a discriminator that judges each sample alone."""
+    member = make(**CASES[name][0], batch_statistics=True)
+    _, _, _, method, *words = shlex.split(look(member)[name].remedy)
+    pairs = [word.partition("=") for word in words] + [("network", "=", "dcgan28")]
+    (resolved,) = expand(Request("digits", (method,), [Axis((key,), (value,)) for key, _, value in pairs]))
+    assert resolved.training.instance_noise == 0.1
+
+
+def test_a_gradient_of_which_the_first_tenth_is_not_recorded_still_vanishes(make: Make) -> None:
+    late = Course(np.arange(200.0, 1001, 2), np.geomspace(1.0, 1e-4, 401))
+    assert set(look(make(courses={"gradient_g": late, "loss_d": 0.3}))) == {"vanishing-gradient"}
+
+
 # The other way round: what looks like it and is not
 
 

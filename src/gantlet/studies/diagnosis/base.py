@@ -93,6 +93,7 @@ class MemberCase:
         extent: About how large the data are: half the side of the window, or half the range of pixels; 0 where not known.
         pool: Training samples.
         images: Whether the samples are images.
+        batch_statistics: Whether its discriminator has them, so that a gradient penalty has no meaning.
         undecided: The discriminator's least loss if it gave all samples one score; nan where that means nothing.
         samples: What its generators make; None where that cannot be drawn.
         copies: How near its samples are to training data; None unless the data may be looked at.
@@ -111,6 +112,7 @@ class MemberCase:
     extent: float = 0.0
     pool: int = 0
     images: bool = False
+    batch_statistics: bool = False
     undecided: float = math.nan
     samples: MemberSamples | None = None
     copies: CopyDistances | None = None
@@ -147,6 +149,12 @@ class MemberCase:
         """Those of the member's images that exist."""
         found = [self.folder / "samples" / str(self.run) / name for name in names]
         return tuple(str(path) for path in found if path.is_file())
+
+    def regularised(self) -> tuple[str, dict[str, object]]:
+        """What keeps its discriminator from being sure of itself: in words, and as settings that gantlet accepts for it."""
+        if self.batch_statistics:
+            return "noise on all that the discriminator sees", {"instance_noise": 0.1}
+        return "a gradient penalty on real samples", {"penalties": "r1"}
 
     def extend(self, method: str = "", /, **changes: object) -> str:
         """The command that adds this setting with other values, or another method, to the study."""

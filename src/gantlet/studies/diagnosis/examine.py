@@ -34,6 +34,7 @@ from .samples import CopyDistances, MemberSamples, copy_distances, draw_generato
 __all__ = ["Diagnosis", "examine_study", "undecided_loss"]
 
 _SAMPLES = 1000  # of each generator
+_IMAGES = 200  # the same, where the samples are images
 _GRID = torch.linspace(-3, 3, 601, dtype=torch.float64)
 
 
@@ -76,12 +77,13 @@ class Diagnosis:
         }
 
 
-def examine_study(folder: str | Path, *, trust: bool = False) -> Diagnosis:
+def examine_study(folder: str | Path, *, trust: bool = False, most_drawn: int | None = None) -> Diagnosis:
     """Look for what went wrong in the members of a study, finished, stopped or running.
 
     Arguments:
         folder: A study folder.
         trust: Whether parts of the study's author's own may run here, and its training data may be read.
+        most_drawn: Of how many members images are drawn, which takes about a second each; of all by default.
 
     Raises:
         StoreError: There is no study, or it cannot be read.
@@ -94,7 +96,7 @@ def examine_study(folder: str | Path, *, trust: bool = False) -> Diagnosis:
     rows = {int(row["run"]): row for row in _rows(runs_table(store))}
     courses = _courses(store.history())
     cache = Cache() if trust else None
-    for case in _cases(store, record, rows, courses, cache, notes):
+    for case in _cases(store, record, rows, courses, cache, notes, most_drawn):
         found += [finding for symptom in looked if (finding := symptom.look(case)) is not None]
     order = {symptom.name: place for place, symptom in enumerate(looked)}
     found.sort(key=lambda finding: (order[finding.symptom], finding.run))
@@ -129,17 +131,21 @@ def _cases(
     courses: Mapping[int, Mapping[str, Course]],
     cache: Cache | None,
     notes: dict[str, None],
+    most_drawn: int | None,
 ) -> Iterator[MemberCase]:
-    modes = _modes(record.facts)
+    modes, left = _modes(record.facts), len(record.member_by_run)
+    if len(record.sample.shape) == 3 and most_drawn is not None and most_drawn < left:
+        left = most_drawn
+        notes[f"Images are drawn of {left:,} members here; gantlet doctor draws those of all."] = None
     for planned in record.plan.fleets:
         for fleet in store.leaves(planned):
             members = _members(record, fleet, notes)
-            tensors = _tensors(store, fleet, record, notes) if members else {}
+            tensors = _tensors(store, fleet, record, notes) if members and left > 0 else {}
             for run in fleet.runs:
                 member = members.get(run)
                 place = record.member_by_run[run]
                 setting = record.settings[place.setting]
-                samples = _samples(member, tensors, notes)
+                samples, left = _samples(member, tensors, notes) if left > 0 else None, left - 1
                 spec = record.sample
                 low, high = spec.pixel_range
                 yield MemberCase(
@@ -156,6 +162,8 @@ def _cases(
                     extent=spec.extent if len(spec.shape) == 1 else (high - low) / 2,
                     pool=spec.pool,
                     images=len(spec.shape) == 3,
+                    batch_statistics=member is not None
+                    and "no_batch_statistics" not in member.resolved.family.provides,
                     undecided=undecided_loss(member.resolved.objective) if member else math.nan,
                     samples=samples,
                     copies=_copies(member, samples, cache, notes),
@@ -185,7 +193,8 @@ def _samples(
     if member is None or not tensors:
         return None
     try:
-        return draw_generators(member, tensors, _SAMPLES)
+        count = _IMAGES if len(member.record.sample.shape) == 3 else _SAMPLES
+        return draw_generators(member, tensors, count)
     except (GantletError, RuntimeError, KeyError, IndexError) as error:
         notes[f"Samples of some members cannot be drawn: {str(error).splitlines()[0][:200]}"] = None
         return None

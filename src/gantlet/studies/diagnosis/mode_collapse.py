@@ -47,11 +47,12 @@ class ModeCollapse:
                 numbers["deviation"] = deviation
         if not evidence or member.row.get("status") == "diverged":
             return None
+        calm, settings = member.regularised()
         if member.choice("pack") == 1:
-            advice = "Let the discriminator score packs of two samples (PacGAN), with a gradient penalty."
-            remedy = member.extend(pack=2, penalties="r1")
+            advice = f"Let the discriminator score packs of two samples (PacGAN), with {calm}."
+            remedy = member.extend(pack=2, **settings)
         else:
-            advice, remedy = "A gradient penalty on real samples.", member.extend(penalties="r1")
+            advice, remedy = f"{calm[0].upper()}{calm[1:]}.", member.extend(**settings)
         return member.found(self.name, evidence, numbers, advice, remedy, "final.png")
 
 

@@ -56,8 +56,9 @@ class Oscillating:
         if not evidence or member.row.get("status") == "diverged":
             return None
         lr_g, lr_d = member.setting("lr_g"), member.setting("lr_d")
-        remedy = member.extend(beta1=0.0, penalties="r1", lr_g=lr_g / 2, lr_d=lr_d / 2)
-        advice = "No momentum, half the learning rates and a gradient penalty, with which the game settles."
+        calm, settings = member.regularised()
+        remedy = member.extend(beta1=0.0, **settings, lr_g=lr_g / 2, lr_d=lr_d / 2)
+        advice = f"No momentum, half the learning rates and {calm}, with which the game settles."
         return member.found(self.name, evidence, numbers, advice, remedy, "final.png")
 
 

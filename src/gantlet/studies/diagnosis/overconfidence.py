@@ -38,6 +38,7 @@ class Overconfident:
             gap = real.median(0.8, 1) - fake.median(0.8, 1)
             evidence.append(f"mean scores of real and fake samples are {shortened(gap)} apart")
             numbers["score_gap"] = gap
-        remedy = member.extend(penalties="r1", lr_d=member.setting("lr_d") / 4)
-        advice = "A gradient penalty on real samples and a slower discriminator."
+        calm, settings = member.regularised()
+        remedy = member.extend(**settings, lr_d=member.setting("lr_d") / 4)
+        advice = f"A slower discriminator with {calm}."
         return member.found(self.name, evidence, numbers, advice, remedy, "final.png")

@@ -23,6 +23,7 @@ from ..members import StudyMember
 
 __all__ = ["CopyDistances", "MemberSamples", "copy_distances", "draw_generators"]
 
+_AT_ONCE = 100  # latents: a network of images needs megabytes for each
 _MOST_PAIRED = 2000  # samples of a side whose distances are taken
 
 
@@ -65,7 +66,8 @@ def draw_generators(member: StudyMember, tensors: Mapping[str, Tensor], count: i
     for index in range(member.slot * team, (member.slot + 1) * team):
         state = {name: _tensor(tensors, name)[index] for name in wanted}
         with torch.no_grad():
-            made.append(functional_call(module, state, (latents,)).flatten(1).float())
+            parts = [functional_call(module, state, (part,)).flatten(1).float() for part in latents.split(_AT_ONCE)]
+        made.append(torch.cat(parts))
     joined = torch.stack(made)
     if sheet.team.kind == "average":
         joined = joined.mean(0, keepdim=True)

@@ -26,7 +26,8 @@ class VanishingGradient:
         course = member.course("gradient_g")
         if course is None:
             return None
-        before = max(course.median(begin / 10, (begin + 1) / 10) for begin in range(8))
+        parts = [course.median(begin / 10, (begin + 1) / 10) for begin in range(8)]
+        before = max((part for part in parts if math.isfinite(part)), default=0.0)  # a tenth may have no record
         late, least = course.median(0.8, 1), 1e-8
         if not (before > 0 and late <= max(_FALL * before, least) and late < _SMALL):
             return None
@@ -42,6 +43,7 @@ class VanishingGradient:
         if member.choice("saturating") is True or member.method == "vanilla-saturating":
             advice = "The non-saturating loss."
             return member.found(self.name, evidence, numbers, advice, member.extend("vanilla"), "final.png")
-        remedy = member.extend(penalties="r1", lr_d=member.setting("lr_d") / 4)
-        advice = "A slower discriminator with a gradient penalty."
+        calm, settings = member.regularised()
+        remedy = member.extend(**settings, lr_d=member.setting("lr_d") / 4)
+        advice = f"A slower discriminator with {calm}."
         return member.found(self.name, evidence, numbers, advice, remedy, "final.png")
