@@ -12,7 +12,7 @@ import pytest
 
 import gantlet
 import terminal
-from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName
+from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName, Untrusted
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.extend import extend_plan
@@ -231,3 +231,20 @@ def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Pa
     larger = gantlet.tune(str(tmp_path / "python"), trials=6)
     pd.testing.assert_frame_equal(larger.trials[:5], done.table())
     assert len(larger.trials) == 6
+
+
+@pytest.mark.parametrize("place", ["method", "executor"])
+def test_a_search_of_a_strangers_runs_nothing_of_theirs(tmp_path: Path, place: str) -> None:
+    store, mark, part = _begin(tmp_path / "study"), tmp_path / "executed", tmp_path / f"{place}_of_theirs.py"
+    part.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\nclass Mine:\n    pass\n")
+    record = store.record()
+    if place == "executor":
+        more: dict[str, Any] = {"execution": record.execution.model_copy(update={"executor": f"{part}:Mine"})}
+    else:
+        more = {"settings": (record.settings[0].model_copy(update={"method": f"{part}:Mine"}),)}
+    store.update(record.model_copy(update=more))
+    with pytest.raises(Untrusted, match=f"{place}_of_theirs"):
+        _search(store.folder)
+    done = terminal.gantlet("tune", store.folder)
+    assert (done.status, "part of its author's own" in done.err) == (2, True)
+    assert not mark.exists()
