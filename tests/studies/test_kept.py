@@ -19,6 +19,7 @@ from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
 from gantlet.requests.keeping import Keeping, StopRule, parse_init, parse_keeping, parse_step, parse_stop
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.kept import WeightsKeeper
 from gantlet.studies.launch import resume, start
 from gantlet.studies.record import FleetPlan
@@ -233,6 +234,27 @@ def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything:
     with pytest.raises(BadValue, match=r"init_from=\S+:9: There is no run 9"):
         terminal.planned(folder, "vanilla", f"init={everything.folder}:9")
     assert not folder.exists()
+
+
+def test_settings_that_are_added_later_must_have_the_networks_that_others_started_from(
+    everything: Store, folder: Path
+) -> None:
+    start(terminal.planned(folder, "vanilla", f"init={everything.folder}:0"), executor=FakeExecutor())
+    for word in ("generators=2", "g_width=16"):
+        with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and (2×8|1×16)×2 here"):
+            Study(folder).extend(**dict([word.split("=")]))
+    assert len(Store(folder).record().settings) == 1
+
+
+def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
+    everything: Store, folder: Path, tmp_path: Path
+) -> None:
+    words = ("vanilla", "evaluations=3", f"init={everything.folder}:0")
+    whole = terminal.study(tmp_path / "whole", *words)
+    start(terminal.planned(folder, *words), stop_after(3))
+    (copy,) = (folder / "initial").iterdir()
+    copy.write_bytes(b"")
+    assert terminal.difference(resume(folder), whole) is None
 
 
 def test_the_estimator_starts_from_trained_weights_and_refuses_what_needs_a_study(everything: Store) -> None:

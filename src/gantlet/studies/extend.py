@@ -29,7 +29,7 @@ from gantlet.training.blueprint import Route
 from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
-from .initial import SourceWeights, read_sources, write_copies
+from .initial import SourceWeights, check_copies, read_sources, write_copies
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
@@ -170,6 +170,7 @@ def _extended(
         return None, {}
     samples = [specification_of(each.task, cache.dataset(each)) for each in settings]
     check_rules(settings, cache)
+    check_copies(store, record, new, samples[len(kept) :])
     unknown = [each.training.init_from not in record.initial for each in settings]
     sources = read_sources(list(compress(settings, unknown)), list(compress(samples, unknown)))
     elsewhere = trains_elsewhere(record.execution.executor)

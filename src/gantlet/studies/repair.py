@@ -55,7 +55,7 @@ def _repaired(store: Store) -> list[str]:
             + (
                 f"They were copied again from {text}."
                 if copied
-                else f"{text} does not have them any more, so members that start from them cannot be trained."
+                else f"{text} does not have them any more, so members that have not begun cannot be trained."
             )
         )
     for planned in record.plan.fleets:
