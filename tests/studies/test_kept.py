@@ -17,7 +17,8 @@ from gantlet.errors import BadValue, Damaged, UnknownName
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
-from gantlet.requests.keeping import Keeping, StopRule, parse_init, parse_keeping, parse_step, parse_stop
+from gantlet.requests.criterion import Criterion
+from gantlet.requests.keeping import Keeping, parse_init, parse_keeping, parse_step, parse_stop
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.kept import WeightsKeeper
@@ -284,10 +285,10 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
         terminal.planned(folder, "vanilla", "checkpoints=best:classification_error")
     with pytest.raises(BadValue, match="expected at most 10,000"):
         terminal.planned(folder, "vanilla", "steps=1000000", "checkpoints=every:2")
-    for text in ("all+some", "every:0", "every:", "best:", "best:a+best:b"):
+    for text in ("all+some", "every:0", "every:", f"every:{'9' * 5000}", "best:", "best:a+best:b"):
         with pytest.raises(BadValue, match=r"^checkpoints="):
             parse_keeping(text)
-    for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", ">=8"):
+    for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", "modes>=inf", ">=8", "modes>=8+kl<=1"):
         with pytest.raises(BadValue, match="needs quotes"):
             parse_stop(text)
     for text in ("runs", "runs:x", ":3", "runs:3:first"):
@@ -295,7 +296,9 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
             parse_init(text)
     with pytest.raises(BadValue, match="--step"):
         parse_step("-3")
-    assert parse_stop("fid <= 2e1 : 3") == StopRule("fid", False, 20.0, 3)
+    assert parse_stop("fid <= 2e1 : 3") == Criterion("fid", False, 20.0, 3)
+    assert parse_stop("kid_efficientnet-lite0<=0.01") == Criterion("kid_efficientnet-lite0", False, 0.01)
+    assert parse_keeping("best:kid_efficientnet-lite0") == Keeping(best="kid_efficientnet-lite0")
 
 
 def test_a_curve_keeps_members_that_ended_early(folder: Path) -> None:

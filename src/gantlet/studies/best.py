@@ -56,8 +56,8 @@ def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> Non
             f"checkpoints=best:{keeping.best}: neither a higher nor a lower {keeping.best} is better. Those that can be "
             f"ranked are: {', '.join(ranked) or 'none'}."
         )
-    if stop is not None and stop.metric not in columns:
-        raise UnknownName(f"metric of stop={training.stop} here", stop.metric, list(columns))
+    if stop is not None and stop.column not in columns:
+        raise UnknownName(f"metric of stop={training.stop} here", stop.column, list(columns))
     if keeping.every and steps // keeping.every > _MOST_KEPT:
         raise BadValue(
             f"checkpoints=every:{keeping.every} would keep the weights of {steps // keeping.every:,} steps of {steps:,}; expected "

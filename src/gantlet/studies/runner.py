@@ -241,8 +241,8 @@ def _ending(job: FleetJob, slots: Sequence[int]) -> list[int]:
         return []
     for slot in slots:
         run = job.fleet.slots[slot]
-        job.held[run] = job.held.get(run, 0) + 1 if rule.holds(job.last[slot].get(rule.metric)) else 0
-    ending = {job.fleet.slots[slot] for slot in slots if job.held[job.fleet.slots[slot]] >= rule.evaluations}
+        job.held[run] = job.held.get(run, 0) + 1 if rule.met(job.last[slot].get(rule.column)) else 0
+    ending = {job.fleet.slots[slot] for slot in slots if job.held[job.fleet.slots[slot]] >= rule.held}
     return [slot for slot, run in enumerate(job.fleet.slots) if run in ending]
 
 
