@@ -192,6 +192,19 @@ def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: S
         gantlet.load(folder, run=1, step=2)
 
 
+def test_best_weights_that_are_lost_stop_nothing(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla", "checkpoints=best:kl")
+    with_best = terminal.results(store)[0]
+    (path,) = (store.fleet("0000") / "weights").iterdir()
+    path.unlink()
+    assert any("count as lost" in sentence for sentence in repair_study(folder))
+    Study(folder).extend(steps=8)
+    row = terminal.results(store)[0]
+    assert (row["generator_steps"], row["best_step"]) == (8, with_best["best_step"]), "choose another seed"
+    assert (row["best_kl"], row["best_kl_fresh"]) == (with_best["best_kl"], None)
+    assert not verify_study(folder).wrong
+
+
 @pytest.mark.slow
 def test_members_start_from_trained_weights(everything: Store, folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"

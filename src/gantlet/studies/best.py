@@ -19,7 +19,7 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.member_weights import place_weights
 
 from .evaluate import FRESH_LATENTS, evaluate
-from .kept import WeightsKeeper, kept_files, read_kept
+from .kept import WeightsKeeper, is_lost, kept_files, read_kept
 from .record import FleetPlan, MetricRecord
 from .store import Store
 
@@ -90,6 +90,8 @@ def best_results(
 ) -> dict[int, dict[str, Any]]:
     """What results say of best evaluations, by run. The fleet has other weights afterwards: those of the best.
 
+    Of weights that are known to be lost (``gantlet repair``) there is no fresh value.
+
     Arguments:
         keeper: What the fleet kept.
         fleet: The fleet, trained.
@@ -104,16 +106,20 @@ def best_results(
     if not name or not slots:
         return {}
     kept = {(each.run, each.step): each for each in kept_files(keeper.state)}
+    placed: list[int] = []
     for slot in slots:
         run = keeper.fleet.slots[slot]
-        place_weights(fleet, slot, read_kept(keeper.store, keeper.fleet.id, kept[run, keeper.best[run].step]))
-    rows = evaluate(fleet, metrics.only(name), dataset, slots, samples, latents=FRESH_LATENTS)
-    results: dict[int, dict[str, Any]] = {}
-    for slot, row in zip(slots, rows, strict=True):
-        run = keeper.fleet.slots[slot]
-        best = keeper.best[run]
-        results[run] = {"best_step": best.step, f"best_{name}": best.value, f"best_{name}_fresh": row.get(name)}
-    return results
+        file = kept[run, keeper.best[run].step]
+        if not is_lost(keeper.store, keeper.fleet.id, file):
+            place_weights(fleet, slot, read_kept(keeper.store, keeper.fleet.id, file))
+            placed.append(slot)
+    rows = evaluate(fleet, metrics.only(name), dataset, placed, samples, latents=FRESH_LATENTS)
+    fresh = {keeper.fleet.slots[slot]: row.get(name) for slot, row in zip(placed, rows, strict=True)}
+    chosen = {keeper.fleet.slots[slot]: keeper.best[keeper.fleet.slots[slot]] for slot in slots}
+    return {
+        run: {"best_step": best.step, f"best_{name}": best.value, f"best_{name}_fresh": fresh.get(run)}
+        for run, best in chosen.items()
+    }
 
 
 def _columns(metrics: Composed) -> dict[str, MetricColumn]:
