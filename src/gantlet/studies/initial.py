@@ -188,7 +188,8 @@ def copy_again(store: Store, record: StudyRecord, text: str) -> bool:
 
 def _source(text: str) -> SourceWeights:
     initial = parse_init(text)
-    assert initial is not None
+    if initial is None:
+        raise BadValue("init_from names no run to start from.")
     store = Store(initial.folder)
     try:
         record = store.record()

@@ -132,15 +132,13 @@ def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did:
         try:
             read_checked(store, fleet.id, record.lineage, place, history=False)
             rest = checkpoint.read_state(place)
+            lost_history = list(store.chunks(fleet.id).damaged(rest.get("chunks", {})))
             lost_weights = list(check_kept(store, fleet.id, rest))
         except StoreError:
             return
-        for name, digest in rest.get("chunks", {}).items():
-            try:
-                store.chunks(fleet.id).check({name: digest})
-            except Damaged as error:
-                _lose(store.fleet(fleet.id) / name)
-                did.append(f"{error} It counts as lost; the results and weights of fleet {fleet.id} are good.")
+        for path, sentence in lost_history:
+            _lose(path)
+            did.append(f"{sentence} It counts as lost; the results and weights of fleet {fleet.id} are good.")
         for kept, sentence in lost_weights:
             _lose(weights_folder(store, fleet.id) / kept.name)
             did.append(f"{sentence} They count as lost; the results and last weights of fleet {fleet.id} are good.")
