@@ -19,6 +19,7 @@ import torch
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
 from gantlet.metrics.compose import joined
+from gantlet.metrics.floors import floors_of
 from gantlet.requests.aliases import renamed
 from gantlet.requests.grid import Axis
 from gantlet.requests.resolve import Base, Request, Resolved, expand
@@ -33,7 +34,15 @@ from .initial import SourceWeights, check_copies, read_sources, write_copies
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
-from .planning import check_rules, choose_device, executor_for, metric_records, specification_of, trains_elsewhere
+from .planning import (
+    check_rules,
+    choose_device,
+    executor_for,
+    metric_records,
+    rule_records,
+    specification_of,
+    trains_elsewhere,
+)
 from .record import EarlierPlan, ExtensionRecord, Member, SettingRecord, StudyRecord
 from .store import Store
 from .trust import allow, own_parts, require_trust
@@ -202,6 +211,8 @@ def _extended(
     )
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
     found = joined(cache.metrics(resolved) for resolved in settings)
+    new_columns = {column.name for column in found.columns} - record.metrics.keys()
+    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns else {}
     executor = executor_for(new, record.execution.executor)
     extended = record.model_copy(
         update={
@@ -214,7 +225,7 @@ def _extended(
                 update={"members": (*record.plan.members, *members), "fleets": (*record.plan.fleets, *fleets)}
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "metrics": {**metric_records(settings, found), **record.metrics},
+            "metrics": metric_records(settings, found, floors) | record.metrics | rule_records(settings, cache),
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }

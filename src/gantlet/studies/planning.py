@@ -47,6 +47,7 @@ __all__ = [
     "executor_for",
     "metric_records",
     "plan_study",
+    "rule_records",
     "specification_of",
     "trains_elsewhere",
 ]
@@ -118,7 +119,7 @@ class PlannedStudy:
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
-            metrics=metric_records(self.plan.settings, metrics, floors) | self._rules(),
+            metrics=metric_records(self.plan.settings, metrics, floors) | rule_records(self.plan.settings, self.cache),
             initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
@@ -126,15 +127,6 @@ class PlannedStudy:
             git=git_commit(),
             budget=self.budget,
         )
-
-    def _rules(self) -> dict[str, MetricRecord]:
-        """The column ``success`` where rules decide it."""
-        found = {
-            " and ".join(map(str, rule))
-            for resolved in self.plan.settings
-            if (rule := rule_of(resolved, self.cache.metrics(resolved)))
-        }
-        return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
 
 
 def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:
@@ -240,6 +232,8 @@ def _within(planned: PlannedStudy, minutes: float) -> PlannedStudy:
         replace(each, training=replace(each.training, steps=steps), sources={**each.sources, **said})
         for each in plan.settings
     )
+    if not planned.missing:
+        check_rules(settings, planned.cache)  # weights of every so many steps, of these many
     return replace(planned, plan=replace(plan, settings=settings), budget=budget)
 
 
@@ -262,6 +256,14 @@ def metric_records(
         for column in metrics.columns
     }
     return known | best_columns([resolved.training.checkpoints for resolved in settings], known)
+
+
+def rule_records(settings: Sequence[Resolved], cache: Cache) -> dict[str, MetricRecord]:
+    """The column ``success`` where rules of some settings decide it; none where it is a metric's own."""
+    found = {
+        " and ".join(map(str, rule)) for resolved in settings if (rule := rule_of(resolved, cache.metrics(resolved)))
+    }
+    return {SUCCESS: MetricRecord(help=" or, by setting, ".join(sorted(found)), better="higher")} if found else {}
 
 
 def check_rules(settings: Sequence[Resolved], cache: Cache) -> None:
