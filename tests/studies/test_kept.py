@@ -296,6 +296,9 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
         terminal.planned(folder, "vanilla", "stop=mode>=8")
     with pytest.raises(BadValue, match="neither a higher nor a lower classification_error is better"):
         terminal.planned(folder, "vanilla", "checkpoints=best:classification_error")
+    with pytest.raises(BadValue, match=r"success is decided by the rule modes>=8:2.*best:modes"):
+        terminal.planned(folder, "vanilla", "checkpoints=best:success", "success=modes>=8:2")
+    terminal.planned(folder, "vanilla", "checkpoints=best:success", "success=none")
     with pytest.raises(BadValue, match="expected at most 10,000"):
         terminal.planned(folder, "vanilla", "steps=1000000", "checkpoints=every:2")
     for text in ("all+some", "every:0", "every:", f"every:{'9' * 5000}", "best:", "best:a+best:b"):

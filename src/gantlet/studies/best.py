@@ -13,6 +13,7 @@ from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, UnknownName
 from gantlet.metrics.base import MetricColumn
 from gantlet.metrics.compose import Composed
+from gantlet.requests.criterion import parse_criteria
 from gantlet.requests.keeping import Keeping, parse_keeping, parse_stop
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training.fleet import Fleet
@@ -22,6 +23,7 @@ from .evaluate import FRESH_LATENTS, evaluate
 from .kept import WeightsKeeper, is_lost, kept_files, read_kept
 from .record import FleetPlan, MetricRecord
 from .store import Store
+from .success import SUCCESS
 
 __all__ = ["best_columns", "best_results", "check_rule", "keeper_of"]
 
@@ -45,7 +47,8 @@ def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> Non
 
     Raises:
         UnknownName: A metric that is not measured.
-        BadValue: A best of a metric of which neither more nor less is better, or weights of too many steps.
+        BadValue: A best of a metric of which neither more nor less is better, or of the rule of success, or weights of too
+            many steps.
     """
     keeping, stop, columns = parse_keeping(training.checkpoints), parse_stop(training.stop), _columns(metrics)
     ranked = [name for name, column in columns.items() if column.better]
@@ -55,6 +58,11 @@ def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> Non
         raise BadValue(
             f"checkpoints=best:{keeping.best}: neither a higher nor a lower {keeping.best} is better. Those that can be "
             f"ranked are: {', '.join(ranked) or 'none'}."
+        )
+    if keeping.best == SUCCESS and (rule := parse_criteria(training.success)):
+        raise BadValue(
+            f"checkpoints=best:success: success is decided by the rule {training.success} over evaluations, which fresh samples of "
+            f"one evaluation cannot be held against. Choose by a column of it, such as best:{rule[0].column}, or add success=none."
         )
     if stop is not None and stop.column not in columns:
         raise UnknownName(f"metric of stop={training.stop} here", stop.column, list(columns))
