@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -14,6 +15,7 @@ import torch
 import gantlet
 import terminal
 from gantlet.errors import BadValue, Damaged, UnknownName
+from gantlet.files import sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
@@ -258,6 +260,18 @@ def test_settings_that_are_added_later_must_have_the_networks_that_others_starte
         with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and (2×8|1×16)×2 here"):
             Study(folder).extend(**dict([word.split("=")]))
     assert len(Store(folder).record().settings) == 1
+
+
+def test_a_state_that_counts_no_evaluations_is_damaged(folder: Path) -> None:
+    start(terminal.planned(folder, "vanilla", "evaluations=3", "stop=kl<=0:2"), stop_after(3))
+    store = Store(folder)
+    for place in (store.checkpoint("0000"), store.checkpoint("0000").with_name("checkpoint.old")):
+        path = place / "state.json"
+        state = {name: value for name, value in json.loads(path.read_text()).items() if name != "seal"}
+        path.write_text(json.dumps(sealed(state | {"held": {"zero": "often"}})))
+    assert ["not what a fleet writes: held" in sentence for sentence in verify_study(folder).wrong] == [True, True]
+    resume(folder)
+    assert Study(folder).runs["status"].tolist() == ["finished"]
 
 
 def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
