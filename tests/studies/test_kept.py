@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -14,11 +15,14 @@ import torch
 import gantlet
 import terminal
 from gantlet.errors import BadValue, Damaged, UnknownName
+from gantlet.files import sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
-from gantlet.requests.keeping import Keeping, StopRule, parse_init, parse_keeping, parse_step, parse_stop
+from gantlet.requests.criterion import Criterion
+from gantlet.requests.keeping import Keeping, parse_init, parse_keeping, parse_step, parse_stop
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.kept import WeightsKeeper
 from gantlet.studies.launch import resume, start
 from gantlet.studies.record import FleetPlan
@@ -190,6 +194,19 @@ def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: S
         gantlet.load(folder, run=1, step=2)
 
 
+def test_best_weights_that_are_lost_stop_nothing(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla", "checkpoints=best:kl")
+    with_best = terminal.results(store)[0]
+    (path,) = (store.fleet("0000") / "weights").iterdir()
+    path.unlink()
+    assert any("count as lost" in sentence for sentence in repair_study(folder))
+    Study(folder).extend(steps=8)
+    row = terminal.results(store)[0]
+    assert (row["generator_steps"], row["best_step"]) == (8, with_best["best_step"]), "choose another seed"
+    assert (row["best_kl"], row["best_kl_fresh"]) == (with_best["best_kl"], None)
+    assert not verify_study(folder).wrong
+
+
 @pytest.mark.slow
 def test_members_start_from_trained_weights(everything: Store, folder: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
@@ -235,6 +252,39 @@ def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything:
     assert not folder.exists()
 
 
+def test_settings_that_are_added_later_must_have_the_networks_that_others_started_from(
+    everything: Store, folder: Path
+) -> None:
+    start(terminal.planned(folder, "vanilla", f"init={everything.folder}:0"), executor=FakeExecutor())
+    for word in ("generators=2", "g_width=16"):
+        with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and (2×8|1×16)×2 here"):
+            Study(folder).extend(**dict([word.split("=")]))
+    assert len(Store(folder).record().settings) == 1
+
+
+def test_a_state_that_counts_no_evaluations_is_damaged(folder: Path) -> None:
+    start(terminal.planned(folder, "vanilla", "evaluations=3", "stop=kl<=0:2"), stop_after(3))
+    store = Store(folder)
+    for place in (store.checkpoint("0000"), store.checkpoint("0000").with_name("checkpoint.old")):
+        path = place / "state.json"
+        state = {name: value for name, value in json.loads(path.read_text()).items() if name != "seal"}
+        path.write_text(json.dumps(sealed(state | {"held": {"zero": "often"}})))
+    assert ["not what a fleet writes: held" in sentence for sentence in verify_study(folder).wrong] == [True, True]
+    resume(folder)
+    assert Study(folder).runs["status"].tolist() == ["finished"]
+
+
+def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
+    everything: Store, folder: Path, tmp_path: Path
+) -> None:
+    words = ("vanilla", "evaluations=3", f"init={everything.folder}:0")
+    whole = terminal.study(tmp_path / "whole", *words)
+    start(terminal.planned(folder, *words), stop_after(3))
+    (copy,) = (folder / "initial").iterdir()
+    copy.write_bytes(b"")
+    assert terminal.difference(resume(folder), whole) is None
+
+
 def test_the_estimator_starts_from_trained_weights_and_refuses_what_needs_a_study(everything: Store) -> None:
     points = torch.randn(64, 2).numpy()
     small = {
@@ -260,12 +310,15 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
         terminal.planned(folder, "vanilla", "stop=mode>=8")
     with pytest.raises(BadValue, match="neither a higher nor a lower classification_error is better"):
         terminal.planned(folder, "vanilla", "checkpoints=best:classification_error")
+    with pytest.raises(BadValue, match=r"success is decided by the rule modes>=8:2.*best:modes"):
+        terminal.planned(folder, "vanilla", "checkpoints=best:success", "success=modes>=8:2")
+    terminal.planned(folder, "vanilla", "checkpoints=best:success", "success=none")
     with pytest.raises(BadValue, match="expected at most 10,000"):
         terminal.planned(folder, "vanilla", "steps=1000000", "checkpoints=every:2")
-    for text in ("all+some", "every:0", "every:", "best:", "best:a+best:b"):
+    for text in ("all+some", "every:0", "every:", f"every:{'9' * 5000}", "best:", "best:a+best:b"):
         with pytest.raises(BadValue, match=r"^checkpoints="):
             parse_keeping(text)
-    for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", ">=8"):
+    for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", "modes>=inf", ">=8", "modes>=8+kl<=1"):
         with pytest.raises(BadValue, match="needs quotes"):
             parse_stop(text)
     for text in ("runs", "runs:x", ":3", "runs:3:first"):
@@ -273,7 +326,9 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
             parse_init(text)
     with pytest.raises(BadValue, match="--step"):
         parse_step("-3")
-    assert parse_stop("fid <= 2e1 : 3") == StopRule("fid", False, 20.0, 3)
+    assert parse_stop("fid <= 2e1 : 3") == Criterion("fid", False, 20.0, 3)
+    assert parse_stop("kid_efficientnet-lite0<=0.01") == Criterion("kid_efficientnet-lite0", False, 0.01)
+    assert parse_keeping("best:kid_efficientnet-lite0") == Keeping(best="kid_efficientnet-lite0")
 
 
 def test_a_curve_keeps_members_that_ended_early(folder: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import BadGrid, BadValue
+from gantlet.requests.options import Options
+from gantlet.studies import planning
 from gantlet.studies.measure import FleetTime, makespan, steps_within
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
@@ -103,3 +105,11 @@ def test_python_has_the_same_budget(folder: Path) -> None:
     assert record.budget is not None
     assert study.runs["generator_steps"].tolist() == [record.budget.steps]
     assert "'minutes': 0.005" in record.command
+
+
+def test_weights_of_too_many_of_the_steps_that_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "steps_within", lambda *told: 30_000)
+    monkeypatch.setattr(planning, "measure", lambda plan, *told, **more: [fleet(1.0) for _ in plan.fleets])
+    request = terminal.request("ring8", "vanilla", *TINY, "checkpoints=every:2")
+    with pytest.raises(BadValue, match="would keep the weights of 15,000 steps of 30,000"):
+        planning.plan_study(request, Options(minutes=1.0))

@@ -13,6 +13,7 @@ from gantlet.errors import BadValue, UnknownName
 from gantlet.requests.grid import parse_axis
 from gantlet.requests.options import Options
 from gantlet.studies.executors.base import Callbacks
+from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.launch import resume, start
 from gantlet.studies.plan import plan_of
@@ -87,6 +88,23 @@ def test_a_rule_that_cannot_be_followed_is_refused_before_anything_is_written() 
     with pytest.raises(BadValue, match="'modes>8' is not a criterion"):
         study("modes>8")
     assert not Path("st").exists()
+
+
+def test_what_is_added_later_says_its_rule_and_its_floors_too() -> None:
+    words = [f"{name}={value}" for name, value in SMALL.items()]
+    request = terminal.request("ring8", "vanilla", *words, "success=high_quality<=1", seeds="1")
+    store = start(plan_study(request, Options(out=Path("st"))), executor=FakeExecutor())
+    before = store.record().metrics
+    extend_plan(store.folder, Extension(axes=(parse_axis("success=modes>=0"),)))
+    extend_plan(store.folder, Extension(axes=(parse_axis("metrics=two-sample"), parse_axis("success=none"))))
+    after = store.record().metrics
+    assert after["success"].help == "high_quality<=1 or, by setting, modes>=0"
+    assert {name: after[name] for name in before if name != "success"} == {
+        name: entry for name, entry in before.items() if name != "success"
+    }
+    added = {name: entry.floor for name, entry in after.items() if name not in before}
+    assert added
+    assert all(floor is not None for floor in added.values())
 
 
 def test_what_a_checkpoint_does_not_say_rightly_is_left_out() -> None:

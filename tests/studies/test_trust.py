@@ -168,6 +168,8 @@ def test_an_executor_of_a_strangers_is_not_run(folder: Path, tmp_path: Path, mon
     store.update(store.record().model_copy(update={"execution": execution}))
     with pytest.raises(Untrusted, match="executor_of_theirs"):
         resume(folder)
+    done = terminal.gantlet("resume", folder)
+    assert (done.status, done.lines[0].startswith("gantlet: This study names a part of its author's own")) == (2, True)
     assert not mark.exists()
 
 

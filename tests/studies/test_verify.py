@@ -19,6 +19,7 @@ from gantlet.errors import Damaged, StoreError
 from gantlet.files import locked, sealed
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.launch import resume, start
+from gantlet.studies.record import InitialRecord
 from gantlet.studies.repair import repair_study
 from gantlet.studies.store import Store
 from gantlet.studies.verify import verify_study
@@ -432,3 +433,30 @@ def test_a_state_of_odd_types_is_damage(folder: Path, halted: Store, name: str, 
     assert any(f"is not what a fleet writes: {name}" in sentence for sentence in verify_study(folder).wrong)
     repair_study(folder)
     assert verify_study(folder).wrong == ()
+
+
+def test_repair_renames_nothing_outside_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    store = terminal.study(folder, "vanilla")
+    victim, path = tmp_path / "victim", store.checkpoint("0000") / "state.json"
+    victim.write_text("mine")
+    state = json.loads(path.read_text())
+    state["chunks"]["../../../victim"] = "0" * 64
+    path.write_text(json.dumps(sealed({name: value for name, value in state.items() if name != "seal"})))
+    repair_study(folder)
+    assert victim.read_text() == "mine"
+    assert {each.name for each in tmp_path.iterdir()} <= {"victim", folder.name}
+
+
+def test_repair_of_a_study_that_starts_from_nothing_named_says_so(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla")
+    source = InitialRecord(study="", run=0, step=0, sha256="0" * 64)
+    store.update(store.record().model_copy(update={"initial": {"": source}}))
+    assert any("does not have them any more" in sentence for sentence in repair_study(folder))
+
+
+def test_what_goes_while_it_is_looked_at_is_not_wrong(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that a worker renames between the listing of its folder and the look at it."""
+    terminal.study(folder, "vanilla")
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda top: ((root, dirs, [*files, "gone"]) for root, dirs, files in walk(top)))
+    assert not verify_study(folder).wrong

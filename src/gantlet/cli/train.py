@@ -137,11 +137,14 @@ def resume_command(
 ) -> None:
     """Train the unfinished members of a study; finished members are never run again."""
     from gantlet.requests.slurm_options import slurm_words
-    from gantlet.studies.launch import resume
+    from gantlet.studies.launch import hands_over, resume
     from gantlet.studies.store import Store
 
     store, given = Store(folder), slurm_words(slurm or ())
-    plan, name = _to_train(store), executor or store.record().execution.executor
+    record = store.record()
+    if not executor:
+        hands_over(record, trust=trust)  # before its executor is looked up
+    plan, name = _to_train(store), executor or record.execution.executor
     go = partial(resume, folder, device=device or None, executor=executor or None, slurm=given, trust=trust)
     _carry_out(folder, plan, name, voice_of(quiet=quiet, json=json), go, wait=wait)
 

@@ -45,14 +45,16 @@ class Criterion:
         number = str(int(self.value)) if self.value.is_integer() and abs(self.value) < 1e15 else repr(self.value)
         return f"{self.column}{'>=' if self.at_least else '<='}{number}{f':{self.held}' if self.held > 1 else ''}"
 
-    def met(self, value: float) -> bool:
-        """Whether one value meets the threshold; nan never does.
+    def met(self, value: object) -> bool:
+        """Whether one value meets the threshold; nan, and what is no number, never does.
 
         Example:
             >>> rule = parse_criterion("modes>=8")
-            >>> rule.met(8), rule.met(7), rule.met(float("nan"))
-            (True, False, False)
+            >>> rule.met(8), rule.met(7), rule.met(float("nan")), rule.met(None)
+            (True, False, False, False)
         """
+        if not isinstance(value, (bool, int, float)):
+            return False
         return value >= self.value if self.at_least else value <= self.value
 
     def holds(self, values: Sequence[float]) -> bool:

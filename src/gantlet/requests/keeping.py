@@ -4,14 +4,13 @@ Example:
     >>> parse_keeping("best:modes + every:500")
     Keeping(every_evaluation=False, every=500, best='modes')
     >>> parse_stop("fid<=20:3")
-    StopRule(metric='fid', at_least=False, threshold=20.0, evaluations=3)
+    Criterion(column='fid', at_least=False, value=20.0, held=3)
     >>> parse_init("runs/a:3:best")
     InitialRun(folder=PosixPath('runs/a'), run=3, step='best')
 """
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -20,10 +19,11 @@ from pathlib import Path
 
 from gantlet.errors import BadValue
 
+from .criterion import Criterion, parse_criterion
+
 __all__ = [
     "InitialRun",
     "Keeping",
-    "StopRule",
     "check_keeping",
     "names_runs",
     "parse_init",
@@ -32,7 +32,6 @@ __all__ = [
     "parse_stop",
 ]
 
-_STOP = re.compile(r"\s*([A-Za-z_]\w*)\s*(>=|<=)\s*([^:\s]+)\s*(?::\s*(\d{1,6})\s*)?")
 _INIT = re.compile(r"(.+?):(\d{1,10})(?::(\d{1,18}|best|last))?")
 
 
@@ -49,35 +48,6 @@ class Keeping:
     every_evaluation: bool = False
     every: int = 0
     best: str = ""
-
-
-@dataclass(frozen=True)
-class StopRule:
-    """When the training of a member ends early.
-
-    Attributes:
-        metric: The column of the results that is asked.
-        at_least: Whether it must be at least ``threshold``, rather than at most.
-        threshold: The value to reach.
-        evaluations: At how many evaluations in a row.
-    """
-
-    metric: str
-    at_least: bool
-    threshold: float
-    evaluations: int = 1
-
-    def holds(self, value: object) -> bool:
-        """Whether a value meets the condition; one that is missing or nan does not.
-
-        Example:
-            >>> rule = StopRule("modes", True, 8)
-            >>> [rule.holds(value) for value in (8, 7.5, float("nan"), None)]
-            [True, False, False, False]
-        """
-        if not isinstance(value, (bool, int, float)):
-            return False
-        return value >= self.threshold if self.at_least else value <= self.threshold
 
 
 @dataclass(frozen=True)
@@ -110,11 +80,11 @@ def parse_keeping(text: str) -> Keeping:
         kind, _, argument = (part.strip() for part in word.partition(":"))
         if word == "all":
             every_evaluation = True
-        elif kind == "every" and argument.isascii() and argument.isdecimal() and 0 < int(argument) < 1 << 63:
+        elif kind == "every" and re.fullmatch(r"0*[1-9][0-9]{0,17}", argument):
             if every:
                 raise BadValue(f"checkpoints={text} says every:N twice. Keep one.")
             every = int(argument)
-        elif kind == "best" and re.fullmatch(r"[A-Za-z_]\w*", argument):
+        elif kind == "best" and re.fullmatch(r"[^\s<>=:,]+", argument):
             if best:
                 raise BadValue(
                     f"checkpoints={text} says best:METRIC twice; a member has one best evaluation. Keep one."
@@ -128,26 +98,21 @@ def parse_keeping(text: str) -> Keeping:
     return Keeping(every_evaluation, every, best)
 
 
-def parse_stop(text: str) -> StopRule | None:
-    """What ``stop`` says: ``METRIC>=VALUE`` or ``METRIC<=VALUE``, with ``:K`` for K evaluations in a row; None if empty.
+def parse_stop(text: str) -> Criterion | None:
+    """What ``stop`` says: a :mod:`criterion <gantlet.requests.criterion>`, ``METRIC>=VALUE:K`` for K evaluations in a row; None if empty.
 
     Raises:
         BadValue: It is something else.
     """
     if not text.strip():
         return None
-    match = _STOP.fullmatch(text)
     try:
-        threshold = float(match.group(3)) if match else math.nan
-    except ValueError:
-        threshold = math.nan
-    evaluations = int(match.group(4) or 1) if match else 0
-    if match is None or math.isnan(threshold) or evaluations < 1:
+        return parse_criterion(text)
+    except BadValue:
         raise BadValue(
-            f"stop={text} is not METRIC>=VALUE or METRIC<=VALUE, with :K behind it for K evaluations in a row. In a shell it "
-            f"needs quotes: 'stop=modes>=8:2'."
-        )
-    return StopRule(match.group(1), match.group(2) == ">=", threshold, evaluations)
+            f"stop={text} is not METRIC>=VALUE or METRIC<=VALUE, with a finite number and :K behind it for K evaluations in a row. "
+            f"In a shell it needs quotes: 'stop=modes>=8:2'."
+        ) from None
 
 
 def parse_init(text: str) -> InitialRun | None:

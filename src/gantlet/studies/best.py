@@ -13,15 +13,17 @@ from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, UnknownName
 from gantlet.metrics.base import MetricColumn
 from gantlet.metrics.compose import Composed
+from gantlet.requests.criterion import parse_criteria
 from gantlet.requests.keeping import Keeping, parse_keeping, parse_stop
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training.fleet import Fleet
 from gantlet.training.member_weights import place_weights
 
 from .evaluate import FRESH_LATENTS, evaluate
-from .kept import WeightsKeeper, kept_files, read_kept
+from .kept import WeightsKeeper, is_lost, kept_files, read_kept
 from .record import FleetPlan, MetricRecord
 from .store import Store
+from .success import SUCCESS
 
 __all__ = ["best_columns", "best_results", "check_rule", "keeper_of"]
 
@@ -45,7 +47,8 @@ def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> Non
 
     Raises:
         UnknownName: A metric that is not measured.
-        BadValue: A best of a metric of which neither more nor less is better, or weights of too many steps.
+        BadValue: A best of a metric of which neither more nor less is better, or of the rule of success, or weights of too
+            many steps.
     """
     keeping, stop, columns = parse_keeping(training.checkpoints), parse_stop(training.stop), _columns(metrics)
     ranked = [name for name, column in columns.items() if column.better]
@@ -56,8 +59,13 @@ def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> Non
             f"checkpoints=best:{keeping.best}: neither a higher nor a lower {keeping.best} is better. Those that can be "
             f"ranked are: {', '.join(ranked) or 'none'}."
         )
-    if stop is not None and stop.metric not in columns:
-        raise UnknownName(f"metric of stop={training.stop} here", stop.metric, list(columns))
+    if keeping.best == SUCCESS and (rule := parse_criteria(training.success)):
+        raise BadValue(
+            f"checkpoints=best:success: success is decided by the rule {training.success} over evaluations, which fresh samples of "
+            f"one evaluation cannot be held against. Choose by a column of it, such as best:{rule[0].column}, or add success=none."
+        )
+    if stop is not None and stop.column not in columns:
+        raise UnknownName(f"metric of stop={training.stop} here", stop.column, list(columns))
     if keeping.every and steps // keeping.every > _MOST_KEPT:
         raise BadValue(
             f"checkpoints=every:{keeping.every} would keep the weights of {steps // keeping.every:,} steps of {steps:,}; expected "
@@ -90,6 +98,8 @@ def best_results(
 ) -> dict[int, dict[str, Any]]:
     """What results say of best evaluations, by run. The fleet has other weights afterwards: those of the best.
 
+    Of weights that are known to be lost (``gantlet repair``) there is no fresh value.
+
     Arguments:
         keeper: What the fleet kept.
         fleet: The fleet, trained.
@@ -104,16 +114,20 @@ def best_results(
     if not name or not slots:
         return {}
     kept = {(each.run, each.step): each for each in kept_files(keeper.state)}
+    placed: list[int] = []
     for slot in slots:
         run = keeper.fleet.slots[slot]
-        place_weights(fleet, slot, read_kept(keeper.store, keeper.fleet.id, kept[run, keeper.best[run].step]))
-    rows = evaluate(fleet, metrics.only(name), dataset, slots, samples, latents=FRESH_LATENTS)
-    results: dict[int, dict[str, Any]] = {}
-    for slot, row in zip(slots, rows, strict=True):
-        run = keeper.fleet.slots[slot]
-        best = keeper.best[run]
-        results[run] = {"best_step": best.step, f"best_{name}": best.value, f"best_{name}_fresh": row.get(name)}
-    return results
+        file = kept[run, keeper.best[run].step]
+        if not is_lost(keeper.store, keeper.fleet.id, file):
+            place_weights(fleet, slot, read_kept(keeper.store, keeper.fleet.id, file))
+            placed.append(slot)
+    rows = evaluate(fleet, metrics.only(name), dataset, placed, samples, latents=FRESH_LATENTS)
+    fresh = {keeper.fleet.slots[slot]: row.get(name) for slot, row in zip(placed, rows, strict=True)}
+    chosen = {keeper.fleet.slots[slot]: keeper.best[keeper.fleet.slots[slot]] for slot in slots}
+    return {
+        run: {"best_step": best.step, f"best_{name}": best.value, f"best_{name}_fresh": fresh.get(run)}
+        for run, best in chosen.items()
+    }
 
 
 def _columns(metrics: Composed) -> dict[str, MetricColumn]:

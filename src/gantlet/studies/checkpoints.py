@@ -79,6 +79,8 @@ def read_checked(
     for name, kinds in _KINDS.items():
         if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    if not all(run.isdecimal() and type(times) is int for run, times in rest.get("held", {}).items()):
+        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: held.")
     check_owner(rest, fleet, seals, place)
     if history:
         store.chunks(fleet).check(rest.get("chunks", {}))

@@ -19,6 +19,7 @@ import torch
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
 from gantlet.metrics.compose import joined
+from gantlet.metrics.floors import floors_of
 from gantlet.requests.aliases import renamed
 from gantlet.requests.grid import Axis
 from gantlet.requests.parts import SINCE
@@ -30,11 +31,18 @@ from gantlet.training.blueprint import Route
 from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
-from .initial import SourceWeights, read_sources, write_copies
+from .initial import SourceWeights, check_copies, read_sources, write_copies
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
-from .planning import check_rules, choose_device, executor_for, metric_records, specification_of, trains_elsewhere
+from .planning import (
+    check_rules,
+    choose_device,
+    executor_for,
+    metric_records,
+    specification_of,
+    trains_elsewhere,
+)
 from .record import EarlierPlan, ExtensionRecord, Member, SettingRecord, StudyRecord
 from .store import Store
 from .success import SUCCESS, rule_records
@@ -172,6 +180,7 @@ def _extended(
         return None, {}
     samples = [specification_of(each.task, cache.dataset(each)) for each in settings]
     check_rules(settings, cache)
+    check_copies(store, record, new, samples[len(kept) :])
     unknown = [each.training.init_from not in record.initial for each in settings]
     sources = read_sources(list(compress(settings, unknown)), list(compress(samples, unknown)))
     elsewhere = trains_elsewhere(record.execution.executor)
@@ -203,6 +212,8 @@ def _extended(
     )
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
     found = joined(cache.metrics(resolved) for resolved in settings)
+    new_columns = {column.name for column in found.columns} - record.metrics.keys()
+    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns else {}
     executor = executor_for(new, record.execution.executor)
     extended = record.model_copy(
         update={
@@ -215,11 +226,9 @@ def _extended(
                 update={"members": (*record.plan.members, *members), "fleets": (*record.plan.fleets, *fleets)}
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "metrics": {
-                **metric_records(settings, found),
-                **record.metrics,
-                **rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
-            },
+            "metrics": metric_records(settings, found, floors)
+            | record.metrics
+            | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -77,13 +77,22 @@ class FleetHistory:
         Raises:
             Damaged: A chunk is missing, or has another content.
         """
+        for _, sentence in self.damaged(chunks):
+            raise Damaged(sentence)
+
+    def damaged(self, chunks: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+        """The chunks that are not as they were written, each with a sentence; ``chunks`` has each file's SHA-256.
+
+        Raises:
+            Damaged: They are not named as a fleet names them.
+        """
         for name, digest in _named(chunks).items():
             path = inside(self.folder, name)
             if not path.is_file() and path.with_name(name + LOST).is_file():
                 continue
             if not _is_as_written(path, digest):
                 what = "is damaged" if path.is_file() else "is missing"
-                raise Damaged(f"The history {path} {what}.")
+                yield path, f"The history {path} {what}."
 
     def drop_after(self, step: int) -> None:
         """Drop chunks that the good checkpoint does not vouch for."""

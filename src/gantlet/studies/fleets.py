@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import torch
 
@@ -120,7 +121,7 @@ def _job(
         lineage=record.lineage,
         ended=record.ended(fleet),
         keeper=keeper_of(store, fleet, keeping, metrics) if keeping != Keeping() else None,
-        initial=initial_weights(store, record, first),
+        initial=partial(initial_weights, store, record, first),
         notify=notify,
         stopping=stopping,
         events=inside(store.folder, "tensorboard") if record.tensorboard else None,

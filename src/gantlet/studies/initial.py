@@ -36,6 +36,7 @@ from .stored_weights import read_weights
 __all__ = [
     "SourceWeights",
     "begin",
+    "check_copies",
     "check_initial",
     "copy_again",
     "initial_weights",
@@ -85,6 +86,29 @@ def read_sources(settings: Sequence[Resolved], samples: Sequence[SampleSpec]) ->
                 text,
             )
     return found
+
+
+def check_copies(
+    store: Store, record: StudyRecord, settings: Sequence[Resolved], samples: Sequence[SampleSpec]
+) -> None:
+    """Make sure that settings, which are to be added to a study, have the networks of the weights that it has copied already.
+
+    Arguments:
+        store: The study.
+        record: Its record.
+        settings: To be added; those that start from other weights are not looked at.
+        samples: The specifications of their samples.
+
+    Raises:
+        BadValue: The networks are others.
+        Damaged: A copy is missing, or not what was written.
+        StoreError: A copy cannot be read.
+    """
+    for resolved, sample in zip(settings, samples, strict=True):
+        text = resolved.training.init_from
+        if text in record.initial:
+            sheet = blueprint([(resolved, 1)], sample, Execution(), to_train=False)
+            _check_architecture(text, sheet, initial_weights(store, record, resolved))
 
 
 def write_copies(store: Store, sources: Mapping[str, SourceWeights]) -> None:
@@ -164,7 +188,8 @@ def copy_again(store: Store, record: StudyRecord, text: str) -> bool:
 
 def _source(text: str) -> SourceWeights:
     initial = parse_init(text)
-    assert initial is not None
+    if initial is None:
+        raise BadValue("init_from names no run to start from.")
     store = Store(initial.folder)
     try:
         record = store.record()

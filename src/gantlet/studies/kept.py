@@ -30,7 +30,17 @@ from .fleet_history import LOST
 from .record import FleetPlan
 from .store import Store
 
-__all__ = ["Best", "KeptFile", "WeightsKeeper", "best_of", "check_kept", "kept_files", "read_kept", "weights_folder"]
+__all__ = [
+    "Best",
+    "KeptFile",
+    "WeightsKeeper",
+    "best_of",
+    "check_kept",
+    "is_lost",
+    "kept_files",
+    "read_kept",
+    "weights_folder",
+]
 
 _NAME = re.compile(r"run-(\d{1,10})-step-(\d{1,18})\.safetensors")
 
@@ -194,8 +204,14 @@ def check_kept(store: Store, fleet: str, rest: Mapping[str, Any]) -> Iterator[tu
         if path.is_file():
             if _digest(path) != kept.digest:
                 yield kept, f"The kept weights {path} are damaged."
-        elif not path.with_name(kept.name + LOST).is_file():
+        elif not is_lost(store, fleet, kept):
             yield kept, f"The kept weights {path} are missing."
+
+
+def is_lost(store: Store, fleet: str, kept: KeptFile) -> bool:
+    """Whether a member's kept weights are gone, and ``repair`` noted that they are."""
+    path = _path(store, fleet, kept.name)
+    return not path.is_file() and path.with_name(kept.name + LOST).is_file()
 
 
 def read_kept(store: Store, fleet: str, kept: KeptFile) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gantlet import catalogue
 from gantlet.errors import BadValue, StoreError
 from gantlet.files import locked, sweep
 from gantlet.requests.options import default_folder
@@ -18,13 +19,13 @@ from .executors.slurm import SlurmExecutor
 from .initial import write_copies
 from .lost import lost_work
 from .plan import longest_first, plan_of
-from .planning import PlannedStudy, choose_device
-from .record import FleetPlan
+from .planning import PlannedStudy, choose_device, trains_elsewhere
+from .record import FleetPlan, StudyRecord
 from .store import Store
 from .trust import allow, allow_lines, require_trust
 from .views import write_views
 
-__all__ = ["check_device", "create", "resume", "start", "unfinished"]
+__all__ = ["check_device", "create", "hands_over", "resume", "start", "unfinished"]
 
 
 def start(planned: PlannedStudy, callbacks: Callbacks | None = None, *, executor: Executor | None = None) -> Store:
@@ -125,6 +126,24 @@ def unfinished(store: Store) -> list[FleetPlan]:
         for fleet in record.plan.fleets
         if not all(store.finished(leaf, record.seals(leaf)) for leaf in store.leaves(fleet))
     ]
+
+
+def hands_over(record: StudyRecord, *, trust: bool = False) -> bool:
+    """Whether a study's executor hands its fleets over to other machines; to know that, one of somebody's own is imported.
+
+    Arguments:
+        record: The study's record.
+        trust: Whether parts of its author's own may run here.
+
+    Raises:
+        Untrusted: The executor is of a stranger's own.
+    """
+    executor = record.execution.executor
+    if trust:
+        allow(record.settings, record.key, executor)
+    if catalogue.is_path(executor):
+        require_trust(record.settings, record.key, executor)
+    return trains_elsewhere(executor)
 
 
 def check_device(folder: Path, name: str) -> None:

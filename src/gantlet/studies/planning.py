@@ -232,6 +232,8 @@ def _within(planned: PlannedStudy, minutes: float) -> PlannedStudy:
         replace(each, training=replace(each.training, steps=steps), sources={**each.sources, **said})
         for each in plan.settings
     )
+    if not planned.missing:
+        check_rules(settings, planned.cache)  # weights of every so many steps, of these many
     return replace(planned, plan=replace(plan, settings=settings), budget=budget)
 
 

@@ -55,7 +55,7 @@ def _repaired(store: Store) -> list[str]:
             + (
                 f"They were copied again from {text}."
                 if copied
-                else f"{text} does not have them any more, so members that start from them cannot be trained."
+                else f"{text} does not have them any more, so members that have not begun cannot be trained."
             )
         )
     for planned in record.plan.fleets:
@@ -132,15 +132,13 @@ def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did:
         try:
             read_checked(store, fleet.id, record.lineage, place, history=False)
             rest = checkpoint.read_state(place)
+            lost_history = list(store.chunks(fleet.id).damaged(rest.get("chunks", {})))
             lost_weights = list(check_kept(store, fleet.id, rest))
         except StoreError:
             return
-        for name, digest in rest.get("chunks", {}).items():
-            try:
-                store.chunks(fleet.id).check({name: digest})
-            except Damaged as error:
-                _lose(store.fleet(fleet.id) / name)
-                did.append(f"{error} It counts as lost; the results and weights of fleet {fleet.id} are good.")
+        for path, sentence in lost_history:
+            _lose(path)
+            did.append(f"{sentence} It counts as lost; the results and weights of fleet {fleet.id} are good.")
         for kept, sentence in lost_weights:
             _lose(weights_folder(store, fleet.id) / kept.name)
             did.append(f"{sentence} They count as lost; the results and last weights of fleet {fleet.id} are good.")

@@ -74,7 +74,7 @@ class FleetJob:
         lineage: That one, and those of the study before it was extended, by which a checkpoint may have been written.
         ended: The steps at which earlier, shorter plans of the fleet ended.
         keeper: Who keeps weights beside the last checkpoint, None for nobody.
-        initial: The weights from which members start; none for random ones.
+        initial: Reads the weights from which members start, where there is no checkpoint; none for random ones.
         notify: Called with a :class:`Progress` now and then.
         stopping: Asked after every step; True saves and stops.
         events: The folder of TensorBoard event files, None for none.
@@ -97,7 +97,7 @@ class FleetJob:
     lineage: frozenset[str] = frozenset({""})
     ended: tuple[int, ...] = ()
     keeper: WeightsKeeper | None = None
-    initial: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    initial: Callable[[], Mapping[str, Tensor]] = dict[str, Tensor]
     notify: Callable[[Progress], None] = lambda progress: None
     stopping: Callable[[], bool] = lambda: False
     events: Path | None = None
@@ -207,7 +207,7 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
         if job.keeper is not None:
             job.keeper.restore(good.rest)
     else:
-        begin(fleet, job.initial)
+        begin(fleet, job.initial())
     if good.damage:
         went = f"goes on from step {fleet.step:,}" if fleet.step else "is trained again from the start"
         job.damage.append(f"{' '.join(good.damage)} Fleet {job.fleet.id} {went}.")
@@ -241,8 +241,8 @@ def _ending(job: FleetJob, slots: Sequence[int]) -> list[int]:
         return []
     for slot in slots:
         run = job.fleet.slots[slot]
-        job.held[run] = job.held.get(run, 0) + 1 if rule.holds(job.last[slot].get(rule.metric)) else 0
-    ending = {job.fleet.slots[slot] for slot in slots if job.held[job.fleet.slots[slot]] >= rule.evaluations}
+        job.held[run] = job.held.get(run, 0) + 1 if rule.met(job.last[slot].get(rule.column)) else 0
+    ending = {job.fleet.slots[slot] for slot in slots if job.held[job.fleet.slots[slot]] >= rule.held}
     return [slot for slot, run in enumerate(job.fleet.slots) if run in ending]
 
 

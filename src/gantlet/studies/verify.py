@@ -253,7 +253,10 @@ def _strangers(folder: Path, fleets: set[str]) -> Iterator[tuple[Path, str, bool
         place = here.relative_to(folder).parts
         for name in sorted((*folders, *files)):
             path = here / name
-            mode = path.lstat().st_mode
+            try:
+                mode = path.lstat().st_mode
+            except FileNotFoundError:  # renamed or deleted meanwhile by who trains here
+                continue
             if stat.S_ISLNK(mode):
                 yield path, "is a link, and links within a study are not followed", True
             elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):

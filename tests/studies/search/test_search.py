@@ -17,7 +17,7 @@ import pytest
 import gantlet
 import terminal
 from gantlet.api.tune import Search
-from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName
+from gantlet.errors import BadGrid, BadValue, MissingExtra, StoreError, UnknownName, Untrusted
 from gantlet.files import locked
 from gantlet.requests.grid import Axis
 from gantlet.requests.options import Options
@@ -367,3 +367,20 @@ def test_settings_in_which_other_values_follow_are_trials(space: list[str], tmp_
     extend_plan(store.folder, first)
     state = read_search(store)
     assert len(state.trials) == len(state.record.settings) > 1
+
+
+@pytest.mark.parametrize("place", ["method", "executor"])
+def test_a_search_of_a_strangers_runs_nothing_of_theirs(tmp_path: Path, place: str) -> None:
+    store, mark, part = _begin(tmp_path / "study"), tmp_path / "executed", tmp_path / f"{place}_of_theirs.py"
+    part.write_text(f"from pathlib import Path\nPath({str(mark)!r}).touch()\nclass Mine:\n    pass\n")
+    record = store.record()
+    if place == "executor":
+        more: dict[str, Any] = {"execution": record.execution.model_copy(update={"executor": f"{part}:Mine"})}
+    else:
+        more = {"settings": (record.settings[0].model_copy(update={"method": f"{part}:Mine"}),)}
+    store.update(record.model_copy(update=more))
+    with pytest.raises(Untrusted, match=f"{place}_of_theirs"):
+        _search(store.folder)
+    done = terminal.gantlet("tune", store.folder)
+    assert (done.status, "part of its author's own" in done.err) == (2, True)
+    assert not mark.exists()

@@ -24,8 +24,8 @@ from ..cache import Cache
 from ..executors.base import Callbacks
 from ..extend import Extension, extend_plan
 from ..fleet_states import follow
-from ..launch import resume, unfinished
-from ..planning import PlannedStudy, plan_study, trains_elsewhere
+from ..launch import hands_over, resume, unfinished
+from ..planning import PlannedStudy, plan_study
 from ..record import FleetPlan
 from ..store import Store
 from .samplers import check_sampler, points
@@ -261,10 +261,11 @@ def search(
     store, cache = Store(folder), Cache()
     while True:
         state = read_search(store)
+        elsewhere = hands_over(state.record, trust=trust)
         fleets = unfinished(store)
         if fleets and len(state.trials) > 1:
             train(store, fleets, partial(resume, folder, cache=cache, trust=trust))
-            if trains_elsewhere(state.record.execution.executor):
+            if elsewhere:
                 follow(store, lambda look: _LOOK_SECONDS)
                 with locked(store.study_lock):  # a job whose fleets have ended makes the tables before it ends itself
                     pass

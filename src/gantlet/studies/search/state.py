@@ -20,6 +20,7 @@ from gantlet.statistics.racing import hopeless, leader
 from ..plan import resolve_setting
 from ..record import SettingRecord, StudyRecord
 from ..store import Store
+from ..trust import require_trust
 from ..views import runs_table
 
 __all__ = ["FACT", "MOST_TRIALS", "SearchRecord", "SearchState", "Trial", "read_search", "value_of"]
@@ -134,6 +135,7 @@ class SearchState:
         Raises:
             Untrusted: A part is of a stranger's own.
         """
+        require_trust(self.record.settings, self.record.key)
         return resolve_setting(Catalogue(), self.record.settings[0]).parts.keys
 
     @cached_property
