@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +91,11 @@ class Search:
         if confirmed is not None:
             gain = confirmed.difference
             said["gain"] = {"value": gain.estimate, "low": gain.low, "high": gain.high, "p_value": confirmed.p_value}
-        return said
+            said["gain"] = {name: value if math.isfinite(value) else None for name, value in said["gain"].items()}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in said.items()
+        }
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the trials."""

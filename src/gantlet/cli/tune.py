@@ -71,6 +71,11 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
             raise BadGrid(
                 f"'{task}' is no folder of a search. Begin one with: gantlet tune TASK METHOD KEY=LOW..HIGH …"
             )
+        kept = (seeds, fresh_seeds, metric, sampler, batch, random_state, out, preset, device, executor, workers, slurm)
+        if kept != ("4", 8, "", "random", 0, 0, None, "", "auto", "local", 0, None):
+            raise BadGrid(
+                "A search that goes on keeps its seeds, metric, sampler and executor; give --trials or --minutes alone."
+            )
         if trials:
             enlarge(Store(folder), trials=trials)
     else:

@@ -96,7 +96,13 @@ MIXTURE8 = Task(
     presets={
         "quick": {"lr_g": 1e-3, "lr_d": 1e-3, "epochs": 40.0},
         # The published script: one batch of latents for all generators and both players, half of the summed losses.
-        "seed": {"latent": "shared", "team_latents": "shared", "team_reduction": "half-sum", "g_hidden": 32},
+        "seed": {
+            "latent": "shared",
+            "team_latents": "shared",
+            "team_reduction": "half-sum",
+            "g_hidden": 32,
+            "success": "modes>=8",
+        },
         "figure": {"generators": 8, "g_hidden": 16},
         "wide": {"generators": 1, "g_hidden": 128},
         "deep": {"generators": 1, "g_hidden": 128, "g_depth": 4},

@@ -384,3 +384,10 @@ def test_a_search_of_a_strangers_runs_nothing_of_theirs(tmp_path: Path, place: s
     done = terminal.gantlet("tune", store.folder)
     assert (done.status, "part of its author's own" in done.err) == (2, True)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("words", [("--seeds", "8"), ("--metric", "kl"), ("--sampler", "tpe"), ("--fresh-seeds", "3")])
+def test_what_a_search_keeps_is_refused_when_it_goes_on(tmp_path: Path, words: tuple[str, str]) -> None:
+    store = _begin(tmp_path / "study")
+    done = terminal.gantlet("tune", store.folder, *words)
+    assert (done.status, "keeps its seeds" in done.err) == (2, True)
