@@ -10,7 +10,14 @@ from gantlet.errors import UnknownName
 from .alpha import ALPHA_RING, ALPHA_RING_NONSATURATING, ALPHA_STACKED
 from .table import PublishedTable
 
-__all__ = ["TABLES", "find_table"]
+__all__ = [
+    "ALPHA_RING",
+    "ALPHA_RING_NONSATURATING",
+    "ALPHA_STACKED",
+    "TABLES",
+    "PublishedTable",
+    "find_table",
+]
 
 TABLES: dict[str, PublishedTable] = {
     table.name: table for table in (ALPHA_RING, ALPHA_RING_NONSATURATING, ALPHA_STACKED)
