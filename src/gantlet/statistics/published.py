@@ -31,7 +31,7 @@ from .intervals import Floats, wilson
 
 __all__ = ["Against", "detectable_rate", "mean_against", "rate_against"]
 
-Verdict = Literal["agrees", "differs", "cannot tell"]
+_Verdict = Literal["agrees", "differs", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Against:
     near: float
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> _Verdict:
         """``differs`` where zero is outside; ``agrees`` where it is inside a narrow interval; else it cannot be told."""
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             return "cannot tell"
