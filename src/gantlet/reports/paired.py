@@ -59,8 +59,8 @@ def probability(p_value: float) -> str:
     """A p value.
 
     Example:
-        >>> probability(0.0004), probability(0.0625), probability(0.5)
-        ('< 0.001', '0.063', '0.50')
+        >>> probability(0.0004), probability(0.031), probability(0.5)
+        ('< 0.001', '0.031', '0.50')
     """
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}" if p_value < 0.0995 else f"{p_value:.2f}"
 

@@ -243,7 +243,7 @@ def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Pa
 
 def test_a_job_that_still_makes_its_tables_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a cluster the results are there before the job that made them has ended."""
-    monkeypatch.setattr("gantlet.studies.search.loop.trains_elsewhere", lambda executor: True)
+    monkeypatch.setattr("gantlet.studies.search.loop.hands_over", lambda record, *, trust: True)
     store = _begin(tmp_path / "study", trials=2, fresh=1, seeds=(1,))
 
     def ending(begun: threading.Event) -> None:
