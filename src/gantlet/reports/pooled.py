@@ -111,8 +111,9 @@ def pooled_section(studies: Sequence[StudyData]) -> Table:
     pooled = pooled_table(studies)
     texts = readable(pooled.frame)
     note = f"Different cards: {', '.join(pooled.mixed)}." if pooled.mixed else ""
+    words = {"study", "task", "method", "setting"}  # columns of names, which are not flush right
+    kinds = ["" if name in words else "number" for name in texts.columns]
     rows = [
-        [Cell(str(text), kind="" if place < 2 else "number") for place, text in enumerate(row)]
-        for row in texts.to_numpy().tolist()
+        [Cell(str(text), kind=kind) for kind, text in zip(kinds, row, strict=True)] for row in texts.to_numpy().tolist()
     ]
     return Table([Column(str(name)) for name in texts.columns], rows, note)

@@ -32,6 +32,7 @@ from .build import blueprint
 from .record import InitialRecord, StudyRecord
 from .store import Store
 from .stored_weights import read_weights
+from .weights_file import read_weights_file
 
 __all__ = [
     "SourceWeights",
@@ -134,18 +135,9 @@ def initial_weights(store: Store, record: StudyRecord, resolved: Resolved) -> di
     source = record.initial.get(text)
     if source is None:
         raise Damaged(f"The study in {store.folder} does not say which weights init_from={text} are.")
-    path = _path(store, source)
-    try:
-        check_regular(path)
-        if file_digest(path) != source.sha256:
-            raise Damaged(f"The weights {path}, from which members start, are damaged.")
-        return dict(sorted(safetensors.torch.load_file(path).items()))
-    except Damaged as error:
-        raise Damaged(f"{error} What can be done does: gantlet repair {store.folder}") from error
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise Damaged(f"The weights {path} cannot be read: {error}.") from error
-    except OSError as error:
-        raise StoreError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
+    return read_weights_file(
+        _path(store, source), source.sha256, what="The weights from which members start,", folder=store.folder
+    )
 
 
 def begin(fleet: Fleet, tensors: Mapping[str, Tensor]) -> None:

@@ -20,7 +20,7 @@ import safetensors.torch
 from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import check_regular, clear_away, file_digest, inside, sweep, write_whole
+from gantlet.files import clear_away, file_digest, inside, sweep, write_whole
 from gantlet.requests.keeping import Keeping
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
@@ -29,6 +29,7 @@ from gantlet.training.member_weights import member_weights
 from .fleet_history import LOST
 from .record import FleetPlan
 from .store import Store
+from .weights_file import read_weights_file
 
 __all__ = [
     "Best",
@@ -222,17 +223,7 @@ def read_kept(store: Store, fleet: str, kept: KeptFile) -> dict[str, Tensor]:
         StoreError: They cannot be read.
     """
     path = _path(store, fleet, kept.name)
-    try:
-        check_regular(path)
-        if _digest(path) != kept.digest:
-            raise Damaged(f"The kept weights {path} are damaged.")
-        return dict(sorted(safetensors.torch.load_file(path).items()))
-    except Damaged as error:
-        raise Damaged(f"{error} What can be done does: gantlet repair {store.folder}") from error
-    except (ValueError, safetensors.SafetensorError) as error:
-        raise Damaged(f"The kept weights {path} cannot be read: {error}.") from error
-    except OSError as error:
-        raise StoreError(f"The kept weights {path} cannot be read: {error.strerror or error}.") from error
+    return read_weights_file(path, kept.digest, what="The kept weights", folder=store.folder)
 
 
 def _path(store: Store, fleet: str, name: str) -> Path:
