@@ -16,7 +16,7 @@ import pandas as pd
 
 from gantlet.statistics import Aggregate
 
-from .cells import Cell, Column, Table
+from .cells import Cell, Column, Kind, Table
 from .read import StudyData
 from .tables import readable, render, summary_table
 from .value_cards import ValueCard, card_lines, cards_of
@@ -112,7 +112,7 @@ def pooled_section(studies: Sequence[StudyData]) -> Table:
     texts = readable(pooled.frame)
     note = f"Different cards: {', '.join(pooled.mixed)}." if pooled.mixed else ""
     words = {"study", "task", "method", "setting"}  # columns of names, which are not flush right
-    kinds = ["" if name in words else "number" for name in texts.columns]
+    kinds: list[Kind] = ["" if name in words else "number" for name in texts.columns]
     rows = [
         [Cell(str(text), kind=kind) for kind, text in zip(kinds, row, strict=True)] for row in texts.to_numpy().tolist()
     ]
