@@ -135,9 +135,7 @@ def initial_weights(store: Store, record: StudyRecord, resolved: Resolved) -> di
     source = record.initial.get(text)
     if source is None:
         raise Damaged(f"The study in {store.folder} does not say which weights init_from={text} are.")
-    return read_weights_file(
-        _path(store, source), source.sha256, what="The weights from which members start,", folder=store.folder
-    )
+    return read_weights_file(_path(store, source), source.sha256, what="The initial weights", folder=store.folder)
 
 
 def begin(fleet: Fleet, tensors: Mapping[str, Tensor]) -> None:
@@ -157,9 +155,9 @@ def check_initial(store: Store, record: StudyRecord) -> Iterator[tuple[str, str]
         try:
             check_regular(path)
             if file_digest(path) != source.sha256:
-                yield text, f"The weights {path}, from which members start, are damaged."
+                yield text, f"The initial weights {path} are damaged."
         except Damaged:
-            yield text, f"The weights {path}, from which members start, are missing."
+            yield text, f"The initial weights {path} are missing."
         except StoreError as error:  # a link, or not a plain file
             yield text, str(error)
         except OSError as error:
