@@ -114,7 +114,7 @@ def test_every_name_has_its_section(page: str, family: str) -> None:
 
 @pytest.mark.parametrize("task", covering(list(catalogue.FAMILIES["task"]), networks_of))
 def test_every_setting_is_on_the_page_of_settings(task: str) -> None:
-    from gantlet.requests.resolve import keys_of
+    from gantlet.requests.parts import keys_of
 
     cells = re.split(r" \| | / |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
     shown = {cell.strip("| `") for cell in cells}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gantlet import __version__, catalogue
-from gantlet.requests.resolve import keys_of
+from gantlet.requests.parts import keys_of
 from terminal import gantlet
 
 

@@ -11,8 +11,8 @@ import pytest
 from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.methods.base import Method
-from gantlet.requests.parts import Catalogue, Key
-from gantlet.requests.resolve import Request, expand, keys_of
+from gantlet.requests.parts import Catalogue, Key, keys_of
+from gantlet.requests.resolve import Request, expand
 from gantlet.settings import settings_of
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache

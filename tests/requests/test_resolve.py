@@ -14,7 +14,8 @@ from gantlet import catalogue
 from gantlet.errors import BadGrid, BadValue, GantletError, Refused, UnknownName
 from gantlet.methods.vanilla import VANILLA
 from gantlet.penalties.r1 import R1
-from gantlet.requests.resolve import expand, keys_of
+from gantlet.requests.parts import keys_of
+from gantlet.requests.resolve import expand
 from gantlet.studies.cache import Cache
 from gantlet.tasks.gaussians import RING8
 from terminal import request, resolve

@@ -8,7 +8,7 @@ import pytest
 
 from gantlet.errors import BadGrid, BadValue
 from gantlet.requests.grid import Axis
-from gantlet.requests.resolve import keys_of
+from gantlet.requests.parts import keys_of
 from gantlet.requests.search_space import Dimension, check_space, draw, parse_dimension, point_values
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from gantlet import catalogue
 from gantlet.errors import BadGrid, UnknownName
-from gantlet.requests.parts import Catalogue
-from gantlet.requests.resolve import keys_of, resolve
+from gantlet.requests.parts import Catalogue, keys_of
+from gantlet.requests.resolve import resolve
 from gantlet.settings import settings_of
 from gantlet.studies.plan import plan_of, recorded_setting
 from terminal import planned

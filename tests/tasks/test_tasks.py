@@ -15,8 +15,8 @@ from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import compose
-from gantlet.requests.parts import Catalogue
-from gantlet.requests.resolve import Request, expand, keys_of
+from gantlet.requests.parts import Catalogue, keys_of
+from gantlet.requests.resolve import Request, expand
 from gantlet.settings import settings_of
 from gantlet.studies.build import steps_of
 from gantlet.studies.cache import Cache

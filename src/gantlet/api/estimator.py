@@ -245,7 +245,7 @@ class GAN:
         size = resolved.training.batch_size
         if count >= size:
             return resolved
-        if resolved.sources["batch_size"] == "user":
+        if resolved.by_user.batch_size:
             raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
         _LOG.warning("note: %d samples are fewer than a batch of %d, so batch_size=%d.", count, size, count)
         return replace(resolved, training=replace(resolved.training, batch_size=count))
@@ -304,8 +304,7 @@ class StackelbergGAN:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
-        params = self.gan.get_params(deep)
-        params.pop("generators")
+        params = {name: value for name, value in self.gan.get_params(deep).items() if name != "generators"}
         return {"n_generators": self.n_generators, **params}
 
     def set_params(self, **params: Any) -> StackelbergGAN:

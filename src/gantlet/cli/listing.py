@@ -84,7 +84,7 @@ def _plain(docstring: str) -> str:
 def _print_keys(console: Console, name: str) -> None:
     from rich.table import Table
 
-    from gantlet.requests.resolve import keys_of
+    from gantlet.requests.parts import keys_of
 
     task, _, method = name.partition(":")
     table = Table(box=None, pad_edge=False)

@@ -23,7 +23,7 @@ from gantlet.tasks.base import Task
 
 from .training_settings import EarlyChoice, TrainingSettings
 
-__all__ = ["SINCE", "Catalogue", "Key", "NamedTask", "Parts", "penalty_prefixes"]
+__all__ = ["SINCE", "Catalogue", "Key", "NamedTask", "Parts", "keys_of", "penalty_prefixes"]
 
 SINCE = "default, since the study was written"
 """The source of a value that a study's record lacks, because its key is newer than the study."""
@@ -227,6 +227,16 @@ def _kind_of_path(name: str) -> str:
         "hdf5": (".h5", ".hdf5"),
     }
     return next((kind for kind, known in endings.items() if path.name.lower().endswith(known)), "")
+
+
+def keys_of(task: str, method: str) -> dict[str, Key]:
+    """Every key of a task with a method, over all networks that the method can play (for ``gantlet list``)."""
+    known = Catalogue()
+    chosen_task, chosen_method = known.task(task).task, known.method(method)
+    keys: dict[str, Key] = {}
+    for name in known.offered(chosen_task, chosen_method):
+        keys |= known.parts(chosen_task, chosen_method, EarlyChoice(network=name)).keys
+    return keys
 
 
 def penalty_prefixes(method: Method) -> dict[str, str]:

@@ -24,13 +24,14 @@ from gantlet.settings import Scalar
 from gantlet.tasks.base import Task
 
 from .aliases import PLAYERS, renamed, renamed_value
+from .by_user import ByUser
 from .criterion import parse_criteria
 from .grid import Axis, check_axes
 from .keeping import check_keeping
 from .parts import SINCE, Catalogue, Key, Parts
 from .training_settings import EarlyChoice, TrainingSettings
 
-__all__ = ["Base", "Request", "Resolved", "expand", "keys_of", "resolve"]
+__all__ = ["Base", "Request", "Resolved", "expand", "resolve"]
 
 _LOG = logging.getLogger("gantlet")
 _PRESET = "preset="  # in the label of a setting that was made from another one
@@ -108,6 +109,11 @@ class Resolved:
     def method(self) -> Method:
         """The method, with the penalties and the constraint that were asked for."""
         return self.parts.method
+
+    @cached_property
+    def by_user(self) -> ByUser:
+        """Which values the user chose."""
+        return ByUser.of(self.sources)
 
     @cached_property
     def values(self) -> dict[str, Scalar]:
@@ -278,14 +284,16 @@ def _resolved(parts: Parts, layers: Sequence[tuple[str, Mapping[str, Scalar]]], 
     training = built.training
     steps, epochs = (ranks[name] for name in ("steps", "epochs"))
     if epochs > steps:  # the stronger source decides how long to train
-        training, sources["steps"] = replace(training, steps=0), "epochs"
-    elif epochs == steps and sources["steps"] == "user" and training.steps:
+        training = replace(training, steps=0)
+        sources.update(steps="epochs")
+    elif epochs == steps and ByUser.of(sources).steps and training.steps:
         raise BadGrid(f"steps={training.steps} and epochs={training.epochs:g} both say how long to train. Keep one.")
     chosen(training.metrics)
     check_keeping(training.checkpoints, training.stop, training.init_from)
     parse_criteria(training.success)
     if not training.network:
-        training, sources["network"] = replace(training, network=parts.network), "task"
+        training = replace(training, network=parts.network)
+        sources.update(network="task")
     return replace(built, training=training)
 
 
@@ -388,13 +396,3 @@ def _check_distinct(settings: Iterable[Resolved]) -> None:
             first = seen[resolved.identity]
             raise BadGrid(f"The grid has the same setting twice: '{first}' and '{resolved.label}'. Remove one.")
         seen[resolved.identity] = resolved.label
-
-
-def keys_of(task: str, method: str) -> dict[str, Key]:
-    """Every key of a task with a method, over all networks that the method can play (for ``gantlet list``)."""
-    known = Catalogue()
-    chosen_task, chosen_method = known.task(task).task, known.method(method)
-    keys: dict[str, Key] = {}
-    for name in known.offered(chosen_task, chosen_method):
-        keys |= known.parts(chosen_task, chosen_method, EarlyChoice(network=name)).keys
-    return keys

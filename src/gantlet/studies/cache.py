@@ -55,7 +55,7 @@ class Cache:
     def metrics(self, resolved: Resolved) -> Composed:
         """The metrics of a setting: those that it names, or its task's."""
         asked = resolved.training.metrics
-        by_user = resolved.sources.get("metrics") == "user"
+        by_user = resolved.by_user.metrics
         key = (asked, by_user, resolved.training.success, frozenset(resolved.values), data_key(resolved))
         if key not in self._metrics:
             self._metrics[key] = compose(
@@ -81,7 +81,7 @@ def _check_size(resolved: Resolved, dataset: Dataset) -> None:
         BadValue: It is another.
     """
     asked = getattr(resolved.source, "size", None)
-    if resolved.sources.get("size") != "user" or len(dataset.shape) != 3 or asked is None:
+    if not resolved.by_user.size or len(dataset.shape) != 3 or asked is None:
         return
     prepared, wanted = "x".join(map(str, dataset.shape[1:])), str(asked).replace(" ", "").lower()
     if prepared != (wanted if "x" in wanted else f"{wanted}x{wanted}").replace("×", "x"):

@@ -40,7 +40,7 @@ def _from_1(record: Mapping[str, Any]) -> dict[str, Any]:
         "sample": {
             "shape": facts["shape"],
             "pool": facts["train"],
-            "pixel_range": _RANGES.get(str(settings[0]["values"].get("pixel_range")), (-1.0, 1.0)),
+            "pixel_range": _range(settings[0]),
             "mean": facts.get("mean", ()),
             "deviation": facts.get("standard_deviation", ()),
             "classes": facts.get("class_names", ()),
@@ -54,6 +54,15 @@ def migrated_setting(entry: Mapping[str, Any]) -> dict[str, Any]:
     values = {renamed(key): renamed_value(renamed(key), value) for key, value in entry["values"].items()}
     sources = {renamed(key): source for key, source in entry["sources"].items()}
     return {**entry, "values": values, "sources": sources}
+
+
+def _range(setting: Mapping[str, Any]) -> tuple[float, float]:
+    """The values of black and white."""
+    match setting:
+        case {"values": {"pixel_range": str(asked)}}:
+            return _RANGES.get(asked, (-1.0, 1.0))
+        case _:
+            return -1.0, 1.0
 
 
 def _extent(task: str, facts: Mapping[str, Any]) -> float:

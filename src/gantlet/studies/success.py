@@ -37,7 +37,7 @@ def rule_of(resolved: Resolved, metrics: Composed) -> tuple[Criterion, ...]:
     known = [column.name for column in metrics.columns if column.name != SUCCESS]
     for criterion in rule:
         if criterion.column not in known:
-            if resolved.sources.get(SUCCESS) != "user":
+            if not resolved.by_user.success:
                 return ()
             raise UnknownName("column for success", criterion.column, known)
     return rule
