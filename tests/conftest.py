@@ -6,18 +6,21 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Read once, when torch and Matplotlib are first imported, in this process and in those that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
 import pytest
-import torch
 
-import terminal
-from gantlet.studies.store import Store
+# Imported late: the process that hands tests out to workers runs none, and starts them only once it has read this file.
+if TYPE_CHECKING:
+    import torch
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
+    from gantlet.studies.store import Store
+
+DTYPES = ("float32", "float64")
 
 
 def pytest_sessionstart() -> None:
@@ -26,8 +29,7 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and the libraries stay to the end: the collector need not walk through them again and again."""
-    gc.collect()
+    """Thousands of tests and the libraries stay to the end: the collector need not walk through them even once."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
@@ -36,19 +38,23 @@ def pytest_collection_finish() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gantlet")
     group.addoption("--device", default="cpu", help="where tensors live: cpu (default), cuda or cuda:<i>")
-    group.addoption("--dtype", default="float32", choices=sorted(DTYPES), help="default: float32")
+    group.addoption("--dtype", default="float32", choices=DTYPES, help="default: float32")
 
 
 @pytest.fixture(scope="session")
 def device(pytestconfig: pytest.Config) -> torch.device:
     """The device named by --device."""
+    import torch
+
     return torch.device(str(pytestconfig.getoption("--device")))
 
 
 @pytest.fixture(scope="session")
 def dtype(pytestconfig: pytest.Config) -> torch.dtype:
     """The floating type named by --dtype."""
-    return DTYPES[str(pytestconfig.getoption("--dtype"))]
+    import torch
+
+    return {"float32": torch.float32, "float64": torch.float64}[str(pytestconfig.getoption("--dtype"))]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -74,6 +80,8 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def no_seeds_for_absent_accelerators() -> Iterator[None]:
     """``torch.manual_seed`` notes the call stack for each kind of accelerator that might be there later: most of its time."""
+    import torch
+
     with pytest.MonkeyPatch.context() as patch:
         for kind in (torch.cuda, torch.xpu, torch.mtia):
             if not kind.is_available():
@@ -123,12 +131,16 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A finished study: two methods by two learning rates by two seeds; to be read, not changed."""
+    import terminal
+
     return terminal.study(tmp_path_factory.mktemp("finished") / "study", "vanilla,alpha", "lr=0.001,0.002", seeds="2")
 
 
 @pytest.fixture(autouse=True)
 def no_leak_of_torch_state() -> Iterator[None]:
     """Fail the test that leaves torch with another default dtype or thread count, and put both back."""
+    import torch
+
     before = torch.get_default_dtype(), torch.get_num_threads()
     yield
     after = torch.get_default_dtype(), torch.get_num_threads()
