@@ -111,6 +111,7 @@ def test_a_team_s_second_input_says_which_generator(images: Path, tmp_path: Path
         export(images, out=tmp_path / "x.onnx", generator=3)
 
 
+@pytest.mark.slow
 def test_pixels_are_those_of_a_png(images: Path, tmp_path: Path) -> None:
     path = export(images, format="torch", out=tmp_path / "p.pt2", units="pixels").path
     z, owners = torch.rand(30, 4) * 2 - 1, torch.arange(30) % 3
@@ -295,6 +296,7 @@ def test_the_card_says_what_the_model_is_and_names_no_place(images: Path, model:
             assert place.encode() not in content, (path.name, place)
 
 
+@pytest.mark.slow
 def test_the_card_of_earlier_weights_says_of_which_step_its_numbers_are(tmp_path: Path) -> None:
     words = ("steps=4", "g_width=8", "d_width=8", "batch_size=8", "samples=50", "checkpoints=every:2")
     study = terminal.trained(terminal.request("ring8", "vanilla", *words), tmp_path / "study").folder

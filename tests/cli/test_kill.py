@@ -17,6 +17,8 @@ from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
 from terminal import gantlet
 
+pytestmark = pytest.mark.slow
+
 WORDS = (
     *(word for word in terminal.TINY if not word.startswith(("steps", "evaluations"))),
     "steps=30",
@@ -62,19 +64,9 @@ def unfinished(store: Store, *fleets: str) -> None:
     assert all(0 < terminal.checkpoint_of(store, fleet)[1]["step"] < 30 for fleet in fleets)
 
 
-def test_kill_nine_in_the_middle_and_resume_is_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
-    process = started(folder, "vanilla", "--seeds", "2", "--workers", "1")
-    terminal.wait_until(lambda: saved(folder, "0000"), process)
-    kill(process)
-    store = Store(folder)
-    unfinished(store, "0000")
-    assert gantlet("resume", folder, "--quiet").status == 0
-    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
-    assert gantlet("replay", folder, 1).status == 0
-
-
-@pytest.mark.slow
-def test_finished_members_survive_a_kill_untouched(folder: Path, tmp_path: Path) -> None:
+def test_kill_nine_in_the_middle_leaves_finished_members_untouched_and_resume_is_as_if_nothing_had_been(
+    folder: Path, tmp_path: Path
+) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", "1")
     terminal.wait_until(lambda: saved(folder, "0001"), process)
     kill(process)
@@ -82,14 +74,13 @@ def test_finished_members_survive_a_kill_untouched(folder: Path, tmp_path: Path)
     unfinished(store, "0001")
     before = terminal.tree(store.fleet("0000"))
     assert "results.json" in before
-    again = terminal.launch("resume", folder, cwd=tmp_path)
-    out, err = again.communicate(timeout=120)
-    assert (again.returncode, err) == (0, ""), out
+    again = gantlet("resume", folder)
+    assert (again.status, again.err) == (0, ""), again.out
     assert terminal.tree(store.fleet("0000")) == before
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+    assert gantlet("replay", folder, 1).status == 0
 
 
-@pytest.mark.slow
 def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_study(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -103,15 +94,13 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
     assert not any(map(alive, workers))
     store = Store(folder)
     unfinished(store, "0000", "0001")
-    again = terminal.launch("resume", folder, cwd=tmp_path)
-    out, err = again.communicate(timeout=120)
-    assert (again.returncode, err) == (0, ""), out
+    again = gantlet("resume", folder)
+    assert (again.status, again.err) == (0, ""), again.out
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
     for run in (0, 1):
         assert gantlet("replay", folder, run).status == 0
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_the_study_ends_as_if_nothing_had_been(folder: Path, tmp_path: Path) -> None:
     process = started(folder, "vanilla,alpha", "--seeds", "1", "--workers", "2")
     terminal.wait_until(lambda: saved(folder, "0000", "0001"), process)
@@ -123,9 +112,7 @@ def test_a_killed_worker_is_replaced_and_the_study_ends_as_if_nothing_had_been(f
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
 def test_a_signal_to_the_whole_group_stops_and_saves(
     folder: Path, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:

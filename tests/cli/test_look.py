@@ -94,6 +94,7 @@ def test_wrong_numbers_are_refused(finished: Store, tmp_path: Path, run: int, n:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_film_is_made_and_its_place_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANTLET_RECORDED", "1")
     folder = terminal.study(tmp_path / "study", "vanilla", "generators=2", "steps=4", "evaluations=4", seeds="2").folder

@@ -136,6 +136,7 @@ def test_members_that_diverge_are_told(folder: Path, tmp_path: Path) -> None:
     assert runs["diverged_step"].tolist() == [pd.NA, 3, pd.NA]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_study_in_which_all_fail_says_so(folder: Path, tmp_path: Path) -> None:
     done = run(folder, own(tmp_path, "Breaks", "raise ValueError('no')"), "--seeds", "2")
@@ -262,6 +263,7 @@ def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None
     assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["finished", "finished"]
 
 
+@pytest.mark.slow
 def test_damage_is_told_when_training_is_stopped_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha")
     _as_before_its_end(folder)

@@ -24,6 +24,7 @@ def test_every_family_shape_and_size_of_team_is_in_the_matrix() -> None:
     assert len(set(CASES)) == len(CASES)
 
 
+@pytest.mark.slow
 def test_an_export_runs_without_gantlet_and_makes_the_same_samples(tmp_path: Path) -> None:
     case = ExportCase("mlp", "points", team=True)
     found = differences([case], tmp_path)[case]

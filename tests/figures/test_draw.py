@@ -306,6 +306,7 @@ def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
         draw_images(tmp_path / "file" / "grid.png", np.zeros((1, 1, 8, 8)))
 
 
+@pytest.mark.slow
 def test_pictures_are_quick(tmp_path: Path) -> None:
     fake = np.random.default_rng(1).normal(size=(25_000, 2))
     decision = (AXIS, AXIS, np.hypot(AXIS[:, None], AXIS[None]), "score")

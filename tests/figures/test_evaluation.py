@@ -239,6 +239,7 @@ def test_real_images_are_test_images_once_for_each_setting(study: Callable[..., 
     assert (folder / "samples/0/real.png").read_bytes() == (folder / "samples/2/real.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_test_set_smaller_than_the_grid_is_shown_whole(study: Callable[..., Path]) -> None:
     folder = study("generators=2")  # a grid of 100
     pictured = cells(folder / "samples" / "0" / "real.png", 10)
@@ -293,6 +294,7 @@ def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Cal
         assert np.abs(image - shades_of(made)[0]).max() <= 0.51
 
 
+@pytest.mark.slow
 def test_images_between_nought_and_one_are_drawn_from_black_to_white(
     fresh: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

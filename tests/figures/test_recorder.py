@@ -136,6 +136,7 @@ def test_ownership_is_drawn_of_teams_and_agrees_with_the_results(folder: Path, m
     assert sum(counts.sum() for counts in drawn.values()) > 50
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_only_a_metric_that_knows_owners_has_ownership_drawn(tmp_path: Path) -> None:
     place = image_study(tmp_path, "generators=2") / "samples" / "0"
@@ -143,6 +144,7 @@ def test_only_a_metric_that_knows_owners_has_ownership_drawn(tmp_path: Path) -> 
     assert sorted(path.name for path in place.iterdir()) == names
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_pictures_of_a_team_lie_in_its_folder(folder: Path) -> None:
     terminal.study(folder, "vanilla", "generators=2")
@@ -150,6 +152,7 @@ def test_pictures_of_a_team_lie_in_its_folder(folder: Path) -> None:
     assert names == ["000000003.png", "000000006.png", "final.png", "ownership.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_branches_that_are_averaged_are_pictured_as_one_generator(folder: Path, tmp_path: Path) -> None:
     terminal.study(folder, "vanilla", "generators=2", "team=average")

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from gantlet import catalogue
 from gantlet.data.base import Dataset
-from gantlet.errors import Refused
 from gantlet.metrics import get
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.two_sample import Pairwise, energy_distance
@@ -167,21 +166,28 @@ def measured(trained: Fleet, dataset: Dataset, task: str) -> Tensor:
     return torch.tensor([energy_distance(pair) for pair in pairs])
 
 
+OF_IMAGES = {"dcgan", "lsgan", "sngan", "r3gan", "wgan-gp-resnet", "dragan", "began", "ebgan", "ebgan-pt"}
+"""Methods with networks or schedules for images, which learn there alone."""
+WHERE = {
+    "ring8": [method for method in catalogue.names("method") if method not in OF_IMAGES],
+    "digits": sorted(OF_IMAGES | {*catalogue.find("task", "digits").rows}),
+}
+"""Who learns on which task; those on both have defaults for digits of their own."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["ring8", "digits"])
-@pytest.mark.parametrize("method", catalogue.names("method"))
+@pytest.mark.parametrize(
+    ("method", "task"),
+    [(method, task) for task, methods in WHERE.items() for method in methods],
+)
 def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
     """For a short time, on small networks where the task does not choose them: nobody diverges, and the metric improves.
 
     On the ring it is the Jensen-Shannon divergence over the modes; samples circle there at first, so the best of some
-    moments counts, in the mean of two seeds. On digits it is the energy distance of the pixels.
+    moments counts, in the mean of two seeds. On digits it is the energy distance of the pixels. A third of the time is
+    trained in any case, the rest by those who are not nearer by then.
     """
-    try:
-        (resolved,) = resolve(task, method)
-    except Refused:
-        assert task == "ring8"
-        assert "autoencoder" in catalogue.find("method", method).requires
-        return
+    (resolved,) = resolve(task, method)
     steps = STEPS[task].get(method, 1500 if task == "ring8" else 80)
     wider = ("g_width", "d_width") if method in CLASSIFIERS else ()
     mine = {key: value for key, value in SMALL.items() if key in resolved.values and key not in wider}
@@ -194,12 +200,14 @@ def test_every_method_learns_at_its_defaults(method: str, task: str) -> None:
     trained = fleet(task, method, *small, *schedule, f"steps={steps}", seeds=(1, 2))
     dataset = CACHE.dataset(resolved)
     before = measured(trained, dataset, task)
-    after: list[Tensor] = []
+    nearest = torch.tensor(torch.inf)
     for step in range(1, steps + 1):
         trained.advance()
         if step % max(1, steps // 10) == 0:
-            after.append(measured(trained, dataset, task))
+            after = measured(trained, dataset, task)
+            assert after.isfinite().all()
+            nearest = torch.minimum(nearest, after.mean())
+        if step >= steps // 3 and nearest < NEARER[task] * before.mean():
+            break
     assert not trained.divergences
-    assert after[-1].isfinite().all()
-    nearest = torch.stack(after).mean(1).amin()
     assert nearest < NEARER[task] * before.mean(), f"{before.mean():.3f} became {nearest:.3f} at best"

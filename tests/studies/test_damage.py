@@ -22,8 +22,6 @@ from gantlet.studies.study import Study
 from gantlet.training import checkpoint
 from thinning import leading
 
-pytestmark = pytest.mark.usefixtures("short_report")
-
 WORDS = ("steps=12", "evaluations=4")
 
 
@@ -79,7 +77,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", leading(list(DAMAGES), 2))
+@pytest.mark.parametrize("damage", leading(list(DAMAGES)))
 def test_damage_is_said_and_the_study_ends_as_if_it_had_not_been(stopped: Store, whole: Store, damage: str) -> None:
     hurt, expected = DAMAGES[damage]
     hurt(stopped.fleet("0000"))
@@ -93,6 +91,7 @@ def test_damage_is_said_and_the_study_ends_as_if_it_had_not_been(stopped: Store,
     assert stopped.history().equals(whole.history())
 
 
+@pytest.mark.slow
 def test_resume_of_a_damaged_study_ends_with_status_1(stopped: Store) -> None:
     flip(stopped.fleet("0000") / "checkpoint" / "tensors.safetensors")
     done = terminal.gantlet("resume", stopped.folder, "--quiet")
@@ -100,6 +99,7 @@ def test_resume_of_a_damaged_study_ends_with_status_1(stopped: Store) -> None:
     assert "is damaged: its tensors do not have their checksum. Fleet 0000 goes on from step 6." in done.err
 
 
+@pytest.mark.slow
 def test_another_fleets_checkpoint_is_noticed(stopped: Store, whole: Store) -> None:
     shutil.rmtree(stopped.checkpoint("0000"))
     shutil.copytree(whole.checkpoint("0001"), stopped.checkpoint("0000"))
@@ -113,6 +113,7 @@ def test_another_fleets_checkpoint_is_noticed(stopped: Store, whole: Store) -> N
     assert terminal.results(stopped) == terminal.results(whole)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_at_the_moment_is_no_damage(
     stopped: Store, whole: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_what_cannot_be_read_at_the_moment_is_no_damage(
     assert terminal.difference(stopped, whole) is None
 
 
+@pytest.mark.slow
 def test_a_checkpoint_behind_a_link_is_left_alone(stopped: Store, tmp_path: Path) -> None:
     for place in checkpoint.places(stopped.checkpoint("0000")):
         kept = tmp_path / f"{place.name}.kept"
@@ -199,6 +201,7 @@ def test_a_fleet_that_another_process_trains_is_left_to_it(stopped: Store) -> No
     assert Study(stopped.folder).runs["status"].tolist() == ["finished"] * 4
 
 
+@pytest.mark.slow
 def test_a_fleet_that_another_process_trains_is_told_and_is_no_damage(stopped: Store) -> None:
     with locked(stopped.lock("0000")):
         done = terminal.gantlet("resume", stopped.folder, "--quiet")
@@ -208,6 +211,7 @@ def test_a_fleet_that_another_process_trains_is_told_and_is_no_damage(stopped: S
     assert terminal.gantlet("resume", stopped.folder, "--quiet").status == 0
 
 
+@pytest.mark.slow
 def test_temporary_files_of_a_killed_process_are_swept(stopped: Store) -> None:
     import os
     import platform
@@ -230,6 +234,7 @@ def test_temporary_files_of_a_killed_process_are_swept(stopped: Store) -> None:
 # Elsewhere
 
 
+@pytest.mark.slow
 def test_a_study_of_a_device_that_is_not_here_says_how_to_go_on(stopped: Store, whole: Store) -> None:
     record = stopped.record()
     away = record.execution.model_copy(update={"device": "cuda:7"})

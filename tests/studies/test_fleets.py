@@ -164,6 +164,7 @@ def test_a_fleet_without_room_is_cut_in_halves(
     assert replay(folder, 4).startswith("run 4: ")
 
 
+@pytest.mark.slow
 def test_a_longer_plan_without_room_keeps_the_results_and_weights_of_the_shorter_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantlet.studies.measure._SECONDS", 0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("briefly")
 def test_a_budget_is_planned_as_steps_and_trains_replays_and_extends_as_these(folder: Path, tmp_path: Path) -> None:
     done = terminal.gantlet("run", "ring8", "vanilla", *TINY, "--minutes", "0.01", "--out", folder)

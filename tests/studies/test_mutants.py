@@ -19,6 +19,7 @@ from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
 from gantlet.studies.views import runs_table
 from mutants import Grounds, Mutant, mutants
+from thinning import leading
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,7 @@ def grounds(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Grounds:
     return Grounds(tmp_path_factory.mktemp("grounds"))
 
 
+@pytest.mark.slow
 def test_some_mutants_of_every_kind(grounds: Grounds) -> None:
     drawn = mutants(grounds, 3000, seed=1)
     assert len({mutant.name for mutant in drawn}) > 2500
@@ -40,6 +42,7 @@ def test_many_mutants(grounds: Grounds) -> None:
     assert faults == {}
 
 
+@pytest.mark.slow
 def test_what_must_not_happen_is_noticed(grounds: Grounds, monkeypatch: pytest.MonkeyPatch) -> None:
     """The generator's own test: with the checks of seals gone it finds what they find."""
     chunk = next(name for name in terminal.tree(grounds.bases["finished"]) if "results.json" in name)
@@ -61,7 +64,9 @@ def test_what_must_not_happen_is_noticed(grounds: Grounds, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "value", [10**400, [1, "x", [[[2]]]], {"x": 1}, [{}]], ids=["beyond any integer", "deep list", "object", "objects"]
+    "value",
+    leading([10**400, [1, "x", [[[2]]]], {"x": 1}, [{}]]),
+    ids=["beyond any integer", "deep list", "object", "objects"],
 )
 def test_results_that_no_table_can_hold_are_refused(folder: Path, value: Any) -> None:
     store = terminal.study(folder, "vanilla", seeds="2", width=1)
@@ -73,7 +78,7 @@ def test_results_that_no_table_can_hold_are_refused(folder: Path, value: Any) ->
         assert "Traceback" not in terminal.gantlet(command, folder).err
 
 
-@pytest.mark.parametrize("value", [[1, 2], True, "x"])
+@pytest.mark.parametrize("value", leading(["x", [1, 2], True]))
 def test_a_column_of_several_kinds_is_one_of_words(folder: Path, value: Any) -> None:
     store = terminal.study(folder, "vanilla", seeds="2", width=1)
     rows = store.results(terminal.fleet_of(store, "0000"))
@@ -82,7 +87,7 @@ def test_a_column_of_several_kinds_is_one_of_words(folder: Path, value: Any) -> 
     assert terminal.gantlet("show", folder, "--runs").status == 0
 
 
-@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("/nowhere"), Path.mkdir])
+@pytest.mark.parametrize("put", leading([os.mkfifo, lambda path: path.symlink_to("/nowhere"), Path.mkdir]))
 def test_what_is_no_file_in_the_place_of_history_does_not_hang(folder: Path, put: Callable[[Path], object]) -> None:
     store = terminal.study(folder, "vanilla")
     chunk = min(store.fleet("0000").glob("history-*"))

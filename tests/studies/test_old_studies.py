@@ -157,7 +157,6 @@ def test_an_old_interrupted_study_goes_on_from_where_it_stood(study: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize("study", [(version, "interrupted") for version in VERSIONS], indirect=True, ids="-".join)
 def test_an_old_interrupted_study_goes_on_to_the_bits_of_its_uninterrupted_twin(study: Path) -> None:
     version = next(each for each in VERSIONS if (FIXTURES / each / study.name).is_dir())

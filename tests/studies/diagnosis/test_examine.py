@@ -52,6 +52,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> gantlet.Study:
     )
 
 
+@pytest.mark.slow
 def test_a_starved_study_is_found_to_be_so_by_every_door(study: gantlet.Study) -> None:
     found = gantlet.doctor(study.folder)
     assert found.members == 2

@@ -87,6 +87,7 @@ def test_a_short_budget_cuts_steps_says_so_and_goes_on(folder: Path, fits: list[
     assert "trained for" not in {each.why for each in more.cells}
 
 
+@pytest.mark.slow
 def test_results_of_shorter_plans_count(folder: Path, tmp_path: Path, fits: list[int]) -> None:
     """A table that grew to its full length has the numbers of one that was planned so."""
     fits.extend([2, 5, 6])

@@ -124,6 +124,7 @@ def test_a_hopeless_trial_gets_no_further_seeds(tmp_path: Path) -> None:
     assert (following.only, following.seeds) == ((0, 1), (3, 4))
 
 
+@pytest.mark.slow
 def test_no_further_trials_begin_when_the_time_is_up(tmp_path: Path) -> None:
     _begin(tmp_path / "study", trials=9, batch=3)
     calls: list[int] = []
@@ -137,6 +138,7 @@ def test_no_further_trials_begin_when_the_time_is_up(tmp_path: Path) -> None:
     assert state.confirmed is not None
 
 
+@pytest.mark.slow
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
     _begin(tmp_path / "study", space=["beta1=0.1,0.5"], trials=9, fresh=1)
     state = _search(tmp_path / "study")
@@ -241,6 +243,7 @@ def test_the_command_line_and_python_do_the_same(done: SearchState, tmp_path: Pa
     assert len(larger.trials) == 6
 
 
+@pytest.mark.slow
 def test_a_job_that_still_makes_its_tables_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a cluster the results are there before the job that made them has ended."""
     monkeypatch.setattr("gantlet.studies.search.loop.hands_over", lambda record, *, trust: True)
