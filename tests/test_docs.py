@@ -309,7 +309,14 @@ def runnable(page: Path) -> str:
     return "\n".join(text for text in blocks(page, "python") if not text.startswith("# file:"))
 
 
-@pytest.mark.parametrize("page", [page for page in pages_with("python") if runnable(page)], ids=relative)
+EXECUTED = [
+    pytest.param(page, marks=[pytest.mark.slow] * (page.name == "export.md"))  # it imports all of Dynamo
+    for page in pages_with("python")
+    if runnable(page)
+]
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=relative)
 def test_the_python_of_a_page_runs(page: Path, desk: Path, small_runs: None, finished: Store) -> None:
     if page.name == "export.md":  # what its commands write
         gantlet.export(finished.folder, 0, out=desk / "generator.onnx")

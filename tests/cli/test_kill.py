@@ -94,8 +94,9 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
     assert not any(map(alive, workers))
     store = Store(folder)
     unfinished(store, "0000", "0001")
-    again = gantlet("resume", folder)
-    assert (again.status, again.err) == (0, ""), again.out
+    again = terminal.launch("resume", folder, cwd=tmp_path)
+    out, err = again.communicate(timeout=120)
+    assert (again.returncode, err) == (0, ""), out
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
     for run in (0, 1):
         assert gantlet("replay", folder, run).status == 0

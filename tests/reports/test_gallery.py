@@ -49,6 +49,7 @@ def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(study: St
     assert max(gaps) - min(gaps) <= 2_000
 
 
+@pytest.mark.slow
 def test_when_the_allowance_is_spent_every_setting_still_has_its_first_picture(study: StudyData) -> None:
     full = galleries(study, 10**7)
     allowance = sum(len(gallery.last[0].address) for gallery in full)
@@ -122,6 +123,7 @@ def test_ownership_stands_beside_the_last_pictures_of_teams_alone(teams: StudyDa
     assert [len(gallery.strip) for gallery in shown] == [2, 2, 2]  # it is no step of the strip
 
 
+@pytest.mark.slow
 def test_ownership_gives_way_to_the_first_pictures(teams: StudyData) -> None:
     full = galleries(teams, 10**7)
     allowance = sum(len(gallery.last[0].address) for gallery in full)
@@ -182,6 +184,7 @@ def test_the_page_shows_real_images_before_the_fakes_and_the_others_beneath(judg
     assert page.count("real images, held out</figcaption>") == 1
 
 
+@pytest.mark.slow
 def test_scarce_room_goes_to_last_pictures_then_real_ones(judged: StudyData) -> None:
     full = galleries(judged, 10**7)
     allowance = sum(len(gallery.last[0].address) for gallery in full)
