@@ -208,11 +208,12 @@ def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
     weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
     latents = torch.zeros(2, sheet.sizes.latent)
     samples = torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))
-    batch, team = sheet.sizes.batch, sheet.sizes.generators  # a pack of samples counts as one, which errs upwards
+    division, team = sheet.division(), sheet.sizes.generators
+    at_once = -(-sheet.sizes.batch // division.of_whole(1))  # a pack of samples counts as one, which errs upwards
     activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
     # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
-    activations *= batch * (2 + 2 * len(sheet.penalties))
-    draws = 64 * batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
+    activations *= at_once * (2 + 2 * len(sheet.penalties))
+    draws = 64 * sheet.sizes.batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
     return size * (weights + activations + min(draws, 1 << 22))
 
 
