@@ -65,6 +65,9 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     ] = "local",
     slurm: Slurm = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that train each member together, data-parallel; members in turn.")
+    ] = 1,
     route: Annotated[
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
     ] = "",
@@ -103,6 +106,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         device=device,
         executor=executor,
         workers=workers,
+        processes=processes,
         route=route or None,  # pyright: ignore[reportArgumentType] - checked by plan_study
         width=width or None,
         note=note,
@@ -129,6 +133,9 @@ def resume_command(
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     device: Annotated[str, typer.Option(help="Another device than that of the start; bits will differ.")] = "",
     executor: Annotated[str, typer.Option(help="Another executor than that of the start.")] = "",
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes that train each member together from now on; 0: as many as before.")
+    ] = 0,
     slurm: Slurm = None,
     wait: Wait = False,
     trust: Trust = False,
@@ -145,7 +152,15 @@ def resume_command(
     if not executor:
         hands_over(record, trust=trust)  # before its executor is looked up
     plan, name = _to_train(store), executor or record.execution.executor
-    go = partial(resume, folder, device=device or None, executor=executor or None, slurm=given, trust=trust)
+    go = partial(
+        resume,
+        folder,
+        device=device or None,
+        executor=executor or None,
+        processes=processes or None,
+        slurm=given,
+        trust=trust,
+    )
     _carry_out(folder, plan, name, voice_of(quiet=quiet, json=json), go, wait=wait)
 
 

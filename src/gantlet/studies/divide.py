@@ -19,7 +19,7 @@ def check_division(sheet: Blueprint, method: str, shape: tuple[int, ...]) -> Non
     Raises:
         Refused: A loss or a penalty is not a mean over samples, or the batch cannot be divided evenly.
     """
-    division = sheet.division()
+    division = sheet.division(sheet.execution.processes)
     if division.whole:
         return
     accumulate, processes = division.parts, division.processes

@@ -207,10 +207,10 @@ class Blueprint:
         """Samples that each generator makes for one discriminator batch."""
         return self.sizes.batch // self.sizes.generators if self.team.kind == "choose" else self.sizes.batch
 
-    def division(self, rank: int = 0) -> Division:
-        """Which samples of a batch a process computes, and in how many micro-batches."""
+    def division(self, processes: int, rank: int = 0) -> Division:
+        """Which samples of a batch one of so many processes computes, and in how many micro-batches."""
         groups = self.sizes.generators if self.team.kind == "choose" else 1
-        return Division(self.sizes.accumulate, self.execution.processes, rank, groups)
+        return Division(self.sizes.accumulate, processes, rank, groups)
 
     @property
     def makers(self) -> int:

@@ -7,13 +7,14 @@ from torch import nn
 from gantlet.randomness import seed_of, seeded
 
 from .blueprint import Blueprint, Player
+from .ranks import Ranks
 from .stack import Stack
 
 __all__ = ["initial_stack"]
 
 
-def initial_stack(blueprint: Blueprint, player: Player, name: str, per_member: int) -> Stack:
-    """One player's networks of all members, ``per_member`` of each."""
+def initial_stack(blueprint: Blueprint, player: Player, name: str, per_member: int, ranks: Ranks) -> Stack:
+    """One player's networks of all members, ``per_member`` of each, as these ranks train them."""
     execution = blueprint.execution
     modules: list[nn.Module] = []
     for seed in blueprint.seeds:
@@ -27,5 +28,5 @@ def initial_stack(blueprint: Blueprint, player: Player, name: str, per_member: i
         device=execution.device,
         dtype=execution.dtype,
         mixed=execution.mixed,
-        synchronised=execution.processes > 1 and execution.batch_norm == "synchronised",
+        synchronised=ranks.count > 1 and execution.batch_norm == "synchronised",
     )

@@ -96,11 +96,11 @@ class Updates:
         self.sound = torch.ones((), dtype=torch.bool, device=execution.device)
         self.sound_steps = torch.zeros((), dtype=torch.int64, device=execution.device)
         self._looking = True
-        self.division = blueprint.division(self.ranks.rank)
+        self.division = blueprint.division(self.ranks.count, self.ranks.rank)
         self.inputs = StepInputs(blueprint, dataset, self.division, lambda: self.discriminator_steps)
         self.feed, self.loader = self.inputs.feed, self.inputs.loader
-        self.generators = initial_stack(blueprint, blueprint.generator, "generator", sizes.generators)
-        self.discriminators = initial_stack(blueprint, blueprint.discriminator, "discriminator", 1)
+        self.generators = initial_stack(blueprint, blueprint.generator, "generator", sizes.generators, self.ranks)
+        self.discriminators = initial_stack(blueprint, blueprint.discriminator, "discriminator", 1, self.ranks)
         self.discriminate = Discriminators(self.discriminators, blueprint.discriminator.batch_statistics)
         self.optimisers = {
             "generator": StackOptimiser(
@@ -293,7 +293,8 @@ class Updates:
             move_average(self.average, self.generators.parameters, self.blueprint.ema, moved)
 
     def _commit(self, stack: Stack, good: Tensor) -> None:
-        mean = self.ranks.mean if self.blueprint.execution.batch_norm == "per-rank" else None
+        own = self.ranks.count > 1 and self.blueprint.execution.batch_norm == "per-rank"
+        mean = self.ranks.mean if own else None
         stack.commit(self._moved(good), mean=mean)
 
     def _moved(self, good: Tensor) -> Tensor | None:
