@@ -103,6 +103,8 @@ class Together:
 
     def watch(self, player: str, parameters: Sequence[Tensor]) -> None:
         """Wrap parameters, which must be ``nn.Parameter``; those of rank 0 become everyone's."""
+        # Others would be copied, and the copies' gradients averaged.
+        assert all(isinstance(parameter, nn.Parameter) for parameter in parameters)
         # A head that a loss does not use has no gradient, which the reducer must find out, or it would wait for it.
         self._reducers[player] = DistributedDataParallel(
             _Loss(parameters), broadcast_buffers=False, find_unused_parameters=True
