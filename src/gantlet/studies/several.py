@@ -23,6 +23,8 @@ def check_several(options: Options) -> None:
         BadValue: They train members at once or elsewhere than one member's processes do, or there are not enough GPUs.
     """
     processes = options.processes
+    if options.executor == "slurm":
+        check_nodes(options.slurm, processes)
     if processes == 1:
         return
     said = f"--processes {processes} trains one member after another, each by {processes} processes"
@@ -33,9 +35,7 @@ def check_several(options: Options) -> None:
         raise BadValue(f"{said}, which --executor {options.executor} does not start. Use local or slurm.")
     if options.minutes:
         raise BadValue(f"--minutes measures steps of one process, and --processes is {processes}. Give steps=.")
-    if options.executor == "slurm":
-        check_nodes(options.slurm, processes)
-    else:
+    if options.executor != "slurm":
         check_gpus(options.device, processes)
 
 
