@@ -137,9 +137,9 @@ for folder in sys.argv[1:]:
 IMAGES = ("steps=20", "batch_size=16", "evaluations=2", "metrics=none", "eps=1e-3", "lr=1e-3")
 STUDIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "batch norm": ("digits", "vanilla", ("network=dcgan28", "width=4", "ema=0.9")),
-    "without": ("digits", "vanilla", ("network=mlp", "accumulate=2", "instance_noise=0.1")),
-    "wgan-gp": ("digits", "wgan-gp", ("width=8", "n_critic=2", "penalty_every=2")),
-    "r3gan": ("digits", "r3gan", ("width=8", "accumulate=2")),
+    "without": ("digits", "vanilla", ("network=mlp", "g_width=32", "d_width=32", "accumulate=2", "instance_noise=0.1")),
+    "wgan-gp": ("digits", "wgan-gp", ("g_width=16", "d_width=16", "n_critic=2", "penalty_every=2")),
+    "r3gan": ("digits", "r3gan", ("g_width=16", "d_width=16", "accumulate=2")),
     "team": ("digits", "vanilla", ("network=dcgan28", "width=4", "generators=2", "which_generator=0.1")),
     "streamed": ("folder:pictures", "vanilla", ("in_memory=false", "flips=true", "network=dcgan", "width=4")),
     "streamed r3gan": ("folder:pictures", "r3gan", ("in_memory=false", "flips=true", "width=8")),

@@ -121,13 +121,7 @@ def blueprint(
     """
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
-    execution = replace(
-        execution,
-        dtype=_DTYPES[chosen.dtype],
-        mixed=chosen.dtype == "bfloat16",
-        tf32=chosen.dtype == "tf32",
-        batch_norm=chosen.batch_norm,
-    )
+    execution = _as_chosen(execution, chosen)
     sizes = Sizes(
         batch=chosen.batch_size,
         latent=chosen.latent_dim,
@@ -180,6 +174,12 @@ def blueprint(
     )
     check_division(sheet, first.method.name, sample.shape)
     return sheet
+
+
+def _as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
+    """How members with these settings are carried out."""
+    mixed, tf32 = chosen.dtype == "bfloat16", chosen.dtype == "tf32"
+    return replace(execution, dtype=_DTYPES[chosen.dtype], mixed=mixed, tf32=tf32, batch_norm=chosen.batch_norm)
 
 
 def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family, str]:

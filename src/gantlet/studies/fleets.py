@@ -23,7 +23,7 @@ from gantlet.training.ranks import Ranks
 
 from .best import keeper_of
 from .cache import Cache
-from .follow import follow
+from .follow import train_along
 from .initial import initial_weights
 from .plan import slots_of
 from .record import FleetPlan, StudyRecord
@@ -89,7 +89,7 @@ def follow_fleet(
     job = _job(cache, store, record, fleet, notify=lambda progress: None, stopping=stopping)
     job.keeper, job.ranks = None, ranks
     job.execution = replace(job.execution, device=device or job.execution.device)
-    return follow(job)
+    return train_along(job)
 
 
 def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:

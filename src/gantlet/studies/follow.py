@@ -5,14 +5,14 @@ After each evaluation, which is rank 0's, it says which members end early. Any r
 
 from __future__ import annotations
 
-from .runner import FleetJob, evaluation_steps, start
+from .runner import FleetJob, evaluation_steps, start_fleet
 
-__all__ = ["follow"]
+__all__ = ["train_along"]
 
 
-def follow(job: FleetJob) -> bool:
+def train_along(job: FleetJob) -> bool:
     """Train along with rank 0; True when the fleet is at its end, False when somebody asked to stop."""
-    fleet, _ = start(job)
+    fleet, _ = start_fleet(job)
     steps = fleet.blueprint.sizes.steps
     due = set(evaluation_steps(steps, job.training.evaluations))
     while fleet.step < steps and any(fleet.alive):

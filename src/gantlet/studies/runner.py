@@ -35,7 +35,7 @@ from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
 from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
 from .trackers import Tracker
 
-__all__ = ["FleetJob", "Progress", "evaluation_steps", "start", "train"]
+__all__ = ["FleetJob", "Progress", "evaluation_steps", "start_fleet", "train"]
 
 _CHECKPOINT_SECONDS = 60.0
 _PROGRESS_SECONDS = 0.5
@@ -150,7 +150,7 @@ def train(job: FleetJob) -> bool:
     Raises:
         StoreError: A file could not be written; the last good checkpoint is kept.
     """
-    fleet, begin = start(job)
+    fleet, begin = start_fleet(job)
     sheet = fleet.blueprint
     due = set(evaluation_steps(sheet.sizes.steps, job.training.evaluations))
     job.notify(_progress(job, fleet, 0.0))
@@ -198,7 +198,7 @@ def train(job: FleetJob) -> bool:
     return True
 
 
-def start(job: FleetJob) -> tuple[Fleet, int]:
+def start_fleet(job: FleetJob) -> tuple[Fleet, int]:
     """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to.
 
     Of several ranks the first one reads it, and the others take over what it has.

@@ -30,7 +30,7 @@ __all__ = [
     "combined",
     "critic",
     "is_due",
-    "joined",
+    "joined_batch",
     "losses",
     "mean_of",
     "monitors",
@@ -193,7 +193,7 @@ def mean_of(parts: Sequence[Mapping[str, Tensor]], ranks: Ranks) -> dict[str, Te
     return {name: piece.view_as(value) for (name, value), piece in zip(means.items(), cut, strict=True)}
 
 
-def joined(parts: Sequence[PlayerBatch], objective: Objective, ranks: Ranks) -> PlayerBatch:
+def joined_batch(parts: Sequence[PlayerBatch], objective: Objective, ranks: Ranks) -> PlayerBatch:
     """The whole batch of an update, out of its micro-batches on all ranks; without gradients where there are several.
 
     Codes and samples are in it only where the objective is given them.

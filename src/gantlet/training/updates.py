@@ -40,7 +40,7 @@ from .step import (
     PlayerBatch,
     combined,
     critic,
-    joined,
+    joined_batch,
     losses,
     mean_of,
     monitors,
@@ -199,7 +199,7 @@ class Updates:
             return found | self._penalties("discriminator", self.discriminate, batch, update, part)
 
         good = self._differentiate("discriminator", terms)
-        return joined(batches, self.blueprint.objective, self.ranks), good
+        return joined_batch(batches, self.blueprint.objective, self.ranks), good
 
     def _differentiate_generator(self, update: Callable[[], int]) -> Tensor:
         objective = self.blueprint.objective
