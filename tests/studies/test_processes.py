@@ -142,7 +142,6 @@ STUDIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "r3gan": ("digits", "r3gan", ("g_width=16", "d_width=16", "accumulate=2")),
     "team": ("digits", "vanilla", ("network=dcgan28", "width=4", "generators=2", "which_generator=0.1")),
     "streamed": ("folder:pictures", "vanilla", ("in_memory=false", "flips=true", "network=dcgan", "width=4")),
-    "streamed r3gan": ("folder:pictures", "r3gan", ("in_memory=false", "flips=true", "width=8")),
 }
 
 
