@@ -106,9 +106,7 @@ class Together:
         # Others would be copied, and the copies' gradients averaged.
         assert all(isinstance(parameter, nn.Parameter) for parameter in parameters)
         # A head that a loss does not use has no gradient, which the reducer must find out, or it would wait for it.
-        self._reducers[player] = DistributedDataParallel(
-            _Loss(parameters), broadcast_buffers=False, find_unused_parameters=True
-        )
+        self._reducers[player] = DistributedDataParallel(_Loss(parameters), find_unused_parameters=True)
 
     def backward(self, player: str, loss: Callable[[], Tensor], *, last: bool) -> None:
         """Add the gradient of a loss; all ranks must call it equally often."""
