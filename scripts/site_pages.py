@@ -19,7 +19,7 @@ LONGEST = 400  # lines of a page
 CONTENTS: Mapping[str, tuple[str, ...]] = {
     "Start": ("index", "start"),
     "Guides": (
-        *("studies", "checkpoints", "own", "images", "data", "search", "cluster", "export", "conform"),
+        *("studies", "checkpoints", "own", "images", "data", "search", "processes", "cluster", "export", "conform"),
         *("doctor", "board", "stackelberg", "aids", "metrics", "statistics", "trust"),
     ),
     "Explanations": ("wgan-gp", "mode-collapse", "seeds", "design-notes"),

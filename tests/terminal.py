@@ -45,6 +45,7 @@ __all__ = [
     "difference",
     "gantlet",
     "launch",
+    "parameter_gap",
     "plan_of",
     "planned",
     "request",
@@ -223,6 +224,25 @@ def difference(one: Store, other: Store) -> str | None:
         return "history"
     views = [pd.read_parquet(store.folder / "runs.parquet").drop(columns="seconds") for store in (one, other)]
     return None if _same_frame(*views) else "runs.parquet"
+
+
+def parameter_gap(one: Store, other: Store) -> float:
+    """Of two studies' first fleets, the relative 2-norm difference of the players' parameters, averages and running statistics, the largest of these."""
+    tensors, others = (checkpoint_of(store, "0000")[0] for store in (one, other))
+    assert tensors.keys() == others.keys()
+    found = list[float]()
+    for kind in (
+        "generator/parameter",
+        "discriminator/parameter",
+        "average/",
+        "generator/buffer",
+        "discriminator/buffer",
+    ):
+        names = [name for name in tensors if name.startswith(kind)]
+        if names:
+            mine, theirs = (torch.cat([held[n].double().flatten() for n in names]) for held in (tensors, others))
+            found.append(float((mine - theirs).norm() / theirs.norm()))
+    return max(found)
 
 
 def _same_frame(one: pd.DataFrame, other: pd.DataFrame) -> bool:

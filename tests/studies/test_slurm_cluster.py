@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import terminal
@@ -184,3 +185,21 @@ def test_a_node_that_dies_leaves_its_fleet_to_another(
     finally:
         cluster.start_node(node)
     assert terminal.difference(Store(folder), here) is None
+
+
+def test_two_nodes_train_a_member_together_and_a_task_that_dies_brings_the_job_back(
+    cluster: Cluster, here: Store, method: str, gate: Gate, folder: Path
+) -> None:
+    more = ("evaluations=10", "--executor", "slurm", "--processes", 2, "--slurm", "nodes=2")
+    settings = [word for word in terminal.TINY if not word.startswith(("steps=", "evaluations="))]
+    done = terminal.gantlet("run", "ring8", method, *settings, "steps=40", "--out", folder, *more)
+    assert done.status == 0, done.err
+    tasks = gate.reached(2)
+    nodes = {process.environ()["SLURMD_NODENAME"] for process in map(psutil.Process, tasks)}
+    assert nodes == {"n1", "n2"}
+    os.kill(tasks[0], signal.SIGKILL)  # at its fifth step; there is a checkpoint of the fourth
+    gate.open()
+    assert [fleet.state for fleet in ended(folder).fleets] == ["finished"], logs(folder)
+    assert terminal.parameter_gap(Store(folder), here) < 1e-6
+    assert "36 steps in this start" in logs(folder)
+    assert verify_study(folder).wrong == ()

@@ -46,7 +46,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         methods: A method's name, an objective class of your own, or a sequence of these.
         seeds: A number N for seeds 1..N, or a list.
         out: The study folder; ``runs/<task>-<date>-<time>`` if None.
-        options: ``device``, ``executor``, ``workers``, ``route``, ``width``, ``note``, as on the command line; ``slurm``, a mapping,
+        options: ``device``, ``executor``, ``workers``, ``processes``, ``route``, ``width``, ``note``, as on the command line; ``slurm``, a mapping,
             for ``executor="slurm"``, with which the study is submitted and not waited for (:meth:`Study.wait`).
         preset: Named sets of settings.
         minutes: Plan as many steps as fit into so many minutes of wall time here, by steps that are measured first; the study

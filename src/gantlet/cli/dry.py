@@ -79,6 +79,7 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
             ],
             "workers": planned.workers,
             "threads": planned.threads,
+            "processes": planned.options.processes,
             "device": str(planned.device),
             "seconds": seconds and seconds[1],
             "seconds_range": seconds and [seconds[0], seconds[2]],
@@ -121,6 +122,12 @@ def _print(
         f"{len(members)} members: {len(settings)} settings × {len(members) // len(settings)} seeds, in "
         f"{len(estimates)} fleets, {planned.workers} at a time with {planned.threads} threads each on {planned.device}"
     )
+    if planned.options.processes > 1:
+        console.print(
+            f"Each member is trained by {planned.options.processes} processes together, one member after another; times are of "
+            f"one process that trains it alone",
+            soft_wrap=True,
+        )
     if planned.missing:
         console.print(
             f"The data are not on this machine; what depends on them is shown as '?': {planned.missing}", soft_wrap=True

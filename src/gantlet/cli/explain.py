@@ -45,11 +45,12 @@ def explanation(name: str) -> Iterator[tuple[str, list[str]]]:
         )
     if method.optimum:
         yield "optimal L_D", [method.optimum]
-    yield "parts", list(_parts(method.objective, method.penalties, method.constraint, method.requires, method.prefers))
-    given = {**method.fixed, **method.options, **method.defaults}
-    yield "defaults", [f"{key}={_shown(value)}" for key, value in given.items()] or ["those of the task"]
     owners = [("", catalogue.find("objective", method.objective))]
     owners += [(prefix, catalogue.find("penalty", name)) for name, prefix in penalty_prefixes(method).items()]
+    parts = _parts(method.objective, method.penalties, method.constraint, method.requires, method.prefers)
+    yield "parts", [*parts, f"batches: {_division([getattr(owner, 'separable', False) for _, owner in owners])}"]
+    given = {**method.fixed, **method.options, **method.defaults}
+    yield "defaults", [f"{key}={_shown(value)}" for key, value in given.items()] or ["those of the task"]
     if method.constraint:
         owners.append(("", catalogue.find("constraint", method.constraint)))
     keys = [
@@ -80,6 +81,20 @@ def _parts(
         yield f"needs a discriminator with: {', '.join(sorted(requires))}"
     if prefers:
         yield f"prefers the network {prefers}"
+
+
+def _division(separable: list[object]) -> str:
+    """Whether batches are divided, from what the parts declare.
+
+    Example:
+        >>> _division([True, "images"]), _division([True])
+        ('accumulate and --processes divide those of images', 'accumulate and --processes divide them')
+    """
+    if all(each is True for each in separable):
+        return "accumulate and --processes divide them"
+    if all(each in (True, "images") for each in separable):
+        return "accumulate and --processes divide those of images"
+    return "never divided (accumulate, --processes): not all its losses and penalties are means over samples"
 
 
 def _shown(value: object) -> str:

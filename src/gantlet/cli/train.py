@@ -35,6 +35,15 @@ __all__ = [
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print progress and the result as JSON lines.")]
 
+_Processes = Annotated[
+    int, typer.Option(min=1, help="Processes that train each member together, data-parallel; members in turn.")
+]
+
+_Minutes = Annotated[
+    float,
+    typer.Option(help="Plan as many steps as fit into so many minutes here, by measured steps.", show_default=False),
+]
+
 _Recorded = Annotated[
     int,
     typer.Option(
@@ -65,16 +74,12 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     ] = "local",
     slurm: Slurm = None,
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
+    processes: _Processes = 1,
     route: Annotated[
         str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
     ] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
-    minutes: Annotated[
-        float,
-        typer.Option(
-            help="Plan as many steps as fit into so many minutes here, by measured steps.", show_default=False
-        ),
-    ] = 0.0,
+    minutes: _Minutes = 0.0,
     note: Annotated[str, typer.Option(help="Free text that the report shows.")] = "",
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard event files too.")] = False,
     tracker: Annotated[str, typer.Option(help="wandb or trackio: every member is a run there, too.")] = "",
@@ -103,6 +108,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
         device=device,
         executor=executor,
         workers=workers,
+        processes=processes,
         route=route or None,  # pyright: ignore[reportArgumentType] - checked by plan_study
         width=width or None,
         note=note,
@@ -125,10 +131,13 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     _carry_out(options.out, plan, options.executor, voice, partial(start, planned), wait=wait)
 
 
-def resume_command(
+def resume_command(  # noqa: PLR0913 - each argument is an option of the command line
     folder: Annotated[Path, typer.Argument(help="A study folder.")],
     device: Annotated[str, typer.Option(help="Another device than that of the start; bits will differ.")] = "",
     executor: Annotated[str, typer.Option(help="Another executor than that of the start.")] = "",
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes that train each member together from now on; 0: as many as before.")
+    ] = 0,
     slurm: Slurm = None,
     wait: Wait = False,
     trust: Trust = False,
@@ -145,7 +154,15 @@ def resume_command(
     if not executor:
         hands_over(record, trust=trust)  # before its executor is looked up
     plan, name = _to_train(store), executor or record.execution.executor
-    go = partial(resume, folder, device=device or None, executor=executor or None, slurm=given, trust=trust)
+    go = partial(
+        resume,
+        folder,
+        device=device or None,
+        executor=executor or None,
+        processes=processes or None,
+        slurm=given,
+        trust=trust,
+    )
     _carry_out(folder, plan, name, voice_of(quiet=quiet, json=json), go, wait=wait)
 
 

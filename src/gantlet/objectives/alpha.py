@@ -61,6 +61,7 @@ class Alpha:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
     logistic: ClassVar[bool] = True
 
     alpha_d: float | Tensor = setting(0.5, "the discriminator's α", above=0.0, varies=True, infinite=True)

@@ -49,12 +49,15 @@ class Objective(Protocol):
     Class attributes:
         needs: What it is given beyond scores, see :data:`Need`.
         symmetric: Whether swapping real and fake leaves the losses alone (kernel distances do).
+        separable: Whether the losses of a batch are the means of the losses of equal parts of it, as means over samples (or
+            pairs in order) are; those with the mean of a whole batch inside, or over all pairs, are not.
 
     ``boundary`` is the score at which the discriminator is undecided between real and fake (a tensor where it varies by
     member), None where a score has no such meaning (a critic). Losses are ``[..., B] -> [...]``; the team combines them.
     Where scores are logits of being real, ``logistic = True`` has figures show them as probabilities.
 
-    An objective of your own needs only the two losses: ``needs`` is empty and ``boundary`` None where it has none.
+    An objective of your own needs only the two losses: ``needs`` is empty and ``boundary`` None where it has none. Its batches
+    are divided (``accumulate``, several processes) only if it says ``separable = True``.
     """
 
     needs: ClassVar[frozenset[str]]

@@ -44,6 +44,7 @@ class BoundaryEquilibrium:
 
     needs: ClassVar[frozenset[str]] = frozenset({"state"})
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     gamma: float | Tensor = setting(
         0.5, "diversity ratio γ: the ratio of fake to real energy that is aimed at", low=0.0, high=1.0, varies=True

@@ -50,6 +50,7 @@ class Coulomb:
 
     needs: ClassVar[frozenset[str]] = frozenset({"samples"})
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = False
 
     epsilon: float | Tensor = setting(
         1.0, "width ε of the Plummer kernel, in units of the samples", above=0.0, varies=True

@@ -45,6 +45,7 @@ class Cramer:
 
     needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
+    separable: ClassVar[bool] = False
 
     @property
     def boundary(self) -> None:

@@ -45,6 +45,7 @@ class Energy:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
     least_score: ClassVar[float] = 0.0
 
     margin: float | Tensor = setting(10.0, "the energy m towards which fake samples are pushed", above=0.0, varies=True)

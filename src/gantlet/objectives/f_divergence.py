@@ -68,6 +68,7 @@ class FDivergence:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     divergence: Literal[
         "kl", "reverse-kl", "js", "pearson", "neyman", "squared-hellinger", "total-variation", "alpha"

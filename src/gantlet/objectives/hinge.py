@@ -38,6 +38,7 @@ class Hinge:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def boundary(self) -> float:

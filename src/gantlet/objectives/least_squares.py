@@ -41,6 +41,7 @@ class LeastSquares:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     a: float | Tensor = setting(0.0, "the discriminator's target on fake samples", varies=True)
     b: float | Tensor = setting(1.0, "the discriminator's target on real samples", varies=True)

@@ -48,6 +48,7 @@ class MMD:
 
     needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
+    separable: ClassVar[bool] = False
 
     kernel: Literal["gaussian", "rational-quadratic"] = setting(
         "gaussian", "mixture of kernels on the features", choices=("gaussian", "rational-quadratic")

@@ -44,6 +44,7 @@ class Relativistic:
 
     needs: ClassVar[frozenset[str]] = frozenset({"real"})
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def boundary(self) -> None:

@@ -41,6 +41,7 @@ class RelativisticAverage:
 
     needs: ClassVar[frozenset[str]] = frozenset({"real"})
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = False
 
     @property
     def boundary(self) -> None:

@@ -51,6 +51,7 @@ class Vanilla:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
     logistic: ClassVar[bool] = True
 
     saturating: bool = setting(False, "the generator minimises log(1 - s), the game's own value, instead of -log s")

@@ -36,6 +36,7 @@ class Wasserstein:
 
     needs: ClassVar[frozenset[str]] = frozenset()
     symmetric: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def boundary(self) -> None:

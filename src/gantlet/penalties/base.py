@@ -52,6 +52,9 @@ class Penalty(Protocol):
         requires: What it asks of the discriminator: ``no_batch_statistics`` where it needs per-sample gradients.
         needs: What it is given beyond samples and noise, see :data:`PenaltyNeed`.
         label: The name under which its value is logged.
+        separable: Whether its value for a batch is the mean of its values for equal parts of it, as that of a mean over samples
+            is and that of a maximum is not; ``images`` where that holds for images alone. One that does not say is taken for
+            one that is not, so that its batches are never divided.
 
     ``every`` is a setting of each penalty: it is applied at every n-th update of its player only, with n times its weight,
     so that its mean over updates stays (lazy regularisation; Karras et al., 2020).

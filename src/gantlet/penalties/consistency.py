@@ -57,6 +57,7 @@ class Consistency:
     requires: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     label: ClassVar[str] = "consistency_penalty"
+    separable: ClassVar[bool | Literal["images"]] = "images"
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
     fakes: bool = setting(False, "whether fake samples are held to it too (balanced)")

@@ -63,6 +63,7 @@ class Dragan:
     requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
     needs: ClassVar[frozenset[str]] = frozenset()
     label: ClassVar[str] = "dragan_penalty"
+    separable: ClassVar[bool] = False
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
     target: float | Tensor = setting(1.0, "the gradient norm k at which the penalty is 0", low=0.0, varies=True)

@@ -53,6 +53,7 @@ class LeCam:
     requires: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset({"outputs", "state"})
     label: ClassVar[str] = "lecam_penalty"
+    separable: ClassVar[bool] = True
 
     weight: float | Tensor = setting(0.3, "the penalty's weight λ in the loss", low=0.0, varies=True)
     decay: float | Tensor = setting(

@@ -49,6 +49,7 @@ class MaxGradient:
     requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
     needs: ClassVar[frozenset[str]] = frozenset()
     label: ClassVar[str] = "max_gradient_penalty"
+    separable: ClassVar[bool] = False
 
     weight: float | Tensor = setting(10.0, "the penalty's weight λ in the loss", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)

@@ -47,6 +47,7 @@ class Orthogonal:
     requires: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset({"parameters"})
     label: ClassVar[str] = "orthogonal_penalty"
+    separable: ClassVar[bool] = True
 
     weight: float | Tensor = setting(1e-4, "the penalty's weight β in the loss", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)
@@ -85,6 +86,7 @@ class OrthogonalGenerator:
     requires: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset({"parameters"})
     label: ClassVar[str] = "orthogonal_generator_penalty"
+    separable: ClassVar[bool] = True
 
     weight: float | Tensor = setting(1e-4, "the penalty's weight β in the loss", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)

@@ -50,6 +50,7 @@ class PullingAway:
     requires: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
     needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     label: ClassVar[str] = "pulling_away"
+    separable: ClassVar[bool] = False
 
     weight: float | Tensor = setting(0.1, "the term's weight in the generator's loss", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)

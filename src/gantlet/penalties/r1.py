@@ -47,6 +47,7 @@ class R1:
     requires: ClassVar[frozenset[str]] = frozenset({"no_batch_statistics"})
     needs: ClassVar[frozenset[str]] = frozenset()
     label: ClassVar[str] = "r1_penalty"
+    separable: ClassVar[bool] = True
 
     weight: float | Tensor = setting(10.0, "γ: the squared gradient norm is multiplied by γ/2", low=0.0, varies=True)
     every: int = setting(1, "applied at every n-th update only, with n times the weight", low=1)

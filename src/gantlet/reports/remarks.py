@@ -14,7 +14,7 @@ __all__ = ["remarks"]
 
 def remarks(study: StudyData) -> list[str]:
     """Sentences on what makes the members of a study unequal, or its values flattering; none for most studies."""
-    return [*_ended_early(study), *_flattering(study), *_started(study)]
+    return [*_ended_early(study), *_flattering(study), *_started(study), *_together(study)]
 
 
 def _ended_early(study: StudyData) -> Iterator[str]:
@@ -52,6 +52,12 @@ def _started(study: StudyData) -> Iterator[str]:
             f"Members of {labels} start from the {what} of run {source.run} of study {source.study[:12]}, step "
             f"{source.step:,}; their steps do not count that training."
         )
+
+
+def _together(study: StudyData) -> Iterator[str]:
+    processes = study.record.execution.processes
+    if processes > 1:
+        yield f"Each member was trained by {processes} processes together, which share its batches."
 
 
 def _span(steps: pd.Series) -> str:

@@ -34,6 +34,7 @@ class Options:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
         executor: What trains the fleets: ``local``, ``inline``, a third party's name, or ``package.module:Name``.
         workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
+        processes: Processes that train each member together, data-parallel; 1: members are trained in one process, at once.
         route: ``loop``, ``stacked``, ``static`` or ``captured`` (on a GPU); None to choose.
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
@@ -50,6 +51,7 @@ class Options:
     device: str = "auto"
     executor: str = "local"
     workers: int = 0
+    processes: int = 1
     route: Literal["loop", "stacked", "static", "captured"] | None = None
     width: int | None = None
     note: str = ""
@@ -65,13 +67,15 @@ def check_options(options: Options) -> None:
     """Check the options.
 
     Raises:
-        BadValue: A route that does not exist, a negative number of workers, recorded members or minutes, a width below 1.
+        BadValue: A route that does not exist, no process, a negative number of workers, recorded members or minutes, a width below 1.
         UnknownName: There is no such executor.
     """
     if options.route not in (None, "loop", "stacked", "static", "captured"):
         raise BadValue(f"--route {options.route} is not loop, stacked, static or captured.")
     if options.workers < 0:
         raise BadValue(f"--workers {options.workers} is negative; 0 means one per core.")
+    if options.processes < 1:
+        raise BadValue(f"--processes {options.processes} is not at least 1.")
     if options.width is not None and options.width < 1:
         raise BadValue(f"--width {options.width} is not at least 1.")
     if options.recorded < 0:

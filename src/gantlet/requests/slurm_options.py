@@ -51,6 +51,8 @@ class SlurmOptions:
         constraint: Features that a node must have.
         nodelist: Nodes to use.
         exclude: Nodes not to use.
+        nodes: Nodes of a job, over which the processes of a member (``--processes``) are spread evenly; ``gpus``, ``cpus`` and
+            ``mem`` are then those of each node, process and node.
         per_job: How many fleets a job trains.
         workers: How many of them side by side.
         max_jobs: The most jobs at once; 0: no limit.
@@ -73,6 +75,7 @@ class SlurmOptions:
     constraint: str = ""
     nodelist: str = ""
     exclude: str = ""
+    nodes: int = 1
     per_job: int = 1
     workers: int = 1
     max_jobs: int = 0

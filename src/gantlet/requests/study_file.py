@@ -44,6 +44,7 @@ class StudyFile(BaseModel):
     device: StrictStr | None = None
     executor: StrictStr | None = None
     workers: StrictInt | None = None
+    processes: StrictInt | None = None
     route: Literal["", "loop", "stacked", "static", "captured"] | None = None
     width: StrictInt | None = None
     note: StrictStr | None = None
@@ -61,7 +62,7 @@ _EXPECTED = {
     "slurm": "a text, a whole number, or a list of texts, for each option",
     "settings": "a number, true or false, a text, or a list of these, for each key",
 }
-_OPTIONS = ("device", "executor", "workers", "route", "width", "note", "tensorboard", "tracker", "minutes")
+_OPTIONS = ("device", "executor", "workers", "processes", "route", "width", "note", "tensorboard", "tracker", "minutes")
 
 
 def read_study_file(

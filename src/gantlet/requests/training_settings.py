@@ -58,6 +58,17 @@ class TrainingSettings:
     penalty_floor: float = setting(0.0, "final penalty weight, as a share of the initial one", low=0)
     ramp_steps: int = setting(0, "length of beta2_schedule and penalty_schedule in steps; 0: all steps", low=0)
     batch_size: int = setting(64, "samples per batch", low=1, high=1_000_000)
+    accumulate: int = setting(
+        1,
+        "micro-batches of a batch, over which each update adds up its gradients to save memory; batch norm normalises each by itself",
+        low=1,
+        high=1_000_000,
+    )
+    batch_norm: Literal["synchronised", "per-rank"] = setting(
+        "synchronised",
+        "with several processes, over which samples batch norm normalises: all of a (micro-)batch, or those of a process",
+        choices=("synchronised", "per-rank"),
+    )
     epochs: float = setting(100.0, "passes of the real data through the discriminator", above=0)
     steps: int = setting(0, "generator updates; 0: as many as `epochs` needs", low=0)
     generators: int = setting(1, "number of generators; several are a team", low=1, high=10_000)

@@ -39,6 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
+from .divide import check_division
 from .size import check_memory
 
 __all__ = ["blueprint", "discriminator_network", "generator_family", "schedule_of", "steps_of", "tuning_of"]
@@ -120,15 +121,14 @@ def blueprint(
     """
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
-    execution = replace(
-        execution, dtype=_DTYPES[chosen.dtype], mixed=chosen.dtype == "bfloat16", tf32=chosen.dtype == "tf32"
-    )
+    execution = _as_chosen(execution, chosen)
     sizes = Sizes(
         batch=chosen.batch_size,
         latent=chosen.latent_dim,
         steps=steps or steps_of(chosen, sample.pool),
         generators=1 if chosen.match_capacity else chosen.generators,
         pack=chosen.pack,
+        accumulate=chosen.accumulate,
     )
     settings = [resolved for resolved, _ in members]
     rules = _team_rules(settings, sizes)
@@ -145,7 +145,7 @@ def blueprint(
         check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
         notes += (_SIGMOID.format(name=chosen.discriminator),)
-    _check_batch_of_one(build_g, build_d, sizes, shape)
+    _check_batch_of_one(build_g, build_d, sizes, shape, execution)
     objective = _stacked([resolved.objective for resolved in settings], execution, fixed=first.method.fixed)
     if chosen.lr_schedule == "on-plateau" and not isinstance(cast(object, objective), Stateful):
         raise Refused(
@@ -154,7 +154,7 @@ def blueprint(
         )
     penalties = zip(*(resolved.penalties for resolved in settings), strict=True)
     constraints = [resolved.constraint for resolved in settings if resolved.constraint is not None]
-    return Blueprint(
+    sheet = Blueprint(
         seeds=tuple(seed for _, seed in members),
         sizes=sizes,
         generator=Player(build_g, _optimiser(settings, "lr_g")),
@@ -172,6 +172,14 @@ def blueprint(
         noise=_noise(settings, execution),
         execution=execution,
     )
+    check_division(sheet, first.method.name, sample.shape)
+    return sheet
+
+
+def _as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
+    """How members with these settings are carried out."""
+    mixed, tf32 = chosen.dtype == "bfloat16", chosen.dtype == "tf32"
+    return replace(execution, dtype=_DTYPES[chosen.dtype], mixed=mixed, tf32=tf32, batch_norm=chosen.batch_norm)
 
 
 def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family, str]:
@@ -218,14 +226,19 @@ def _quietly(probe: Callable[[], bool]) -> bool:
 
 
 def _check_batch_of_one(
-    build_g: Callable[[], nn.Module], build_d: Callable[[], nn.Module], sizes: Sizes, shape: tuple[int, ...]
+    build_g: Callable[[], nn.Module],
+    build_d: Callable[[], nn.Module],
+    sizes: Sizes,
+    shape: tuple[int, ...],
+    execution: Execution,
 ) -> None:
-    """Refuse a batch of one sample where batch norm would have nothing to average.
+    """Refuse a batch, or a part of one that is normalised by itself, of one sample, where batch norm has nothing to average.
 
     Raises:
         Refused: A network normalises over the batch, and cannot do so over one sample.
     """
-    if sizes.batch // sizes.pack > 1 and sizes.batch > 1:
+    divided = sizes.accumulate * (execution.processes if execution.batch_norm == "per-rank" else 1)
+    if sizes.batch // divided // sizes.pack > 1:
         return
     for player, build, example in (
         ("generator", build_g, torch.zeros(1, sizes.latent)),
@@ -235,7 +248,7 @@ def _check_batch_of_one(
             _quietly(lambda build=build, example=example: try_out(build(), example) is not None)
         except ValueError as error:
             raise Refused(
-                f"batch_size={sizes.batch} gives the {player} one sample at a time, and it normalises over the batch: "
+                f"batch_size={sizes.batch}{f' in {divided} parts' if divided > 1 else ''} gives the {player} one sample at a time, and it normalises over the batch: "
                 f"{error}. Use a larger batch_size."
             ) from None
 

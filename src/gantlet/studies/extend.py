@@ -44,6 +44,7 @@ from .planning import (
     trains_elsewhere,
 )
 from .record import EarlierPlan, ExtensionRecord, Member, SettingRecord, StudyRecord
+from .several import check_route
 from .store import Store
 from .success import SUCCESS, rule_records
 from .trust import allow, own_parts, require_trust
@@ -185,7 +186,9 @@ def _extended(
     sources = read_sources(list(compress(settings, unknown)), list(compress(samples, unknown)))
     elsewhere = trains_elsewhere(record.execution.executor)
     device = torch.device(record.execution.device) if elsewhere else choose_device(record.execution.device)
-    limits = Limits(device, asked.route, asked.width, record.execution.workers)
+    processes = record.execution.processes
+    check_route(asked.route, asked.width, processes)
+    limits = Limits(device, asked.route, asked.width, record.execution.workers, processes=processes)
     first = 1 + max(int(fleet.id) for fleet in record.plan.fleets)
     fleets = cut_into_fleets(settings, members, samples, limits, first=first)
     notes = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -18,9 +19,11 @@ from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.resolve import Resolved
 from gantlet.tasks.base import Task
 from gantlet.training.blueprint import Execution
+from gantlet.training.ranks import Ranks
 
 from .best import keeper_of
 from .cache import Cache
+from .follow import train_along
 from .initial import initial_weights
 from .plan import slots_of
 from .record import FleetPlan, StudyRecord
@@ -28,7 +31,7 @@ from .runner import FleetJob, Progress, train
 from .store import Store
 from .trackers import TrackedRun, Tracker, check_tracker
 
-__all__ = ["check_unchanged", "execution_of", "headline_of", "recorder_of", "train_fleet"]
+__all__ = ["check_unchanged", "execution_of", "follow_fleet", "headline_of", "recorder_of", "train_fleet"]
 
 _LOG = logging.getLogger("gantlet")
 
@@ -41,12 +44,15 @@ def train_fleet(
     notify: Callable[[Progress], None],
     stopping: Callable[[], bool],
     damage: list[str],
+    ranks: Ranks | None = None,
+    device: torch.device | None = None,
 ) -> bool:
     """Train one fleet of a study to its end, or until asked to stop; True when it finished.
 
     A sentence for each damage that was met is added to ``damage``.
 
-    After running out of memory the fleet is cut in halves, which is recorded, and started again.
+    After running out of memory the fleet is cut in halves, which is recorded, and started again. The first of several ``ranks``
+    trains on its own ``device``.
     """
     record = store.record()
     queue = store.leaves(next(fleet for fleet in record.plan.fleets if fleet.id == fleet_id))
@@ -56,7 +62,8 @@ def train_fleet(
             continue
         sweep(store.fleet(fleet.id))
         job = _job(cache, store, record, fleet, notify=notify, stopping=stopping)
-        job.damage = damage
+        job.damage, job.ranks = damage, ranks or job.ranks
+        job.execution = replace(job.execution, device=device or job.execution.device)
         try:
             if not train(job):
                 return False
@@ -67,9 +74,28 @@ def train_fleet(
     return True
 
 
+def follow_fleet(
+    cache: Cache,
+    store: Store,
+    fleet_id: str,
+    *,
+    stopping: Callable[[], bool],
+    ranks: Ranks,
+    device: torch.device | None,
+) -> bool:
+    """Train one fleet along with the first of several ranks, and write nothing; True when it is at its end."""
+    record = store.record().model_copy(update={"tracker": "", "tensorboard": False})
+    fleet = next(fleet for fleet in record.plan.fleets if fleet.id == fleet_id)
+    job = _job(cache, store, record, fleet, notify=lambda progress: None, stopping=stopping)
+    job.keeper, job.ranks = None, ranks
+    job.execution = replace(job.execution, device=device or job.execution.device)
+    return train_along(job)
+
+
 def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:
     """How a fleet of a study is carried out."""
-    return Execution(route=fleet.route, device=torch.device(record.execution.device))
+    execution = record.execution
+    return Execution(route=fleet.route, device=torch.device(execution.device), processes=execution.processes)
 
 
 def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:

@@ -7,12 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gantlet import catalogue
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue, Refused, StoreError
 from gantlet.files import locked, sweep
-from gantlet.requests.options import default_folder
+from gantlet.requests.options import Options, default_folder
+from gantlet.requests.slurm_options import SlurmOptions
+from gantlet.training.blueprint import Execution
 
 from . import executors
+from .build import blueprint
 from .cache import Cache
 from .executors.base import Callbacks, Executor, FleetResult
 from .executors.slurm import SlurmExecutor
@@ -21,6 +26,7 @@ from .lost import lost_work
 from .plan import longest_first, plan_of
 from .planning import PlannedStudy, choose_device, trains_elsewhere
 from .record import FleetPlan, StudyRecord
+from .several import check_several
 from .store import Store
 from .trust import allow, allow_lines, require_trust
 from .views import write_views
@@ -65,6 +71,7 @@ def resume(
     *,
     executor: Executor | str | None = None,
     device: str | None = None,
+    processes: int | None = None,
     slurm: Mapping[str, Any] | None = None,
     trust: bool = False,
     cache: Cache | None = None,
@@ -76,6 +83,7 @@ def resume(
         callbacks: Who is told how it goes.
         executor: Who trains, or its name, instead of the one that the study names.
         device: Where, instead of where the study was started; this is recorded, since bits will differ.
+        processes: How many train each member together from now on; recorded, too, since sums are rounded otherwise.
         slurm: What its Slurm jobs ask for, in the place of what they asked for last.
         trust: Whether parts of its author's own may run here.
         cache: Data sets and metrics that this process has loaded already.
@@ -83,7 +91,8 @@ def resume(
     Raises:
         StoreError: There is no study, or its record is damaged.
         Untrusted: It names parts of somebody's own.
-        BadValue: Its device is not there, or options of Slurm's for a study that is not trained there.
+        Refused: Its batches cannot be divided among so many processes, or its fleets are of several members.
+        BadValue: Its device or GPUs are not there, or options of Slurm's for a study that is not trained there.
         ClusterError: Slurm is not here, or refuses the jobs.
     """
     store = Store(Path(folder))
@@ -98,19 +107,49 @@ def resume(
         raise BadValue(f"--slurm is for --executor slurm, and the executor of {folder} is {name}.")
     elif trainer is None and isinstance(executor, str):
         trainer = executors.get(executor)
-    if device is not None and str(choose_device(device)) != record.execution.device:
-        _move(store, str(choose_device(device)))
+    target = record.execution.device if device is None else str(choose_device(device))
+    count = processes or record.execution.processes
+    if processes is not None:
+        _check_processes(store, record, processes, name, target)
+    if (target, count) != (record.execution.device, record.execution.processes):
+        _move(store, target, count)
     return _carry_on(store, callbacks or Callbacks(), cache or Cache(), trainer)
 
 
-def _move(store: Store, device: str) -> None:
-    """Record that a study goes on elsewhere; the plan, which another process may be extending, is read again for it."""
+def _check_processes(store: Store, record: StudyRecord, processes: int, executor: str, device: str) -> None:
+    """Make sure that what is left of a study can be trained by so many processes for each member.
+
+    Raises:
+        BadValue: There are not so many GPUs, or its executor does not start them.
+        Refused: Its batches cannot be divided so, or its fleets are of several members.
+    """
+    if processes < 1:
+        raise BadValue(f"--processes {processes} is not at least 1.")
+    if processes == 1:
+        return
+    slurm = record.execution.slurm or SlurmOptions()
+    check_several(Options(executor=executor, device=device, processes=processes, slurm=slurm))
+    fleets, plan = unfinished(store), plan_of(record)
+    for fleet in fleets:
+        if len(fleet.slots) > 1 or fleet.route != "loop":
+            raise Refused(
+                f"Fleet {fleet.id} trains {len(fleet.slots)} members by the route {fleet.route}, and --processes {processes} "
+                f"would train each by itself. Only a study that was started with --processes, or --route loop --width 1, goes "
+                f"on with several."
+            )
+        execution = Execution(route="loop", device=torch.device("cpu"), processes=processes)
+        blueprint(plan.slots(fleet), record.sample, execution, to_train=False)
+
+
+def _move(store: Store, device: str, processes: int) -> None:
+    """Record that a study goes on elsewhere, or by more or fewer processes; the plan, which another process may be extending, is read again for it."""
     with locked(store.study_lock, wait=False) as holder:
         if holder is not None:
             raise StoreError(f"{store.folder} is in use by {holder}. Stop it or wait until it has ended, then resume.")
         record = store.record()
-        moved = record.execution.model_copy(update={"device": device})
-        before = (*record.moved_from, record.execution.device)
+        moved = record.execution.model_copy(update={"device": device, "processes": processes})
+        left = device != record.execution.device
+        before = (*record.moved_from, record.execution.device) if left else record.moved_from
         store.update(record.model_copy(update={"execution": moved, "moved_from": before}))
 
 

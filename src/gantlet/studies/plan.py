@@ -57,6 +57,7 @@ class Limits:
         width: The width asked for, or None to choose.
         workers: Processes that will train fleets side by side.
         memory: Bytes that may be used, or None to ask the device.
+        processes: Processes that train each member together.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -64,6 +65,7 @@ class Limits:
     width: int | None = None
     workers: int = 1
     memory: int | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -208,11 +210,12 @@ def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
     weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
     latents = torch.zeros(2, sheet.sizes.latent)
     samples = torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))
-    batch, team = sheet.sizes.batch, sheet.sizes.generators  # a pack of samples counts as one, which errs upwards
+    division, team = sheet.division(sheet.execution.processes), sheet.sizes.generators
+    at_once = -(-sheet.sizes.batch // division.of_whole(1))  # a pack of samples counts as one, which errs upwards
     activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
     # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
-    activations *= batch * (2 + 2 * len(sheet.penalties))
-    draws = 64 * batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
+    activations *= at_once * (2 + 2 * len(sheet.penalties))
+    draws = 64 * sheet.sizes.batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
     return size * (weights + activations + min(draws, 1 << 22))
 
 
@@ -229,7 +232,10 @@ def _cut(
 ) -> list[FleetPlan]:
     unseen = limits.device.type == "cuda" and not torch.cuda.is_available()  # a cluster's; counted on the CPU
     device = torch.device("cpu") if unseen else limits.device
-    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, Execution(device=device))
+    execution = Execution(device=device, processes=limits.processes)
+    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, execution)
+    if limits.processes > 1:
+        limits = replace(limits, width=1, route="loop")
     route, notes = _route(sheet, sample, len(group), limits)
     widest, said = _widest(sheet, sample, len(group), limits)
     notes += (*sheet.notes, *said)

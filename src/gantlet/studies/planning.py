@@ -34,6 +34,7 @@ from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
 from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
+from .several import check_parts, check_several
 from .store import Store
 from .success import rule_records
 from .tensorboard import check_tensorboard
@@ -114,6 +115,7 @@ class PlannedStudy:
                 device=str(self.device),
                 workers=self.workers,
                 threads=self.threads,
+                processes=self.options.processes,
                 executor=self.executor,
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
@@ -123,7 +125,9 @@ class PlannedStudy:
             initial={text: source.record for text, source in self.sources.items()},
             facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
             versions=here,
-            machine=facts_of_machine(self.device) | {"threads": self.threads, "workers": self.workers},
+            machine=facts_of_machine(self.device)
+            | {"threads": self.threads, "workers": self.workers}
+            | ({"processes": self.options.processes} if self.options.processes > 1 else {}),
             git=git_commit(),
             budget=self.budget,
         )
@@ -141,6 +145,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
         UsageError: Whatever is wrong.
     """
     check_options(options)
+    check_several(options)
     if options.minutes:
         _check_length(request)
     settings = expand(request)
@@ -168,16 +173,19 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     if not missing:
         check_rules(settings, cache)
     sources = read_sources(settings, samples)
-    executor = executor_for(settings, options.executor)
-    alone = _trains_here(executor) or (elsewhere and not options.workers)
+    executor, processes = executor_for(settings, options.executor), options.processes
+    check_parts(settings, executor, processes)
+    alone = processes > 1 or _trains_here(executor) or (elsewhere and not options.workers)
     gpus = torch.cuda.device_count() if str(device) == "cuda" and not elsewhere else 1
     workers = 1 if alone else options.workers or (cores() if device.type == "cpu" else gpus)
     workers = max(1, min(workers, len(settings) * len(request.seeds)))
     memory = available_memory(device) * min(gpus, workers) if gpus > 1 else None
-    limits = Limits(device=device, route=options.route, width=options.width, workers=workers, memory=memory)
+    limits = Limits(
+        device=device, route=options.route, width=options.width, workers=workers, memory=memory, processes=processes
+    )
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
-    here = max(1, min(cores() // workers, threads_allowed()))
+    here = max(1, min(cores() // (workers * processes), threads_allowed()))
     threads = max(1, options.slurm.cpus // options.slurm.workers) if elsewhere else here
     planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing, sources)
     return _within(planned, options.minutes) if options.minutes else planned

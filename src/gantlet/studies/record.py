@@ -154,11 +154,15 @@ class MetricRecord(_Part):
 
 
 class ExecutionRecord(_Part):
-    """How the study is carried out; ``slurm`` is what its jobs ask for, where a cluster trains it."""
+    """How the study is carried out; ``slurm`` is what its jobs ask for, where a cluster trains it.
+
+    ``processes`` train each member together.
+    """
 
     device: str = "cpu"
     workers: Annotated[int, Field(ge=1, le=1 << 20)] = 1
     threads: Annotated[int, Field(ge=1, le=1 << 16)] = 1
+    processes: Annotated[int, Field(ge=1, le=1 << 20)] = 1
     executor: str = "local"
     slurm: Annotated[SlurmOptions, AfterValidator(_possible)] | None = None
 

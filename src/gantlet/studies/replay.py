@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from gantlet.cpu import threads_set
-from gantlet.errors import BadValue, Damaged, ReplayMismatch
+from gantlet.errors import BadValue, Damaged, Refused, ReplayMismatch
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 from gantlet.training.member_weights import member_weights
@@ -37,6 +37,7 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     """Train again, compare, and return one sentence.
 
     Raises:
+        Refused: Several processes trained it.
         BadValue: No such run, or it is not finished.
         ReplayMismatch: Some tensor differs.
     """
@@ -47,6 +48,11 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
     found = find_member(store, run)
     record = found.record
     check_device(folder, record.execution.device)
+    if record.execution.processes > 1:
+        raise Refused(
+            f"Run {run} was trained by {record.execution.processes} processes together, whose sums are rounded as one process "
+            f"does not round them, so nothing can be compared bit for bit. Train it again with the command in study.json."
+        )
     if not store.finished(found.fleet, record.seals(found.fleet)):
         raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
     tensors, rest = read_trained(store, found.fleet, record)

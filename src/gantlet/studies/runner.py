@@ -20,6 +20,7 @@ from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
+from gantlet.training.ranks import Alone, Ranks
 
 from .best import best_results
 from .build import blueprint
@@ -34,7 +35,7 @@ from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
 from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
 from .trackers import Tracker
 
-__all__ = ["FleetJob", "Progress", "evaluation_steps", "train"]
+__all__ = ["FleetJob", "Progress", "evaluation_steps", "start_fleet", "train"]
 
 _CHECKPOINT_SECONDS = 60.0
 _PROGRESS_SECONDS = 0.5
@@ -83,6 +84,7 @@ class FleetJob:
         chunks: The history files that were written, with their SHA-256.
         damage: A sentence for each damage that was met.
         held: By run, at how many evaluations in a row what ends it early has held.
+        ranks: The processes that train it together, of which this is one.
     """
 
     fleet: FleetPlan
@@ -111,6 +113,7 @@ class FleetJob:
     chunks: dict[str, str] = field(default_factory=dict[str, str])
     damage: list[str] = field(default_factory=list[str])
     held: dict[int, int] = field(default_factory=dict[int, int])
+    ranks: Ranks = field(default_factory=Alone)
 
     def blueprint(self) -> Blueprint:
         """The fleet's blueprint."""
@@ -147,7 +150,7 @@ def train(job: FleetJob) -> bool:
     Raises:
         StoreError: A file could not be written; the last good checkpoint is kept.
     """
-    fleet, begin = _start(job)
+    fleet, begin = start_fleet(job)
     sheet = fleet.blueprint
     due = set(evaluation_steps(sheet.sizes.steps, job.training.evaluations))
     job.notify(_progress(job, fleet, 0.0))
@@ -161,7 +164,7 @@ def train(job: FleetJob) -> bool:
             fleet.settle()
             rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
             job.notify(replace(_progress(job, fleet, rate), evaluating=True))
-            _evaluate(job, fleet)
+            fleet.stop(job.ranks.from_first(_evaluate(job, fleet)))
         elif job.keeper is not None and job.keeper.due(fleet.step):
             fleet.settle()
             job.keeper.keep(fleet, job.trained(fleet))
@@ -169,7 +172,7 @@ def train(job: FleetJob) -> bool:
             rate = (fleet.step - mark) / max(1e-9, time.monotonic() - reported)
             job.notify(_progress(job, fleet, rate, evaluated=fleet.step in due))
             reported, mark = time.monotonic(), fleet.step
-        stopping = job.stopping()
+        stopping = job.ranks.any(job.stopping())
         if stopping or fleet.step in due or now - saved >= _CHECKPOINT_SECONDS:
             begin = _save(job, fleet, begin)
             saved = time.monotonic()
@@ -178,7 +181,7 @@ def train(job: FleetJob) -> bool:
                 job.tracker.finish()
             return False
     if not job.last or fleet.step not in due:
-        _evaluate(job, fleet)
+        fleet.stop(_evaluate(job, fleet))
         _save(job, fleet, begin)
         job.notify(_progress(job, fleet, 0.0, evaluated=True))
     job.recorder.final(fleet, job.members, job.dataset, job.metrics.owning, job.training.samples)
@@ -195,9 +198,22 @@ def train(job: FleetJob) -> bool:
     return True
 
 
-def _start(job: FleetJob) -> tuple[Fleet, int]:
-    """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to."""
-    fleet = Fleet(job.blueprint(), job.dataset)
+def start_fleet(job: FleetJob) -> tuple[Fleet, int]:
+    """A fleet at step 0 or at its last good checkpoint, and the step its history is committed to.
+
+    Of several ranks the first one reads it, and the others take over what it has.
+    """
+    fleet = Fleet(job.blueprint(), job.dataset, job.ranks)
+    if job.ranks.rank == 0:
+        _restore(job, fleet)
+    if job.ranks.count > 1:
+        stand = job.ranks.from_first(checkpoint.snapshot(fleet))
+        if job.ranks.rank:
+            checkpoint.restore(fleet, *stand)
+    return fleet, fleet.step
+
+
+def _restore(job: FleetJob, fleet: Fleet) -> None:
     good = last_good(job.store, job.fleet.id, job.lineage)
     if good.rest:
         checkpoint.restore(fleet, good.tensors, good.rest)
@@ -211,10 +227,10 @@ def _start(job: FleetJob) -> tuple[Fleet, int]:
     if good.damage:
         went = f"goes on from step {fleet.step:,}" if fleet.step else "is trained again from the start"
         job.damage.append(f"{' '.join(good.damage)} Fleet {job.fleet.id} {went}.")
-    return fleet, fleet.step
 
 
-def _evaluate(job: FleetJob, fleet: Fleet) -> None:
+def _evaluate(job: FleetJob, fleet: Fleet) -> list[int]:
+    """Measure, and say which slots end early."""
     inside, ended = job.trained(fleet), [slot for slot in job.members if slot in fleet.stopped and job.last]
     measured = [slot for slot in job.members if slot not in ended]
     fresh = evaluate(fleet, job.metrics, job.dataset, measured, job.training.samples)
@@ -231,7 +247,7 @@ def _evaluate(job: FleetJob, fleet: Fleet) -> None:
         job.images += drawn(job.recorder.folder, fleet.step, job.members)
     if job.keeper is not None:
         job.keeper.choose(fleet, inside, job.last)
-    fleet.stop(_ending(job, inside))
+    return _ending(job, inside)
 
 
 def _ending(job: FleetJob, slots: Sequence[int]) -> list[int]:

@@ -10,6 +10,7 @@ Legend: ``S`` members, ``U`` distinct seeds, ``K`` generators, ``B`` batch, ``N`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ from gantlet.data.base import Dataset, Pool
 from gantlet.errors import BadData, Refused
 from gantlet.randomness import keyed_generator
 
+from .division import Division
 from .randomness import KeyedRandom, block_length
 
 __all__ = ["POOL_SEED", "BatchLoader", "Latents", "fixed_latents"]
@@ -34,24 +36,27 @@ _MOST = 1 << 25
 class _Order:
     """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped."""
 
-    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int) -> None:
-        self.random, self.name, self.size, self.batch = random, name, size, batch
+    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int, division: Division) -> None:
+        self.random, self.name, self.size, self.batch, self.division = random, name, size, batch, division
         self.batches = size // batch
         self._epochs: dict[int, Tensor] = {}
         self._moved = (torch.empty(0), torch.empty(0))
 
     def at(self, update: int) -> Tensor:  # [U, B] int64, on the CPU
         whole, index = self._epoch(update)
-        return whole[:, index * self.batch : (index + 1) * self.batch]
+        return self._batch(whole, index)
 
     def on_device(self, update: int) -> Tensor:  # [U, B] int64, where draws are used
         """The same there; an epoch's order is moved at once where it is small enough."""
         device, (whole, index) = self.random.device, self._epoch(update)
         if device.type == "cpu" or whole.numel() > _MOST:
-            return whole[:, index * self.batch : (index + 1) * self.batch].to(device)
+            return self._batch(whole, index).to(device)
         if self._moved[0] is not whole:
             self._moved = (whole, whole.to(device))
-        return self._moved[1][:, index * self.batch : (index + 1) * self.batch]
+        return self._batch(self._moved[1], index)
+
+    def _batch(self, whole: Tensor, index: int) -> Tensor:  # [U, N] -> [U, B]
+        return self.division.mine(whole[:, index * self.batch : (index + 1) * self.batch], 1)
 
     def _epoch(self, update: int) -> tuple[Tensor, int]:  # [U, N], and which batch of it
         epoch, index = divmod(update, self.batches)
@@ -96,14 +101,22 @@ class _Streaming:
 
 
 class BatchLoader:
-    """Real batches ``[S, 1, B, *x]`` by discriminator update.
+    """Real batches ``[S, 1, B, *x]`` by discriminator update; of each, the samples that ``division`` gives this process.
 
     Raises:
         BadData: The pool holds fewer samples than one batch.
         Refused: Endless sampling of a data set whose distribution is not known.
     """
 
-    def __init__(self, dataset: Dataset, random: KeyedRandom, *, batch: int, kind: Literal["fixed", "endless"]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        random: KeyedRandom,
+        *,
+        batch: int,
+        kind: Literal["fixed", "endless"],
+        division: Division | None = None,
+    ) -> None:
         if dataset.size < batch:
             raise BadData(
                 f"The training pool holds {dataset.size} samples, fewer than one batch of {batch}. Lower batch_size."
@@ -111,9 +124,10 @@ class BatchLoader:
         if kind == "endless" and dataset.endless is None:
             raise Refused("pool=endless needs a data set whose distribution is known; this one has only its samples.")
         self._random, self._batch, self._kind, self._dataset = random, batch, kind, dataset
+        self._division = division or Division()
         streamed = dataset.streamed
         self._pool = _Resident(dataset.train, random) if streamed is None else _Streaming(streamed, random)
-        self._order = _Order(random, "real/order", size=dataset.size, batch=batch)
+        self._order = _Order(random, "real/order", size=dataset.size, batch=batch, division=self._division)
         self._length = block_length(batch * dataset.train[0].numel())
 
     @property
@@ -129,12 +143,14 @@ class BatchLoader:
     def real(self, update: int) -> Tensor:
         """The real batch of discriminator update ``update``, ``[S, 1, B, *x]``."""
         if self._kind == "endless":
-            return self._random.custom("real/endless", update, self._length, self._fresh).unsqueeze(1)
+            fresh = self._random.custom("real/endless", update, self._length, self._fresh)
+            return self._division.mine(fresh, 1).unsqueeze(1)
         batch = self._dataset.floats(self._pool.at(self._order, update), self._random.dtype)  # [S, B, *x]
         return (self._mirrored(batch, update) if self._dataset.flips else batch).unsqueeze(1)
 
     def _mirrored(self, batch: Tensor, update: int) -> Tensor:  # [S, B, *x]
-        coins = self._random.draw("real/flip", update, (self._batch,), "uniform") < 0.5  # [S, B]
+        drawn = self._random.draw("real/flip", update, (self._batch,), "uniform")
+        coins = self._division.mine(drawn, 1) < 0.5  # [S, B]
         return torch.where(coins.reshape(*coins.shape, *[1] * (batch.dim() - 2)), batch.flip(-1), batch)
 
     def _fresh(self, generator: torch.Generator, length: int) -> Tensor:  # [n, B, *x]
@@ -144,7 +160,7 @@ class BatchLoader:
 
 
 class Latents:
-    """Latent batches ``[S, K, B, latent]``.
+    """Latent batches ``[S, K, B, latent]``; of each, those that ``division`` gives this process.
 
     Arguments:
         prior: ``normal`` or ``uniform`` on [-1, 1].
@@ -160,8 +176,10 @@ class Latents:
         prior: Literal["normal", "uniform"] = "normal",
         pool: int | None = None,
         shared: bool = False,
+        division: Division | None = None,
     ) -> None:
         self._shared = shared
+        self._division = replace(division or Division(), groups=1)  # a batch is of one generator
         self._generators, self._batch, self._latent = shape  # K, B, latent
         self._random = random
         self._prior: Literal["normal", "uniform"] = prior
@@ -169,7 +187,7 @@ class Latents:
         if pool is not None:
             numbers = fixed_latents(pool, self._latent, prior, name="latent/pool")
             self._pool = numbers.to(random.device, random.dtype)
-            self._order = _Order(random, "latent/order", size=pool, batch=self._batch)
+            self._order = _Order(random, "latent/order", size=pool, batch=self._batch, division=self._division)
 
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
@@ -177,7 +195,7 @@ class Latents:
             drawn = self._pool[self._random.spread(self._order.on_device(update))].unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
         apart = 1 if self._shared else self._generators
-        drawn = self._random.draw(name, update, (apart, self._batch, self._latent), self._prior)
+        drawn = self._division.mine(self._random.draw(name, update, (apart, self._batch, self._latent), self._prior), 2)
         drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
         return drawn.expand(-1, self._generators, -1, -1)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gantlet.objectives.base import Objective
 from gantlet.penalties.base import Constraint, Penalty
 
+from .division import Division
 from .optimisers import OptimiserSpec
 from .schedules import ReduceOnPlateau, Schedule
 from .stack import Form
@@ -55,6 +56,7 @@ class Player:
 class Sizes:
     """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run.
 
+    Gradients are added up over ``accumulate`` micro-batches of a batch, with batch statistics of each by itself.
     ``pack`` samples are scored as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
     ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
     """
@@ -64,6 +66,7 @@ class Sizes:
     steps: int
     generators: int = 1
     pack: int = 1
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class Execution:
     """How the arithmetic is carried out; recorded before step 0 and read back by resume and replay.
 
     ``mixed`` computes both networks' products in bfloat16, with parameters, losses and optimisers in ``dtype``; ``tf32``
-    has a GPU round the inputs of float32 products to 10 bits, and sum in float32.
+    has a GPU round the inputs of float32 products to 10 bits, and sum in float32. Each of ``processes`` computes its share
+    of every batch; ``batch_norm`` says over which samples it then normalises.
     """
 
     route: Route = "stacked"
@@ -79,6 +83,8 @@ class Execution:
     dtype: torch.dtype = torch.float32
     mixed: bool = False
     tf32: bool = False
+    processes: int = 1
+    batch_norm: Literal["synchronised", "per-rank"] = "synchronised"
 
     def form(self, networks: int) -> Form:
         """How a stack of so many networks computes: a lone one on a GPU needs no batched products."""
@@ -195,6 +201,16 @@ class Blueprint:
     def fake_batches(self) -> int:
         """Batches of fakes that the discriminator scores separately: one of each generator, or one of all branches."""
         return self.sizes.generators if self.team.kind == "stackelberg" else 1
+
+    @property
+    def batch_each(self) -> int:
+        """Samples that each generator makes for one discriminator batch."""
+        return self.sizes.batch // self.sizes.generators if self.team.kind == "choose" else self.sizes.batch
+
+    def division(self, processes: int, rank: int = 0) -> Division:
+        """Which samples of a batch one of so many processes computes, and in how many micro-batches."""
+        groups = self.sizes.generators if self.team.kind == "choose" else 1
+        return Division(self.sizes.accumulate, processes, rank, groups)
 
     @property
     def makers(self) -> int:

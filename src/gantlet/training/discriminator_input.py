@@ -6,11 +6,12 @@ Legend: ``S`` members, ``J`` batches, ``B`` batch, ``m`` samples of a pack, ``*x
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from .blueprint import InstanceNoise
+from .division import Division
 from .feed import Feed
 from .randomness import KeyedRandom
 
@@ -25,22 +26,30 @@ class DiscriminatorInput:
     feed: Feed
     pack: int = 1
     noise: InstanceNoise | None = None
+    division: Division = field(default_factory=Division)
 
     def __call__(
-        self, x: Tensor, *, name: str, update: Callable[[], int], step: Callable[[], int]
-    ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
-        """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed."""
+        self, x: Tensor, *, name: str, update: Callable[[], int], step: Callable[[], int], part: int = 0
+    ) -> Tensor:  # [S, J, b, *x] -> [S, J, b/m, m·x₀, …]
+        """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed.
+
+        ``part`` is which micro-batch ``x`` is.
+        """
         if self.noise is not None:
             shape, key = tuple(x.shape[1:]), f"instance/{name}"
-            x = x + self.feed.tensor(key, lambda: self._noise(key, shape, update=update(), step=step()))
+            x = x + self.feed.tensor(key, lambda: self._noise(key, shape, update=update(), step=step(), part=part))
         return packed(x, self.pack)
 
-    def _noise(self, key: str, shape: tuple[int, ...], *, update: int, step: int) -> Tensor:  # -> [S, *shape]
+    def _noise(
+        self, key: str, shape: tuple[int, ...], *, update: int, step: int, part: int
+    ) -> Tensor:  # -> [S, *shape]
         assert self.noise is not None
         scale = self.noise.scale
         if isinstance(scale, Tensor):
             scale = scale.reshape(-1, *[1] * len(shape))
-        fresh = self.random.draw(key, update, shape, "normal")
+        batches, size, *rest = shape
+        drawn = self.random.draw(key, update, (batches, self.division.of_whole(size), *rest), "normal")
+        fresh = self.division.part(self.division.mine(drawn, 2), 2, part)
         return scale * self.noise.schedule.factor(step) * fresh
 
 

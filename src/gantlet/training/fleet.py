@@ -14,6 +14,7 @@ from torch import Tensor
 from gantlet.data.base import Dataset
 
 from .blueprint import Blueprint
+from .ranks import Ranks
 from .schedules import ReduceOnPlateau
 from .stack import products_in_tf32
 from .static_step import Phase, StaticStep
@@ -31,8 +32,8 @@ class Fleet(Updates):
     Arguments and attributes are those of :class:`~gantlet.training.updates.Updates`.
     """
 
-    def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:
-        super().__init__(blueprint, dataset)
+    def __init__(self, blueprint: Blueprint, dataset: Dataset, ranks: Ranks | None = None) -> None:
+        super().__init__(blueprint, dataset, ranks)
         execution = blueprint.execution
         self._static = StaticStep(self, capture=execution.route == "captured") if execution.static else None
 
@@ -125,7 +126,7 @@ class Fleet(Updates):
 
     def forget(self) -> None:
         """Drop what an update that was cut short left behind."""
-        self._fake = None
+        self._fakes = []
         for stack in (self.generators, self.discriminators):
             stack.forget()
         for optimiser in self.optimisers.values():

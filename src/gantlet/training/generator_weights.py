@@ -27,7 +27,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .blueprint import Execution, LearnedWeights
 from .optimisers import StackOptimiser
@@ -72,7 +72,7 @@ class GeneratorWeights:
         varies: frozenset[str] = frozenset(),
     ) -> None:
         start = torch.zeros(members, generators, device=execution.device, dtype=execution.dtype)
-        self.logits = start.requires_grad_(True)
+        self.logits = nn.Parameter(start)
         self.optimiser = StackOptimiser({"logits": self.logits}, rules.optimiser, members=members, varies=varies)
         self._entropy = rules.entropy
 

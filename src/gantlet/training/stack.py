@@ -27,6 +27,7 @@ from gantlet.randomness import seed_of, seeded
 
 from .convolutional import in_turn
 from .dense import dense_stack
+from .synchronised import synchronise
 
 __all__ = ["Form", "Stack", "products_in_tf32", "refuses_vmap"]
 
@@ -44,6 +45,7 @@ class Stack:
         device: Where the stack lives.
         dtype: Its floating type.
         mixed: Whether training computes products in bfloat16; results are cast back to ``dtype``.
+        synchronised: Whether batch norms take their statistics over all processes that train together.
 
     Attributes:
         parameters: Leaves ``[N, ...]`` by name.
@@ -59,6 +61,7 @@ class Stack:
         device: torch.device,
         dtype: torch.dtype,
         mixed: bool = False,
+        synchronised: bool = False,
     ) -> None:
         self._lower: Callable[[], AbstractContextManager[Any]] = nullcontext
         self._dtype = dtype
@@ -74,12 +77,13 @@ class Stack:
         for name, parameter in modules[0].named_parameters():
             stacked = _stack([dict(module.named_parameters())[name] for module in modules], device, dtype)
             if parameter.requires_grad:
-                self.parameters[name] = stacked.requires_grad_(True)
+                self.parameters[name] = nn.Parameter(stacked)
             else:
                 self.buffers[name] = stacked
         for name, _ in modules[0].named_buffers():
             self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
         self._pending: _Tensors | None = None
+        self._earlier: list[_Tensors] = []  # what the micro-batches of this update have moved before
         self._in_turn = in_turn(modules[0]) if form == "stacked" and device.type == "cpu" and not mixed else None
         forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
         self._templates = {
@@ -89,6 +93,8 @@ class Stack:
         }
         if mixed and not (form == "loop" and device.type == "cuda"):  # there a normalisation takes bfloat16 as it is
             _normalise_in(dtype, self._templates.values())
+        if synchronised:
+            self._templates = {key: synchronise(network) for key, network in self._templates.items()}
         qualifies = not self.buffers and (form == "stacked" or self.size == 1)
         self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
@@ -154,18 +160,33 @@ class Stack:
         out = self._one(False)(held, {name: buffer[network] for name, buffer in self.buffers.items()}, x)
         return out["out"] if "out" in out else out["score"]
 
-    def commit(self, good: Tensor | None = None) -> None:
-        """Take over the buffers that the last advancing calls moved, where ``good`` ``[N]`` (everywhere if None)."""
+    def next_part(self) -> None:
+        """Have the next micro-batch begin with the buffers of the last update; what each moves is averaged by :meth:`commit`."""
+        if self._pending is not None:
+            self._earlier.append(self._pending)
+            self._pending = None
+
+    def commit(self, good: Tensor | None = None, *, mean: Callable[[Tensor], Tensor] | None = None) -> None:
+        """Take over the buffers that the last advancing calls moved, where ``good`` ``[N]`` (everywhere if None).
+
+        ``mean`` averages them over the processes that train together, where each has moved its own.
+        """
         if self._pending is None:
             return
-        for name, moved in self._pending.items():
+        parts = [*self._earlier, self._pending]
+        for name in self._pending:
             held = self.buffers[name]  # moved in place: a recorded step reads this very tensor
+            moved = parts[-1][name]
+            if len(parts) > 1 and moved.is_floating_point():
+                moved = torch.stack([part[name] for part in parts]).mean(0)
+            if mean is not None and moved.is_floating_point():
+                moved = mean(moved)
             held.copy_(moved if good is None else torch.where(_align(good, held), moved, held))
-        self._pending = None
+        self.forget()
 
     def forget(self) -> None:
         """Drop buffers that were moved and not committed."""
-        self._pending = None
+        self._pending, self._earlier = None, []
 
     def _working_buffers(self) -> _Tensors:
         source = self.buffers if self._pending is None else self._pending

@@ -9,7 +9,7 @@ Legend: ``S`` members, ``K`` generators, ``J`` batches scored separately, ``B`` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,8 @@ from torch import Tensor
 from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
 from gantlet.penalties.base import DiscriminatorFunction, Penalty
 
+from .division import Division
+from .ranks import Ranks
 from .stack import Stack
 
 __all__ = [
@@ -28,7 +30,9 @@ __all__ = [
     "combined",
     "critic",
     "is_due",
+    "joined_batch",
     "losses",
+    "mean_of",
     "monitors",
     "needs_of",
     "penalty_losses",
@@ -93,7 +97,7 @@ class PenaltyContext:
     """Whose update it is, its number, and what penalties are given in it.
 
     ``draw(name, shape, kind)`` gives a random tensor ``[S, *shape]``, ``parameters`` are the player's, ``factor`` is what
-    the schedule makes of the penalties' weights.
+    the schedule makes of the penalties' weights. The batch is micro-batch ``part`` of ``division``.
     """
 
     player: str
@@ -102,6 +106,19 @@ class PenaltyContext:
     draw: Callable[[str, tuple[int, ...], Literal["normal", "uniform"]], Tensor]
     parameters: Mapping[str, Tensor]
     factor: float | Tensor = 1.0
+    division: Division = field(default_factory=Division)
+    part: int = 0
+
+    def draws(self, index: int, penalty: Penalty, like: Tensor) -> dict[str, Tensor]:
+        """The random tensors of the ``index``-th penalty for a batch like ``[S, K, b, *x]``, out of the whole batch's."""
+        size, *shape = like.shape[2:]
+        found: dict[str, Tensor] = {}
+        asked = penalty.draws(generators=self.generators, batch=self.division.of_whole(size), shape=tuple(shape))
+        wanted = penalty.draws(generators=self.generators, batch=size, shape=tuple(shape))
+        for name, draw in asked.items():
+            whole = self.draw(f"penalty/{index}/{name}", draw.shape, draw.kind)
+            found[name] = self.division.cut(whole, wanted[name].shape, self.part)
+        return found
 
 
 def needs_of(objective: Objective | Penalty) -> frozenset[str]:
@@ -123,9 +140,7 @@ def penalty_losses(
     for index, penalty in enumerate(penalties):
         if not is_due(penalty, given.player, given.update):
             continue
-        size, *shape = batch.fake_samples.shape[2:]
-        requests = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
-        drawn = {name: given.draw(f"penalty/{index}/{name}", draw.shape, draw.kind) for name, draw in requests.items()}
+        drawn = given.draws(index, penalty, batch.fake_samples)
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
         if "outputs" in needs:
@@ -166,6 +181,47 @@ def which_generator(fake: DiscriminatorOutput) -> Tensor:  # generator_logits [S
     assert fake.generator_logits is not None
     chance = fake.generator_logits.log_softmax(-1)
     return -chance.diagonal(dim1=1, dim2=3).mean(1)  # [S, B, K] -> [S, K]
+
+
+def mean_of(parts: Sequence[Mapping[str, Tensor]], ranks: Ranks) -> dict[str, Tensor]:
+    """The means of named quantities over all micro-batches and ranks."""
+    if len(parts) == 1 and ranks.count == 1:
+        return dict(parts[0])
+    means = {name: torch.stack([part[name] for part in parts]).mean(0) for name in parts[0]}
+    flat = ranks.mean(torch.cat([value.reshape(-1) for value in means.values()]))
+    cut = flat.split([value.numel() for value in means.values()])
+    return {name: piece.view_as(value) for (name, value), piece in zip(means.items(), cut, strict=True)}
+
+
+def joined_batch(parts: Sequence[PlayerBatch], objective: Objective, ranks: Ranks) -> PlayerBatch:
+    """The whole batch of an update, out of its micro-batches on all ranks; without gradients where there are several.
+
+    Codes and samples are in it only where the objective is given them.
+    """
+    first = parts[0]
+    if len(parts) == 1 and ranks.count == 1:
+        return first
+    whole, samples = "outputs" in needs_of(objective), "samples" in needs_of(objective)
+
+    def together(pieces: Sequence[Tensor | None]) -> Any:
+        there = [piece.detach() for piece in pieces if piece is not None]
+        return ranks.gathered(torch.cat(there, 2), 2) if there else None
+
+    def output(pieces: Sequence[DiscriminatorOutput]) -> DiscriminatorOutput:
+        return DiscriminatorOutput(
+            together([piece.score for piece in pieces]),
+            code=together([piece.code for piece in pieces]) if whole else None,
+            generator_logits=together([piece.generator_logits for piece in pieces]) if whole else None,
+        )
+
+    real = [part.real for part in parts if part.real is not None]
+    return PlayerBatch(
+        output(real) if real else None,
+        output([part.fake for part in parts]),
+        together([part.real_samples for part in parts]) if samples else first.real_samples,
+        together([part.fake_samples for part in parts]) if samples else first.fake_samples,
+        first.state,
+    )
 
 
 def critic(objective: Objective, discriminate: DiscriminatorFunction, batch: PlayerBatch) -> DiscriminatorFunction:

@@ -3,33 +3,35 @@
 A member whose loss or gradient norm is not finite has diverged from that update on: what it holds stays as it stood before,
 bit for bit, and its slot is computed and ignored.
 
-Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` samples, ``*x`` sample shape.
+The gradient of an update is added up over micro-batches and averaged over the processes that share a batch
+(:mod:`.division`, :mod:`.ranks`); by default there is one of each.
+
+Legend: ``S`` members, ``K`` generators of a team, ``B`` batch, ``N`` processes, ``b`` micro-batch, ``*x`` sample shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gantlet.data.base import Dataset
 from gantlet.penalties.base import DiscriminatorFunction
-from gantlet.randomness import seed_of, seeded
 
 from . import objective_state
-from .batch_loader import BatchLoader, Latents
-from .blueprint import Blueprint, Player
-from .discriminator_input import DiscriminatorInput
-from .feed import Feed
+from .after_update import average as move_average
+from .after_update import constrain
+from .blueprint import Blueprint
 from .generator_weights import GeneratorWeights
 from .history import History
+from .initial_networks import initial_stack
 from .memory import keep_freed_memory
 from .optimisers import StackOptimiser
-from .randomness import KeyedRandom
+from .ranks import Alone, Ranks
 from .schedules import ReduceOnPlateau
 from .stack import Stack
 from .step import (
@@ -38,12 +40,15 @@ from .step import (
     PlayerBatch,
     combined,
     critic,
+    joined_batch,
     losses,
+    mean_of,
     monitors,
     needs_of,
     penalty_losses,
     which_generator,
 )
+from .step_inputs import StepInputs
 
 __all__ = ["Divergence", "Updates"]
 
@@ -63,6 +68,7 @@ class Updates:
     Arguments:
         blueprint: What to train, and how.
         dataset: What to train on.
+        ranks: The processes that train together; this one alone by default.
 
     Attributes:
         step: Steps done so far.
@@ -77,32 +83,24 @@ class Updates:
         state: The objective's state.
     """
 
-    def __init__(self, blueprint: Blueprint, dataset: Dataset) -> None:
+    def __init__(self, blueprint: Blueprint, dataset: Dataset, ranks: Ranks | None = None) -> None:
         keep_freed_memory()
-        self.blueprint = blueprint
+        self.blueprint, self.ranks = blueprint, ranks or Alone()
         self.step: int = 0
         self.discriminator_steps = 0
         self.divergences: dict[int, Divergence] = {}
         self.stopped: dict[int, int] = {}
-        sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
+        sizes, execution = blueprint.sizes, blueprint.execution
         self.members = len(blueprint.seeds)
         self._alive = torch.ones(self.members, dtype=torch.bool, device=execution.device)
         self.sound = torch.ones((), dtype=torch.bool, device=execution.device)
         self.sound_steps = torch.zeros((), dtype=torch.int64, device=execution.device)
         self._looking = True
-        self.feed = Feed(lambda: self.discriminator_steps, device=execution.device, dtype=execution.dtype)
-        self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._input = DiscriminatorInput(self._random, self.feed, sizes.pack, blueprint.noise)
-        self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
-        self._latents = Latents(
-            self._random,
-            shape=(sizes.generators, self._batch_each(), sizes.latent),
-            prior=blueprint.prior,
-            pool=dataset.size if schedule.latent == "pool" else None,
-            shared=blueprint.team.share_latents or blueprint.team.kind == "average",
-        )
-        self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
-        self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
+        self.division = blueprint.division(self.ranks.count, self.ranks.rank)
+        self.inputs = StepInputs(blueprint, dataset, self.division, lambda: self.discriminator_steps)
+        self.feed, self.loader = self.inputs.feed, self.inputs.loader
+        self.generators = initial_stack(blueprint, blueprint.generator, "generator", sizes.generators, self.ranks)
+        self.discriminators = initial_stack(blueprint, blueprint.discriminator, "discriminator", 1, self.ranks)
         self.discriminate = Discriminators(self.discriminators, blueprint.discriminator.batch_statistics)
         self.optimisers = {
             "generator": StackOptimiser(
@@ -139,20 +137,23 @@ class Updates:
             else None
         )
         self.history = History(self.members, sizes.steps, execution.device)
-        self._fake: Tensor | None = None
+        self._fakes: list[Tensor] = []
         self._plateaus: int | None = None
+        learners = [] if self.generator_weights is None else [self.generator_weights.logits]
+        self.ranks.watch("generator", [*self.generators.parameters.values(), *learners])
+        self.ranks.watch("discriminator", list(self.discriminators.parameters.values()))
 
     # ------------------------------------------------------------------------------------------------ training
 
     def _sharing_step(self) -> None:
         """Both updates from one forward pass of the generators."""
-        self._fake = self._generate("generator", lambda: self.step, advance=True)
+        self._fakes = [self._generate("generator", lambda: self.step, part, advance=True) for part in self._parts]
         if self.blueprint.schedule.order == "g_first":
             self._update_generator()
         self._update_discriminator()
         if self.blueprint.schedule.order == "d_first":
             self._update_generator()
-        self._fake = None
+        self._fakes = []
 
     def _update_discriminator(self) -> None:
         batch, good = self._differentiate_discriminator()
@@ -182,45 +183,50 @@ class Updates:
 
     def _differentiate_discriminator(self) -> tuple[PlayerBatch, Tensor]:
         """The gradients of the discriminators' update; the batch, and ``[S]`` who may move."""
-        objective, update = self.blueprint.objective, self._updates
-        self.discriminators.at("discriminator", update())
-        batch_of_real = self.feed.tensor("real", lambda: self.loader.real(update()))
-        real = self._inputs(batch_of_real, "d/real", update)  # [S, 1, B, *x]
-        fake = self._inputs(self._fakes_for_discriminator(), "d/fake", update)  # [S, K, B, *x]
-        real_output, fake_output = self.discriminate.both(real=real, fake=fake)
-        batch = PlayerBatch(real_output, fake_output, real, fake, self.state)
-        terms = {"loss_d": losses(objective, "discriminator", batch)}
-        terms |= self._which("discriminator", batch) | self._penalties(
-            "discriminator", self.discriminate, batch, update
-        )
-        return batch, self._differentiate("discriminator", terms)
+        update, batches = self._updates, list[PlayerBatch]()
+        real = self.inputs.real(update)
+
+        def terms(part: int) -> dict[str, Tensor]:
+            self.discriminators.next_part()
+            self.discriminators.at(self.division.called("discriminator", part), update())
+            mine = self._inputs(self.division.part(real, 2, part), "d/real", update, part)  # [S, 1, b, *x]
+            fake = self._inputs(self._fakes_for_discriminator(part), "d/fake", update, part)  # [S, K, b, *x]
+            real_output, fake_output = self.discriminate.both(real=mine, fake=fake)
+            batch = PlayerBatch(real_output, fake_output, mine, fake, self.state)
+            batches.append(batch)
+            found = {"loss_d": losses(self.blueprint.objective, "discriminator", batch)}
+            found |= self._which("discriminator", batch)
+            return found | self._penalties("discriminator", self.discriminate, batch, update, part)
+
+        good = self._differentiate("discriminator", terms)
+        return joined_batch(batches, self.blueprint.objective, self.ranks), good
 
     def _differentiate_generator(self, update: Callable[[], int]) -> Tensor:
         objective = self.blueprint.objective
-        made = self._fake if self._fake is not None else self._generate("generator", update, advance=True)
-        fake = self._inputs(made, "g/fake", update)
-        discriminate = self.discriminate.frozen()
-        real = fake.detach()
-        if self._wants_real():
-            last = self.feed.tensor("real", lambda: self.loader.real(max(0, self._updates() - 1)))
-            real = self._inputs(last, "g/real", update)
-        with torch.no_grad():
-            real_output = discriminate(real) if "real" in needs_of(objective) else None
-        batch = PlayerBatch(real_output, discriminate(fake), real, fake, self.state)
-        terms = {"loss_g": losses(objective, "generator", batch)}
-        terms |= self._which("generator", batch) | self._penalties("generator", discriminate, batch, update)
+        real = self.inputs.real(lambda: max(0, self._updates() - 1)) if self._wants_real() else None
+
+        def terms(part: int) -> dict[str, Tensor]:
+            made = self._fakes[part] if self._fakes else self._generate("generator", update, part, advance=True)
+            fake = self._inputs(made, "g/fake", update, part)
+            discriminate = self.discriminate.frozen()
+            mine = fake.detach()
+            if real is not None:
+                mine = self._inputs(self.division.part(real, 2, part), "g/real", update, part)
+            with torch.no_grad():
+                real_output = discriminate(mine) if "real" in needs_of(objective) else None
+            batch = PlayerBatch(real_output, discriminate(fake), mine, fake, self.state)
+            found = {"loss_g": losses(objective, "generator", batch)} | self._which("generator", batch)
+            return found | self._penalties("generator", discriminate, batch, update, part)
+
         return self._differentiate("generator", terms)
 
-    def _differentiate(self, player: str, terms: Mapping[str, Tensor]) -> Tensor:  # -> [S] who may move
+    def _differentiate(self, player: str, terms: Callable[[int], dict[str, Tensor]]) -> Tensor:  # -> [S] who may move
         """Put a player's gradients in place, and drop every member whose loss or gradient is not finite."""
-        halved = player == "discriminator" and self.blueprint.team.reduction == "half-sum"
-        joined = {name: term / 2 if halved and name == "loss_d" else term for name, term in terms.items()}
-        loss = self._joined(player, reduce(torch.add, joined.values()))  # [S]
         optimiser = self.optimisers[player]
         optimiser.zero_grad()
-        loss.sum().backward()
+        means, loss = self._backward(player, terms)
         norm = optimiser.norm()
-        good = self._alive & (loss.detach() + norm).isfinite()
+        good = self._alive & (loss + norm).isfinite()
         if player == "generator" and self.generator_weights is not None:
             good = good & self.generator_weights.optimiser.norm().isfinite()
             self.history.add(
@@ -229,9 +235,28 @@ class Updates:
         if not self._looking:
             self.sound &= (good == self._alive).all()
         elif not bool((good == self._alive).all()):
-            self._diverge(player, good, loss.detach().isfinite())
-        self.history.add({name: value.detach() for name, value in terms.items()} | {f"gradient_{player[0]}": norm})
+            self._diverge(player, good, loss.isfinite())
+        self.history.add(means | {f"gradient_{player[0]}": norm})
         return good
+
+    def _backward(
+        self, player: str, terms: Callable[[int], dict[str, Tensor]]
+    ) -> tuple[dict[str, Tensor], Tensor]:  # -> {name: [S, K]}, [S]
+        """Add up the gradients of all micro-batches; the means of the terms and of the loss over the whole batch."""
+        halved = player == "discriminator" and self.blueprint.team.reduction == "half-sum"
+        seen: list[dict[str, Tensor]] = []
+
+        def loss(part: int) -> Tensor:
+            found = terms(part)
+            halves = {name: term / 2 if halved and name == "loss_d" else term for name, term in found.items()}
+            whole = self._joined(player, reduce(torch.add, halves.values()))  # [S]
+            seen.append({name: term.detach() for name, term in found.items()} | {"": whole.detach()})
+            return whole.sum() if len(self._parts) == 1 else whole.sum() / len(self._parts)
+
+        for part in self._parts:
+            self.ranks.backward(player, partial(loss, part), last=part == self._parts[-1])
+        means = mean_of(seen, self.ranks)
+        return means, means.pop("")
 
     def _joined(self, player: str, team: Tensor) -> Tensor:  # [S, K] -> [S]
         reduction = "mean" if self.blueprint.team.reduction == "mean" else "sum"
@@ -248,8 +273,9 @@ class Updates:
         self.optimisers[player].zero_grad()
 
     def _after_discriminator(self, batch: PlayerBatch, good: Tensor) -> None:
-        self.discriminators.commit(good if self.some_frozen else None)
-        self._constrain(good)
+        self._commit(self.discriminators, good)
+        if self.blueprint.constraint is not None:
+            constrain(self.discriminators.parameters, self.blueprint.constraint, self._moved(good))
         self.history.add(monitors(self.blueprint.objective, batch))
         if self.state:
             moved, monitored = objective_state.advanced(
@@ -261,9 +287,19 @@ class Updates:
         self.discriminator_steps += 1
 
     def _after_generator(self, good: Tensor, *, average: bool = True) -> None:
-        self.generators.commit(good.repeat_interleave(self._team) if self.some_frozen else None)
-        if average:
-            self._average(good)
+        self._commit(self.generators, good.repeat_interleave(self._team))
+        if average and self.average is not None:
+            moved = self._moved(good.repeat_interleave(self._team))
+            move_average(self.average, self.generators.parameters, self.blueprint.ema, moved)
+
+    def _commit(self, stack: Stack, good: Tensor) -> None:
+        own = self.ranks.count > 1 and self.blueprint.execution.batch_norm == "per-rank"
+        mean = self.ranks.mean if own else None
+        stack.commit(self._moved(good), mean=mean)
+
+    def _moved(self, good: Tensor) -> Tensor | None:
+        """Who may move, None for everyone."""
+        return good if self.some_frozen else None
 
     def _tune(self) -> None:
         """Learning rates and Adam's second decay as this step has them."""
@@ -293,8 +329,8 @@ class Updates:
     def _updates(self) -> int:
         return self.discriminator_steps
 
-    def _inputs(self, x: Tensor, name: str, update: Callable[[], int]) -> Tensor:
-        return self._input(x, name=name, update=update, step=lambda: self.step)
+    def _inputs(self, x: Tensor, name: str, update: Callable[[], int], part: int) -> Tensor:
+        return self.inputs.judged(x, name, update, step=lambda: self.step, part=part)
 
     def _diverge(self, player: str, good: Tensor, finite_loss: Tensor) -> None:
         diverged = [slot for slot, now in enumerate((self._alive & ~good).tolist()) if now]
@@ -306,7 +342,12 @@ class Updates:
         self._alive.copy_(good)
 
     def _penalties(
-        self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: Callable[[], int]
+        self,
+        player: str,
+        discriminate: DiscriminatorFunction,
+        batch: PlayerBatch,
+        update: Callable[[], int],
+        part: int,
     ) -> dict[str, Tensor]:
         penalties = self.blueprint.penalties
         if not penalties:
@@ -316,22 +357,27 @@ class Updates:
         factor = self.feed.number("factor", lambda: schedule.factor(self.step), varies=schedule.kind != "constant")
 
         def draw(name: str, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> Tensor:
-            return self.feed.tensor(name, lambda: self._random.draw(name, update(), shape, kind))
+            return self.inputs.draw(name, update, shape, kind)
 
-        given = PenaltyContext(player, update(), self.blueprint.fake_batches, draw, parameters, factor)
+        batches, division = self.blueprint.fake_batches, self.division
+        given = PenaltyContext(player, update(), batches, draw, parameters, factor, division, part)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
-    def _fakes_for_discriminator(self) -> Tensor:
-        if self._fake is not None:
-            return self._fake.detach()
+    def _fakes_for_discriminator(self, part: int) -> Tensor:
+        if self._fakes:
+            return self._fakes[part].detach()
         with torch.no_grad():
             if self.blueprint.schedule.latent == "shared":
-                return self._generate("generator", lambda: self.step)
-            return self._generate("discriminator", self._updates)
+                return self._generate("generator", lambda: self.step, part)
+            return self._generate("discriminator", self._updates, part)
 
-    def _generate(self, player: str, update: Callable[[], int], *, advance: bool = False) -> Tensor:  # -> [S, K, B, *x]
-        self.generators.at(player, update())
-        latents = self.feed.tensor(player, lambda: self._latents.at(player, update())).flatten(0, 1)  # [S·K, B, latent]
+    def _generate(
+        self, player: str, update: Callable[[], int], part: int = 0, *, advance: bool = False
+    ) -> Tensor:  # -> [S, K, b, *x]
+        if advance:
+            self.generators.next_part()
+        self.generators.at(self.division.called(player, part), update())
+        latents = self.inputs.latents(player, update, part).flatten(0, 1)  # [S·K, b, latent]
         made = self.generators(latents, advance=advance)["out"].unflatten(0, (self.members, self._team))
         if self.blueprint.team.kind == "average":
             return made.mean(1, keepdim=True)
@@ -341,58 +387,14 @@ class Updates:
         weight = self.blueprint.team.which.get(player)
         return {"which_generator": weight * which_generator(batch.fake)} if weight else {}
 
-    def _batch_each(self) -> int:
-        """Samples that each generator makes for one discriminator batch."""
-        sizes = self.blueprint.sizes
-        return sizes.batch // sizes.generators if self.blueprint.team.kind == "choose" else sizes.batch
-
-    def _constrain(self, good: Tensor) -> None:
-        constraint = self.blueprint.constraint
-        if constraint is None:
-            return
-        everyone = not self.some_frozen
-        with torch.no_grad():
-            for parameter in self.discriminators.parameters.values():
-                projected = constraint.project(parameter)
-                if not everyone:
-                    projected = torch.where(good.reshape(-1, *[1] * (parameter.dim() - 1)), projected, parameter)
-                parameter.copy_(projected)
-
-    def _average(self, good: Tensor) -> None:
-        if self.average is None:
-            return
-        moved = good.repeat_interleave(self._team)
-        everyone = not self.some_frozen
-        with torch.no_grad():
-            for name, parameter in self.generators.parameters.items():
-                mean = torch.lerp(parameter, self.average[name], self.blueprint.ema)
-                if not everyone:
-                    mean = torch.where(moved.reshape(-1, *[1] * (mean.dim() - 1)), mean, self.average[name])
-                self.average[name].copy_(mean)
-
     def _wants_real(self) -> bool:
         needs = needs_of(self.blueprint.objective)
         return bool({"real", "samples"} & needs) or any(p.player == "generator" for p in self.blueprint.penalties)
 
     @property
+    def _parts(self) -> range:
+        return range(self.division.parts)
+
+    @property
     def _team(self) -> int:
         return self.blueprint.sizes.generators
-
-    # ------------------------------------------------------------------------------------------------ building
-
-    def _stack(self, player: Player, name: str, per_member: int) -> Stack:
-        execution = self.blueprint.execution
-        modules: list[nn.Module] = []
-        for seed in self.blueprint.seeds:
-            for index in range(per_member):
-                with seeded(seed_of(seed, index, f"init/{name}")):
-                    modules.append(player.build())
-        seeds = [seed for seed in self.blueprint.seeds for _ in range(per_member)]
-        return Stack(
-            modules,
-            form=execution.form(len(modules)),
-            seeds=seeds,
-            device=execution.device,
-            dtype=execution.dtype,
-            mixed=execution.mixed,
-        )

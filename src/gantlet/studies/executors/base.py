@@ -9,17 +9,20 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import torch
 
 from gantlet.errors import GantletError
 from gantlet.files import locked
+from gantlet.training.ranks import Ranks
 
 from ..cache import Cache
-from ..fleets import train_fleet
+from ..fleets import follow_fleet, train_fleet
 from ..runner import Progress
 from ..store import Store
 
-__all__ = ["Callbacks", "Executor", "FleetResult", "train_one"]
+__all__ = ["Callbacks", "Executor", "FleetResult", "message_taken", "train_one"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,19 @@ class Executor(Protocol):
         ...
 
 
+def message_taken(message: dict[str, Any], callbacks: Callbacks) -> FleetResult | None:
+    """Hand on a process's message of progress; the result, if it is one."""
+    if "progress" in message:
+        progress = message["progress"]
+        progress |= {name: tuple(progress[name]) if progress[name] else None for name in ("best", "worst")}
+        if progress.get("rows") is not None:  # JSON has no numbers as keys
+            progress["rows"] = {int(run): row for run, row in progress["rows"].items()}
+        callbacks.progress(Progress(**progress))
+        return None
+    result = message["result"]
+    return FleetResult(**(result | {"damage": tuple(result["damage"])}))
+
+
 def train_one(
     cache: Cache,
     store: Store,
@@ -85,16 +101,28 @@ def train_one(
     *,
     notify: Callable[[Progress], None],
     stopping: Callable[[], bool],
+    ranks: Ranks | None = None,
+    device: torch.device | None = None,
 ) -> FleetResult:
-    """Train one fleet; an error of its own becomes its result and is written down."""
+    """Train one fleet; an error of its own becomes its result and is written down.
+
+    One of several ``ranks``, each on its ``device``, raises what may be the loss of another; only the first of them writes.
+    """
     damage: list[str] = []
+    if ranks is not None and ranks.rank:
+        done = follow_fleet(cache, store, fleet, stopping=stopping, ranks=ranks, device=device)
+        return FleetResult(fleet, "finished" if done else "stopped")
     try:
         with locked(store.lock(fleet), wait=False) as holder:
             if holder is not None:
                 return FleetResult(fleet, "elsewhere", f"fleet {fleet} is being trained by {holder}")
             store.forget_failure(fleet)
-            done = train_fleet(cache, store, fleet, notify=notify, stopping=stopping, damage=damage)
+            done = train_fleet(
+                cache, store, fleet, notify=notify, stopping=stopping, damage=damage, ranks=ranks, device=device
+            )
     except Exception as error:
+        if ranks is not None and not isinstance(error, GantletError):
+            raise
         words = str(error) if isinstance(error, GantletError) else "".join(traceback.format_exception(error))
         try:
             store.write_failure(fleet, words)

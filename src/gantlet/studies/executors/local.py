@@ -7,7 +7,6 @@ and threads that wait for each other at every product lose most of their time wh
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
@@ -19,23 +18,22 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import IO, Any
 
 from ..cache import Cache
 from ..record import StudyRecord
-from ..runner import Progress
 from ..store import Store
 from ..trust import TRUSTED
-from .base import Callbacks, FleetResult
+from .base import Callbacks, FleetResult, message_taken
 from .inline import InlineExecutor
+from .orphans import dying_with_me
 from .placement import gpus_here, place_workers
+from .together import train_together
 
 __all__ = ["LocalExecutor"]
 
 _POLL = 0.1
 _RETRIES = 2  # of a fleet whose worker died
-_PR_SET_PDEATHSIG = 1
 _BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, -getattr(signal, "SIGUSR2", signal.SIGTERM))
 
 
@@ -46,8 +44,10 @@ class LocalExecutor:
     in_process = False
 
     def run(self, store: Store, fleets: Sequence[str], callbacks: Callbacks, *, workers: int, cache: Cache) -> None:
-        """Train fleets in at most ``workers`` processes; they die with this one."""
-        if min(workers, len(fleets)) < 2:
+        """Train fleets in at most ``workers`` processes, or each by the processes of the study's; they die with this one."""
+        if (processes := store.record().execution.processes) > 1:
+            train_together(store, fleets, callbacks, processes=processes)
+        elif min(workers, len(fleets)) < 2:
             InlineExecutor().run(store, fleets, callbacks, workers=1, cache=cache)
         else:
             _in_workers(store, fleets, callbacks, workers=workers)
@@ -113,16 +113,9 @@ def _end(result: FleetResult, store: Store, callbacks: Callbacks) -> None:
 
 
 def _handle(worker: _Worker, message: dict[str, Any], callbacks: Callbacks) -> None:
-    if "progress" in message:
-        progress = message["progress"]
-        progress |= {name: tuple(progress[name]) if progress[name] else None for name in ("best", "worst")}
-        if progress.get("rows") is not None:  # JSON has no numbers as keys
-            progress["rows"] = {int(run): row for run, row in progress["rows"].items()}
-        callbacks.progress(Progress(**progress))
-        return
-    worker.busy = ""
-    result = message["result"]
-    callbacks.ended(FleetResult(**(result | {"damage": tuple(result["damage"])})))
+    if (result := message_taken(message, callbacks)) is not None:
+        worker.busy = ""
+        callbacks.ended(result)
 
 
 class _Worker:
@@ -145,7 +138,7 @@ class _Worker:
             stderr=self._errors,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", TRUSTED: record.key, **environment},
-            preexec_fn=None if _LIBC is None else partial(_die_with_parent, os.getpid()),  # noqa: PLW1509 - two system calls
+            preexec_fn=dying_with_me(),  # noqa: PLW1509 - two system calls
         )
         assert self.process.stdout is not None
         self._listener = threading.Thread(target=_listen, args=(place, self.process.stdout, messages), daemon=True)
@@ -176,28 +169,6 @@ class _Worker:
         self._errors.close()
         if self.process.stdout is not None:
             self.process.stdout.close()
-
-
-def _die_with_parent(parent: int) -> None:
-    """Called in the child before it becomes a worker: from here on the system ends it when its parent ends.
-
-    A parent that ended before that is not told of any more, so the child ends itself.
-    """
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def _libc() -> ctypes.CDLL | None:
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return libc if hasattr(libc, "prctl") else None
-    except OSError:  # not on this system: then the pipe's end stops the worker
-        return None
-
-
-_LIBC = _libc()
 
 
 def _listen(place: int, pipe: IO[str], messages: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:

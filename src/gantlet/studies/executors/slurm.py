@@ -23,6 +23,7 @@ from gantlet.requests.slurm_options import SlurmOptions, minutes_of
 from ..cache import Cache
 from ..fleet_states import busy_fleets
 from ..record import StudyRecord
+from ..several import check_nodes
 from ..slurm_queue import ask_slurm
 from ..store import Store
 from ..submissions import Submission, jobs_folder, new_submission, submissions
@@ -77,6 +78,7 @@ class SlurmExecutor:
                 raise StoreError(f"{store.folder} is being submitted by {holder}. Wait until that has ended.")
             record = store.record()
             options = self._options(store, record)
+            check_nodes(options, record.execution.processes)
             busy = busy_fleets(store)
             if waiting := [fleet for fleet in fleets if fleet not in busy]:
                 _submit(store, record, waiting, options)
@@ -123,12 +125,13 @@ def _check_path(folder: Path) -> None:
 
 def _submit(store: Store, record: StudyRecord, fleets: Sequence[str], options: SlurmOptions) -> None:
     parts = own_parts(record.settings, record.execution.executor)
-    job = FleetsJob(str(store.folder.absolute()), record.key, parts, options.workers)
+    processes = record.execution.processes
+    job = FleetsJob(str(store.folder.absolute()), record.key, parts, options.workers, processes)
     for tasks in _arrays(fleets, options.per_job):
         submission = new_submission(tasks, options)
         submission.write(store)  # before the jobs are there: they can be found by their name from now on
         try:
-            number = _sbatch(jobs_folder(store).absolute(), job, submission)
+            number = _sbatch(jobs_folder(store).absolute(), job, submission, processes)
         except ClusterError:  # after any other end, such as Ctrl-C, the job may be there: it is found by its name
             (jobs_folder(store) / f"{submission.token}.json").unlink(missing_ok=True)
             raise
@@ -141,7 +144,7 @@ def _arrays(fleets: Sequence[str], per_job: int) -> Iterator[list[tuple[str, ...
         yield tasks[start : start + _LARGEST_ARRAY]
 
 
-def _sbatch(folder: Path, job: FleetsJob, submission: Submission) -> int:
+def _sbatch(folder: Path, job: FleetsJob, submission: Submission, processes: int) -> int:
     """Submit one array; Slurm's number of it.
 
     Raises:
@@ -154,7 +157,7 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission) -> int:
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # what sbatch says is in the error, too
             warnings.simplefilter("ignore")
             executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=100)
-            executor.update_parameters(**_parameters(submission))
+            executor.update_parameters(**_parameters(submission, processes))
             jobs = executor.map_array(job, submission.tasks)
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         words = " ".join(str(error).split()).replace("sbatch: error: ", "")
@@ -169,7 +172,7 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission) -> int:
     return int(jobs[0].job_id.partition("_")[0])
 
 
-def _parameters(submission: Submission) -> dict[str, Any]:
+def _parameters(submission: Submission, processes: int) -> dict[str, Any]:
     """What submitit is asked for."""
     options = submission.options
     named = ("partition", "account", "qos", "constraint", "nodelist", "exclude")
@@ -189,6 +192,8 @@ def _parameters(submission: Submission) -> dict[str, Any]:
         "slurm_additional_parameters": extra,
         **{f"slurm_{name}": getattr(options, name) for name in named if getattr(options, name)},
     }
+    if processes > 1:
+        chosen |= {"slurm_nodes": options.nodes, "slurm_ntasks_per_node": processes // options.nodes}
     if options.gpus:
         chosen["slurm_gpus_per_node"] = options.gpus
     if options.setup:

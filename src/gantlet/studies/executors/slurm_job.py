@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..record import FleetPlan
     from ..store import Store
+    from .base import FleetResult
 
 __all__ = ["FleetsJob", "StopSignal"]
 
@@ -51,12 +52,14 @@ class FleetsJob:
         key: The study's name, by which its parts are trusted.
         parts: Parts of the user's own, with the SHA-256 that their files had when the job was submitted.
         workers: Processes side by side.
+        processes: Tasks of the job, which train each fleet together; this is one of them.
     """
 
     folder: str
     key: str
     parts: Mapping[str, str]
     workers: int = 1
+    processes: int = 1
 
     def __call__(self, fleets: Sequence[str]) -> None:
         """Train fleets, or go on with them.
@@ -68,7 +71,12 @@ class FleetsJob:
         for number in (signal.SIGUSR2, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         _say(f"job {_job()} trains fleets {', '.join(fleets)} of {self.folder}")
-        steps, failed = self._train(fleets, stop)
+        if self.processes > 1:
+            steps, failed = self._train_together(fleets, stop)
+            if not _first():
+                return
+        else:
+            steps, failed = self._train(fleets, stop)
         if stop.asked() and (stop.came == signal.SIGUSR2 or _state() == "RUNNING"):
             _requeue(trained=steps > 0)
         if stop.asked():
@@ -85,26 +93,17 @@ class FleetsJob:
 
     def _train(self, fleets: Sequence[str], stop: StopSignal) -> tuple[int, list[str]]:
         """The steps that were trained, and a sentence for each fleet that failed."""
-        from pathlib import Path
-
         from gantlet.files import locked
 
         from ..cache import Cache
-        from ..store import Store
-        from ..trust import allow_these, require_trust
-        from .base import Callbacks, FleetResult
+        from .base import Callbacks
         from .local import LocalExecutor
 
-        store, cache = Store(Path(self.folder)), Cache()
-        allow_these(self.parts, self.key)
-        record = store.record()
-        require_trust(record.settings, record.key, record.execution.executor)
+        store, cache = self._store(), Cache()
         meter, failed, waiting = _Meter(), list[str](), list(fleets)
 
         def ended(result: FleetResult) -> None:
-            _say(f"fleet {result.fleet}: {result.kind}{f', {result.error}' if result.error else ''}")
-            if result.kind == "failed":
-                failed.append(f"fleet {result.fleet} failed: {(result.error or '?').strip().splitlines()[-1]}")
+            failed.extend(_said(result))
             if result.kind != "elsewhere" or not _again():
                 waiting.remove(result.fleet)
 
@@ -118,6 +117,57 @@ class FleetsJob:
                 _last_makes_views(store)
         _say(f"{meter.steps:,} steps in this start; {time.process_time():.2f} s of processor time")
         return meter.steps, failed
+
+    def _train_together(self, fleets: Sequence[str], stop: StopSignal) -> tuple[int, list[str]]:
+        """The same as one of the job's tasks; one that loses another puts the job back into the queue."""
+        from gantlet.files import locked
+
+        from .slurm_ranks import train_as_rank
+
+        store, meter = self._store(), _Meter()
+        with locked(store.study_lock, shared=True):
+            try:
+                results = train_as_rank(
+                    store, fleets, start=f"{_job()}-{_restarts()}", notify=meter, stopping=stop.asked
+                )
+            except Exception as error:
+                if _restarts() >= _EMPTY_STARTS:
+                    raise
+                _say(f"a task of the job was lost, or failed: {error!r}")
+                _requeue(trained=True, alone=False)
+                sys.exit(1)
+            failed = [sentence for result in results for sentence in _said(result)]
+            if _first() and not stop.asked():
+                _last_makes_views(store)
+        if _first():
+            _say(f"{meter.steps:,} steps in this start; {time.process_time():.2f} s of processor time")
+        return meter.steps, failed
+
+    def _store(self) -> Store:
+        """The study, if it may run here."""
+        from pathlib import Path
+
+        from ..store import Store
+        from ..trust import allow_these, require_trust
+
+        store = Store(Path(self.folder))
+        allow_these(self.parts, self.key)
+        record = store.record()
+        require_trust(record.settings, record.key, record.execution.executor)
+        return store
+
+
+def _first() -> bool:
+    from .slurm_ranks import my_rank
+
+    return my_rank() == 0
+
+
+def _said(result: FleetResult) -> list[str]:
+    """Write a line about how a fleet ended; a sentence if it failed."""
+    _say(f"fleet {result.fleet}: {result.kind}{f', {result.error}' if result.error else ''}")
+    failed = result.kind == "failed"
+    return [f"fleet {result.fleet} failed: {(result.error or '?').strip().splitlines()[-1]}"] if failed else []
 
 
 class _Meter:
@@ -150,8 +200,8 @@ def _has_ended(store: Store, fleet: FleetPlan) -> bool:
     )
 
 
-def _requeue(*, trained: bool) -> None:
-    """Put this job back into the queue, where it waits for its turn and goes on.
+def _requeue(*, trained: bool, alone: bool = True) -> None:
+    """Put this job back into the queue, where it waits for its turn and goes on; other tasks may do so too unless it is ``alone``.
 
     Raises:
         RuntimeError: It never comes to a step, so it would do so for ever.
@@ -162,7 +212,7 @@ def _requeue(*, trained: bool) -> None:
             "more time: gantlet resume DIR --slurm time=…"
         )
     _say("saved; the job goes back into the queue")
-    subprocess.run(["scontrol", "requeue", _job()], check=True, timeout=60)
+    subprocess.run(["scontrol", "requeue", _job()], check=alone, timeout=60)
 
 
 def _again() -> bool:
