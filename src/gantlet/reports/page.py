@@ -26,6 +26,7 @@ from .cells import Table
 from .curves import AXES, costs_of
 from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
+from .games import games_section
 from .pooled import pooled_section
 from .read import StudyData, read_study
 from .remarks import remarks
@@ -73,6 +74,7 @@ class _Article:
     galleries: list[Gallery]
     troubles: Table | None
     findings: Table | None
+    games: Table | None
     comparisons: Table | None
     cards: list[str]
     members: Table
@@ -136,6 +138,7 @@ def _article(study: StudyData, rank: int, of: int, *, live: bool) -> _Article:
         galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
         findings=diagnosis.findings(study, live=live),
+        games=games_section(study),
         comparisons=sections.comparisons(study),
         cards=card_lines(list(cards_of(study).values())),
         members=sections.members(study),
