@@ -30,6 +30,7 @@ from .games import games_section
 from .pooled import pooled_section
 from .read import StudyData, read_study
 from .remarks import remarks
+from .sensitivity import sensitivity_charts
 from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
 from .value_cards import card_lines, cards_of
@@ -69,6 +70,7 @@ class _Article:
     remarks: list[str]
     outcomes: Markup
     metrics: list[charts.Chart]
+    sensitivity: list[charts.Chart]
     losses: list[charts.Chart]
     monitors: list[charts.Chart]
     galleries: list[Gallery]
@@ -133,6 +135,7 @@ def _article(study: StudyData, rank: int, of: int, *, live: bool) -> _Article:
         remarks=remarks(study),
         outcomes=charts.outcomes(study, summary, key),
         metrics=charts.metric_courses(study, key),
+        sensitivity=sensitivity_charts(study, f"{key}s"),
         losses=charts.loss_courses(study, key),
         monitors=charts.monitor_courses(study, key),
         galleries=galleries(study, _IMAGE_BUDGET // of),
