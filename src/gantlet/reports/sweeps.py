@@ -22,7 +22,7 @@ from gantlet.statistics import Interval, bootstrap_mean, wilson
 from .figures import compact
 from .read import StudyData
 from .theme import Palette
-from .words import number, percent, plain
+from .words import number, plain
 
 __all__ = ["Sweep", "draw_curve", "draw_heatmap", "shown_value", "sweeps_of", "swept_keys"]
 
@@ -117,7 +117,15 @@ def draw_curve(axes: Axes, sweep: Sweep, *, colour: str, style: object = "-", li
 
 
 def draw_heatmap(
-    axes: Axes, sweep: Sweep, palette: Palette, *, limits: tuple[float, float], higher: bool, font: float, rate: bool
+    axes: Axes,
+    sweep: Sweep,
+    palette: Palette,
+    *,
+    limits: tuple[float, float],
+    higher: bool,
+    font: float,
+    rate: bool,
+    values: bool = True,
 ) -> None:
     """A sweep's cells: the better, the stronger; each with its value, and a dash where nothing was run or no score is finite.
 
@@ -129,6 +137,7 @@ def draw_heatmap(
         higher: Whether higher is better.
         font: Points.
         rate: Whether scores are shares.
+        values: Whether each cell has its value; else only its strength.
     """
     colour = palette.setting(0)[0]
     low, high = limits
@@ -148,6 +157,8 @@ def draw_heatmap(
                     linewidth=0,
                 )
             text = shown_value(cell.estimate, rate=rate) if cell is not None and known else "–"
+            if not values and known:
+                continue
             axes.text(place + 0.5, row + 0.5, text, fontsize=font, color=palette.ink, ha="center", va="center")
     axes.set(xlim=(0, len(sweep.xs)), ylim=(0, len(sweep.ys)))
     axes.set_xticks([at + 0.5 for at in range(len(sweep.xs))], [_tick(value) for value in sweep.xs])
@@ -160,10 +171,10 @@ def shown_value(value: float, *, rate: bool) -> str:
     """A cell's text: three digits, or a percentage without decimals.
 
     Example:
-        >>> shown_value(0.5, rate=True), shown_value(123.456, rate=False), shown_value(0.0123456, rate=False)
-        ('50 %', '123', '0.0123')
+        >>> shown_value(0.667, rate=True), shown_value(123.456, rate=False), shown_value(0.0123456, rate=False)
+        ('67 %', '123', '0.0123')
     """
-    return percent(value).replace(".0 %", " %") if rate else number(float(f"{value:.3g}"))
+    return f"{100 * value:.0f} %" if rate else number(float(f"{value:.3g}"))
 
 
 def _moving(study: StudyData) -> list[list[str]]:
