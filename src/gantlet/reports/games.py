@@ -16,11 +16,11 @@ import pandas as pd
 from gantlet.errors import BadValue, UnknownName
 from gantlet.statistics import Compared, Standing, area_under_curve, compare_settings, standings
 
-from .cells import Cell, Column, Kind, Table
-from .paired import criterion_note, paired_table
+from .cells import Cell, Column, Table, estimate_cell, value_cell
+from .paired import criterion_note, difference_texts
 from .read import StudyData
 from .sections import title_of
-from .tables import readable
+from .words import percent
 
 __all__ = ["Games", "games_of", "games_section", "games_table", "plays_games"]
 
@@ -127,20 +127,31 @@ def games_section(study: StudyData) -> Table | None:
         return None
     try:
         games = games_of(study)
-        frame = readable(games_table([games]))
+        found = {kind: games.standings(kind) for kind in _SCORES}
     except BadValue:  # no game is finished yet
         return None
-    frame = frame.rename(columns={"setting": "method"})
-    differences = paired_table(games.compared, ()).set_index("setting") if games.compared else pd.DataFrame()
+    base, rate = games.compared[0].against, games.metric in study.rates
+    differences = {(each.metric, each.setting): each for each in games.compared}
+    columns, rows = [Column("method"), Column("games", kind="number")], [[Cell(method)] for method in found["final"]]
+    for row in rows:
+        row.append(value_cell(found["final"][row[0].text].games))
     for kind in _SCORES:
-        texts = differences.get(kind, pd.Series(dtype=str))
-        frame[f"{kind} − {games.compared[0].against}"] = [str(texts.get(name, "–")) for name in frame["method"]]
-    kinds: list[Kind] = ["" if name == "method" else "number" for name in frame.columns]
-    rows = [
-        [Cell(str(text), kind=kind) for kind, text in zip(kinds, row, strict=True)] for row in frame.to_numpy().tolist()
-    ]
-    heads = [Column(str(name), kind=kind) for name, kind in zip(frame.columns, kinds, strict=True)]
-    return Table(heads, rows, f"{title_of(study, games.metric)}: {games.note(chr(42))}")
+        columns += [Column(text, kind="number") for text in (kind, f"{kind} sd", f"{kind} won", f"{kind} − {base}")]
+        for row in rows:
+            standing, difference = found[kind][row[0].text], differences.get((kind, row[0].text))
+            score, wins = standing.score, standing.wins
+            row += [
+                estimate_cell(score.estimate, score.low, score.high, missing=score.missing),
+                value_cell(standing.deviation),
+                Cell(str(standing.won), f"{percent(wins.low)} to {percent(wins.high)}", f"{standing.won}", "number"),
+                _difference_cell(difference) if difference else Cell("–", kind="number"),
+            ]
+    return Table(columns, rows, f"{title_of(study, games.metric)}{' as a share' * rate}: {games.note('Bold')}")
+
+
+def _difference_cell(each: Compared) -> Cell:
+    text, interval, p_value = difference_texts(each, rate=False)
+    return Cell(text, "\n".join(part for part in (interval, p_value) if part), kind="number", strong=each.significant)
 
 
 def _scores_of(study: StudyData, members: pd.DataFrame, name: str) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,7 +96,7 @@ def sweeps_of(study: StudyData, column: str, x: str, y: str = "") -> list[Sweep]
     return [sweep for sweep in sweeps if len(sweep.xs) > 1 or len(sweep.ys) > 1]
 
 
-def draw_curve(axes: Axes, sweep: Sweep, *, colour: str, style: object = "-", line: float = 1.7) -> None:
+def draw_curve(axes: Axes, sweep: Sweep, *, colour: str, style: Any = "-", line: float = 1.7) -> None:
     """A sweep's curve with its band; positions of values that are no numbers are their order."""
     cells = [sweep.scores.get((0, at)) for at in range(len(sweep.xs))]
     places, ticks = _places(sweep.xs)
@@ -105,7 +106,7 @@ def draw_curve(axes: Axes, sweep: Sweep, *, colour: str, style: object = "-", li
     if len(xs) == 0:
         return
     axes.fill_between(xs, low, high, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(xs, centre, color=colour, linestyle=style, linewidth=line, marker="o", markersize=2.4 * line)  # pyright: ignore[reportArgumentType]
+    axes.plot(xs, centre, color=colour, linestyle=style, linewidth=line, marker="o", markersize=2.4 * line)
     if ticks is None:
         numbers = np.array(places)
         if numbers.min() > 0 and numbers.max() >= _LOGARITHM * numbers.min():
@@ -231,7 +232,7 @@ def _score(members: pd.DataFrame, column: str, *, rate: bool) -> Interval:
 
 
 def _panel(title: str, x: str, y: str, cells: Sequence[tuple[Scalar, Scalar, Interval]]) -> Sweep:
-    xs, ys = (_ordered([cell[at] for cell in cells]) for at in (0, 1))
+    xs, ys = _ordered([cell[0] for cell in cells]), _ordered([cell[1] for cell in cells])
     return Sweep(title, x, xs, y, ys, {(ys.index(second), xs.index(first)): score for first, second, score in cells})
 
 

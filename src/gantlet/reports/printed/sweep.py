@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -36,7 +37,9 @@ class SweepFigure:
         every = [sweeps_of(study, request.column, request.x) for study in request.studies]
         titles = list(dict.fromkeys(each.title for found in every for each in found))
         looks = {title: LIGHT.setting(rank) for rank, title in enumerate(titles)}
-        styles = {title: (colour, (0, dashes) if dashes else "-") for title, (colour, dashes) in looks.items()}
+        styles: dict[str, tuple[str, Any]] = {
+            title: (colour, (0, dashes) if dashes else "-") for title, (colour, dashes) in looks.items()
+        }
         for place, (study, found, axes) in enumerate(zip(request.studies, every, panels, strict=True)):
             for each in found:
                 colour, style = styles[each.title]
