@@ -60,7 +60,7 @@ BEGAN_ROW: dict[str, Mapping[str, Scalar]] = {"began": {"batch_size": 16, "laten
 """What BEGAN fixes about batches and latents, where a task of images has its own."""
 
 BOGONET_PRESET: dict[str, Mapping[str, Scalar]] = {
-    "bogonet": {"network": "bogonet", "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
+    "bogonet": {"network": "bogonet", "width": 32, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
 }
 """The stability test on random architectures: every method with the same networks and optimisers, tuned for none of them.
 
