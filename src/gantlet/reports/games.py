@@ -52,7 +52,8 @@ class Games:
     def note(self, mark: str) -> str:
         """What the columns are, and what decides what is marked."""
         count = next(iter(self.standings("final").values())).games
-        criterion = criterion_note(self.compared, mark=mark).replace("shared seeds", "games").replace("seeds", "games")
+        criterion = criterion_note(self.compared, mark=mark).replace("shared seeds", "games")
+        criterion = criterion.replace("seeds", "games").replace("settings", "methods")
         return (
             f"{count} games that every method played, judged by {self.metric} ({'higher' if self.higher else 'lower'} is "
             f"better): final, {_SCORES['final']}; area, {_SCORES['area']}. A game is won by the method that alone is the best, "
