@@ -94,7 +94,7 @@ def test_what_is_not_there_is_refused_before_anything_is_written(folder: Path, t
     out = tmp_path / "x.pdf"
     with pytest.raises(UnknownName, match=r"no figure called 'curve'. Did you mean 'curves'"):
         gantlet.figure(folder, "curve", out)
-    with pytest.raises(UnknownName, match=r"no figure called 'zzz'. Known: bars, budget, curves, modes"):
+    with pytest.raises(UnknownName, match=r"no figure called 'zzz'. Known: bars, budget, curves, heatmap, modes"):
         gantlet.figure(folder, "zzz", out)
     with pytest.raises(UnknownName, match="no size called 'poster'"):
         gantlet.figure(folder, "curves", out, size="poster")
