@@ -194,7 +194,7 @@ class Grounds:
                 raise KeyboardInterrupt
             advance(fleet)
 
-        def light(folders: list[Path], place: Path | None = None) -> Path:
+        def light(folders: list[Path], place: Path | None = None, **_: object) -> Path:
             for each in folders:
                 study = read_study(each)
                 assert study.history is not None

@@ -208,6 +208,8 @@ FAMILIES: dict[str, dict[str, str]] = {
         "budget": "gantlet.reports.printed.budget:BUDGET",
         "modes": "gantlet.reports.printed.modes:MODES",
         "samples": "gantlet.reports.printed.samples:SAMPLES",
+        "heatmap": "gantlet.reports.printed.heatmap:HEATMAP",
+        "sweep": "gantlet.reports.printed.sweep:SWEEP",
     },
     "executor": {
         "local": "gantlet.studies.executors.local:LocalExecutor",

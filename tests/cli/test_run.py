@@ -138,6 +138,17 @@ def test_members_that_diverge_are_told(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
+def test_a_study_in_which_doctor_finds_something_ends_with_its_command(folder: Path, tmp_path: Path) -> None:
+    trips = own(tmp_path, "Stumbles", "return super().generator(fake=fake) + torch.tensor([[torch.inf]])")
+    done = run(folder, trips)
+    hint, told = done.err.splitlines()
+    assert hint.startswith("gantlet: signs of divergence")
+    assert hint.endswith(f"; what to do says: gantlet doctor {folder}")
+    assert told.startswith("gantlet: 1 of 1 members diverged")
+    assert "divergence" in gantlet("doctor", folder).out  # the command that it names agrees
+
+
+@pytest.mark.usefixtures("real_report")
 def test_a_study_in_which_all_fail_says_so(folder: Path, tmp_path: Path) -> None:
     done = run(folder, own(tmp_path, "Breaks", "raise ValueError('no')"), "--seeds", "2")
     assert done.status == 3

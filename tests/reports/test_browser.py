@@ -1,4 +1,4 @@
-"""The report in a real browser: 200 members open in under two seconds, and the console stays silent.
+"""The report in a real browser: 500 members open in under three seconds, and the console stays silent.
 
 Speaks the WebDriver protocol to Debian's chromium-driver, which ``.ci/run`` installs.
 """
@@ -96,16 +96,16 @@ def browser() -> Iterator[Browser]:
             driver.terminate()
 
 
-def test_two_hundred_members_open_quickly_and_quietly(browser: Browser, make_study: Any) -> None:
-    folder = make_study(seeds=67, drawn=True)  # 3 settings × 67 seeds = 201 members
+def test_five_hundred_members_open_quickly_and_quietly(browser: Browser, make_study: Any) -> None:
+    folder = make_study(seeds=167, drawn=True)  # 3 settings × 167 seeds = 501 members
     page = write_report([folder])
     timing = "const t = performance.getEntriesByType('navigation')[0]; return t.loadEventEnd - t.startTime"
     spent: list[float] = []
     for _ in range(3):  # the machine is shared: the median of three
         browser.open(page)
         spent.append(float(browser.run(timing)) / 1000)
-    assert 0 < median(spent) < 2
-    assert browser.run("return document.querySelectorAll('table tbody tr').length") > 201
+    assert 0 < median(spent) < 3
+    assert browser.run("return document.querySelectorAll('table tbody tr').length") > 501
     assert browser.complaints() == []
 
 

@@ -51,6 +51,19 @@ def test_whatever_a_name_holds_is_balanced_and_has_no_command_of_its_own(name: s
     assert unescaped(shown).count("$") % 2 == 0
     assert not set("&%#_~^") & set(re.sub(r"\\textasciitilde|\\textasciicircum", "", unescaped(shown)))
     assert "\n" not in shown
+    assert max(map(ord, shown), default=0) < 0x180  # pdfLaTeX without packages stops at letters that it does not know
+
+
+def test_letters_beyond_latin_are_commands_or_plain() -> None:
+    assert escaped("αλσβε") == r"$\alpha$$\lambda$$\sigma$$\beta$$\epsilon$"
+    assert escaped("é ł ² ﬁ ％ 数 😀") == r"é ł 2 fi \% ? ?"
+
+
+def test_only_booktabs_and_the_kernel_are_used(table: str) -> None:
+    commands = {*re.findall(r"\\([A-Za-z]+)", table)}
+    kernel = {"begin", "end", "centering", "caption", "label", "footnotesize", "uparrow", "downarrow", "mathbf", "cdot", "infty", "le",
+              "textbackslash", "textasciicircum", "textasciitilde", "usepackage"}  # fmt: skip
+    assert commands <= kernel | {"toprule", "midrule", "bottomrule"}
 
 
 def test_environments_and_braces_are_closed(table: str) -> None:

@@ -50,6 +50,14 @@ def test_strata_matter_where_tasks_lie_apart() -> None:
     assert width < 0.5 * (pooled.high - pooled.low)
 
 
+def test_one_run_of_each_task_gives_no_interval_and_two_of_one_do() -> None:
+    lone = interquartile_mean({"a": [1.0], "b": [3.0], "c": [math.nan]})
+    assert (lone.estimate, lone.n, lone.missing) == (2.0, 2, 1)
+    assert math.isnan(lone.low)
+    assert math.isnan(lone.high)
+    assert interquartile_mean({"a": [1.0, 2.0], "b": [3.0]}).low < 2.0
+
+
 def test_one_bad_run_moves_the_mean_but_not_the_interquartile_mean() -> None:
     good = [7.0, 8.0, 8.0, 7.0, 8.0, 7.0, 8.0, 8.0]
     spoilt = [*good[:-1], -1e6]

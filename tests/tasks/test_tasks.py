@@ -15,6 +15,7 @@ from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import compose
+from gantlet.requests.grid import parse_axis
 from gantlet.requests.parts import Catalogue, keys_of
 from gantlet.requests.resolve import Request, expand
 from gantlet.settings import settings_of
@@ -187,3 +188,13 @@ def test_one_row_serves_several_methods() -> None:
 def test_began_keeps_its_own_batch_on_every_task_of_images(name: str) -> None:
     (resolved,) = expand(Request(name, ("began",)))
     assert (resolved.values["batch_size"], resolved.values["latent_dim"]) == (16, 64)
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist", "fashion-mnist", "emoji64", "cifar10"])
+def test_games_give_every_method_the_same_networks_and_optimisers(name: str) -> None:
+    axes = (parse_axis("architecture=0:2:1"),)
+    every = expand(Request(name, ("vanilla", "wgan-gp", "dragan"), axes=axes, presets=("bogonet",)))
+    assert len(every) == 9
+    shared = ("lr_g", "lr_d", "beta1", "beta2", "width", "family")
+    assert len({tuple(str(each.values[key]) for key in shared) for each in every}) == 1
+    assert {str(each.values["architecture"]) for each in every} == {"0", "1", "2"}

@@ -11,7 +11,7 @@ from gantlet.errors import BadValue
 
 from .arguments import Step, Trust
 
-__all__ = ["animate_command", "print_summary", "report_command", "sample_command", "show_command"]
+__all__ = ["animate_command", "print_games", "print_summary", "report_command", "sample_command", "show_command"]
 
 _MANY = 100  # samples, from which on a bar says how many are drawn
 
@@ -28,6 +28,10 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
     jobs: Annotated[
         bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
     ] = False,
+    games: Annotated[
+        bool, typer.Option("--games", help="Methods on the same random architectures: scores, areas and winners.")
+    ] = False,
+    metric: Annotated[str, typer.Option(help="With --games: the column that decides. [default: the headline]")] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Put values with different cards into one column, which is marked.")
     ] = False,
@@ -35,10 +39,14 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
     """Print the tables of a study: rates and means with 95 % intervals, paired comparisons with corrected p values, and jobs."""
     from .jobs import print_jobs
 
-    if format not in ("table", "csv", "json", "markdown", "latex"):
-        raise BadValue(f"--format {format} is not one of table, csv, json, markdown, latex.")
-    if aggregate not in ("mean", "iqm"):
-        raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
+    _check_words(format, aggregate)
+    if games or metric:
+        if not games or runs or paired or against or jobs or format == "latex" or aggregate != "mean":
+            raise BadValue(
+                "--games prints one table and goes with --metric and --format table, csv, json or markdown alone."
+            )
+        print_games(*folders, format=format, metric=metric)
+        return
     if runs and (paired or against or format == "latex"):
         raise BadValue("--runs prints members; it goes with none of --paired, --against and --format latex.")
     if len(folders) > 1 and (runs or paired or against or jobs or format == "latex"):
@@ -85,6 +93,29 @@ def print_summary(
         typer.echo("\n" + "\n".join(pooled.lines()))
     for remark in [sentence for study in studies for sentence in remarks(study)] if format == "table" else ():
         typer.echo(f"note: {remark}", err=True)
+
+
+def _check_words(format: str, aggregate: str) -> None:
+    if format not in ("table", "csv", "json", "markdown", "latex"):
+        raise BadValue(f"--format {format} is not one of table, csv, json, markdown, latex.")
+    if aggregate not in ("mean", "iqm"):
+        raise BadValue(f"--aggregate {aggregate} is not one of mean, iqm.")
+
+
+def print_games(*folders: Path, format: str, metric: str) -> None:
+    """Print how the methods of studies did on the same random architectures."""
+    from gantlet.reports.games import games_of, games_table
+    from gantlet.reports.paired import paired_table
+    from gantlet.reports.read import read_study
+    from gantlet.reports.tables import render
+
+    every = [games_of(read_study(folder), metric) for folder in folders]
+    typer.echo(render(games_table(every), format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
+    for games in every if format in ("table", "markdown") else ():
+        table = paired_table(games.compared, ()).rename(columns={"setting": "method", "pairs": "games"})
+        mark = r"\*" if format == "markdown" else "*"
+        typer.echo(f"\n{games.task}: each method minus {games.compared[0].against}, game by game:\n")
+        typer.echo(f"{render(table, format).rstrip()}\n\n{games.note(mark)}")  # pyright: ignore[reportArgumentType] - checked
 
 
 def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:

@@ -356,7 +356,8 @@ def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"
 
     from .look import print_summary
 
-    page, runs = write_report([store.folder]), runs_table(store)
+    symptoms: list[str] = []
+    page, runs = write_report([store.folder], on_findings=symptoms.extend), runs_table(store)
     bad = runs[runs["status"] != "finished"]
     if voice == "json":
         import json as jsonlib
@@ -368,6 +369,10 @@ def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"
     else:
         print_summary(store.folder)
         typer.echo(f"report: {page}")
+        if symptoms:
+            typer.echo(
+                f"gantlet: signs of {', '.join(symptoms)}; what to do says: gantlet doctor {store.folder}", err=True
+            )
     for status, group in bad.groupby("status"):
         first = group.iloc[0]
         cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""

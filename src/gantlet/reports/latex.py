@@ -7,6 +7,7 @@ first setting after Holm's correction, as on the page.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +27,10 @@ _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "≤": r"$\le$", "≥": r"$\ge$", "–": "--", "−": "$-$", "�": "?",
-    "α": r"$\alpha$", "σ": r"$\sigma$", "λ": r"$\lambda$", "×": r"$\times$", "…": r"\dots{}", "→": r"$\to$", "∞": r"$\infty$",
+    "ε": r"$\epsilon$", "ο": "o", "×": r"$\times$", "…": r"\dots{}", "→": r"$\to$", "∞": r"$\infty$",
 }  # fmt: skip
 _ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
+_LATIN = 0x180  # the first code point after Latin Extended-A
 _POWER = re.compile(r"(-?[\d.]+)e([+-]?)0*(\d+)")
 
 
@@ -71,11 +73,27 @@ def latex_table(
 def escaped(text: str) -> str:
     r"""Text as LaTeX shows it.
 
+    What pdfLaTeX without packages has no glyph for becomes the plain letters behind it, or a question mark.
+
     Example:
         >>> print(escaped("100 % of a_b{c} ≤ 5"))
         100 \% of a\_b\{c\} $\le$ 5
     """
-    return "".join(_SPECIAL.get(letter, letter) for letter in printable(text.replace("\n", " ")))
+    return "".join(map(_letter, printable(text.replace("\n", " "))))
+
+
+def _letter(letter: str) -> str:
+    if letter in _SPECIAL:
+        return _SPECIAL[letter]
+    if (
+        ord(letter) < _LATIN and not 0x7F <= ord(letter) < 0xC0
+    ):  # ASCII, and the letters of Latin-1 and Latin Extended-A
+        return letter
+    words = unicodedata.name(letter, "").split(" ")
+    if words[:3] == ["GREEK", "SMALL", "LETTER"] and len(words) == 4 and words[3] not in ("OMICRON", "EPSILON"):
+        return rf"$\{words[3].lower().replace('lamda', 'lambda')}$"
+    plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return "".join(_SPECIAL.get(part, part) for part in plain) or "?"
 
 
 def _cells(row: Mapping[Any, Any], quantities: Mapping[str, bool], bold: Collection[tuple[str, str]]) -> Iterator[str]:

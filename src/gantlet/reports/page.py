@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,9 +26,11 @@ from .cells import Table
 from .curves import AXES, costs_of
 from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
+from .games import games_section
 from .pooled import pooled_section
 from .read import StudyData, read_study
 from .remarks import remarks
+from .sensitivity import sensitivity_charts
 from .tables import summary_table
 from .theme import VARIABLES, stylesheet, variable_of
 from .value_cards import card_lines, cards_of
@@ -68,11 +70,13 @@ class _Article:
     remarks: list[str]
     outcomes: Markup
     metrics: list[charts.Chart]
+    sensitivity: list[charts.Chart]
     losses: list[charts.Chart]
     monitors: list[charts.Chart]
     galleries: list[Gallery]
     troubles: Table | None
     findings: Table | None
+    games: Table | None
     comparisons: Table | None
     cards: list[str]
     members: Table
@@ -81,12 +85,18 @@ class _Article:
     facts: dict[str, dict[str, Any]]
 
 
-def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | None = None) -> Path:
+def write_report(
+    folders: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    on_findings: Callable[[Sequence[str]], object] = len,
+) -> Path:
     """Write one page about one study or several.
 
     Arguments:
         folders: A study folder, or several.
         out: The file to write; by default ``report.html`` in the first folder.
+        on_findings: Told the symptoms that the page's diagnosis names, each once; not called where there are none.
 
     Returns:
         The file that was written.
@@ -100,9 +110,13 @@ def write_report(folders: str | Path | Sequence[str | Path], out: str | Path | N
         raise BadValue("A report needs at least one study folder; none was named.")
     if out is not None and Path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
-    page = page_of(paths)
+    articles = _articles(paths, live=False)
+    page = _render(articles, _pooled(articles))
     path = paths[0] / "report.html" if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
+    tables = [article.findings for article in articles if article.findings]
+    if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):
+        on_findings(symptoms)
     return path
 
 
@@ -112,9 +126,17 @@ def page_of(folders: Sequence[Path], live: Live | None = None) -> str:
     Raises:
         StoreError: A study cannot be read.
     """
+    articles = _articles(folders, live=live is not None)
+    return _render(articles, _pooled(articles), live)
+
+
+def _articles(folders: Sequence[Path], *, live: bool) -> list[_Article]:
     studies = [read_study(folder) for folder in folders]
-    articles = [_article(study, rank, len(studies), live=live is not None) for rank, study in enumerate(studies)]
-    return _render(articles, pooled_section(studies) if len(studies) > 1 else None, live)
+    return [_article(study, rank, len(studies), live=live) for rank, study in enumerate(studies)]
+
+
+def _pooled(articles: Sequence[_Article]) -> Table | None:
+    return pooled_section([article.study for article in articles]) if len(articles) > 1 else None
 
 
 def _article(study: StudyData, rank: int, of: int, *, live: bool) -> _Article:
@@ -131,11 +153,13 @@ def _article(study: StudyData, rank: int, of: int, *, live: bool) -> _Article:
         remarks=remarks(study),
         outcomes=charts.outcomes(study, summary, key),
         metrics=charts.metric_courses(study, key),
+        sensitivity=sensitivity_charts(study, f"{key}s"),
         losses=charts.loss_courses(study, key),
         monitors=charts.monitor_courses(study, key),
         galleries=galleries(study, _IMAGE_BUDGET // of),
         troubles=sections.troubles(study),
         findings=diagnosis.findings(study, live=live),
+        games=games_section(study),
         comparisons=sections.comparisons(study),
         cards=card_lines(list(cards_of(study).values())),
         members=sections.members(study),

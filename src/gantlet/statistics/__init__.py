@@ -10,6 +10,7 @@ from .aggregates import (
 from .budget import BudgetCurve, budget_curve, expected_best, resampled_best
 from .comparisons import Paired, TestKind, mcnemar, paired, sign_flip
 from .family import Compared, compare_settings, comparison_rows
+from .games import Standing, area_under_curve, standings
 from .intervals import Interval, bootstrap_mean, wilson
 from .multiplicity import holm, least_pairs, smallest_p
 from .power import detectable_difference, power_of
@@ -24,8 +25,10 @@ __all__ = [
     "Paired",
     "Profile",
     "Ranking",
+    "Standing",
     "TaskScores",
     "TestKind",
+    "area_under_curve",
     "bootstrap_mean",
     "budget_curve",
     "compare",
@@ -46,6 +49,7 @@ __all__ = [
     "scores_by_task",
     "sign_flip",
     "smallest_p",
+    "standings",
     "summarise",
     "wilson",
 ]

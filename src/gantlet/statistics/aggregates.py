@@ -74,7 +74,8 @@ def middle_mean(values: Floats) -> Floats:  # [..., n] -> [...]
 def interquartile_mean(scores: TaskScores, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0) -> Interval:
     """The interquartile mean of all scores, with its stratified bootstrap interval.
 
-    Scores that are not finite are left out and counted as ``missing``. One score alone has no limits.
+    Scores that are not finite are left out and counted as ``missing``. Where no task has two runs there are no limits: each
+    would be drawn from itself alone, whatever the runs to come.
 
     Raises:
         BadValue: The level is not between 0 and 1, or there are no resamples.
@@ -90,8 +91,8 @@ def interquartile_mean(scores: TaskScores, *, level: float = 0.95, resamples: in
         return Interval(math.nan, math.nan, math.nan, level, 0, missing)
     estimate = float(middle_mean(np.concatenate(known)))
     draws = _check(level, resamples)
-    if count == 1:
-        return Interval(estimate, math.nan, math.nan, level, 1, missing)
+    if max(map(len, known)) == 1:
+        return Interval(estimate, math.nan, math.nan, level, count, missing)
     found = [middle_mean(np.concatenate(drawn, axis=1)) for drawn in _resampled(known, draws, seed)]
     return Interval(estimate, *_limits(np.concatenate(found), level), level, count, missing)
 

@@ -14,7 +14,7 @@ from gantlet.networks.stackelberg import StackelbergFashion, StackelbergMNIST
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .task_networks import BEGAN_ROW, SMALL_IMAGES
+from .task_networks import BEGAN_ROW, BOGONET_PRESET, SMALL_IMAGES
 
 __all__ = ["DIGITS", "FASHION_MNIST", "MNIST"]
 
@@ -70,7 +70,7 @@ DIGITS = Task(
     headline="classifier_fd",
     defaults={"batch_size": 64, "epochs": 100.0, "latent_dim": 96, "prior": "uniform"},
     rows={**_ROWS, **_QUICK},
-    presets={"quick": {"epochs": 40.0, "evaluations": 5}},
+    presets={"quick": {"epochs": 40.0, "evaluations": 5}, **BOGONET_PRESET},
 )
 
 MNIST = Task(
@@ -87,6 +87,7 @@ MNIST = Task(
     presets={
         "quick": {"epochs": 3.0, "evaluations": 5},
         "stackelberg": {**_STACKELBERG, "network": "stackelberg-mnist", "which_generator": 1.0, "latent_dim": 100},
+        **BOGONET_PRESET,
     },
 )
 
@@ -104,5 +105,6 @@ FASHION_MNIST = Task(
     presets={
         "quick": {"epochs": 4.0, "evaluations": 5},
         "stackelberg": {**_STACKELBERG, "which_generator": 0.1, "latent_dim": 2},
+        **BOGONET_PRESET,
     },
 )

@@ -20,7 +20,7 @@ from gantlet.data.images import ImageSource
 from gantlet.settings import Scalar
 
 from .base import CLASSIFIERS, Task, rows_for
-from .task_networks import BEGAN_ROW, IMAGE_NETWORKS
+from .task_networks import BEGAN_ROW, BOGONET_PRESET, IMAGE_NETWORKS
 
 __all__ = [
     "CELEBA64",
@@ -109,7 +109,7 @@ def _task(name: str, summary: str, paper: str, *, source: ImageSource, **more: A
         shape=(3, int(source.size), int(source.size)),
         defaults=defaults | more.get("defaults", {}),
         rows=_ROWS,
-        presets={"quick": quick, **more.get("presets", {})},
+        presets={"quick": quick, **BOGONET_PRESET, **more.get("presets", {})},
     )
 
 

@@ -19,7 +19,7 @@ from gantlet.networks.resnet import ResNet
 from gantlet.networks.stackelberg import StackelbergCIFAR
 from gantlet.settings import Scalar
 
-__all__ = ["BEGAN_ROW", "IMAGE_NETWORKS", "SMALL_IMAGES"]
+__all__ = ["BEGAN_ROW", "BOGONET_PRESET", "IMAGE_NETWORKS", "SMALL_IMAGES"]
 
 SMALL_IMAGES: dict[str, Family] = {
     "fc-mnist": FullyConnected(),
@@ -58,3 +58,11 @@ IMAGE_NETWORKS: dict[str, Family] = {
 
 BEGAN_ROW: dict[str, Mapping[str, Scalar]] = {"began": {"batch_size": 16, "latent_dim": 64}}
 """What BEGAN fixes about batches and latents, where a task of images has its own."""
+
+BOGONET_PRESET: dict[str, Mapping[str, Scalar]] = {
+    "bogonet": {"network": "bogonet", "width": 32, "lr_g": 2e-4, "lr_d": 2e-4, "beta1": 0.5, "beta2": 0.999}
+}
+"""The stability test on random architectures: every method with the same networks and optimisers, tuned for none of them.
+
+``architecture=0:19:1`` plays twenty games; ``n_critic`` and penalties stay each method's own.
+"""

@@ -52,11 +52,15 @@ class FigureRequest:
         studies: One or several.
         metric: A column of the results; the task's headline if empty.
         size: The size of print.
+        x: A key of the grid, for figures over keys.
+        y: Another one.
     """
 
     studies: Sequence[StudyData]
     metric: str
     size: PrintSize
+    x: str = ""
+    y: str = ""
 
     @property
     def labels(self) -> list[str]:

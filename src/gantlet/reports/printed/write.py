@@ -24,6 +24,7 @@ _METADATA = {
     ".svg": {"Date": None, "Creator": None},
     ".png": {"Software": None},
 }
+_WITHOUT_KEYS = ("curves", "bars", "profile", "ranking", "budget", "modes", "samples")
 _DOTS = 300  # per inch, of a PNG
 _SETTINGS: dict[Any, Any] = {
     "pdf.fonttype": 42,
@@ -34,16 +35,26 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def write_figure(
-    folders: str | Path | Sequence[str | Path], name: str, out: str | Path, *, size: str = "column", metric: str = ""
+    folders: str | Path | Sequence[str | Path],
+    name: str,
+    out: str | Path,
+    *,
+    size: str = "column",
+    metric: str = "",
+    x: str = "",
+    y: str = "",
 ) -> Path:
     """Draw a figure and write it; a file that is there is replaced.
 
     Arguments:
         folders: A study folder, or several.
-        name: ``curves``, ``profile``, ``ranking``, ``budget``, ``bars``, ``modes``, ``samples``, or a figure of your own.
+        name: ``curves``, ``profile``, ``ranking``, ``budget``, ``bars``, ``modes``, ``samples``, ``heatmap``, ``sweep``, or a
+            figure of your own.
         out: FILE.pdf, FILE.svg or FILE.png; PNGs have 300 dots per inch.
         size: ``column`` (84 mm wide), ``page`` (173 mm) or ``slide`` (10 inches).
         metric: A column of the results; the task's headline if empty.
+        x: A key of the grid such as ``lr``: of ``heatmap`` and ``sweep``.
+        y: Another one: of ``heatmap``.
 
     Returns:
         The file that was written.
@@ -62,8 +73,10 @@ def write_figure(
         raise BadValue(f"{out} (--out, or out= in Python) ends in none of .pdf, .svg and .png. Give FILE.pdf.")
     if name not in names() and ":" not in name:
         raise UnknownName("figure", name, names())
+    if (x or y) and name in _WITHOUT_KEYS:
+        raise BadValue(f"The figure {name} takes no --x and --y; heatmap and sweep do.")
     figure = get(name)
-    request = FigureRequest([read_study(folder) for folder in paths], metric, SIZES[size])
+    request = FigureRequest([read_study(folder) for folder in paths], metric, SIZES[size], x, y)
     file = io.BytesIO()
     with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from")
