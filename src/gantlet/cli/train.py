@@ -335,11 +335,12 @@ class _Stopper:
 def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
     """Write the report, print the summary, and set the exit status."""
     from gantlet.reports.page import write_report
-    from gantlet.studies.views import runs_table
+    from gantlet.reports.read import read_study
+    from gantlet.studies.views import read_runs
 
     from .look import print_summary
 
-    page, runs = write_report([store.folder]), runs_table(store)
+    page, runs = write_report([store.folder]), read_runs(store)
     bad = runs[runs["status"] != "finished"]
     if voice == "json":
         import json as jsonlib
@@ -349,7 +350,7 @@ def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"
     elif voice == "quiet":
         typer.echo(str(store.folder))
     else:
-        print_summary(store.folder)
+        print_summary(read_study(store.folder))
         typer.echo(f"report: {page}")
     for status, group in bad.groupby("status"):
         first = group.iloc[0]

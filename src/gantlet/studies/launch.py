@@ -23,7 +23,7 @@ from .planning import PlannedStudy, choose_device, trains_elsewhere
 from .record import FleetPlan, StudyRecord
 from .store import Store
 from .trust import allow, allow_lines, require_trust
-from .views import write_views
+from .views import LiveViews, write_views
 
 __all__ = ["check_device", "create", "hands_over", "resume", "start", "unfinished"]
 
@@ -172,9 +172,10 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
     sweep(store.folder)
     fleets = unfinished(store)
     lost = lost_work(store, fleets)  # before the tables that tell it are written anew
+    views = LiveViews(store)
 
     def ended(result: FleetResult) -> None:
-        write_views(store)
+        views.refresh()
         if result.kind != "elsewhere" and (sentence := lost.pop(result.fleet, "")):
             result = replace(result, damage=(sentence, *result.damage))
         callbacks.ended(result)

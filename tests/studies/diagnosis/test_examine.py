@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import gantlet
 from gantlet.api.loading import load
 from gantlet.cli.app import app
-from gantlet.errors import StoreError
+from gantlet.errors import Damaged, StoreError
 from gantlet.objectives.alpha import Alpha
 from gantlet.objectives.coulomb import Coulomb
 from gantlet.objectives.hinge import Hinge
@@ -81,6 +81,16 @@ def test_samples_are_those_of_the_trained_networks(study: gantlet.Study) -> None
         expected = torch.stack([part(latents) for part in parts])
     torch.testing.assert_close(samples.made, expected)
     assert samples.weights.tolist() == [0.5, 0.5]
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_damaged(study: gantlet.Study) -> None:
+    store = Store(study.folder)
+    member = find_member(store, 1)
+    tensors, _ = read_trained(store, member.fleet, member.record)
+    lost = next(name for name in tensors if name.startswith("generator/parameter/"))
+    whole = {name: value for name, value in tensors.items() if name.split("/", 2)[-1] != lost.split("/", 2)[-1]}
+    with pytest.raises(Damaged, match=lost.rpartition("/")[2]):
+        draw_generators(member, whole, 5)
 
 
 def test_many_samples_are_drawn_part_by_part(study: gantlet.Study) -> None:

@@ -26,7 +26,7 @@ from ..plan import slots_of
 from ..record import FleetPlan, StudyRecord
 from ..store import Store
 from ..trust import allow
-from ..views import runs_table
+from ..views import read_runs
 from . import symptoms
 from .base import Course, Finding, MemberCase
 from .samples import CopyDistances, MemberSamples, copy_distances, draw_generators
@@ -93,7 +93,7 @@ def examine_study(folder: str | Path, *, trust: bool = False, most_drawn: int | 
     if trust:
         allow(record.settings, record.key)
     looked, notes, found = symptoms(), dict[str, None](), list[Finding]()
-    rows = {int(row["run"]): row for row in _rows(runs_table(store))}
+    rows = {int(row["run"]): row for row in _rows(read_runs(store))}
     courses = _courses(store.history())
     cache = Cache() if trust else None
     for case in _cases(store, record, rows, courses, cache, notes, most_drawn):
