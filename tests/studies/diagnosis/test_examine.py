@@ -115,6 +115,13 @@ def test_a_page_that_is_drawn_again_and_again_draws_no_images(tmp_path: Path) ->
     assert examine_study(tmp_path / "points", most_drawn=0) == examine_study(tmp_path / "points")  # points are cheap
 
 
+def test_of_a_large_study_the_page_looks_at_the_first_members(study: gantlet.Study) -> None:
+    whole, part = examine_study(study.folder), examine_study(study.folder, most_members=1)
+    assert {finding.run for finding in whole.findings} == {0, 1}
+    assert part.findings == tuple(finding for finding in whole.findings if finding.run == 0)
+    assert part.notes[0] == "1 of 2 members are looked at here; gantlet doctor looks at all."
+
+
 def test_the_training_data_are_read_only_where_trusted(study: gantlet.Study, tmp_path: Path) -> None:
     data = study.folder.parent / "few.npy"
     away = data.rename(data.with_suffix(".away"))
