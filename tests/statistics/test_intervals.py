@@ -12,7 +12,7 @@ from scipy import stats
 
 from gantlet.errors import BadValue
 from gantlet.statistics import intervals as module
-from gantlet.statistics.intervals import Interval, bootstrap_mean, wilson
+from gantlet.statistics.intervals import Interval, bootstrap_mean, bootstrap_means, wilson
 
 
 @pytest.mark.parametrize(
@@ -185,3 +185,16 @@ def test_few_values_keep_their_limits_inside_their_range(values: list[float]) ->
 def test_resamples_are_needed() -> None:
     with pytest.raises(BadValue, match="resamples=0"):
         bootstrap_mean([1.0, 2.0], resamples=0)
+
+
+def test_many_columns_have_the_intervals_of_each() -> None:
+    """One product of the draws with all columns of a length; only the order of summing differs."""
+    generator = np.random.default_rng(3)
+    columns = [generator.gamma(1 + place, size=size) for place in range(70) for size in (5, 40)]
+    columns += [np.array([2.0, 2.0]), np.array([1.0]), np.array([]), np.array([np.nan, 1.0, 5.0, np.inf])]
+    for one, values in zip(bootstrap_means(columns), columns, strict=True):
+        alone = bootstrap_mean(values)
+        assert (one.n, one.missing) == (alone.n, alone.missing)
+        np.testing.assert_allclose(
+            [one.estimate, one.low, one.high], [alone.estimate, alone.low, alone.high], rtol=1e-12
+        )

@@ -14,12 +14,12 @@ import pytest
 
 import terminal
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import locked
+from gantlet.files import file_digest, locked
 from gantlet.studies.launch import resume
 from gantlet.studies.record import FleetPlan, Member, PlanRecord
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
-from gantlet.studies.views import runs_table, write_views
+from gantlet.studies.views import LiveViews, read_runs, runs_table, write_views
 from gantlet.training.history import Rows
 
 
@@ -272,6 +272,79 @@ def test_views_are_rewritten_whole(folder: Path) -> None:
         (folder / name).unlink()
     write_views(store)
     assert {name: (folder / name).read_bytes() for name in before} == before
+
+
+@pytest.fixture
+def many(folder: Path) -> Store:
+    """A study of so many members that its table stands for its results."""
+    store, fleets = (
+        Store(folder),
+        [FleetPlan(id=f"{place:04d}", slots=tuple(range(64 * place, 64 * place + 64))) for place in range(32)],
+    )
+    members = tuple(Member(run, 0, run) for run in range(2048))
+    store.create(terminal.study_record(members=2048, plan=PlanRecord(members=members, fleets=tuple(fleets))))
+    for fleet in fleets[:-1]:
+        store.write_results(
+            fleet.id,
+            [
+                {"run": run, "status": "finished", "modes": run % 9, "kl": run / 7, "success": run % 9 > 7}
+                for run in fleet.slots
+            ],
+        )
+    store.write_failure(fleets[-1].id, "it broke")
+    return store
+
+
+def test_the_table_of_a_large_study_stands_for_its_results_while_they_are_as_they_were(many: Store) -> None:
+    exact = runs_table(many)
+    write_views(many)
+    pd.testing.assert_frame_equal(read_runs(many), exact)
+    marked = exact.assign(cause="from the table")
+    many.write_frame("runs.parquet", marked)
+    assert read_runs(many)["cause"].isna().sum() == 31 * 64  # not as it was written
+    made = many.read_json("views.json")
+    many.write_json("views.json", {**made, "runs": file_digest(many.folder / "runs.parquet")})
+    assert (read_runs(many)["cause"] == "from the table").all()
+    (many.fleet("0031") / "failure.json").unlink()
+    assert read_runs(many)["status"].tolist()[-64:] == ["stopped"] * 64
+
+
+@pytest.mark.parametrize("how", ["rewritten", "missing", "edited"])
+def test_a_large_studys_table_is_not_believed_when_a_result_has_changed(many: Store, how: str) -> None:
+    write_views(many)
+    path = many.fleet("0002") / "results.json"
+    if how == "rewritten":
+        path.write_bytes(path.read_bytes().replace(b'"modes": 3', b'"modes": 4', 1))
+    elif how == "missing":
+        path.unlink()
+    else:
+        record = many.record()
+        many.update(record.model_copy(update={"note": "another", "digest": ""}))
+    expected = {"rewritten": "failed", "missing": "stopped", "edited": "finished"}[how]
+    assert read_runs(many)["status"].tolist()[2 * 64] == expected
+    pd.testing.assert_frame_equal(read_runs(many), runs_table(many))
+
+
+def test_tables_that_take_long_are_not_written_at_every_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that takes 2 s is written again after 40 s; one that takes 0.1 s, each time."""
+    now, written = [0.0], list[float]()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def write(cost: float) -> Any:
+        def body(_store: Store) -> None:
+            written.append(now[0])
+            now[0] += cost
+
+        return body
+
+    for cost, expected in ((2.0, [0.0, 45.0]), (0.1, [float(second) for second in range(0, 60, 5)])):
+        now[0], views = 0.0, LiveViews(store)
+        written.clear()
+        monkeypatch.setattr("gantlet.studies.views.write_views", write(cost))
+        for second in range(0, 60, 5):
+            now[0] = max(now[0], float(second))
+            views.refresh()
+        assert written == expected
 
 
 # Several at once

@@ -24,7 +24,7 @@ from gantlet.studies.members import StudyMember
 from gantlet.studies.store import Store
 from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow
-from gantlet.studies.views import runs_table
+from gantlet.studies.views import read_runs
 from gantlet.training.blueprint import Blueprint
 from gantlet.training.trained import Team, TrainedGenerator, Units, latent_space
 
@@ -179,7 +179,7 @@ def _fields(
 
 
 def _card(store: Store, member: StudyMember, config: ModelConfig, checks: tuple[Check, ...], pictured: bool) -> str:
-    return model_card(CardFacts(member, runs_table(store), config, checks, pictured))
+    return model_card(CardFacts(member, read_runs(store), config, checks, pictured))
 
 
 def _picture(store: Store, run: int, member: StudyMember, step: int | str | None) -> Callable[[Path], object] | None:

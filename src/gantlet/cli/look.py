@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gantlet.errors import BadValue
 
 from .arguments import Step, Trust
+
+if TYPE_CHECKING:
+    from gantlet.reports.read import StudyData
 
 __all__ = ["animate_command", "print_games", "print_summary", "report_command", "sample_command", "show_command"]
 
@@ -63,24 +66,25 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
     if format == "latex":
         _print_latex(folders[0], against=against, aggregate=aggregate)
         return
+    from gantlet.reports.read import read_study
+
+    studies = [read_study(folder) for folder in folders]
     if runs or not paired:
-        print_summary(*folders, format=format, runs=runs, aggregate=aggregate, force=force)
+        print_summary(*studies, format=format, runs=runs, aggregate=aggregate, force=force)
     if paired or (format == "table" and not runs and len(folders) == 1):
-        _print_paired(folders[0], format=format, against=against, alone=paired)
+        _print_paired(studies[0], format=format, against=against, alone=paired)
     if format == "table" and len(folders) == 1:
         print_jobs(folders[0])
 
 
 def print_summary(
-    *folders: Path, format: str = "table", runs: bool = False, aggregate: str = "mean", force: bool = False
+    *studies: StudyData, format: str = "table", runs: bool = False, aggregate: str = "mean", force: bool = False
 ) -> None:
     """Print a study's table, or that of several together, with the cards of their values."""
     from gantlet.reports.pooled import pooled_table
-    from gantlet.reports.read import read_study
     from gantlet.reports.remarks import remarks
     from gantlet.reports.tables import render
 
-    studies = [read_study(folder) for folder in folders]
     if runs:
         typer.echo(render(studies[0].runs, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
         return
@@ -129,13 +133,11 @@ def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
     typer.echo(latex_table(study, summary, compared_with(study, against), floors=floors_in(summary)).rstrip())
 
 
-def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> None:
+def _print_paired(study: StudyData, *, format: str, against: str, alone: bool) -> None:
     from gantlet.reports.paired import compared_with, criterion_note, paired_table
-    from gantlet.reports.read import read_study
     from gantlet.reports.tables import render
     from gantlet.statistics import comparison_rows
 
-    study = read_study(folder)
     compared = compared_with(study, against)
     if format in ("csv", "json"):
         typer.echo(render(comparison_rows(compared), format).rstrip())  # pyright: ignore[reportArgumentType]
@@ -144,7 +146,7 @@ def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> No
         note = criterion_note(compared, mark=r"\*" if format == "markdown" else "*")
         typer.echo(f"\nEach setting minus {compared[0].against}, seed by seed:\n\n{table}\n\n{note}")
     elif alone:
-        typer.echo(f"{folder} has one setting; a comparison needs two.")
+        typer.echo(f"{study.folder} has one setting; a comparison needs two.")
 
 
 def report_command(

@@ -352,12 +352,13 @@ class _Stopper:
 def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
     """Write the report, print the summary, and set the exit status."""
     from gantlet.reports.page import write_report
-    from gantlet.studies.views import runs_table
+    from gantlet.reports.read import read_study
+    from gantlet.studies.views import read_runs
 
     from .look import print_summary
 
     symptoms: list[str] = []
-    page, runs = write_report([store.folder], on_findings=symptoms.extend), runs_table(store)
+    page, runs = write_report([store.folder], on_findings=symptoms.extend), read_runs(store)
     bad = runs[runs["status"] != "finished"]
     if voice == "json":
         import json as jsonlib
@@ -367,7 +368,7 @@ def _finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"
     elif voice == "quiet":
         typer.echo(str(store.folder))
     else:
-        print_summary(store.folder)
+        print_summary(read_study(store.folder))
         typer.echo(f"report: {page}")
         if symptoms:
             typer.echo(

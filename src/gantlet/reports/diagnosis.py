@@ -14,6 +14,7 @@ __all__ = ["findings"]
 
 _MOST_RUNS = 8  # named of each group
 _MOST_DRAWN = 32  # members of which images are drawn
+_MOST_EXAMINED = 2000  # members
 
 
 def findings(study: StudyData, *, live: bool = False) -> Table | None:
@@ -26,7 +27,7 @@ def findings(study: StudyData, *, live: bool = False) -> Table | None:
     if not inside(study.folder, "fleets").is_dir():
         return None
     try:
-        diagnosis = examine_study(study.folder, most_drawn=0 if live else _MOST_DRAWN)
+        diagnosis = examine_study(study.folder, most_drawn=0 if live else _MOST_DRAWN, most_members=_MOST_EXAMINED)
     except GantletError:  # the page goes without it
         return None
     groups: dict[tuple[str, str], list[Finding]] = {}

@@ -19,7 +19,7 @@ from gantlet.errors import StoreError
 from gantlet.files import inside
 from gantlet.studies.record import StudyRecord, read_record
 from gantlet.studies.store import Store
-from gantlet.studies.views import runs_table
+from gantlet.studies.views import read_runs
 
 __all__ = ["StudyData", "read_study"]
 
@@ -91,7 +91,8 @@ class StudyData:
     def members(self) -> dict[str, pd.DataFrame]:
         """The rows of each setting, by run."""
         ordered = self.runs.sort_values("run")
-        return {label: ordered[ordered["setting"] == label] for label in self.labels}
+        found = dict(iter(ordered.groupby("setting", sort=False)))
+        return {label: found.get(label, ordered.iloc[:0]) for label in self.labels}
 
 
 def read_study(folder: Path) -> StudyData:
@@ -103,7 +104,7 @@ def read_study(folder: Path) -> StudyData:
     record = read_record(folder / "study.json")
     store = Store(folder)
     if _trained(store):  # what the fleets wrote has checksums; the table for others to read has none
-        runs = _typed(runs_table(store), folder / "fleets", _RUNS)
+        runs = _typed(read_runs(store), folder / "fleets", _RUNS)
     else:
         runs = _read_table(store, "runs.parquet", _RUNS)
     unknown = set(runs["setting"]) - {setting.label for setting in record.settings}

@@ -17,7 +17,7 @@ from gantlet.errors import BadData, BadValue, UnknownName
 from .comparisons import Paired
 from .multiplicity import holm, least_pairs, smallest_p
 from .power import detectable_difference
-from .summary import compare
+from .summary import RUN_COLUMNS, compare
 
 __all__ = ["Compared", "compare_settings", "comparison_rows"]
 
@@ -83,11 +83,19 @@ def compare_settings(
     """
     if against not in set(runs["setting"]):
         raise UnknownName("setting", against, map(str, runs["setting"].unique()))
-    found: list[Compared] = []
     for metric in metrics:
         if metric not in runs:
             raise UnknownName("column", metric, map(str, runs.columns))
-        pairs = {label: _pair(runs, label, against, metric, task, level) for label in settings if label != against}
+    narrow = runs[[name for name in runs if name in {*RUN_COLUMNS, *metrics}]]
+    of = {str(label): rows for label, rows in narrow.groupby("setting", sort=False, observed=True)}
+    pooled = {label: pd.concat([of[label], of[against]]) for label in settings if label != against and label in of}
+    found: list[Compared] = []
+    for metric in metrics:
+        pairs = {
+            label: _pair(pooled[label], label, against, metric, task, level) if label in pooled else None
+            for label in settings
+            if label != against
+        }
         found += _corrected(pairs, against, metric, level)
     return found
 

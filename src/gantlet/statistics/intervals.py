@@ -34,12 +34,13 @@ from scipy.special import ndtr, ndtri
 
 from gantlet.errors import BadValue
 
-__all__ = ["Floats", "Interval", "bootstrap_mean", "wilson"]
+__all__ = ["Floats", "Interval", "bootstrap_mean", "bootstrap_means", "wilson"]
 
 Floats: TypeAlias = NDArray[np.float64]
 """Numbers of any shape."""
 
 _BLOCK = 1 << 22  # numbers of a block of resamples: 32 MiB
+_TOGETHER = 64  # columns of one product
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,52 @@ def bootstrap_mean(
         >>> round(mean.estimate, 3), mean.n, mean.missing
         (2.333, 3, 1)
     """
+    return bootstrap_means([values], level=level, resamples=resamples, seed=seed)[0]
+
+
+def bootstrap_means(
+    columns: Sequence[Sequence[float] | Floats], *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> list[Interval]:
+    """The intervals of :func:`bootstrap_mean` of many columns: those of one length share their draws, in one product.
+
+    Arguments:
+        columns: Each ``[n]``.
+        level: The confidence.
+        resamples: How many draws, R.
+        seed: Of the draws.
+
+    Raises:
+        BadValue: Not 0 < level < 1, or fewer than 1 resample.
+
+    Example:
+        >>> [round(mean.estimate, 3) for mean in bootstrap_means([[1.0, 2.0, 4.0], [0.0, 0.0, 1.0]])]
+        [2.333, 0.333]
+    """
     _check_level(level)
     if resamples < 1:
         raise BadValue(f"resamples={resamples} is out of range: expected 1 ≤ resamples.")
-    given = np.asarray(values, dtype=np.float64).ravel()
-    known = given[np.isfinite(given)]
-    n, missing = len(known), len(given) - len(known)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, level, n, missing)
-    mean = float(known.mean())
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, level, n, missing)
-    if known.min() == known.max():
-        mean = float(known[0])
-        return Interval(mean, mean, mean, level, n, missing)
-    means = np.concatenate([counts @ known / n for counts in _draws(n, resamples, seed)])  # [R]
-    low, high = np.quantile(means, _shares(known, means, level))
-    return Interval(mean, float(low), float(high), level, n, missing)
+    given = [np.asarray(values, dtype=np.float64).ravel() for values in columns]
+    known = [values[np.isfinite(values)] for values in given]
+    alike: dict[int, list[int]] = {}
+    for place, values in enumerate(known):
+        if len(values) > 1 and values.min() < values.max():
+            alike.setdefault(len(values), []).append(place)
+    limits: dict[int, tuple[float, float]] = {}
+    for n, places in alike.items():
+        for start in range(0, len(places), _TOGETHER):
+            chosen = places[start : start + _TOGETHER]
+            stacked = np.stack([known[place] for place in chosen], axis=1)  # [n, c]
+            means = np.concatenate([counts @ stacked / n for counts in _draws(n, resamples, seed)])  # [R, c]
+            for place, drawn in zip(chosen, means.T, strict=True):
+                low, high = np.quantile(drawn, _shares(known[place], drawn, level))
+                limits[place] = float(low), float(high)
+    found: list[Interval] = []
+    for place, (every, values) in enumerate(zip(given, known, strict=True)):
+        n = len(values)
+        mean = math.nan if n == 0 else float(values.mean()) if place in limits else float(values[0])
+        same = (math.nan, math.nan) if n < 2 else (mean, mean)
+        found.append(Interval(mean, *limits.get(place, same), level, n, len(every) - n))
+    return found
 
 
 def _shares(values: Floats, means: Floats, level: float) -> Floats:  # [n], [R] -> [2]

@@ -18,15 +18,16 @@ from gantlet.errors import BadData, BadValue, UnknownName
 
 from .aggregates import interquartile_mean
 from .comparisons import Paired, paired
-from .intervals import Floats, Interval, bootstrap_mean, wilson
+from .intervals import Floats, Interval, bootstrap_means, wilson
 
-__all__ = ["Aggregate", "compare", "scores_by_task", "summarise"]
+__all__ = ["RUN_COLUMNS", "Aggregate", "compare", "scores_by_task", "summarise"]
 
 Aggregate = Literal["mean", "iqm"]
 """How members' values become one number: their mean, or the mean of their middle half."""
 
 _KEYS = ("task", "setting")
-_NEEDED = ("task", "method", "setting", "seed", "status")
+RUN_COLUMNS = ("task", "method", "setting", "seed", "status")
+"""The columns that a table of runs must have."""
 _RATES = ("success", "failure")
 _COUNTED = ("finished", "diverged")
 
@@ -61,10 +62,17 @@ def summarise(
     if aggregate not in get_args(Aggregate):
         raise BadValue(f"aggregate={aggregate} is not one of {', '.join(get_args(Aggregate))}.")
     groups = runs.groupby(list(_KEYS), sort=False, observed=True, dropna=False)
-    rows = [_row(group, metrics, level, aggregate) for _, group in groups]
-    columns = _columns(runs, metrics, aggregate)
-    table = pd.DataFrame(rows, columns=columns)
-    return table.drop(columns=[name for name in columns if name.endswith("_missing") and not table[name].any()])
+    rows = [_row(group, level) for _, group in groups]
+    columns = [_values(group[group["status"].isin(_COUNTED)], name) for _, group in groups for name in metrics]
+    if aggregate == "iqm":
+        found = [interquartile_mean({"": values}, level=level) for values in columns]
+    else:
+        found = bootstrap_means(columns, level=level)
+    for place, interval in enumerate(found):
+        rows[place // len(metrics)] |= _named(metrics[place % len(metrics)], aggregate, interval)
+    names = _columns(runs, metrics, aggregate)
+    table = pd.DataFrame(rows, columns=names)
+    return table.drop(columns=[name for name in names if name.endswith("_missing") and not table[name].any()])
 
 
 def compare(runs: pd.DataFrame, a: str, b: str, metric: str, *, task: str | None = None, level: float = 0.95) -> Paired:
@@ -130,7 +138,7 @@ def scores_by_task(runs: pd.DataFrame, metric: str) -> dict[str, dict[str, Float
     return scores
 
 
-def _row(group: pd.DataFrame, metrics: Sequence[str], level: float, aggregate: Aggregate) -> dict[str, Any]:
+def _row(group: pd.DataFrame, level: float) -> dict[str, Any]:
     counted = group[group["status"].isin(_COUNTED)]
     row: dict[str, Any] = {
         "task": group["task"].iloc[0],
@@ -144,11 +152,6 @@ def _row(group: pd.DataFrame, metrics: Sequence[str], level: float, aggregate: A
     for name in _RATES:
         if name in group:
             row |= _named(name, "rate", _rate(_values(counted, name), level))
-    for name in metrics:
-        values = _values(counted, name)
-        middle = aggregate == "iqm"
-        found = interquartile_mean({"": values}, level=level) if middle else bootstrap_mean(values, level=level)
-        row |= _named(name, aggregate, found)
     return row
 
 
@@ -184,6 +187,10 @@ def _values(runs: pd.DataFrame, name: str) -> Floats:  # [n]
 
 
 def _numbers(column: pd.Series[Any], name: str) -> Floats:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
+        return column.to_numpy(dtype=np.float64, copy=True)
+    if isinstance(column.dtype, pd.Int64Dtype | pd.Float64Dtype | pd.BooleanDtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
     try:
         # By hand: a column that mixes truth values with missing ones has the type object.
         return np.array([np.nan if pd.isna(value) else float(value) for value in column], dtype=np.float64)
@@ -201,7 +208,7 @@ def _by_seed(runs: pd.DataFrame, label: str, metric: str) -> dict[int, float]:
 
 
 def _check(runs: pd.DataFrame, metrics: Sequence[str]) -> None:
-    lacking = [name for name in _NEEDED if name not in runs]
+    lacking = [name for name in RUN_COLUMNS if name not in runs]
     if lacking:
         raise BadData(f"The table of runs lacks the column {', '.join(lacking)}; give the runs of a study.")
     for name in metrics:

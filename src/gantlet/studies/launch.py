@@ -29,7 +29,7 @@ from .record import FleetPlan, StudyRecord
 from .several import check_several
 from .store import Store
 from .trust import allow, allow_lines, require_trust
-from .views import write_views
+from .views import LiveViews, write_views
 
 __all__ = ["check_device", "create", "hands_over", "resume", "start", "unfinished"]
 
@@ -211,9 +211,10 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
     sweep(store.folder)
     fleets = unfinished(store)
     lost = lost_work(store, fleets)  # before the tables that tell it are written anew
+    views = LiveViews(store)
 
     def ended(result: FleetResult) -> None:
-        write_views(store)
+        views.refresh()
         if result.kind != "elsewhere" and (sentence := lost.pop(result.fleet, "")):
             result = replace(result, damage=(sentence, *result.damage))
         callbacks.ended(result)

@@ -240,6 +240,14 @@ class Store:
         """
         return read_table(inside(self.folder, *name.split("/")), columns)
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the study.
+
+        Raises:
+            StoreError: It is missing or damaged.
+        """
+        return self._read_json(inside(self.folder, name))
+
     def _read_json(self, path: Path) -> dict[str, Any]:
         try:
             found = json.loads(read_regular(path, most=_LARGEST))

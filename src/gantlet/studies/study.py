@@ -26,7 +26,7 @@ from .progress import Evaluation, watched
 from .store import Store
 from .stored_weights import steps_stored
 from .verify import StudyCheck, verify_study
-from .views import runs_table
+from .views import read_runs
 
 if TYPE_CHECKING:
     from gantlet.statistics.summary import Aggregate
@@ -54,7 +54,7 @@ class Study:
     @property
     def runs(self) -> pd.DataFrame:
         """One row per member: status, settings, final metrics."""
-        return runs_table(Store(self.folder))
+        return read_runs(Store(self.folder))
 
     @property
     def history(self) -> pd.DataFrame:

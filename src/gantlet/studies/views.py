@@ -1,18 +1,36 @@
-"""The merged tables of a study, from what each fleet wrote: ``runs.parquet`` and ``history.parquet``."""
+"""The merged tables of a study, from what each fleet wrote: ``runs.parquet`` and ``history.parquet``.
+
+A study of thousands of members has hundreds of megabytes of results. So beside its tables stands ``views.json``: the size and
+time of every file from which they were made, and the SHA-256 of ``runs.parquet``. While all are as they were, the table is
+read in the place of the results.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gantlet.errors import StoreError
+from gantlet.files import file_digest, inside
 
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["runs_table", "write_views"]
+__all__ = ["LiveViews", "read_runs", "runs_table", "write_views"]
+
+_CHEAP = 0.5  # seconds
+_SHARE = 20
+"""Where the tables take longer than that to write, they are left alone for so many times as long."""
+
+_MANY = 2000
+"""Members, from which on the table stands for the results while nothing has changed."""
 
 
 def runs_table(store: Store) -> pd.DataFrame:
@@ -41,6 +59,42 @@ def runs_table(store: Store) -> pd.DataFrame:
                     }
                 )
     return _typed(rows).sort_values("run", ignore_index=True)
+
+
+def read_runs(store: Store) -> pd.DataFrame:
+    """The same table as :func:`runs_table`; that of a large study from ``runs.parquet``, while this is as it was made.
+
+    Raises:
+        StoreError: There is no study, or it is damaged.
+    """
+    record = store.record()
+    if len(record.plan.members) >= _MANY:
+        try:
+            made = store.read_json("views.json")
+            path = inside(store.folder, "runs.parquet")
+            if made.get("files") == _fingerprint(store, record) and made.get("runs") == file_digest(path):
+                return store.frame("runs.parquet")
+        except (StoreError, OSError):  # not there, or not as it was written: the results tell
+            pass
+    return runs_table(store)
+
+
+def _fingerprint(store: Store, record: StudyRecord) -> str:
+    """A digest of the record, and of the name, size and time of every file that the table of members is made of."""
+    digest = hashlib.sha256(f"{record.seal}".encode())
+    for line in _listed(inside(store.folder, "fleets")):
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _listed(folder: Path) -> Iterator[str]:
+    for fleet in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        for name in ("results.json", "failure.json", "split.json"):
+            try:
+                found = os.lstat(folder / fleet / name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            yield f"{fleet}/{name} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}\n"
 
 
 def _last_line(failure: str | None) -> str | None:
@@ -82,5 +136,30 @@ def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def write_views(store: Store) -> None:
     """Rewrite ``runs.parquet`` and ``history.parquet`` from the fleets' files."""
+    record = store.record()
+    files = _fingerprint(store, record) if len(record.plan.members) >= _MANY else ""
     store.write_frame("runs.parquet", runs_table(store))
+    if files:
+        store.write_json("views.json", {"files": files, "runs": file_digest(store.folder / "runs.parquet")})
     store.write_frame("history.parquet", store.history())
+
+
+@dataclass
+class LiveViews:
+    """Keeps the merged tables of a study up to date while fleets end, without reading a large study at every end.
+
+    Attributes:
+        store: The study.
+    """
+
+    store: Store
+    _due: float = 0.0
+
+    def refresh(self) -> None:
+        """Write the tables anew, unless that took long a short while ago."""
+        began = time.monotonic()
+        if began < self._due:
+            return
+        write_views(self.store)
+        ended = time.monotonic()
+        self._due = ended + _SHARE * (ended - began) if ended - began > _CHEAP else 0.0

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import gantlet
 from gantlet.api.loading import load
 from gantlet.cli.app import app
-from gantlet.errors import StoreError
+from gantlet.errors import Damaged, StoreError
 from gantlet.objectives.alpha import Alpha
 from gantlet.objectives.coulomb import Coulomb
 from gantlet.objectives.hinge import Hinge
@@ -84,6 +84,16 @@ def test_samples_are_those_of_the_trained_networks(study: gantlet.Study) -> None
     assert samples.weights.tolist() == [0.5, 0.5]
 
 
+def test_a_checkpoint_that_lacks_a_tensor_is_damaged(study: gantlet.Study) -> None:
+    store = Store(study.folder)
+    member = find_member(store, 1)
+    tensors, _ = read_trained(store, member.fleet, member.record)
+    lost = next(name for name in tensors if name.startswith("generator/parameter/"))
+    whole = {name: value for name, value in tensors.items() if name.split("/", 2)[-1] != lost.split("/", 2)[-1]}
+    with pytest.raises(Damaged, match=lost.rpartition("/")[2]):
+        draw_generators(member, whole, 5)
+
+
 def test_many_samples_are_drawn_part_by_part(study: gantlet.Study) -> None:
     store = Store(study.folder)
     member = find_member(store, 0)
@@ -104,6 +114,13 @@ def test_a_page_that_is_drawn_again_and_again_draws_no_images(tmp_path: Path) ->
     assert none.notes == ("Images are drawn of 0 members here; gantlet doctor draws those of all.",)
     assert examine_study(tmp_path / "images", most_drawn=1).notes == ()
     assert examine_study(tmp_path / "points", most_drawn=0) == examine_study(tmp_path / "points")  # points are cheap
+
+
+def test_of_a_large_study_the_page_looks_at_the_first_members(study: gantlet.Study) -> None:
+    whole, part = examine_study(study.folder), examine_study(study.folder, most_members=1)
+    assert {finding.run for finding in whole.findings} == {0, 1}
+    assert part.findings == tuple(finding for finding in whole.findings if finding.run == 0)
+    assert part.notes[0] == "1 of 2 members are looked at here; gantlet doctor looks at all."
 
 
 def test_the_training_data_are_read_only_where_trusted(study: gantlet.Study, tmp_path: Path) -> None:

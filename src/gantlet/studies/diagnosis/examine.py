@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..plan import slots_of
 from ..record import FleetPlan, StudyRecord
 from ..store import Store
 from ..trust import allow
-from ..views import runs_table
+from ..views import read_runs
 from . import symptoms
 from .base import Course, Finding, MemberCase
 from .samples import CopyDistances, MemberSamples, copy_distances, draw_generators
@@ -77,13 +78,16 @@ class Diagnosis:
         }
 
 
-def examine_study(folder: str | Path, *, trust: bool = False, most_drawn: int | None = None) -> Diagnosis:
+def examine_study(
+    folder: str | Path, *, trust: bool = False, most_drawn: int | None = None, most_members: int | None = None
+) -> Diagnosis:
     """Look for what went wrong in the members of a study, finished, stopped or running.
 
     Arguments:
         folder: A study folder.
         trust: Whether parts of the study's author's own may run here, and its training data may be read.
         most_drawn: Of how many members images are drawn, which takes about a second each; of all by default.
+        most_members: How many members are looked at; all by default.
 
     Raises:
         StoreError: There is no study, or it cannot be read.
@@ -93,10 +97,13 @@ def examine_study(folder: str | Path, *, trust: bool = False, most_drawn: int | 
     if trust:
         allow(record.settings, record.key)
     looked, notes, found = symptoms(), dict[str, None](), list[Finding]()
-    rows = {int(row["run"]): row for row in _rows(runs_table(store))}
-    courses = _courses(store.history())
-    cache = Cache() if trust else None
-    for case in _cases(store, record, rows, courses, cache, notes, most_drawn):
+    rows = {int(row["run"]): row for row in _rows(read_runs(store))}
+    history, cache = store.history(), Cache() if trust else None
+    if most_members is not None and most_members < len(rows):
+        notes[f"{most_members:,} of {len(rows):,} members are looked at here; gantlet doctor looks at all."] = None
+        history = history[history["run"].isin(_first(record, most_members))]
+    cases = _cases(store, record, rows, _courses(history), cache, notes, most_drawn)
+    for case in islice(cases, most_members):
         found += [finding for symptom in looked if (finding := symptom.look(case)) is not None]
     order = {symptom.name: place for place, symptom in enumerate(looked)}
     found.sort(key=lambda finding: (order[finding.symptom], finding.run))
@@ -168,6 +175,11 @@ def _cases(
                     samples=samples,
                     copies=_copies(member, samples, cache, notes),
                 )
+
+
+def _first(record: StudyRecord, most: int) -> set[int]:
+    """The members of the first fleets."""
+    return set(islice((run for fleet in record.plan.fleets for run in fleet.runs), most))
 
 
 def _members(record: StudyRecord, fleet: FleetPlan, notes: dict[str, None]) -> dict[int, StudyMember]:

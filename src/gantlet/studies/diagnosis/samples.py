@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from gantlet.data.base import Dataset
+from gantlet.errors import Damaged
 from gantlet.metrics.memorisation import TrainingDistances, copying
 from gantlet.studies.build import blueprint
 from gantlet.training.batch_loader import fixed_latents
@@ -91,4 +92,7 @@ def _weights(sheet: Blueprint, tensors: Mapping[str, Tensor], slot: int, count: 
 
 def _tensor(tensors: Mapping[str, Tensor], name: str) -> Tensor:
     places = (f"average/{name}", f"generator/parameter/{name}", f"generator/buffer/{name}")
-    return next(tensors[place] for place in places if place in tensors)
+    found = next((tensors[place] for place in places if place in tensors), None)
+    if found is None:
+        raise Damaged(f"The checkpoint has no tensor of the generator's {name}.")
+    return found

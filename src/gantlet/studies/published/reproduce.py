@@ -29,7 +29,7 @@ from ..plan import plan_of
 from ..planning import PlannedStudy, choose_device, plan_study, specification_of
 from ..record import StudyRecord
 from ..store import Store
-from ..views import runs_table
+from ..views import read_runs
 from . import find_table
 from .table import PublishedCell, PublishedTable
 
@@ -212,7 +212,7 @@ def compare_table(store: Store) -> list[CellComparison]:
         StoreError: It is no study of a table.
     """
     record = store.record()
-    table, runs = table_of(record, store.folder), runs_table(store)
+    table, runs = table_of(record, store.folder), read_runs(store)
     full = full_steps(table, record)
     level = 1 - 0.05 / len(table.cells)
     return [_compared(cell, table, runs, full=full, level=level) for cell in table.cells]

@@ -21,7 +21,7 @@ from ..plan import resolve_setting
 from ..record import SettingRecord, StudyRecord
 from ..store import Store
 from ..trust import require_trust
-from ..views import runs_table
+from ..views import read_runs
 
 __all__ = ["FACT", "MOST_TRIALS", "SearchRecord", "SearchState", "Trial", "read_search", "value_of"]
 
@@ -237,4 +237,4 @@ def read_search(store: Store) -> SearchState:
         raise StoreError(f"{store.folder} has no valid search in study.json: {error.errors()[0]['msg']}.") from None
     except GantletError as error:
         raise StoreError(f"{store.folder} has no valid search in study.json: {error}") from None
-    return SearchState(record, search, runs_table(store))
+    return SearchState(record, search, read_runs(store))
