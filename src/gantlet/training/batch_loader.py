@@ -1,7 +1,7 @@
 """Batch loaders: which real samples and which latents each member sees at each update.
 
-Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped;
-and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
+Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped
+or kept; and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
 memory. Members with equal seeds see equal batches, whatever else differs between them, which is what makes paired
 comparisons sharp.
 
@@ -10,6 +10,7 @@ Legend: ``S`` members, ``U`` distinct seeds, ``K`` generators, ``B`` batch, ``N`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -32,11 +33,11 @@ _MOST = 1 << 25
 
 
 class _Order:
-    """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped."""
+    """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped or kept."""
 
-    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int) -> None:
+    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int, drop_last: bool = True) -> None:
         self.random, self.name, self.size, self.batch = random, name, size, batch
-        self.batches = size // batch
+        self.batches = size // batch if drop_last else -(-size // batch)
         self._epochs: dict[int, Tensor] = {}
         self._moved = (torch.empty(0), torch.empty(0))
 
@@ -103,7 +104,15 @@ class BatchLoader:
         Refused: Endless sampling of a data set whose distribution is not known.
     """
 
-    def __init__(self, dataset: Dataset, random: KeyedRandom, *, batch: int, kind: Literal["fixed", "endless"]) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        random: KeyedRandom,
+        *,
+        batch: int,
+        kind: Literal["fixed", "endless"],
+        drop_last: bool = True,
+    ) -> None:
         if dataset.size < batch:
             raise BadData(
                 f"The training pool holds {dataset.size} samples, fewer than one batch of {batch}. Lower batch_size."
@@ -113,7 +122,7 @@ class BatchLoader:
         self._random, self._batch, self._kind, self._dataset = random, batch, kind, dataset
         streamed = dataset.streamed
         self._pool = _Resident(dataset.train, random) if streamed is None else _Streaming(streamed, random)
-        self._order = _Order(random, "real/order", size=dataset.size, batch=batch)
+        self._order = _Order(random, "real/order", size=dataset.size, batch=batch, drop_last=drop_last)
         self._length = block_length(batch * dataset.train[0].numel())
 
     @property
@@ -123,8 +132,22 @@ class BatchLoader:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Whole batches in the pool."""
+        """Batches in the pool, a partial one included where it is kept."""
         return self._order.batches
+
+    def size_at(self, update: int) -> int:
+        """How many real samples discriminator update ``update`` sees."""
+        if self._kind == "endless":
+            return self._batch
+        return min(self._batch, self._dataset.size - update % self._order.batches * self._batch)
+
+    def seen(self, updates: int) -> int:
+        """How many real samples the first ``updates`` updates see."""
+        if self._kind == "endless":
+            return updates * self._batch
+        epochs, rest = divmod(updates, self._order.batches)
+        whole = min(self._dataset.size, self._order.batches * self._batch)
+        return epochs * whole + rest * self._batch
 
     def real(self, update: int) -> Tensor:
         """The real batch of discriminator update ``update``, ``[S, 1, B, *x]``."""
@@ -134,7 +157,7 @@ class BatchLoader:
         return (self._mirrored(batch, update) if self._dataset.flips else batch).unsqueeze(1)
 
     def _mirrored(self, batch: Tensor, update: int) -> Tensor:  # [S, B, *x]
-        coins = self._random.draw("real/flip", update, (self._batch,), "uniform") < 0.5  # [S, B]
+        coins = self._random.draw("real/flip", update, (self._batch,), "uniform")[:, : batch.shape[1]] < 0.5  # [S, B]
         return torch.where(coins.reshape(*coins.shape, *[1] * (batch.dim() - 2)), batch.flip(-1), batch)
 
     def _fresh(self, generator: torch.Generator, length: int) -> Tensor:  # [n, B, *x]
@@ -150,6 +173,7 @@ class Latents:
         prior: ``normal`` or ``uniform`` on [-1, 1].
         pool: The size of a fixed training pool of latents, or None for fresh ones.
         shared: Whether all generators of a team see the same latents, as they do from a pool.
+        size_at: How many an update needs, where that is not always the whole batch.
     """
 
     def __init__(
@@ -160,6 +184,7 @@ class Latents:
         prior: Literal["normal", "uniform"] = "normal",
         pool: int | None = None,
         shared: bool = False,
+        size_at: Callable[[int], int] | None = None,
     ) -> None:
         self._shared = shared
         self._generators, self._batch, self._latent = shape  # K, B, latent
@@ -169,7 +194,8 @@ class Latents:
         if pool is not None:
             numbers = fixed_latents(pool, self._latent, prior, name="latent/pool")
             self._pool = numbers.to(random.device, random.dtype)
-            self._order = _Order(random, "latent/order", size=pool, batch=self._batch)
+            self._order = _Order(random, "latent/order", size=pool, batch=self._batch, drop_last=size_at is None)
+        self._size_at = size_at
 
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
@@ -179,6 +205,7 @@ class Latents:
         apart = 1 if self._shared else self._generators
         drawn = self._random.draw(name, update, (apart, self._batch, self._latent), self._prior)
         drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
+        drawn = drawn if self._size_at is None else drawn[:, :, : self._size_at(update)]
         return drawn.expand(-1, self._generators, -1, -1)
 
 

@@ -56,7 +56,8 @@ class Sizes:
     """The sizes of a step: batch, latent dimension, generators of a team, steps of the whole run.
 
     ``pack`` samples are scored as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
-    ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
+    ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis. ``fakes`` are those of each generator, 0 for
+    as many as ``batch``; without ``drop_last`` an epoch ends with a smaller batch, for which fewer fakes are made.
     """
 
     batch: int
@@ -64,6 +65,18 @@ class Sizes:
     steps: int
     generators: int = 1
     pack: int = 1
+    fakes: int = 0
+    drop_last: bool = True
+
+    @property
+    def made(self) -> int:
+        """Samples of each generator per update."""
+        return self.fakes or self.batch
+
+    @property
+    def whole(self) -> int:
+        """The size below which a batch is a partial one; 0 where there is none."""
+        return 0 if self.drop_last else self.batch
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,14 @@ class DiscriminatorInput:
     feed: Feed
     pack: int = 1
     noise: InstanceNoise | None = None
+    whole: int = 0
 
     def __call__(
         self, x: Tensor, *, name: str, update: Callable[[], int], step: Callable[[], int]
     ) -> Tensor:  # [S, J, B, *x] -> [S, J, B/m, m·x₀, …]
         """The discriminator's input; ``name`` and ``update`` key the noise, ``step`` says how far it has decayed."""
         if self.noise is not None:
-            shape, key = tuple(x.shape[1:]), f"instance/{name}"
+            shape, key = tuple(x.shape[1:]), f"instance/{name}{'/partial' if x.shape[2] < self.whole else ''}"
             x = x + self.feed.tensor(key, lambda: self._noise(key, shape, update=update(), step=step()))
         return packed(x, self.pack)
 

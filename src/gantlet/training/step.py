@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
-from gantlet.penalties.base import DiscriminatorFunction, Penalty
+from gantlet.penalties.base import DiscriminatorFunction, MonitoredPenalty, Penalty
 
 from .stack import Stack
 
@@ -32,6 +32,7 @@ __all__ = [
     "monitors",
     "needs_of",
     "penalty_losses",
+    "penalty_monitors",
     "which_generator",
 ]
 
@@ -93,7 +94,7 @@ class PenaltyContext:
     """Whose update it is, its number, and what penalties are given in it.
 
     ``draw(name, shape, kind)`` gives a random tensor ``[S, *shape]``, ``parameters`` are the player's, ``factor`` is what
-    the schedule makes of the penalties' weights.
+    the schedule makes of the penalties' weights. A batch smaller than ``whole`` is the partial one of an epoch, and has its own draws.
     """
 
     player: str
@@ -102,6 +103,7 @@ class PenaltyContext:
     draw: Callable[[str, tuple[int, ...], Literal["normal", "uniform"]], Tensor]
     parameters: Mapping[str, Tensor]
     factor: float | Tensor = 1.0
+    whole: int = 0
 
 
 def needs_of(objective: Objective | Penalty) -> frozenset[str]:
@@ -125,7 +127,8 @@ def penalty_losses(
             continue
         size, *shape = batch.fake_samples.shape[2:]
         requests = penalty.draws(generators=given.generators, batch=size, shape=tuple(shape))
-        drawn = {name: given.draw(f"penalty/{index}/{name}", draw.shape, draw.kind) for name, draw in requests.items()}
+        prefix = f"penalty/{index}{'/partial' if size < given.whole else ''}"
+        drawn = {name: given.draw(f"{prefix}/{name}", draw.shape, draw.kind) for name, draw in requests.items()}
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
         if "outputs" in needs:
@@ -140,6 +143,18 @@ def penalty_losses(
         scale = _every(penalty) * given.factor
         terms[penalty.label] = value if isinstance(scale, float | int) and scale == 1 else value * scale
     return terms
+
+
+def penalty_monitors(
+    penalties: tuple[Penalty, ...], player: str, batch: PlayerBatch
+) -> dict[str, Tensor]:  # -> {name: [S, K]}
+    """What penalties of this player log of a batch beside their weighted values."""
+    found: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for penalty in penalties:
+            if isinstance(penalty, MonitoredPenalty) and penalty.player == player:
+                found |= penalty.monitors(fake_output=batch.fake)
+    return found
 
 
 def is_due(penalty: Penalty, player: str, update: int) -> bool:

@@ -42,6 +42,7 @@ from .step import (
     monitors,
     needs_of,
     penalty_losses,
+    penalty_monitors,
     which_generator,
 )
 
@@ -82,6 +83,7 @@ class Updates:
         self.blueprint = blueprint
         self.step: int = 0
         self.discriminator_steps = 0
+        self._updates: Callable[[], int] = lambda: self.discriminator_steps
         self.divergences: dict[int, Divergence] = {}
         self.stopped: dict[int, int] = {}
         sizes, execution, schedule = blueprint.sizes, blueprint.execution, blueprint.schedule
@@ -91,15 +93,16 @@ class Updates:
         self.sound_steps = torch.zeros((), dtype=torch.int64, device=execution.device)
         self._looking = True
         self.feed = Feed(lambda: self.discriminator_steps, device=execution.device, dtype=execution.dtype)
-        self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._input = DiscriminatorInput(self._random, self.feed, sizes.pack, blueprint.noise)
-        self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed)
+        random = self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
+        self._input = DiscriminatorInput(random, self.feed, sizes.pack, blueprint.noise, sizes.made)
+        self.loader = BatchLoader(dataset, random, batch=sizes.batch, kind=blueprint.feed, drop_last=sizes.drop_last)
         self._latents = Latents(
-            self._random,
+            random,
             shape=(sizes.generators, self._batch_each(), sizes.latent),
             prior=blueprint.prior,
             pool=dataset.size if schedule.latent == "pool" else None,
             shared=blueprint.team.share_latents or blueprint.team.kind == "average",
+            size_at=None if sizes.drop_last else self.loader.size_at,
         )
         self.generators = self._stack(blueprint.generator, "generator", sizes.generators)
         self.discriminators = self._stack(blueprint.discriminator, "discriminator", 1)
@@ -290,9 +293,6 @@ class Updates:
         """Whether a member has diverged or was stopped, and stays as it is."""
         return bool(self.divergences or self.stopped)
 
-    def _updates(self) -> int:
-        return self.discriminator_steps
-
     def _inputs(self, x: Tensor, name: str, update: Callable[[], int]) -> Tensor:
         return self._input(x, name=name, update=update, step=lambda: self.step)
 
@@ -308,9 +308,10 @@ class Updates:
     def _penalties(
         self, player: str, discriminate: DiscriminatorFunction, batch: PlayerBatch, update: Callable[[], int]
     ) -> dict[str, Tensor]:
-        penalties = self.blueprint.penalties
+        penalties, sizes = self.blueprint.penalties, self.blueprint.sizes
         if not penalties:
             return {}
+        self.history.add(penalty_monitors(penalties, player, batch))
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         schedule = self.blueprint.tuning.penalty
         factor = self.feed.number("factor", lambda: schedule.factor(self.step), varies=schedule.kind != "constant")
@@ -318,7 +319,7 @@ class Updates:
         def draw(name: str, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> Tensor:
             return self.feed.tensor(name, lambda: self._random.draw(name, update(), shape, kind))
 
-        given = PenaltyContext(player, update(), self.blueprint.fake_batches, draw, parameters, factor)
+        given = PenaltyContext(player, update(), self.blueprint.fake_batches, draw, parameters, factor, sizes.whole)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
     def _fakes_for_discriminator(self) -> Tensor:
@@ -344,7 +345,7 @@ class Updates:
     def _batch_each(self) -> int:
         """Samples that each generator makes for one discriminator batch."""
         sizes = self.blueprint.sizes
-        return sizes.batch // sizes.generators if self.blueprint.team.kind == "choose" else sizes.batch
+        return sizes.batch // sizes.generators if self.blueprint.team.kind == "choose" else sizes.made
 
     def _constrain(self, good: Tensor) -> None:
         constraint = self.blueprint.constraint
