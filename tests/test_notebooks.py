@@ -45,7 +45,7 @@ def said(notebook: Any) -> Iterator[str]:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "your_images"]
+    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "mnist_comparison_tensorflow", "your_images"]
 
 
 @every_notebook

@@ -334,7 +334,14 @@ def test_a_named_set_that_is_damaged_is_not_taken_for_plain_pictures(tmp_path: P
     (tmp_path / "empty" / "notes.txt").touch()
     with pytest.raises(BadData, match="There is no list_eval_partition"):
         ImageSource(card="celeba", data_path=str(tmp_path / "empty"), size="6x8").load()
+    (tmp_path / "celeba" / "list_eval_partition.txt").write_text(
+        "".join(f"{place}.png {2 * (place > 8)}\n" for place in range(12))
+    )
+    with pytest.raises(BadData, match=r"split=all: .*validation images"):
+        ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8", split="all").load()
     (tmp_path / "celeba" / "list_eval_partition.txt").unlink()
+    whole = ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8", split="all").load()
+    assert whole.size == 12, "as the earlier program, which held nothing out"
     assert ImageSource(card="celeba", data_path=str(tmp_path / "celeba"), size="6x8").load().size == 10
 
 

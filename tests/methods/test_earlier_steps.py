@@ -16,10 +16,11 @@ import games
 import terminal
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
+from gantlet.errors import Refused
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.dragan import Dragan
 from gantlet.requests.resolve import Resolved
-from gantlet.studies.build import blueprint
+from gantlet.studies.build import blueprint, steps_of
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.stack import Stack
@@ -172,6 +173,168 @@ def test_the_tensorflow_comparisons_wgan_shares_its_latents_and_has_its_rmsprop(
     games.train(fleet)
     assert moved(d, fleet.discriminators, 0) <= 1e-6
     assert moved(g, fleet.generators, 0) <= 1e-6
+
+
+def test_the_cifar_teams_step_with_batches_of_two_sizes() -> None:
+    """D first, BCE_r + mean_k (BCE_f + β CE); then G, mean_k (BCE + β CE); one z of ``g_batch`` for all; four layers of D."""
+    words = ("generators=3", "g_width=2", "d_width=2", "d_layers=4", "g_layers=1", "d_norm=none", "dtype=float64")
+    sizes = ("batch_size=5", "batch_size_g=4", "latent_dim=6", "steps=1", "lr=1e-3", "beta1=0.5")
+    (resolved,) = terminal.resolve("cifar10", "vanilla", *words, *sizes, preset="stackelberg")
+    shape = (3, 16, 16)
+    fleet = fleet_of(resolved, shape)
+    generators = [copied(resolved.family.generator(latent=6, shape=shape), fleet.generators, row) for row in range(3)]
+    d = copied(resolved.family.discriminator(shape=shape, generators=3), fleet.discriminators, 0)
+    assert [part.out_channels for part in d.modules() if isinstance(part, nn.Conv2d)] == [2, 4, 8, 16]
+    z, real = fleet._latents.at("generator", 0)[0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    assert (z.shape, len(real)) == ((3, 4, 6), 5)
+    assert torch.equal(z[0], z[2])
+    adam = {"lr": 1e-3, "betas": (0.5, 0.999)}
+    adam_g = torch.optim.Adam([p for g in generators for p in g.parameters()], **adam)
+    adam_d = torch.optim.Adam(d.parameters(), **adam)
+
+    def team(target: float, *, to_g: bool) -> Tensor:
+        terms: list[Tensor] = []
+        for k, g in enumerate(generators):
+            said = output(d(g(z[k]) if to_g else g(z[k]).detach()))
+            assert said.generator_logits is not None
+            wanted = torch.full((4,), target, dtype=torch.float64)
+            bce = binary_cross_entropy(said.score.sigmoid(), wanted)
+            terms.append(bce + 0.1 * cross_entropy(said.generator_logits, torch.full((4,), k)))
+        return torch.stack(terms).mean()
+
+    on_real = binary_cross_entropy(output(d(real)).score.sigmoid(), torch.ones(5, dtype=torch.float64))
+    (on_real + team(0.0, to_g=False)).backward()
+    adam_d.step()
+    adam_g.zero_grad()
+    team(1.0, to_g=True).backward()
+    adam_g.step()
+    games.train(fleet)
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert max(moved(g, fleet.generators, row) for row, g in enumerate(generators)) <= 1e-6
+
+
+def test_several_paths_of_the_mixtures_discriminator_average_their_probabilities() -> None:
+    words = ("d_paths=3", "d_hidden=6", "batch_size=8", "dtype=float64", "steps=1")
+    (resolved,) = terminal.resolve("mixture8", "vanilla", *words)
+    fleet = fleet_of(resolved, (2,))
+    d = copied(resolved.family.discriminator(shape=(2,)), fleet.discriminators, 0)
+    g = copied(resolved.family.generator(latent=2, shape=(2,)), fleet.generators, 0)
+    paths: list[nn.Module] = list(d.get_submodule("paths").children())
+    z = fleet._latents.at("discriminator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    latents, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (g, d))
+
+    def chance(x: Tensor) -> Tensor:
+        return torch.stack([path(x).sigmoid() for path in paths]).mean(0)
+
+    (-chance(g(latents)).log().mean()).backward()
+    adam_g.step()
+    adam_d.zero_grad()
+    (-chance(real).log().mean() - (1 - chance(g(z).detach())).log().mean()).backward()
+    adam_d.step()
+    games.train(fleet)
+    assert len(paths) == 3
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert moved(g, fleet.generators, 0) <= 1e-6
+
+
+SIZES = [
+    ("drop_last=false n_critic=5", "n_critic=5"),
+    ("drop_last=false pool=endless order=g_first", "pool=endless and order=g_first"),
+    ("drop_last=false pack=2", "pack=2"),
+    ("batch_size_g=4 penalties=r1", "the penalty r1"),
+    ("batch_size_g=4 latent=pool", "latent=pool"),
+]
+
+
+@pytest.mark.parametrize(("words", "named"), SIZES)
+def test_batches_of_several_sizes_are_refused_where_they_cannot_be(words: str, named: str) -> None:
+    (resolved,) = terminal.resolve("ring8", "vanilla", "batch_size=8", "reuse_fake=false", *words.split())
+    with pytest.raises(Refused, match=f"does not go together with {named}"):
+        fleet_of(resolved, (2,))
+
+
+def test_a_pairing_method_and_a_recorded_step_need_one_size() -> None:
+    (resolved,) = terminal.resolve("ring8", "relativistic", "batch_size=8", "batch_size_g=4", "reuse_fake=false")
+    with pytest.raises(Refused, match="compares real samples with fakes"):
+        fleet_of(resolved, (2,))
+    (resolved,) = terminal.resolve("ring8", "vanilla", "drop_last=false")
+    with pytest.raises(Refused, match="--route static"):
+        blueprint([(resolved, SEED)], SampleSpec((2,), pool=256), Execution(route="static"), steps=1)
+
+
+def test_the_ring_trains_on_the_last_partial_batch() -> None:
+    """391 batches an epoch, 156,400 steps; G's fakes of the pool are judged by D, then by the updated D, 80 of them at last."""
+    (published,) = terminal.resolve("ring8", "alpha", preset="seed")
+    assert steps_of(published.training, 50_000) == 400 * 391 == 156_400
+    words = ("alpha_d=0.3", "saturating=true", "g_width=5", "d_width=5", "g_depth=1", "d_depth=1", "dtype=float64")
+    (resolved,) = terminal.resolve("ring8", "alpha", *words, "batch_size=8", "epochs=1", preset="seed")
+    assert steps_of(resolved.training, 20) == 3
+    fleet = Fleet(blueprint([(resolved, SEED)], SampleSpec((2,), pool=20), Execution(route="stacked")), pool((2,), 20))
+    g = copied(resolved.family.generator(latent=2, shape=(2,)), fleet.generators, 0)
+    d = copied(resolved.family.discriminator(shape=(2,)), fleet.discriminators, 0)
+    betas = (resolved.training.beta1, resolved.training.beta2)
+    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-4, betas=betas) for net in (g, d))
+    seen: list[Tensor] = []
+
+    def loss(right: Tensor, alpha: float) -> Tensor:
+        if alpha == 1:
+            return -right.log().mean()
+        return (alpha / (alpha - 1) * (1 - right.clamp(1e-7, 1 - 1e-7) ** ((alpha - 1) / alpha))).mean()
+
+    for step, size in enumerate((8, 8, 4)):
+        z, real = fleet._latents.at("generator", step)[0, 0], fleet.loader.real(step)[0, 0]  # pyright: ignore[reportPrivateUsage]
+        assert len(z) == len(real) == size
+        seen.append(real)
+        fake = g(z)
+        adam_d.zero_grad()
+        judged = d(fake.detach()).sigmoid()
+        (loss(d(real).sigmoid(), 0.3) + loss(1 - judged, 0.3)).backward()
+        adam_d.step()
+        adam_g.zero_grad()
+        (-loss(1 - d(fake).sigmoid(), 1)).backward()
+        adam_g.step()
+        games.train(fleet, 1)
+        assert moved(d, fleet.discriminators, 0) <= 1e-6
+        assert moved(g, fleet.generators, 0) <= 1e-6
+    assert len(torch.cat(seen).unique(dim=0)) == 20  # every point once
+    assert fleet.loader.seen(3) == 20
+    assert fleet.loader.seen(4) == 28
+
+
+@pytest.mark.parametrize(("weight", "margin"), [(0.1, 7.5), (0.0, 8.0), (0.1, 20.0)])
+def test_the_tensorflow_comparisons_ebgan_hinges_the_batchs_energy(weight: float, margin: float) -> None:
+    """D: E(r) + max(0, m - mean E(f)); G: mean E(f) + w PT; one z; PT is logged whatever its weight."""
+    words = ("network=ebgan", "width=2", "batch_size=6", "dtype=float64", "steps=1", "latent_dim=4")
+    options = (f"margin={margin}", f"penalty_weight={weight}")
+    (resolved,) = terminal.resolve("folder:nowhere", "ebgan-pt", *words, *options, preset="seed")
+    shape = (1, 16, 16)
+    fleet = fleet_of(resolved, shape)
+    g = copied(resolved.family.generator(latent=4, shape=shape), fleet.generators, 0)
+    d = copied(resolved.family.discriminator(shape=shape), fleet.discriminators, 0)
+    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    chosen = resolved.training
+    assert (chosen.latent, chosen.bn_decay) == ("shared", 0.99)
+    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.5, 0.999)) for net in (g, d))
+    on_real, on_fake = output(d(real)), output(d(g(z).detach()))
+    (on_real.score.mean() + (margin - on_fake.score.mean()).clamp(min=0)).backward()
+    adam_d.step()
+    adam_g.zero_grad()
+    judged = output(d(g(z)))
+    assert judged.code is not None
+    code = judged.code.flatten(1)
+    cosines = torch.cosine_similarity(code[:, None], code[None], dim=-1) ** 2
+    pulling = (cosines.sum() - 6) / (6 * 5)
+    (judged.score.mean() + weight * pulling).backward()
+    adam_g.step()
+    games.train(fleet)
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert moved(g, fleet.generators, 0) <= 1e-6
+    pulling, rows = pulling.item(), fleet.history.take()
+    logged = dict(zip(rows.name, rows.value, strict=True))
+    assert logged["pulling_away_unweighted"] == pytest.approx(pulling, rel=1e-6)
+    assert logged["pulling_away"] == pytest.approx(weight * pulling, rel=1e-6)
+    assert margin == 20 or (margin - on_fake.score).relu().mean() > (margin - on_fake.score.mean()).relu() + 0.1
 
 
 def descend(module: nn.Module, rate: float) -> None:

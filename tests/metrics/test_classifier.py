@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from gantlet.data.digits import digits
-from gantlet.errors import BadData
+from gantlet.errors import BadData, BadValue
 from gantlet.metrics import classifier as module
 from gantlet.metrics import lenet
 from gantlet.metrics.cache import weights_digest
@@ -247,3 +249,75 @@ def test_real_digits_are_read_at_98_and_a_half_percent() -> None:
     judge = train_classifier(train, data.train_labels, test=test, test_labels=data.test_labels)
     assert judge.accuracy >= 0.985
     assert judge.card.validation_accuracy >= 0.975
+
+
+EARLIER = ClassifierRecipe(
+    epochs=1,
+    batch=18,
+    peak_rate=1e-2,
+    weight_decay=0.5,
+    warp=0.0,
+    shift=0.0,
+    pooling="max",
+    activation="tanh",
+    dropout=0.0,
+    optimiser="sgd",
+    schedule="constant",
+)
+"""Every option of the earlier program's classifier, another value than the default."""
+
+
+def test_the_options_of_the_earlier_classifier_do_what_they_say() -> None:
+    """Max pooling, tanh, plain SGD at a constant rate with L2: two steps of an epoch, restated."""
+    images, labels = TRAIN  # 40: 4 held back, two batches of 18
+    torch.manual_seed(0)
+    net, mine = LeNet(3, EARLIER), LeNet(3, EARLIER)
+    mine.load_state_dict(net.state_dict())
+    weights = dict(mine.named_parameters())
+    names = [name.removesuffix(".weight") for name in weights if name.endswith("weight")]
+    generator = torch.Generator().manual_seed(EARLIER.seed)
+    rest = torch.randperm(40, generator=generator)[4:]
+    order = rest[torch.randperm(36, generator=generator)]
+
+    def forward(x: Tensor) -> Tensor:
+        for index, name in enumerate(names):
+            weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+            if index < 2:
+                x = torch.nn.functional.conv2d(x, weight, bias, padding=2 if index == 0 else 0)
+                x = torch.nn.functional.max_pool2d(x.tanh(), 2)
+            else:
+                x = torch.nn.functional.linear(x.flatten(1), weight, bias)
+                x = x.tanh() if index < 4 else x
+        return x
+
+    for part in order.split(18):
+        loss = torch.nn.functional.cross_entropy(forward((images[part] + 1) / 2), labels[part])
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        with torch.no_grad():
+            for weight, gradient in zip(weights.values(), gradients, strict=True):
+                weight.sub_(1e-2 * (gradient + 0.5 * weight))
+    fit(net, images, labels, EARLIER)
+    for name, value in net.named_parameters():
+        torch.testing.assert_close(value, weights[name], rtol=0, atol=1e-6)
+    assert LeNet(3, ClassifierRecipe(dropout=0.4)).body[7].p == 0.4
+
+
+def test_recipes_have_keys_of_their_own_and_old_ones_stay(folder: Path) -> None:
+    assert set(ClassifierRecipe().described()) == {
+        *("seed", "epochs", "batch", "peak_rate", "weight_decay", "warp", "shift", "held_back", "version")
+    }
+    one, other = (
+        train_classifier(*TRAIN, test=TEST[0], test_labels=TEST[1], recipe=recipe)
+        for recipe in (EARLIER, replace(EARLIER, pooling="average"))
+    )
+    assert one.fingerprint != other.fingerprint
+    assert len(list(folder.iterdir())) >= 2
+    assert one.facts["recipe"]["optimiser"] == "sgd"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dropout": 1.0}, {"optimiser": "rmsprop"}, {"pooling": "min"}, {"held_back": 0.0}, {"peak_rate": -1.0}]
+)
+def test_a_wrong_recipe_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(BadValue, match=f"{next(iter(wrong))}=.* expected"):
+        ClassifierRecipe(**wrong)

@@ -166,6 +166,18 @@ def test_a_pool_of_8_bit_pictures_is_shared_and_never_copied() -> None:
     assert held.data_ptr() == pool.data_ptr()
 
 
+def test_a_partial_batch_is_the_same_from_memory_and_from_a_stream() -> None:
+    pool = pictures(13)
+    kept = {"batch": 5, "kind": "fixed", "drop_last": False}
+    resident = BatchLoader(Dataset(pool, pool[:1].float(), flips=True), draws(3, 8), **kept)
+    stream = BatchLoader(Dataset(pool[:2], pool[:1].float(), streamed=Shelf(pool), flips=True), draws(3, 8), **kept)
+    assert [resident.real(update).shape[2] for update in range(4)] == [5, 5, 3, 5]
+    assert all(stream.real(update).equal(resident.real(update)) for update in range(4))
+    assert [resident.seen(updates) for updates in (0, 2, 3, 7)] == [0, 10, 13, 31]
+    dropped = BatchLoader(Dataset(pool, pool[:1].float()), draws(3), batch=5, kind="fixed")
+    assert dropped.seen(7) == 35
+
+
 @pytest.mark.parametrize("flips", [False, True])
 def test_a_stream_gives_the_batches_of_memory_and_asks_ahead(flips: bool) -> None:
     pool = pictures(23)

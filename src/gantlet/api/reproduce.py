@@ -96,8 +96,12 @@ def reproduce(
 ) -> Reproduction:
     """Train a published table as far as a budget goes, and compare; or go on with one that was begun.
 
+    With a table and the folder of a study that is there already, ``out``, nothing is trained or written: the study is
+    compared with the table as it stands, if it holds the table's settings.
+
     Arguments:
-        name: A table (``gantlet reproduce`` lists them), or the folder of one that was begun.
+        name: A table (``gantlet reproduce`` lists them; behind a colon the folder of its data), or the folder of one that was
+            begun.
         budget: ``90s``, ``5m``, ``1h``, ``2d``, or ``paper``: the published seeds and length.
         out: The study folder; ``runs/<table>-<date>-<time>`` if None.
         options: ``device``, ``executor``, ``workers``, ``note``, as of ``gantlet.run``.
@@ -105,7 +109,7 @@ def reproduce(
 
     Raises:
         UsageError: No such table, not one step fits the budget, or the data are not here; nothing is written then.
-        StoreError: The folder cannot be written, or holds no such study.
+        StoreError: The folder cannot be written, or holds a study without the table's settings.
     """
     refuse_while_importing("gantlet.reproduce")
 
@@ -130,7 +134,7 @@ def advance(
         name: A table, or a folder.
         seconds: The budget; None for the published seeds and length.
         options: Of :class:`~gantlet.requests.options.Options`.
-        out: The study folder of a table that is begun.
+        out: The study folder of a table that is begun, or a study that is only compared.
         train: Trains what is planned.
         say: Told what the budget can and cannot show.
     """
@@ -145,6 +149,11 @@ def advance(
         _say(store, say)
         if waiting := unfinished(store):
             train(store, waiting, go)
+    elif out is not None and (out / "study.json").exists():
+        store, table = Store(out), find_table(name)
+        cells = compare_table(store, table)
+        say(f"{out} is a study already: it is compared as it stands, and nothing is trained.")
+        return Reproduction(Study(out), table, cells)
     else:
         table = find_table(name)
         target = default_folder(table.name) if out is None else out

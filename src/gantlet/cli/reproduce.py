@@ -19,10 +19,16 @@ __all__ = ["reproduce_command"]
 
 def reproduce_command(
     name: Annotated[
-        str, typer.Argument(help="A table, or the folder of one that was begun; none: list the tables.")
+        str,
+        typer.Argument(
+            help="A table, or TABLE:FOLDER with its data, or the folder of one that was begun; none: list them."
+        ),
     ] = "",
     budget: Annotated[str, typer.Option(help="90s, 5m, 1h, 2d, or paper: the published seeds and length.")] = "5m",
-    out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TABLE-DATE-TIME]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The study folder; a study that is there is only compared. [default: runs/TABLE-DATE-TIME]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
     executor: Annotated[str, typer.Option(help="Where to train: local or inline.")] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
@@ -31,7 +37,8 @@ def reproduce_command(
 ) -> None:
     """Train a published table as far as a budget goes, and compare with the published numbers; the same folder again goes on.
 
-    Examples: gantlet reproduce alpha-ring --budget 1h, gantlet reproduce runs/alpha-ring --budget 8h
+    Examples: gantlet reproduce alpha-ring --budget 1h, gantlet reproduce runs/alpha-ring --budget 8h,
+    gantlet reproduce stackelberg-mixture8 --out runs/mixture8 (a study that is there is compared as it stands)
     """
     from gantlet.api.reproduce import advance
     from gantlet.studies.machine import command_line
@@ -59,6 +66,9 @@ def _print(found: Reproduction) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from gantlet.studies.published.reproduce import FACT
+    from gantlet.studies.store import Store
+
     table = Table(title=f"{found.table.title}; {found.table.source}")
     for name in ("setting", "column", "published", "own", "own - published", "runs", "verdict"):
         table.add_column(name, justify="left" if name in ("setting", "column", "verdict") else "right")
@@ -78,4 +88,8 @@ def _print(found: Reproduction) -> None:
     Console().print(table)
     for note in found.table.notes:
         typer.echo(f"note: {note}")
-    typer.echo(f"on with: gantlet reproduce {found.study.folder} --budget TIME")
+    folder = found.study.folder
+    if FACT in Store(folder).record().facts:
+        typer.echo(f"on with: gantlet reproduce {folder} --budget TIME")
+    else:
+        typer.echo(f"on with: gantlet resume {folder}, or gantlet extend {folder} --seeds N")

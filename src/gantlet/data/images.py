@@ -87,6 +87,11 @@ class ImageSource:
     background: str = setting("white", "colour under transparent pixels and around padded images: a name or #rrggbb")
     flips: bool = setting(False, "mirror every training image left to right with probability ½")
     test_share: float = setting(0.2, "share that is held out, where the source has no test part", above=0, below=1)
+    split: Literal["train", "all"] = setting(
+        "train",
+        "what is trained on: the train part, or all images; metrics then test on images that were trained on",
+        choices=("train", "all"),
+    )
     data_seed: int = setting(1, "seed of the split; the same for every member", low=0)
     train_size: int = setting(0, "how many training images to keep; 0 keeps all", low=0)
     test_size: int = setting(10_000, "how many test images to keep, at most; 0 keeps all", low=0)
@@ -263,10 +268,17 @@ class ImageSource:
             raise BadData(
                 f"{self._path()} holds only the test part of '{self.card}' ({len(test)} images); get the training part too."
             )
+        everything = np.concatenate([pool, test])
+        if self.split == "all" and images.page["recipe"]["reader"] == "celeba":
+            raise BadData(
+                f"split=all: with the list of parts the validation images of {self._path()} are left out. Give "
+                "data_path=img_align_celeba.zip, or that folder alone, for all 202,599."
+            )
         if not (len(pool) and len(test)):
             pool, source = np.concatenate([pool, test]), self._title(images)
             parts = split(len(pool), test_share=self.test_share, data_seed=self.data_seed, source=source)
             pool, test = pool[parts.train.numpy()], pool[parts.test.numpy()]
+        pool = everything if self.split == "all" else pool
         if min(len(pool), len(test)) < LEAST:
             raise BadData(
                 f"{self._path()} leaves {len(pool)} images to train on and {len(test)} to test; give at least 2 of each."

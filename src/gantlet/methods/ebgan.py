@@ -19,8 +19,10 @@ EBGAN = Method(
     defaults={"lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "beta2": 0.999, "energy": "l2"},
     requires=frozenset({"autoencoder"}),
     prefers="ebgan",
-    presets={"seed": {"margin": 20.0, "latent_dim": 100, "latent": "shared", "bn_decay": 0.99}},
-    differs=("the hinge is per sample, as in the paper; the TensorFlow comparison takes it of the batch's mean",),
+    presets={"seed": {"margin": 20.0, "hinge": "batch", "latent_dim": 100, "latent": "shared", "bn_decay": 0.99}},
+    differs=(
+        "the hinge is per sample, as in the paper; hinge=batch (preset seed) takes it of the batch's mean, as the TensorFlow comparison",
+    ),
     formulas=("E[E(r)] + E max(0, m − E(f)), E(x) = ‖Dec(Enc(x)) − x‖₂", "E[E(f)]"),
     optimum="m · Σ min(p, q), at energy m where p < q and 0 elsewhere; m when nothing can be told apart",
     watch=(
@@ -37,7 +39,7 @@ EBGAN_PT = replace(
     formulas=(EBGAN.formulas[0], "E[E(f)] + w PT, PT = 1/(N(N − 1)) Σ_{i≠j} cos²(S_i, S_j) of the fakes' codes S"),
     optimum="m · Σ min(p, q), at energy m where p < q and 0 elsewhere",
     watch=(
-        "pulling_away: w PT; 0 for orthogonal codes, w for equal ones",
+        "pulling_away: w PT; 0 for orthogonal codes, w for equal ones; pulling_away_unweighted: PT, also at penalty_weight=0",
         "energy_real, energy_fake, hinge: as for ebgan",
     ),
 )

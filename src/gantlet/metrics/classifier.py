@@ -70,7 +70,7 @@ class Classifier:
     @property
     def facts(self) -> Mapping[str, Any]:
         """Its card, for whoever compares numbers that rest on it."""
-        return {"network": "LeNet-5", **asdict(self.card), "recipe": asdict(self.recipe)}
+        return {"network": "LeNet-5", **asdict(self.card), "recipe": self.recipe.described()}
 
     @torch.no_grad()
     def read(self, images: Tensor) -> Reading:
@@ -102,6 +102,7 @@ def train_classifier(
     test_labels: Tensor,
     seed: int = 1,
     epochs: int | None = None,
+    recipe: ClassifierRecipe | None = None,
 ) -> Classifier:
     """Train a classifier, or take it from the cache where the same one was trained before.
 
@@ -115,6 +116,7 @@ def train_classifier(
         test_labels: ``[N']`` int64.
         seed: Of everything random.
         epochs: Passes over the training images; None: 160,000 images in all, but 8 to 40 passes.
+        recipe: All of how it is trained, ``seed`` and ``epochs`` included; None: gantlet's own recipe with those.
 
     Raises:
         BadData: Images of another shape, or labels that do not belong to them.
@@ -126,18 +128,19 @@ def train_classifier(
     if len(train) < _LEAST:
         raise TooFewSamples(f"A classifier cannot be trained on {len(train)} images; give at least {_LEAST}.")
     data = [value.detach().cpu() for value in (train.float(), train_labels, test.float(), test_labels)]
-    recipe = ClassifierRecipe(seed=seed, epochs=epochs or min(40, max(8, round(160_000 / len(train)))))
+    if recipe is None:
+        recipe = ClassifierRecipe(seed=seed, epochs=epochs or min(40, max(8, round(160_000 / len(train)))))
     classes = int(max(train_labels.max(), test_labels.max())) + 1
-    key = weights_digest(data, asdict(recipe))
-    with _apart(seed):
-        net = LeNet(classes)
+    key = weights_digest(data, recipe.described())
+    with _apart(recipe.seed):
+        net = LeNet(classes, recipe)
         card = load_classifier(key, net)
         if card is None:
             held_back = fit(net, data[0], data[1], recipe)
             card = ClassifierCard(
                 accuracy_of(net, data[2], data[3]), held_back, weights_digest(net.state_dict().values())
             )
-            store_classifier(key, net, card, asdict(recipe))
+            store_classifier(key, net, card, recipe.described())
     return Classifier(net.eval().requires_grad_(False), card, recipe)
 
 

@@ -17,11 +17,14 @@ Reference:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from gantlet.errors import BadValue
 
 __all__ = ["ClassifierRecipe", "LeNet", "accuracy_of", "fit"]
 
@@ -42,6 +45,11 @@ class ClassifierRecipe:
         shift: The largest translation, as a share of half the image.
         held_back: Share of the images by which the epoch is chosen.
         version: Changes when the code below changes what it gives.
+        pooling: ``average`` or ``max``.
+        activation: ``relu`` or ``tanh``.
+        dropout: Share of the numbers that dropout sets to 0 before each linear layer.
+        optimiser: ``adam``, or ``sgd`` without momentum.
+        schedule: ``cycle``: one cycle up to ``peak_rate``; ``constant``: that rate throughout.
     """
 
     seed: int = 1
@@ -53,35 +61,66 @@ class ClassifierRecipe:
     shift: float = 0.14
     held_back: float = 0.1
     version: int = 1
+    pooling: Literal["average", "max"] = "average"
+    activation: Literal["relu", "tanh"] = "relu"
+    dropout: float = 0.2
+    optimiser: Literal["adam", "sgd"] = "adam"
+    schedule: Literal["cycle", "constant"] = "cycle"
+
+    def __post_init__(self) -> None:
+        limits = {
+            "epochs": (self.epochs >= 1, "1 ≤ epochs"),
+            "batch": (self.batch >= 1, "1 ≤ batch"),
+            "peak_rate": (self.peak_rate > 0, "0 < peak_rate"),
+            "weight_decay": (self.weight_decay >= 0, "0 ≤ weight_decay"),
+            "held_back": (0 < self.held_back < 1, "0 < held_back < 1"),
+            "pooling": (self.pooling in ("average", "max"), "average or max"),
+            "activation": (self.activation in ("relu", "tanh"), "relu or tanh"),
+            "dropout": (0 <= self.dropout < 1, "0 ≤ dropout < 1"),
+            "optimiser": (self.optimiser in ("adam", "sgd"), "adam or sgd"),
+            "schedule": (self.schedule in ("cycle", "constant"), "cycle or constant"),
+        }
+        for name, (right, expected) in limits.items():
+            if not right:
+                raise BadValue(f"{name}={getattr(self, name)} of a classifier's recipe is wrong: expected {expected}.")
+
+    def described(self) -> dict[str, Any]:
+        """Its values by name; those that came later only where they are not the defaults, so that old keys stay."""
+        later = ("pooling", "activation", "dropout", "optimiser", "schedule")
+        defaults = {each.name: each.default for each in fields(self)}
+        return {name: value for name, value in asdict(self).items() if name not in later or value != defaults[name]}
 
 
 class LeNet(nn.Module):
-    """LeNet-5 with average pooling, for images in [-1, 1]: ``[N, 1, 28, 28] -> [N, 84], [N, C]``.
+    """LeNet-5 as a recipe has it, for images in [-1, 1]: ``[N, 1, 28, 28] -> [N, 84], [N, C]``.
 
     Example:
         >>> sum(parameter.numel() for parameter in LeNet().parameters())
         61706
     """
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, recipe: ClassifierRecipe | None = None) -> None:
         super().__init__()
         self.classes = classes
+        chosen = recipe or ClassifierRecipe()
+        pool = nn.AvgPool2d if chosen.pooling == "average" else nn.MaxPool2d
+        active = nn.ReLU if chosen.activation == "relu" else nn.Tanh
         self.body = nn.Sequential(
             nn.Conv2d(1, 6, 5, padding=2),  # [N, 6, 28, 28]
-            nn.ReLU(),
-            nn.AvgPool2d(2),
+            active(),
+            pool(2),
             nn.Conv2d(6, 16, 5),  # [N, 16, 10, 10]
-            nn.ReLU(),
-            nn.AvgPool2d(2),
+            active(),
+            pool(2),
             nn.Flatten(),  # [N, 400]
-            nn.Dropout(0.2),
+            nn.Dropout(chosen.dropout),
             nn.Linear(400, 120),
-            nn.ReLU(),
-            nn.Dropout(0.2),
+            active(),
+            nn.Dropout(chosen.dropout),
             nn.Linear(120, 84),
-            nn.ReLU(),
+            active(),
         )
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(84, classes))
+        self.head = nn.Sequential(nn.Dropout(chosen.dropout), nn.Linear(84, classes))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The features before the last layer, and the logits."""
@@ -107,9 +146,8 @@ def fit(net: LeNet, images: Tensor, labels: Tensor, recipe: ClassifierRecipe) ->
     kept, rest = torch.randperm(len(images), generator=generator).tensor_split(
         [max(1, int(len(images) * recipe.held_back))]
     )
-    optimiser = torch.optim.Adam(net.parameters(), weight_decay=recipe.weight_decay, fused=True)
     steps = recipe.epochs * len(rest.split(recipe.batch))
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.peak_rate, total_steps=steps)
+    optimiser, schedule = _optimiser(net, recipe, steps)
     best, weights = -1.0, net.state_dict()
     for _ in range(recipe.epochs):
         order = rest[torch.randperm(len(rest), generator=generator)]
@@ -119,12 +157,29 @@ def fit(net: LeNet, images: Tensor, labels: Tensor, recipe: ClassifierRecipe) ->
             optimiser.zero_grad()
             F.cross_entropy(net(x)[1], y).backward()
             optimiser.step()
-            cycle.step()
+            schedule.step()
         accuracy = accuracy_of(net, images[kept], labels[kept])
         if accuracy >= best:
             best, weights = accuracy, {name: value.clone() for name, value in net.state_dict().items()}
     net.load_state_dict(weights)
     return best
+
+
+def _optimiser(
+    net: LeNet, recipe: ClassifierRecipe, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    parameters, decay = net.parameters(), recipe.weight_decay
+    optimiser: torch.optim.Optimizer = (
+        torch.optim.Adam(parameters, recipe.peak_rate, weight_decay=decay, fused=True)
+        if recipe.optimiser == "adam"
+        else torch.optim.SGD(parameters, recipe.peak_rate, weight_decay=decay, fused=True)
+    )
+    if recipe.schedule == "constant":
+        return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0, total_iters=1)
+    cycled = recipe.optimiser == "adam"  # of a decay that is cycled against the rate, where there is one
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, recipe.peak_rate, total_steps=steps, cycle_momentum=cycled
+    )
 
 
 @torch.no_grad()

@@ -11,7 +11,9 @@ from functools import partial
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from gantlet.errors import Refused
 from gantlet.objectives.base import DiscriminatorOutput
@@ -20,6 +22,7 @@ from gantlet.settings import setting
 __all__ = [
     "Heads",
     "Initialiser",
+    "MeanProbability",
     "Norm",
     "Output",
     "Score",
@@ -42,6 +45,31 @@ Norm = Literal["batch", "none", "layer"]
 
 Initialiser = Callable[[Tensor], object]
 """Draws a weight in place, from torch's global random state."""
+
+
+class MeanProbability(nn.Module):
+    """Discriminators side by side: the logit of the mean of their probabilities.
+
+    log of the mean of s(l_j), less that of s(-l_j): finite at any logits.
+
+    Arguments:
+        paths: Each ``[B, *x] -> [B]``, logits.
+
+    Example:
+        >>> import torch
+        >>> out = MeanProbability([nn.Identity(), nn.Identity()])(torch.tensor([0.3, -80.0]))
+        >>> [round(value, 4) for value in out.tolist()]
+        [0.3, -80.0]
+    """
+
+    def __init__(self, paths: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(paths)
+
+    def forward(self, x: Tensor) -> Tensor:  # [B, *x] -> [B]
+        """One logit per sample."""
+        logits = torch.stack([path(x) for path in self.paths])  # [J, B]
+        return logsigmoid(logits).logsumexp(0) - logsigmoid(-logits).logsumexp(0)
 
 
 class Score(nn.Module):

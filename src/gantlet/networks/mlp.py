@@ -34,7 +34,7 @@ from torch import nn
 
 from gantlet.settings import setting
 
-from .layers import Output, dense, dense_discriminator, dense_generator
+from .layers import MeanProbability, Output, dense, dense_discriminator, dense_generator
 
 __all__ = ["MLP", "BranchMixture", "FullyConnected", "StackelbergMixture"]
 
@@ -82,6 +82,7 @@ class StackelbergMixture:
     g_hidden: int = setting(16, "width of the generator's first hidden layer", low=1)
     g_depth: int = setting(1, "number of the generator's hidden layers, each twice the one before", low=1, high=24)
     d_hidden: int = setting(512, "width of the discriminator's first hidden layer; the second has half", low=2)
+    d_paths: int = setting(1, "discriminators side by side, whose probabilities are averaged", low=1, high=1000)
     output: Output = setting("tanh", "how the generator ends", choices=("linear", "tanh"))
     provides = frozenset({"no_batch_statistics"})  # no layer mixes the samples of a batch
 
@@ -91,8 +92,12 @@ class StackelbergMixture:
         return dense_generator(dense(sizes, _leaky), output=self.output, shape=shape)
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
-        """Two hidden layers with leaky rectifiers, one logit."""
-        return dense_discriminator([self.d_hidden, self.d_hidden // 2], slope=0.2, shape=shape)
+        """Two hidden layers with leaky rectifiers, one logit; or the logit of several such paths' mean probability."""
+        paths = [
+            dense_discriminator([self.d_hidden, self.d_hidden // 2], slope=0.2, shape=shape)
+            for _ in range(self.d_paths)
+        ]
+        return paths[0] if self.d_paths == 1 else MeanProbability(paths)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,7 @@ class StackelbergCIFAR:
     )
     g_width: int = setting(128, "channels before the image; each scale further down has twice as many", low=1)
     d_width: int = setting(128, "channels after the discriminator's first layer; each next one doubles", low=1)
+    d_layers: int = setting(3, "number of the discriminator's convolutions, each halves the side", low=1, high=16)
     d_norm: Norm = discriminator_norm()
 
     @property
@@ -148,21 +149,21 @@ class StackelbergCIFAR:
         return nn.Sequential(*initialised([*layers, nn.Tanh()], normal(0.02)))
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, C, n, n] -> [B]
-        """Three convolutions; an output with ``generator_logits`` ``[B, K]`` for a team.
+        """``d_layers`` convolutions; an output with ``generator_logits`` ``[B, K]`` for a team.
 
         Raises:
-            Refused: Samples whose side is not divisible by 8, or by 2 to the power of ``g_layers``.
+            Refused: Samples whose side is not divisible by 8, or by 2 to the power of ``g_layers`` or ``d_layers``.
         """
         channels, side = self._image(shape)
-        widths = [self.d_width << scale for scale in range(3)]
+        widths = [self.d_width << scale for scale in range(self.d_layers)]
         layers: list[nn.Module] = []
         for pair in pairwise([channels, *widths]):
             layers += [*same_convolution(pair, kernel=5), *normalisation(self.d_norm, pair[1]), nn.LeakyReLU(0.2)]
-        last = heads(widths[-1] * (side // 8) ** 2, generators=generators)
+        last = heads(widths[-1] * (side >> self.d_layers) ** 2, generators=generators)
         return nn.Sequential(*initialised(layers, _TRUNCATED), nn.Flatten(), *initialised(last, normal(0.01)))
 
     def _image(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        unit = 1 << max(3, self.g_layers)
+        unit = 1 << max(3, self.g_layers, self.d_layers)
         return square_image(
             "stackelberg-cifar", shape, fits=lambda side: side % unit == 0, sides=f"divisible by {unit}"
         )

@@ -19,7 +19,7 @@ Legend: ``B`` batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ __all__ = ["Energy"]
 
 @dataclass(frozen=True)
 class Energy:
-    """The energy objective; the hinge acts sample by sample.
+    """The energy objective; the hinge acts sample by sample, or on the batch's mean energy.
 
     Class attributes:
         least_score: What :meth:`optimal_score` is optimal among: energies of at least 0.
@@ -50,6 +50,10 @@ class Energy:
 
     margin: float | Tensor = setting(10.0, "the energy m towards which fake samples are pushed", above=0.0, varies=True)
 
+    hinge: Literal["sample", "batch"] = setting(
+        "sample", "what must reach the margin: each fake's energy, or their mean", choices=("sample", "batch")
+    )
+
     @property
     def boundary(self) -> None:
         """None: where p = q every energy between 0 and the margin is optimal."""
@@ -57,7 +61,7 @@ class Energy:
 
     def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [..., B], [..., B] -> [...]
         """The mean real energy plus by how much fakes fall short of the margin, in units of energy."""
-        return real.mean(-1) + (self.margin - fake).relu().mean(-1)
+        return real.mean(-1) + self._short(fake).mean(-1)
 
     def generator(self, *, real: Tensor | None = None, fake: Tensor) -> Tensor:  # [..., B] -> [...]
         """The mean fake energy."""
@@ -65,8 +69,11 @@ class Energy:
 
     def monitors(self, *, real: Tensor, fake: Tensor) -> dict[str, Tensor]:  # [..., B], [..., B] -> [...]
         """``energy_real``, ``energy_fake`` and ``hinge``, by how much fakes fall short of the margin."""
-        short = (self.margin - fake).relu()
-        return {"energy_real": real.mean(-1), "energy_fake": fake.mean(-1), "hinge": short.mean(-1)}
+        return {"energy_real": real.mean(-1), "energy_fake": fake.mean(-1), "hinge": self._short(fake).mean(-1)}
+
+    def _short(self, fake: Tensor) -> Tensor:  # [..., B] -> [..., B]
+        """By how much fakes fall short of the margin."""
+        return (self.margin - (fake if self.hinge == "sample" else fake.mean(-1, keepdim=True))).relu()
 
     def optimal_score(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> [atoms]
         """The margin where p < q, else 0."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gantlet.objectives.base import DiscriminatorOutput
 
-__all__ = ["Constraint", "DiscriminatorFunction", "Draw", "Penalty", "PenaltyNeed"]
+__all__ = ["Constraint", "DiscriminatorFunction", "Draw", "MonitoredPenalty", "Penalty", "PenaltyNeed"]
 
 PenaltyNeed = Literal["outputs", "parameters", "state"]
 """What a penalty is given beyond the discriminator function, the samples and its noise.
@@ -80,6 +80,15 @@ class Penalty(Protocol):
         It is called as ``penalty(discriminate, real=…, fake=…, noise=…)`` with real ``[S, 1, B, *x]``, fake ``[S, K, B, *x]``
         and the drawn noise by name, plus the keywords it ``needs``, and returns ``[S, K]``.
         """
+        ...
+
+
+@runtime_checkable
+class MonitoredPenalty(Protocol):
+    """A penalty that logs more than its weighted value."""
+
+    def monitors(self, *, fake_output: DiscriminatorOutput) -> dict[str, Tensor]:
+        """Values per member and generator, ``[S, K]``, by name."""
         ...
 
 

@@ -72,9 +72,19 @@ class PullingAway:
                 "The penalty 'pulling-away' needs the code of an auto-encoding discriminator, but this one returns scores "
                 "only: choose a network that provides 'autoencoder'."
             )
-        code = fake_output.code.flatten(3)
-        unit = code / (sample_norm(code).unsqueeze(-1) + _EPS)
-        cosines = (unit @ unit.mT).square()  # [S, K, B, B]
-        others = cosines.sum(-1) - cosines.diagonal(dim1=-2, dim2=-1)
         # One sample's share of the N (N - 1) pairs, so that the reduction is a mean over the batch.
-        return (self.weight * others / max(code.shape[2] - 1, 1)).mean(-1)
+        return (self.weight * _others(fake_output.code) / max(fake_output.code.shape[2] - 1, 1)).mean(-1)
+
+    def monitors(self, *, fake_output: DiscriminatorOutput) -> dict[str, Tensor]:  # code [S, K, B, d] -> [S, K]
+        """``pulling_away_unweighted``, the term itself, whatever its weight."""
+        assert fake_output.code is not None
+        share = _others(fake_output.code) / max(fake_output.code.shape[2] - 1, 1)
+        return {"pulling_away_unweighted": share.mean(-1)}
+
+
+def _others(code: Tensor) -> Tensor:  # [S, K, B, *d] -> [S, K, B]
+    """The squared cosines between a code and each other one of its batch, summed."""
+    code = code.flatten(3)
+    unit = code / (sample_norm(code).unsqueeze(-1) + _EPS)
+    cosines = (unit @ unit.mT).square()  # [S, K, B, B]
+    return cosines.sum(-1) - cosines.diagonal(dim1=-2, dim2=-1)

@@ -69,6 +69,10 @@ class TrainingSettings:
         "with several processes, over which samples batch norm normalises: all of a (micro-)batch, or those of a process",
         choices=("synchronised", "per-rank"),
     )
+    batch_size_g: int = setting(
+        0, "fakes of each generator per update, if not as many as real samples; 0: batch_size", low=0, high=1_000_000
+    )
+    drop_last: bool = setting(True, "leave out the last, partial batch of an epoch; false: train on it, too")
     epochs: float = setting(100.0, "passes of the real data through the discriminator", above=0)
     steps: int = setting(0, "generator updates; 0: as many as `epochs` needs", low=0)
     generators: int = setting(1, "number of generators; several are a team", low=1, high=10_000)

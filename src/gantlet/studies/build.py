@@ -39,6 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
+from .batches import check_batches
 from .divide import check_division
 from .size import check_memory
 
@@ -92,7 +93,8 @@ def steps_of(settings: TrainingSettings, pool: int) -> int:
     """Generator updates: ``steps`` where given, else as many as ``epochs`` passes over the pool need."""
     if settings.steps:
         return settings.steps
-    updates = round(settings.epochs * (pool // settings.batch_size))
+    batches = pool // settings.batch_size if settings.drop_last else -(-pool // settings.batch_size)
+    updates = round(settings.epochs * batches)
     return max(1, schedule_of(settings).steps_for(updates))
 
 
@@ -129,10 +131,13 @@ def blueprint(
         generators=1 if chosen.match_capacity else chosen.generators,
         pack=chosen.pack,
         accumulate=chosen.accumulate,
+        fakes=chosen.batch_size_g,
+        drop_last=chosen.drop_last,
     )
     settings = [resolved for resolved, _ in members]
     rules = _team_rules(settings, sizes)
     _check(chosen, execution, sizes, rules)
+    check_batches(first, execution)
     family = _family(first, sample.shape)
     makers, note = generator_family(first, sample.shape)
     notes = (note,) if note else ()

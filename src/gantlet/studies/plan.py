@@ -275,7 +275,7 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
     if limits.device.type == "cuda":
-        return limits.route or "captured", ()
+        return limits.route or ("captured" if sheet.sizes.drop_last else "stacked"), ()
     return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 

@@ -338,7 +338,7 @@ def _row(job: FleetJob, fleet: Fleet, slot: int) -> dict[str, Any]:
         seconds=job.seconds / len(job.fleet.slots),
         generator_steps=steps,
         discriminator_steps=updates,
-        images_seen=updates * fleet.blueprint.sizes.batch,
+        images_seen=fleet.loader.seen(updates),
         weights="average" if fleet.average is not None else "last",
         generator_weights=shares,
         stop_step=fleet.stopped.get(slot),

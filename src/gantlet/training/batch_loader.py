@@ -1,7 +1,7 @@
 """Batch loaders: which real samples and which latents each member sees at each update.
 
-Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped;
-and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
+Two ways to see real data: ``fixed``, a training pool in an order keyed by (seed, epoch), the last partial batch dropped
+or kept; and ``endless``, fresh samples from the exact distribution. A pool that is streamed gives the batches that it would give in
 memory. Members with equal seeds see equal batches, whatever else differs between them, which is what makes paired
 comparisons sharp.
 
@@ -10,6 +10,7 @@ Legend: ``S`` members, ``U`` distinct seeds, ``K`` generators, ``B`` batch, ``N`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -34,11 +35,13 @@ _MOST = 1 << 25
 
 
 class _Order:
-    """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped."""
+    """A keyed order of ``size`` items, anew each epoch, the last partial batch dropped or kept."""
 
-    def __init__(self, random: KeyedRandom, name: str, *, size: int, batch: int, division: Division) -> None:
+    def __init__(  # noqa: PLR0913 - all named
+        self, random: KeyedRandom, name: str, *, size: int, batch: int, division: Division, drop_last: bool = True
+    ) -> None:
         self.random, self.name, self.size, self.batch, self.division = random, name, size, batch, division
-        self.batches = size // batch
+        self.batches = size // batch if drop_last else -(-size // batch)
         self._epochs: dict[int, Tensor] = {}
         self._moved = (torch.empty(0), torch.empty(0))
 
@@ -116,6 +119,7 @@ class BatchLoader:
         batch: int,
         kind: Literal["fixed", "endless"],
         division: Division | None = None,
+        drop_last: bool = True,
     ) -> None:
         if dataset.size < batch:
             raise BadData(
@@ -127,7 +131,9 @@ class BatchLoader:
         self._division = division or Division()
         streamed = dataset.streamed
         self._pool = _Resident(dataset.train, random) if streamed is None else _Streaming(streamed, random)
-        self._order = _Order(random, "real/order", size=dataset.size, batch=batch, division=self._division)
+        self._order = _Order(
+            random, "real/order", size=dataset.size, batch=batch, division=self._division, drop_last=drop_last
+        )
         self._length = block_length(batch * dataset.train[0].numel())
 
     @property
@@ -137,8 +143,22 @@ class BatchLoader:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Whole batches in the pool."""
+        """Batches in the pool, a partial one included where it is kept."""
         return self._order.batches
+
+    def size_at(self, update: int) -> int:
+        """How many real samples discriminator update ``update`` sees."""
+        if self._kind == "endless":
+            return self._batch
+        return min(self._batch, self._dataset.size - update % self._order.batches * self._batch)
+
+    def seen(self, updates: int) -> int:
+        """How many real samples the first ``updates`` updates see."""
+        if self._kind == "endless":
+            return updates * self._batch
+        epochs, rest = divmod(updates, self._order.batches)
+        whole = min(self._dataset.size, self._order.batches * self._batch)
+        return epochs * whole + rest * self._batch
 
     def real(self, update: int) -> Tensor:
         """The real batch of discriminator update ``update``, ``[S, 1, B, *x]``."""
@@ -150,7 +170,7 @@ class BatchLoader:
 
     def _mirrored(self, batch: Tensor, update: int) -> Tensor:  # [S, B, *x]
         drawn = self._random.draw("real/flip", update, (self._batch,), "uniform")
-        coins = self._division.mine(drawn, 1) < 0.5  # [S, B]
+        coins = self._division.mine(drawn, 1)[:, : batch.shape[1]] < 0.5  # [S, B]
         return torch.where(coins.reshape(*coins.shape, *[1] * (batch.dim() - 2)), batch.flip(-1), batch)
 
     def _fresh(self, generator: torch.Generator, length: int) -> Tensor:  # [n, B, *x]
@@ -166,6 +186,7 @@ class Latents:
         prior: ``normal`` or ``uniform`` on [-1, 1].
         pool: The size of a fixed training pool of latents, or None for fresh ones.
         shared: Whether all generators of a team see the same latents, as they do from a pool.
+        size_at: How many an update needs, where that is not always the whole batch.
     """
 
     def __init__(
@@ -177,6 +198,7 @@ class Latents:
         pool: int | None = None,
         shared: bool = False,
         division: Division | None = None,
+        size_at: Callable[[int], int] | None = None,
     ) -> None:
         self._shared = shared
         self._division = replace(division or Division(), groups=1)  # a batch is of one generator
@@ -187,7 +209,15 @@ class Latents:
         if pool is not None:
             numbers = fixed_latents(pool, self._latent, prior, name="latent/pool")
             self._pool = numbers.to(random.device, random.dtype)
-            self._order = _Order(random, "latent/order", size=pool, batch=self._batch, division=self._division)
+            self._order = _Order(
+                random,
+                "latent/order",
+                size=pool,
+                batch=self._batch,
+                division=self._division,
+                drop_last=size_at is None,
+            )
+        self._size_at = size_at
 
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
@@ -197,6 +227,7 @@ class Latents:
         apart = 1 if self._shared else self._generators
         drawn = self._division.mine(self._random.draw(name, update, (apart, self._batch, self._latent), self._prior), 2)
         drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
+        drawn = drawn if self._size_at is None else drawn[:, :, : self._size_at(update)]
         return drawn.expand(-1, self._generators, -1, -1)
 
 

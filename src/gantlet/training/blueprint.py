@@ -58,7 +58,8 @@ class Sizes:
 
     Gradients are added up over ``accumulate`` micro-batches of a batch, with batch statistics of each by itself.
     ``pack`` samples are scored as one (PacGAN; Lin et al., 2018, https://arxiv.org/abs/1712.04086): the discriminator sees
-    ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis.
+    ``[B / pack, pack · x₀, …]``, the samples side by side along their first axis. ``fakes`` are those of each generator, 0 for
+    as many as ``batch``; without ``drop_last`` an epoch ends with a smaller batch, for which fewer fakes are made.
     """
 
     batch: int
@@ -67,6 +68,18 @@ class Sizes:
     generators: int = 1
     pack: int = 1
     accumulate: int = 1
+    fakes: int = 0
+    drop_last: bool = True
+
+    @property
+    def made(self) -> int:
+        """Samples of each generator per update."""
+        return self.fakes or self.batch
+
+    @property
+    def whole(self) -> int:
+        """The size below which a batch is a partial one; 0 where there is none."""
+        return 0 if self.drop_last else self.batch
 
 
 @dataclass(frozen=True)
@@ -205,7 +218,7 @@ class Blueprint:
     @property
     def batch_each(self) -> int:
         """Samples that each generator makes for one discriminator batch."""
-        return self.sizes.batch // self.sizes.generators if self.team.kind == "choose" else self.sizes.batch
+        return self.sizes.batch // self.sizes.generators if self.team.kind == "choose" else self.sizes.made
 
     def division(self, processes: int, rank: int = 0) -> Division:
         """Which samples of a batch one of so many processes computes, and in how many micro-batches."""

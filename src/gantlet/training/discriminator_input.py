@@ -27,6 +27,7 @@ class DiscriminatorInput:
     pack: int = 1
     noise: InstanceNoise | None = None
     division: Division = field(default_factory=Division)
+    whole: int = 0
 
     def __call__(
         self, x: Tensor, *, name: str, update: Callable[[], int], step: Callable[[], int], part: int = 0
@@ -36,7 +37,8 @@ class DiscriminatorInput:
         ``part`` is which micro-batch ``x`` is.
         """
         if self.noise is not None:
-            shape, key = tuple(x.shape[1:]), f"instance/{name}"
+            shape = tuple(x.shape[1:])
+            key = f"instance/{name}{'/partial' if self.division.of_whole(x.shape[2]) < self.whole else ''}"
             x = x + self.feed.tensor(key, lambda: self._noise(key, shape, update=update(), step=step(), part=part))
         return packed(x, self.pack)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gantlet.objectives.base import DiscriminatorOutput, Monitored, Objective, WithCritic
-from gantlet.penalties.base import DiscriminatorFunction, Penalty
+from gantlet.penalties.base import DiscriminatorFunction, MonitoredPenalty, Penalty
 
 from .division import Division
 from .ranks import Ranks
@@ -36,6 +36,7 @@ __all__ = [
     "monitors",
     "needs_of",
     "penalty_losses",
+    "penalty_monitors",
     "which_generator",
 ]
 
@@ -97,7 +98,8 @@ class PenaltyContext:
     """Whose update it is, its number, and what penalties are given in it.
 
     ``draw(name, shape, kind)`` gives a random tensor ``[S, *shape]``, ``parameters`` are the player's, ``factor`` is what
-    the schedule makes of the penalties' weights. The batch is micro-batch ``part`` of ``division``.
+    the schedule makes of the penalties' weights. The batch is micro-batch ``part`` of ``division``. A batch smaller than ``full``
+    is the partial one of an epoch, and has its own draws.
     """
 
     player: str
@@ -108,16 +110,19 @@ class PenaltyContext:
     factor: float | Tensor = 1.0
     division: Division = field(default_factory=Division)
     part: int = 0
+    full: int = 0
 
     def draws(self, index: int, penalty: Penalty, like: Tensor) -> dict[str, Tensor]:
         """The random tensors of the ``index``-th penalty for a batch like ``[S, K, b, *x]``, out of the whole batch's."""
         size, *shape = like.shape[2:]
+        whole = self.division.of_whole(size)
+        prefix = f"penalty/{index}{'/partial' if whole < self.full else ''}"
         found: dict[str, Tensor] = {}
-        asked = penalty.draws(generators=self.generators, batch=self.division.of_whole(size), shape=tuple(shape))
+        asked = penalty.draws(generators=self.generators, batch=whole, shape=tuple(shape))
         wanted = penalty.draws(generators=self.generators, batch=size, shape=tuple(shape))
         for name, draw in asked.items():
-            whole = self.draw(f"penalty/{index}/{name}", draw.shape, draw.kind)
-            found[name] = self.division.cut(whole, wanted[name].shape, self.part)
+            drawn = self.draw(f"{prefix}/{name}", draw.shape, draw.kind)
+            found[name] = self.division.cut(drawn, wanted[name].shape, self.part)
         return found
 
 
@@ -155,6 +160,18 @@ def penalty_losses(
         scale = _every(penalty) * given.factor
         terms[penalty.label] = value if isinstance(scale, float | int) and scale == 1 else value * scale
     return terms
+
+
+def penalty_monitors(
+    penalties: tuple[Penalty, ...], player: str, batch: PlayerBatch
+) -> dict[str, Tensor]:  # -> {name: [S, K]}
+    """What penalties of this player log of a batch beside their weighted values."""
+    found: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for penalty in penalties:
+            if isinstance(penalty, MonitoredPenalty) and penalty.player == player:
+                found |= penalty.monitors(fake_output=batch.fake)
+    return found
 
 
 def is_due(penalty: Penalty, player: str, update: int) -> bool:

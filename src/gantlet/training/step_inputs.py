@@ -43,8 +43,15 @@ class StepInputs:
         self.division = division
         self.feed = Feed(updates, device=execution.device, dtype=execution.dtype)
         self._random = KeyedRandom(blueprint.seeds, device=execution.device, dtype=execution.dtype)
-        self._disturb = DiscriminatorInput(self._random, self.feed, sizes.pack, blueprint.noise, division)
-        self.loader = BatchLoader(dataset, self._random, batch=sizes.batch, kind=blueprint.feed, division=division)
+        self._disturb = DiscriminatorInput(self._random, self.feed, sizes.pack, blueprint.noise, division, sizes.made)
+        self.loader = BatchLoader(
+            dataset,
+            self._random,
+            batch=sizes.batch,
+            kind=blueprint.feed,
+            division=division,
+            drop_last=sizes.drop_last,
+        )
         self._latents = Latents(
             self._random,
             shape=(sizes.generators, blueprint.batch_each, sizes.latent),
@@ -52,6 +59,7 @@ class StepInputs:
             pool=dataset.size if blueprint.schedule.latent == "pool" else None,
             shared=blueprint.team.share_latents or blueprint.team.kind == "average",
             division=division,
+            size_at=None if sizes.drop_last else self.loader.size_at,
         )
 
     def real(self, update: Callable[[], int]) -> Tensor:  # -> [S, 1, B / N, *x]

@@ -46,6 +46,7 @@ from .step import (
     monitors,
     needs_of,
     penalty_losses,
+    penalty_monitors,
     which_generator,
 )
 from .step_inputs import StepInputs
@@ -88,6 +89,7 @@ class Updates:
         self.blueprint, self.ranks = blueprint, ranks or Alone()
         self.step: int = 0
         self.discriminator_steps = 0
+        self._updates: Callable[[], int] = lambda: self.discriminator_steps
         self.divergences: dict[int, Divergence] = {}
         self.stopped: dict[int, int] = {}
         sizes, execution = blueprint.sizes, blueprint.execution
@@ -97,7 +99,7 @@ class Updates:
         self.sound_steps = torch.zeros((), dtype=torch.int64, device=execution.device)
         self._looking = True
         self.division = blueprint.division(self.ranks.count, self.ranks.rank)
-        self.inputs = StepInputs(blueprint, dataset, self.division, lambda: self.discriminator_steps)
+        self.inputs = StepInputs(blueprint, dataset, self.division, self._updates)
         self.feed, self.loader = self.inputs.feed, self.inputs.loader
         self.generators = initial_stack(blueprint, blueprint.generator, "generator", sizes.generators, self.ranks)
         self.discriminators = initial_stack(blueprint, blueprint.discriminator, "discriminator", 1, self.ranks)
@@ -326,9 +328,6 @@ class Updates:
         """Whether a member has diverged or was stopped, and stays as it is."""
         return bool(self.divergences or self.stopped)
 
-    def _updates(self) -> int:
-        return self.discriminator_steps
-
     def _inputs(self, x: Tensor, name: str, update: Callable[[], int], part: int) -> Tensor:
         return self.inputs.judged(x, name, update, step=lambda: self.step, part=part)
 
@@ -349,9 +348,10 @@ class Updates:
         update: Callable[[], int],
         part: int,
     ) -> dict[str, Tensor]:
-        penalties = self.blueprint.penalties
+        penalties, sizes = self.blueprint.penalties, self.blueprint.sizes
         if not penalties:
             return {}
+        self.history.add(penalty_monitors(penalties, player, batch))
         parameters = (self.generators if player == "generator" else self.discriminators).parameters
         schedule = self.blueprint.tuning.penalty
         factor = self.feed.number("factor", lambda: schedule.factor(self.step), varies=schedule.kind != "constant")
@@ -360,7 +360,7 @@ class Updates:
             return self.inputs.draw(name, update, shape, kind)
 
         batches, division = self.blueprint.fake_batches, self.division
-        given = PenaltyContext(player, update(), batches, draw, parameters, factor, division, part)
+        given = PenaltyContext(player, update(), batches, draw, parameters, factor, division, part, sizes.whole)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
 
     def _fakes_for_discriminator(self, part: int) -> Tensor:

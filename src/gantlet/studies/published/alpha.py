@@ -69,6 +69,6 @@ ALPHA_STACKED = PublishedTable(
     ),
     notes=(
         "The published runs used settings of Adam that are not known; results were bimodal.",
-        "It needs MNIST's files: data_path=FOLDER in the study's settings, or gantlet data mnist.",
+        "It needs MNIST's files: alpha-stacked-mnist:FOLDER, or gantlet data import mnist.",
     ),
 )

@@ -18,7 +18,7 @@ import pandas as pd
 from gantlet.errors import BadValue, StoreError
 from gantlet.requests.grid import Axis, axes_from_mapping
 from gantlet.requests.options import Options
-from gantlet.requests.resolve import Request
+from gantlet.requests.resolve import Request, expand
 from gantlet.statistics.published import Against, detectable_rate, mean_against, rate_against
 
 from ..build import steps_of
@@ -31,6 +31,7 @@ from ..record import StudyRecord
 from ..store import Store
 from ..views import read_runs
 from . import find_table
+from .adopt import matching
 from .table import PublishedCell, PublishedTable
 
 __all__ = [
@@ -148,8 +149,6 @@ def table_of(record: StudyRecord, folder: Path) -> PublishedTable:
 
 def full_steps(table: PublishedTable, record: StudyRecord) -> int:
     """The published length, in steps, with the data that the study was trained on."""
-    from gantlet.requests.resolve import expand
-
     resolved = expand(_request(table, 1))[0]
     return steps_of(resolved.training, record.sample.pool)
 
@@ -189,6 +188,9 @@ def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> It
     """What a budget can and cannot show, in sentences, before anything is trained."""
     length = "the published length" if steps >= full else f"{steps / full:.1%} of the published {full:,} steps"
     yield f"{seeds} of {table.seeds} seeds × {steps:,} steps ({length})"
+    if table.departs:
+        yield f"No published number can be confirmed or refuted: {table.departs}. The settings are compared with each other."
+        return
     if steps < full:
         yield (
             "Shorter runs answer another question: no published number can be confirmed or refuted by them. A further "
@@ -198,51 +200,61 @@ def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> It
     level = 1 - 0.05 / len(table.cells)
     for cell in table.cells:
         if cell.kind == "rate":
-            least = detectable_rate(seeds, published=cell.value, published_n=table.seeds, level=level)
+            least = detectable_rate(seeds, published=cell.value, published_n=table.runs_of(cell), level=level)
             yield (
                 f"{cell.setting}, {cell.column}: a true rate that is {100 * least:.0f} points from the published "
                 f"{100 * cell.value:g} % would be noticed in four tries of five."
             )
 
 
-def compare_table(store: Store) -> list[CellComparison]:
-    """A study of a table against the published numbers, all of them judged together at 95 %.
+def compare_table(store: Store, table: PublishedTable | None = None) -> list[CellComparison]:
+    """A study against the published numbers, all of them judged together at 95 %.
+
+    Arguments:
+        store: The study.
+        table: The table, if the study is an ordinary one; it must hold the table's settings.
 
     Raises:
-        StoreError: It is no study of a table.
+        StoreError: It is not a study of a table, or lacks a setting of this one.
     """
     record = store.record()
-    table, runs = table_of(record, store.folder), read_runs(store)
-    full = full_steps(table, record)
-    level = 1 - 0.05 / len(table.cells)
-    return [_compared(cell, table, runs, full=full, level=level) for cell in table.cells]
+    own = table_of(record, store.folder) if table is None else table
+    known = {resolved.label: resolved for resolved in expand(_request(own, 1))}
+    labels = matching(own, known.values(), record, store.folder)
+    runs, full = read_runs(store), full_steps(own, record)
+    level = 1 - 0.05 / len(own.cells)
+    return [
+        _compared(cell, own, runs[runs["setting"] == labels[cell.setting]], full=full, level=level)
+        for cell in own.cells
+    ]
 
 
 def _compared(
     cell: PublishedCell, table: PublishedTable, runs: pd.DataFrame, *, full: int, level: float
 ) -> CellComparison:
-    mine = runs[(runs["setting"].map(_label) == cell.setting) & runs["status"].isin(["finished", "diverged"])]
-    known = mine[cell.column] if cell.column in mine else pd.Series([], dtype=float)
+    mine = runs[runs["status"].isin(["finished", "diverged"])]
+    out = mine["status"] == "diverged"
+    known = (
+        out if cell.column == "diverged" else mine[cell.column] if cell.column in mine else pd.Series([], dtype=float)
+    )
     absent = 0.0 if cell.kind == "rate" else math.nan
     values = [absent if pd.isna(value) else float(value) for value in known]
+    published_n = table.runs_of(cell)
     if cell.kind == "rate":
-        diverged = (mine["status"] == "diverged").tolist() if cell.column == "success" else [False] * len(values)
-        hits = sum(bool(value) and not out for value, out in zip(values, diverged, strict=True))
-        found = rate_against(hits, len(values), published=cell.value, published_n=table.seeds, level=level)
+        failed = out.tolist() if cell.column == "success" else [False] * len(values)
+        hits = sum(bool(value) and not bad for value, bad in zip(values, failed, strict=True))
+        found = rate_against(hits, len(values), published=cell.value, published_n=published_n, level=level)
     else:
         found = mean_against(
-            values, published=cell.value, published_n=table.seeds, deviation=cell.deviation, level=level
+            values, published=cell.value, published_n=published_n, deviation=cell.deviation, level=level
         )
-    steps = int(mine["generator_steps"].max()) if len(mine) and "generator_steps" in mine else 0
     if not found.n:
         return CellComparison(cell, found, "cannot tell", "no run of it has ended")
-    if steps < full:
+    if table.departs:
+        return CellComparison(cell, found, "cannot tell", table.departs)
+    steps = int(mine["generator_steps"].max()) if "generator_steps" in mine else 0
+    if steps != full:
         return CellComparison(cell, found, "cannot tell", f"trained for {steps / full:.1%} of the published steps")
     width = max(found.high, -found.low)
     why = "" if found.verdict != "cannot tell" else f"{found.n} seeds leave ±{width:.3g} open"
     return CellComparison(cell, found, found.verdict, why)
-
-
-def _label(label: str) -> str:
-    """A setting's label without its length, which a budget may have changed."""
-    return " ".join(word for word in str(label).split() if not word.startswith(("steps=", "epochs=")))

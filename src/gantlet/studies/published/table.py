@@ -19,6 +19,7 @@ class PublishedCell:
         kind: ``rate``: a share of runs; ``mean``: a mean over runs.
         value: The number.
         deviation: The standard deviation over runs, where it was published.
+        n: Of how many runs the number is; None: of as many as the table has seeds.
     """
 
     setting: str
@@ -26,6 +27,7 @@ class PublishedCell:
     kind: Literal["rate", "mean"]
     value: float
     deviation: float | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,11 @@ class PublishedTable:
         methods: The methods.
         settings: Keys and values, as in ``gantlet.run``.
         presets: Named sets of settings.
-        seeds: How many runs a published number is of.
+        seeds: How many runs of each setting there are in full; a published number is of as many unless its cell says otherwise.
         cells: The numbers.
         notes: What differs from the paper, or is not known.
+        departs: Which settings the paper does not give, so that these are gantlet's own; a published number can then be
+            neither confirmed nor refuted. Empty where all are the published ones.
     """
 
     name: str
@@ -55,3 +59,8 @@ class PublishedTable:
     cells: tuple[PublishedCell, ...]
     presets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    departs: str = ""
+
+    def runs_of(self, cell: PublishedCell) -> int:
+        """Of how many runs a published number is."""
+        return self.seeds if cell.n is None else cell.n
