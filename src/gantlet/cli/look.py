@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
     ] = False,
     against: Annotated[str, typer.Option(help="The setting to compare with. [default: the first]")] = "",
     aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
+    metrics: Annotated[str, typer.Option(help="Only these columns, such as success,modes. [default: all]")] = "",
     jobs: Annotated[
         bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
     ] = False,
@@ -47,32 +49,42 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
         )
     if against and not paired and format not in ("table", "latex"):
         raise BadValue(f"--against names what --paired compares with; give --paired, too, for --format {format}.")
+    if metrics and (runs or jobs):
+        raise BadValue(
+            "--metrics chooses columns of the summary and of --paired; it goes with neither --runs nor --jobs."
+        )
+    only = [name.strip() for name in metrics.split(",") if name.strip()]
     if jobs:
         if format == "latex":
             raise BadValue("--jobs has no --format latex; expected table, csv, json or markdown.")
         print_jobs(folders[0], format=format, every=True)
         return
     if format == "latex":
-        _print_latex(folders[0], against=against, aggregate=aggregate)
+        _print_latex(folders[0], against=against, aggregate=aggregate, only=only)
         return
     if runs or not paired:
-        print_summary(*folders, format=format, runs=runs, aggregate=aggregate, force=force)
+        print_summary(*folders, format=format, runs=runs, aggregate=aggregate, force=force, only=only)
     if paired or (format == "table" and not runs and len(folders) == 1):
-        _print_paired(folders[0], format=format, against=against, alone=paired)
+        _print_paired(folders[0], format=format, against=against, alone=paired, only=only)
     if format == "table" and len(folders) == 1:
         print_jobs(folders[0])
 
 
 def print_summary(
-    *folders: Path, format: str = "table", runs: bool = False, aggregate: str = "mean", force: bool = False
+    *folders: Path,
+    format: str = "table",
+    runs: bool = False,
+    aggregate: str = "mean",
+    force: bool = False,
+    only: Sequence[str] = (),
 ) -> None:
-    """Print a study's table, or that of several together, with the cards of their values."""
+    """Print a study's table, or that of several together, with the cards of their values; ``only`` some columns of it."""
     from gantlet.reports.pooled import pooled_table
     from gantlet.reports.read import read_study
     from gantlet.reports.remarks import remarks
     from gantlet.reports.tables import render
 
-    studies = [read_study(folder) for folder in folders]
+    studies = [read_study(folder).narrowed(only) for folder in folders]
     if runs:
         typer.echo(render(studies[0].runs, format).rstrip())  # pyright: ignore[reportArgumentType] - checked by the caller
         return
@@ -87,24 +99,24 @@ def print_summary(
         typer.echo(f"note: {remark}", err=True)
 
 
-def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
+def _print_latex(folder: Path, *, against: str, aggregate: str, only: Sequence[str]) -> None:
     from gantlet.reports.latex import latex_table
     from gantlet.reports.paired import compared_with
     from gantlet.reports.read import read_study
     from gantlet.reports.tables import floors_in, summary_table
 
-    study = read_study(folder)
+    study = read_study(folder).narrowed(only)
     summary = summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
     typer.echo(latex_table(study, summary, compared_with(study, against), floors=floors_in(summary)).rstrip())
 
 
-def _print_paired(folder: Path, *, format: str, against: str, alone: bool) -> None:
+def _print_paired(folder: Path, *, format: str, against: str, alone: bool, only: Sequence[str]) -> None:
     from gantlet.reports.paired import compared_with, criterion_note, paired_table
     from gantlet.reports.read import read_study
     from gantlet.reports.tables import render
     from gantlet.statistics import comparison_rows
 
-    study = read_study(folder)
+    study = read_study(folder).narrowed(only)
     compared = compared_with(study, against)
     if format in ("csv", "json"):
         typer.echo(render(comparison_rows(compared), format).rstrip())  # pyright: ignore[reportArgumentType]
