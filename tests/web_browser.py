@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Browser:
 
 
 @contextmanager
-def opened_browser() -> Iterator[Browser]:
+def opened_browser() -> Generator[Browser]:
     """A session of a driver that was started for it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
