@@ -158,7 +158,7 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
 def test_mode_collapse_runs_again_and_its_picture_is_live(elsewhere: Path) -> None:
     notebook = execute("mode_collapse", elsewhere)
     (live,) = (cell for cell in code_of(notebook) if cell.source.startswith("class Live"))
-    assert [list(output.data) for output in live.outputs] == [["text/plain", "image/png"]]  # the last one alone is left
+    assert [output.data["text/plain"][:7] for output in live.outputs] == ["<Figure"]  # the last one alone is left
     studies = sorted(path.parent.name for path in (elsewhere / "runs" / "mode-collapse").glob("*/runs.parquet"))
     assert studies == ["packs", "provoked", "six", "team"]
 
@@ -166,7 +166,7 @@ def test_mode_collapse_runs_again_and_its_picture_is_live(elsewhere: Path) -> No
 @pytest.mark.slow
 def test_a_loss_of_ones_own_ends_as_a_table_and_a_figure_for_print(elsewhere: Path) -> None:
     shown = "\n".join(said(execute("my_loss", elsewhere)))
-    assert re.search(r"^step \d: at most \d\.\de-\d\d apart; step 5: ", shown, re.MULTILINE)
+    assert re.search(r"^step \d: at most \d\.\de[+-]\d\d apart; step 5: ", shown, re.MULTILINE)
     assert "WRONG" not in shown
     folder = elsewhere / "runs" / "my-loss"
     table = (folder / "table.tex").read_text()
