@@ -167,7 +167,8 @@ def test_mode_collapse_runs_again_and_its_picture_is_live(elsewhere: Path) -> No
 def test_a_loss_of_ones_own_ends_as_a_table_and_a_figure_for_print(elsewhere: Path) -> None:
     shown = "\n".join(said(execute("my_loss", elsewhere)))
     assert re.search(r"^step \d: at most \d\.\de[+-]\d\d apart; step 5: ", shown, re.MULTILINE)
-    assert "WRONG" not in shown
+    assert "\nright - optimum\n" in shown
+    assert "\nWRONG - " not in shown
     folder = elsewhere / "runs" / "my-loss"
     table = (folder / "table.tex").read_text()
     assert table.count(r"\\") == 1 + 7 + 1  # the head, seven settings, the real data
