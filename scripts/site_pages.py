@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from site_formulas import plain_formulas
 from site_reference import command_pages, plain_markup, python_pages, schemas
 
 __all__ = ["CONTENTS", "LONGEST", "Page", "assemble", "rewritten"]
@@ -37,6 +38,7 @@ _FENCE = re.compile(r"^(```|~~~)")
 _BLOCKS = re.compile(r"(^[ ]*```.*?^[ ]*```[ ]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(!?\[(?:[^\]\[]|\[[^\]]*\])*\])\(([^)\s]+)\)")
 _HEADING = re.compile(r"^(#{1,6})\s+(.*)$")
+_NESTED = re.compile(r"(?m)^  (?=[-*] )")
 
 
 @dataclass
@@ -101,6 +103,7 @@ def assemble(root: Path, out: Path) -> str:
     for path in (root / "docs").glob("*.json"):
         shutil.copy(path, docs / path.name)
     (docs / "extra.css").write_text(_CSS, encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("iframe-worker.js"), docs / "iframe-worker.js")
     for page in (page for pages in site.pages.values() for page in pages):
         target = docs / page.place
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +163,7 @@ def _notebook(path: Path) -> str:
     for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            parts.append(plain_formulas(source))
         elif cell["cell_type"] == "code":
             parts.append(f"```python\n{source}\n```")
             parts += [_shown(output) for output in cell.get("outputs", [])]
@@ -180,7 +183,7 @@ def _shown(output: Mapping[str, object]) -> str:
 
 
 def rewritten(page: Page, moved: Mapping[tuple[str, str], tuple[str, str]]) -> str:
-    """A page's text with links that lead to the same things on the site; code stays as it is.
+    """A page's text with links that lead to the same things on the site, and lists in lists; code stays as it is.
 
     Example:
         >>> page = Page("methods/wgan.md", "docs/methods.md", "See [tasks](tasks.md#ring8).")
@@ -188,7 +191,8 @@ def rewritten(page: Page, moved: Mapping[tuple[str, str], tuple[str, str]]) -> s
         'See [tasks](../tasks/ring8.md).'
     """
     parts = _BLOCKS.split(page.text)  # text and code in turn
-    parts[::2] = [_LINK.sub(lambda match: _link(match, page, moved), text) for text in parts[::2]]
+    linked = [_LINK.sub(lambda match: _link(match, page, moved), text) for text in parts[::2]]
+    parts[::2] = [_NESTED.sub("    ", text) for text in linked]  # GitHub takes two spaces for a list in a list
     return "".join(parts)
 
 
@@ -251,6 +255,7 @@ _GROUPS = {
 }
 
 _CSS = """.md-typeset table:not([class]) { font-size: .7rem; }
-.md-typeset td, .md-typeset th { overflow-wrap: anywhere; }
+.md-typeset td, .md-typeset th { overflow-wrap: break-word; }
+.md-typeset td code { overflow-wrap: normal; }
 .md-typeset img { max-width: 100%; height: auto; }
 """

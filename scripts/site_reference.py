@@ -120,6 +120,7 @@ def plain_markup(source: str) -> str:
 
 def _roles(text: str) -> str:
     text = re.sub(r"(?m)^(\s*)Example:$", r"\1Examples:", text)  # the name that makes it a section
+    text = re.sub(r"(:class:`[^`]+`) s\b", r"\1s", text)
     text = re.sub(r":\w+:`([^`<]+?) ?<[^`]+>`", r"`\1`", text)
     text = re.sub(r":(?:class|func|meth|mod|attr|data|exc|obj):`~(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
     return re.sub(r":(?:class|func|meth|mod|attr|data|exc|obj|math):`([^`]+)`", r"`\1`", text)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from gantlet.catalogue import FAMILIES, find
 from gantlet.data.specification import SampleSpec
@@ -28,6 +29,7 @@ from gantlet.training.trained import LatentSpace, Team, TrainedGenerator
 __all__ = ["CASES", "FORMATS", "PAIRWISE", "ExportCase", "differences", "exported"]
 
 LATENT = 6
+LEAST_SPREAD = 1e-3
 SHAPES = {"points": (2,), "28": (1, 28, 28), "32": (3, 32, 32), "64": (3, 64, 64)}
 TINY: dict[str, dict[str, Any]] = {
     "mlp": {"g_width": 8},
@@ -133,6 +135,7 @@ def differences(cases: Sequence[ExportCase], folder: Path) -> dict[ExportCase, d
         place = folder / str(case)
         place.mkdir()
         wanted = reference(exported(case, place))
+        assert float(wanted.samples.std(0).mean()) > LEAST_SPREAD, f"{case}: samples that are alike show nothing"
         np.save(place / "latents.npy", wanted.latents.numpy())
         np.save(place / "owners.npy", wanted.owners.numpy())
         (place / "inputs.json").write_text(json.dumps({"team": case.team}))
@@ -151,11 +154,19 @@ def differences(cases: Sequence[ExportCase], folder: Path) -> dict[ExportCase, d
     return found
 
 
+def _spread(module: nn.Module) -> nn.Module:
+    """The module with weights that keep the size of what passes through; initial ones of 0.02 would make samples near 0."""
+    for value in module.parameters():
+        if value.dim() > 1:
+            nn.init.kaiming_normal_(value, nonlinearity="relu")
+    return module
+
+
 def exported(case: ExportCase, folder: Path) -> TrainedGenerator:
     """An untrained generator, or a team of two, as ``g.onnx``, ``g.pt2`` and the model folder ``model``."""
     family, shape = case.family(), SHAPES[case.size]
     torch.manual_seed(1)
-    modules = [family.generator(latent=LATENT, shape=shape).eval() for _ in range(1 + case.team)]
+    modules = [_spread(family.generator(latent=LATENT, shape=shape)).eval() for _ in range(1 + case.team)]
     space = LatentSpace(LATENT, "normal", len(modules))
     spec = SampleSpec(shape, pool=100)
     generator = TrainedGenerator(Team(modules) if case.team else modules[0], space, spec).eval()

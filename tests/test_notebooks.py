@@ -24,6 +24,9 @@ NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 SOMEONES = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|Users|private|mnt|data)/|[A-Z]:\\\\")
 """Where files are stored on a machine, as it looks in JSON."""
 
+PICTURES = {"serve_a_generator": 3}
+"""How many are the least that a notebook shows, where it is not about pictures."""
+
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -45,7 +48,10 @@ def said(notebook: Any) -> Iterator[str]:
 
 
 def test_the_notebooks_are_there() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["mnist_comparison", "mnist_comparison_tensorflow", "your_images"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        *("mnist_comparison", "mnist_comparison_tensorflow", "mode_collapse", "my_loss", "serve_a_generator"),
+        "your_images",
+    ]
 
 
 @every_notebook
@@ -54,7 +60,7 @@ def test_a_notebook_is_valid_small_and_shows_pictures(path: Path) -> None:
     nbformat.validate(notebook)
     assert path.stat().st_size < 1_500_000
     kinds = [set(output.get("data", {})) for cell in code_of(notebook) for output in cell.outputs]
-    assert sum(bool(kind & {"image/png", "image/jpeg"}) for kind in kinds) >= 6
+    assert sum(bool(kind & {"image/png", "image/jpeg"}) for kind in kinds) >= PICTURES.get(path.stem, 6)
     assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 10
 
 
@@ -96,6 +102,7 @@ def elsewhere(tmp_path: Path, recorded: None, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("GANTLET_NOTEBOOK_STEPS", "5")
+    monkeypatch.setenv("GANTLET_NOTEBOOK_SEEDS", "2")
     return tmp_path
 
 
@@ -146,6 +153,36 @@ def test_the_way_from_a_folder_to_samples_runs_again(elsewhere: Path) -> None:
     assert re.search(r"images +60\n", shown)
     assert re.search(r"faults +2 .*\n +half\.png: .*\n +notes\.jpg: it is not an image of a format that is read", shown)
     assert len(list((elsewhere / "runs" / "your-images" / "singles").glob("*.png"))) == 20
+
+
+@pytest.mark.slow
+def test_mode_collapse_runs_again_and_its_picture_is_live(elsewhere: Path) -> None:
+    notebook = execute("mode_collapse", elsewhere)
+    (live,) = (cell for cell in code_of(notebook) if cell.source.startswith("class Live"))
+    assert [output.data["text/plain"][:7] for output in live.outputs] == ["<Figure"]  # the last one alone is left
+    studies = sorted(path.parent.name for path in (elsewhere / "runs" / "mode-collapse").glob("*/runs.parquet"))
+    assert studies == ["packs", "provoked", "six", "team"]
+
+
+@pytest.mark.slow
+def test_a_loss_of_ones_own_ends_as_a_table_and_a_figure_for_print(elsewhere: Path) -> None:
+    shown = "\n".join(said(execute("my_loss", elsewhere)))
+    assert re.search(r"^step \d: at most \d\.\de[+-]\d\d apart; step 5: ", shown, re.MULTILINE)
+    assert "\nright - optimum\n" in shown
+    assert "\nWRONG - " not in shown
+    folder = elsewhere / "runs" / "my-loss"
+    table = (folder / "table.tex").read_text()
+    assert table.count(r"\\") == 1 + 7 + 1  # the head, seven settings, the real data
+    assert "Softer temperature=4" in table
+    assert (folder / "modes.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.slow
+def test_a_generator_is_served_without_gantlet(elsewhere: Path) -> None:
+    notebook = execute("serve_a_generator", elsewhere)
+    assert "of gantlet and torch it has imported []" in "\n".join(said(notebook))
+    (server,) = (cell.source for cell in code_of(notebook) if cell.source.startswith("%%writefile serve.py"))
+    assert (elsewhere / "serve.py").read_text() == server.partition("\n")[2] + "\n"
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from test_project import ROOT
+from web_browser import opened_browser
 
 SCRIPTS = ROOT / "scripts"
 
@@ -29,14 +30,14 @@ def _load(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def scripts() -> Iterator[dict[str, ModuleType]]:
-    names = ("site_check", "site_reference", "site_pages")
+    names = ("site_check", "site_formulas", "site_reference", "site_pages")
     yield {name: _load(name) for name in names}
     for name in names:
         sys.modules.pop(name, None)
 
 
 def test_the_examples_of_the_scripts_hold(scripts: dict[str, ModuleType]) -> None:
-    for module in (scripts["site_pages"], scripts["site_reference"]):
+    for module in (scripts["site_formulas"], scripts["site_pages"], scripts["site_reference"]):
         outcome = doctest.testmod(module)
         assert (outcome.attempted > 0, outcome.failed) == (True, 0)
 
@@ -78,6 +79,11 @@ def test_links_in_code_stay(scripts: dict[str, ModuleType]) -> None:
     assert pages.rewritten(page, moved) == "```text\n[x](c.md)\n```\n[x](../c.md) [out](https://example.org/c.md)\n"
 
 
+def test_a_list_in_a_list_has_the_indent_that_the_site_asks_for(scripts: dict[str, ModuleType]) -> None:
+    page = scripts["site_pages"].Page("b.md", "docs/b.md", "- a\n  - b\n  c\n\n```text\n  - code\n```\n")
+    assert scripts["site_pages"].rewritten(page, {}) == "- a\n    - b\n  c\n\n```text\n  - code\n```\n"
+
+
 def test_broken_links_are_found(scripts: dict[str, ModuleType], tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text(
         '<a href="b.html#there">1</a><a href="b.html#gone">2</a><a href="c.html">3</a><a href="https://example.org/x">4</a>'
@@ -115,3 +121,46 @@ def test_a_folder_that_is_no_site_is_not_replaced(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "is not a site, so it is not replaced" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+# As a browser opens it from disk
+
+SEARCHED = {
+    "gradient penalty": "reference/python/penalties.html",
+    "mode collapse": "mode-collapse.html",
+    "resume": "reference/cli/resume.html",
+}
+"""Words that are typed, and a page that must be among the first six that the search names."""
+
+DIALOG = (
+    "const r = [...document.querySelectorAll('*')].map(e => e.shadowRoot).find(r => r && r.querySelector('dialog'));"
+)
+
+
+@pytest.mark.slow
+def test_the_site_opens_from_disk_asks_nothing_of_others_and_is_searched(
+    scripts: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "site", "--out", site], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert scripts["site_check"].outside_requests(site) == []
+    with opened_browser() as browser:
+        browser.open(site / "methods" / "wgan.html")
+        browser.run("document.querySelector('.md-search__button').click()")
+        for words, page in SEARCHED.items():
+            browser.until(DIALOG + "return r && r.querySelector('input')")
+            browser.run(
+                DIALOG + f"const i = r.querySelector('input'); i.value = '{words}';"
+                "i.dispatchEvent(new InputEvent('input', {bubbles: true}))"
+            )
+            links = "[...r.querySelectorAll('[role=listbox] a')].slice(0, 6).map(a => a.getAttribute('href'))"
+            asked = f"h={words.replace(' ', '+')}"
+            browser.until(DIALOG + f"const l = {links}; return l.length && l.every(a => a.includes('{asked}'))")
+            found = browser.run(DIALOG + f"return {links}")
+            assert any(f"/{page}?{asked}" in link for link in found), found
+        loaded = browser.run("return performance.getEntriesByType('resource').map(e => e.name)")
+        assert [name for name in loaded if not name.startswith("file:")] == []
+        assert browser.complaints() == []

@@ -44,6 +44,23 @@ def test_every_member_is_shown_when_asked(finished: Store) -> None:
     assert shown["modes"].tolist() == Study(finished.folder).runs["modes"].tolist()
 
 
+def test_only_some_columns_are_shown_when_asked(finished: Store) -> None:
+    words = ("show", finished.folder, "--metrics", "modes,success", "--format")
+    shown = pd.read_csv(io.StringIO(gantlet(*words, "csv").out))
+    whole = pd.read_csv(io.StringIO(gantlet("show", finished.folder, "--format", "csv").out))
+    kept = [name for name in whole if name.startswith(("modes", "success"))]
+    fixed = [name for name in shown if name not in kept]
+    assert not [name for name in fixed if name.endswith(("_mean", "_rate"))]
+    pd.testing.assert_frame_equal(shown, whole[[*fixed, *kept]][list(shown)])
+    assert r"{lrrr}" in gantlet(*words, "latex").out
+    compared = pd.read_csv(io.StringIO(gantlet(*words, "csv", "--paired").out))
+    assert set(compared["metric"]) == {"modes", "success"}
+    done = gantlet("show", finished.folder, "--metrics", "moods")
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert "modes" in done.err
+    assert "goes with neither --runs nor --jobs" in gantlet("show", finished.folder, "--metrics", "kl", "--runs").err
+
+
 def test_another_format_is_refused(finished: Store) -> None:
     done = gantlet("show", finished.folder, "--format", "html")
     assert (done.status, done.err) == (2, "gantlet: --format html is not one of table, csv, json, markdown, latex.\n")

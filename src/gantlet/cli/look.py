@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,7 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
     ] = False,
     against: Annotated[str, typer.Option(help="The setting to compare with. [default: the first]")] = "",
     aggregate: Annotated[str, typer.Option(help="mean, or iqm: interquartile means.")] = "mean",
+    metrics: Annotated[str, typer.Option(help="Only these columns, such as success,modes. [default: all]")] = "",
     jobs: Annotated[
         bool, typer.Option("--jobs", help="One row per fleet instead: its state, its job on a cluster, and its log.")
     ] = False,
@@ -58,17 +60,22 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
         )
     if against and not paired and format not in ("table", "latex"):
         raise BadValue(f"--against names what --paired compares with; give --paired, too, for --format {format}.")
+    if metrics and (runs or jobs):
+        raise BadValue(
+            "--metrics chooses columns of the summary and of --paired; it goes with neither --runs nor --jobs."
+        )
+    only = [name.strip() for name in metrics.split(",") if name.strip()]
     if jobs:
         if format == "latex":
             raise BadValue("--jobs has no --format latex; expected table, csv, json or markdown.")
         print_jobs(folders[0], format=format, every=True)
         return
     if format == "latex":
-        _print_latex(folders[0], against=against, aggregate=aggregate)
+        _print_latex(folders[0], against=against, aggregate=aggregate, only=only)
         return
     from gantlet.reports.read import read_study
 
-    studies = [read_study(folder) for folder in folders]
+    studies = [read_study(folder).narrowed(only) for folder in folders]
     if runs or not paired:
         print_summary(*studies, format=format, runs=runs, aggregate=aggregate, force=force)
     if paired or (format == "table" and not runs and len(folders) == 1):
@@ -122,13 +129,13 @@ def print_games(*folders: Path, format: str, metric: str) -> None:
         typer.echo(f"{render(table, format).rstrip()}\n\n{games.note(mark)}")  # pyright: ignore[reportArgumentType] - checked
 
 
-def _print_latex(folder: Path, *, against: str, aggregate: str) -> None:
+def _print_latex(folder: Path, *, against: str, aggregate: str, only: Sequence[str]) -> None:
     from gantlet.reports.latex import latex_table
     from gantlet.reports.paired import compared_with
     from gantlet.reports.read import read_study
     from gantlet.reports.tables import floors_in, summary_table
 
-    study = read_study(folder)
+    study = read_study(folder).narrowed(only)
     summary = summary_table(study, aggregate)  # pyright: ignore[reportArgumentType] - checked
     typer.echo(latex_table(study, summary, compared_with(study, against), floors=floors_in(summary)).rstrip())
 

@@ -7,15 +7,15 @@ part is checked here, and every page escapes what it shows.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from gantlet.errors import StoreError
+from gantlet.errors import StoreError, UnknownName
 from gantlet.files import inside
 from gantlet.studies.record import StudyRecord, read_record
 from gantlet.studies.store import Store
@@ -37,12 +37,14 @@ class StudyData:
         record: The request, the plan, versions and machine.
         runs: One row per member.
         given: The history, where it is not to be read from the folder.
+        only: The rates and metrics that are shown; all if empty.
     """
 
     folder: Path
     record: StudyRecord
     runs: pd.DataFrame
     given: pd.DataFrame | None = None
+    only: tuple[str, ...] = ()
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -72,12 +74,28 @@ class StudyData:
     def metrics(self) -> list[str]:
         """The metrics whose mean is reported; success and failure are reported as rates."""
         known = [name for name in self.record.metrics if name in self.runs and name not in _RATES]
-        return [name for name in known if is_numeric_dtype(self.runs[name])]
+        return [name for name in known if is_numeric_dtype(self.runs[name]) and self._is_shown(name)]
 
     @property
     def rates(self) -> list[str]:
         """``success`` and ``failure``, where this task knows what they are."""
-        return [name for name in _RATES if name in self.runs and self.runs[name].notna().any()]
+        known = [name for name in _RATES if name in self.runs and self.runs[name].notna().any()]
+        return [name for name in known if self._is_shown(name)]
+
+    def narrowed(self, names: Sequence[str]) -> StudyData:
+        """The same study with these rates and metrics alone, for a table that fits on a page.
+
+        Raises:
+            UnknownName: It has no such rate or metric.
+        """
+        known = [*self.rates, *self.metrics]
+        for name in names:
+            if name not in known:
+                raise UnknownName("rate or metric of this study", name, known)
+        return replace(self, only=tuple(names))
+
+    def _is_shown(self, name: str) -> bool:
+        return not self.only or name in self.only
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
