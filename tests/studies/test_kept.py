@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import torch
 
 import gantlet
 import terminal
-from gantlet.errors import BadValue, Damaged, UnknownName
+from gantlet.errors import BadData, BadValue, Damaged, StoreError, UnknownName
 from gantlet.files import sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
@@ -252,6 +255,70 @@ def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything:
     assert not folder.exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [((), ()), (("generators=2", "team_weights=learned"), ("lr_weights=1e-30",)), (("spectral_norm=true",), ())],
+    ids=["one", "team", "buffers"],
+)
+def test_members_start_from_a_model_folder(
+    folder: Path, tmp_path: Path, words: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    source = terminal.study(tmp_path / "source", "vanilla", "lr=0.01", *words)
+    model = tmp_path / "model"
+    gantlet.export(source.folder, 0, format="hub", out=model, discriminator=True)
+    still = ("lr=1e-30", "optimiser=sgd", "steps=2", "evaluations=1", *words)
+    store = terminal.study(folder, "vanilla", *still, *more, f"init={model}", seeds="2")
+    expected = read_weights(source, 0).tensors
+    for run in (0, 1):
+        found = read_weights(store, run).tensors
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            if name == "weights/logits":
+                assert torch.allclose(found[name].softmax(-1), value.softmax(-1), atol=1e-6)
+            elif "/buffer/" not in name:  # a step moves those
+                assert torch.equal(found[name], value), name
+    ((text, record),) = store.record().initial.items()
+    assert (text, record.run, record.step, record.discriminator) == (str(model), 0, 6, True)
+    (sentence,) = remarks(read_study(folder))
+    assert f"start from the generator and discriminator of the model folder {model}" in sentence
+    copy = folder / "initial" / f"{record.sha256[:16]}.safetensors"
+    copy.write_bytes(copy.read_bytes()[:-1])
+    assert len(verify_study(folder).wrong) == 1
+    assert any("copied again" in sentence for sentence in repair_study(folder))
+    shutil.rmtree(model)
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
+
+
+def test_a_model_folder_of_a_strangers_runs_nothing_and_must_fit(tmp_path: Path, folder: Path) -> None:
+    evil, mark = tmp_path / "evil.py", tmp_path / "IMPORTED"
+    evil.write_text(f"open({str(mark)!r}, 'w')\n")
+    source = terminal.study(tmp_path / "source", "vanilla")
+    model = tmp_path / "model"
+    gantlet.export(source.folder, 0, format="hub", out=model)
+    config = json.loads((model / "config.json").read_text())
+    config["network"]["own"] = f"{evil}:Generator"
+    (model / "config.json").write_text(json.dumps(sealed(config)))
+    planned = terminal.planned(folder, "vanilla", f"init={model}")
+    assert not mark.exists()
+    assert not planned.record().initial[str(model)].discriminator
+    with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and 1×16×2 here"):
+        terminal.planned(folder, "vanilla", "g_width=16", f"init={model}")
+    (model / "config.json").write_text(json.dumps(config | {"step": 7}))
+    with pytest.raises(BadData, match=r"init_from=\S+model: \S+config\.json was damaged or changed"):
+        terminal.planned(folder, "vanilla", f"init={model}")
+    (model / "config.json").write_text(json.dumps(sealed(config)))
+    (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:-1] + b"x")
+    with pytest.raises(Damaged, match="its SHA-256 is not that in"):
+        terminal.planned(folder, "vanilla", f"init={model}")
+    with pytest.raises(BadValue, match=r"is a study: write \S+source:RUN"):
+        terminal.planned(folder, "vanilla", f"init={source.folder}")
+    with pytest.raises(BadValue, match=r"nowhere/model is not a model folder.*written DIR:RUN"):
+        terminal.planned(folder, "vanilla", "init=nowhere/model")
+    assert not folder.exists()
+
+
 def test_settings_that_are_added_later_must_have_the_networks_that_others_started_from(
     everything: Store, folder: Path
 ) -> None:
@@ -272,6 +339,58 @@ def test_a_state_that_counts_no_evaluations_is_damaged(folder: Path) -> None:
     assert ["not what a fleet writes: held" in sentence for sentence in verify_study(folder).wrong] == [True, True]
     resume(folder)
     assert Study(folder).runs["status"].tolist() == ["finished"]
+
+
+def test_a_best_step_whose_weights_nobody_names_is_damage(everything: Store, folder: Path) -> None:
+    words = ("vanilla", "evaluations=3", "checkpoints=best:kl", "lr=0.01")
+    start(terminal.planned(folder, *words), stop_after(3))
+    store = Store(folder)
+    for place in (store.checkpoint("0000"), store.checkpoint("0000").with_name("checkpoint.old")):
+        state = json.loads((place / "state.json").read_text())
+        state["best"] = {run: [10**17, value] for run, (_, value) in state["best"].items()}
+        (place / "state.json").write_text(json.dumps(sealed(state)))
+    assert all("as the best of run 0, and keeps no weights" in sentence for sentence in verify_study(folder).wrong)
+    done = terminal.gantlet("resume", folder, "--quiet")
+    assert done.status == 1
+    assert "names step 100,000,000,000,000,000 as the best of run 0" in done.err
+    assert "Traceback" not in done.err
+    assert not list(folder.glob("fleets/*/failure.json"))
+    assert terminal.difference(store, terminal.study(folder.with_name("whole"), *words)) is None
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_disk_that_does_not_delete_loses_no_member(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("vanilla", "checkpoints=best:kl", *LONG)
+    whole = terminal.study(tmp_path / "whole", *words)
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept.sweep", raising(OSError(number, os.strerror(number))))
+        store = terminal.study(folder, *words)
+    assert caplog.text.count("stay in") >= 3
+    assert terminal.difference(store, whole) is None
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    """A function that raises."""
+
+    def function(*words: object) -> object:
+        raise error
+
+    return function
+
+
+def test_weights_of_a_checkpoint_that_cannot_be_read_at_the_moment_stay(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = terminal.study(folder, "vanilla", "checkpoints=all", *LONG)
+    files = sorted((store.fleet("0000") / "weights").iterdir())
+    keeper = WeightsKeeper(store, store.record().plan.fleets[0], Keeping(every_evaluation=True))
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept.checkpoint.read_state", raising(StoreError("it cannot be read")))
+        keeper.tidy()
+    assert sorted((store.fleet("0000") / "weights").iterdir()) == files
+    assert len(files) == 3
 
 
 def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
@@ -321,7 +440,7 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
     for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", "modes>=inf", ">=8", "modes>=8+kl<=1"):
         with pytest.raises(BadValue, match="needs quotes"):
             parse_stop(text)
-    for text in ("runs", "runs:x", ":3", "runs:3:first"):
+    for text in ("runs:", ":3:", "runs:3:", "runs:last"):
         with pytest.raises(BadValue, match="DIR:RUN"):
             parse_init(text)
     with pytest.raises(BadValue, match="--step"):
