@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import gantlet
 import terminal
-from gantlet.errors import BadData, BadValue, Damaged, StoreError, UnknownName
+from gantlet.errors import BadData, BadValue, Damaged, Refused, StoreError, UnknownName
 from gantlet.files import sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
@@ -26,6 +29,7 @@ from gantlet.requests.criterion import Criterion
 from gantlet.requests.keeping import Keeping, parse_init, parse_keeping, parse_step, parse_stop
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.kept import WeightsKeeper
 from gantlet.studies.launch import resume, start
 from gantlet.studies.record import FleetPlan
@@ -90,6 +94,44 @@ def test_weights_kept_at_a_step_are_those_of_a_study_planned_that_long(everythin
     assert weights(everything.folder, 0, step=4) != weights(everything.folder, 0, step="last")
     assert weights(everything.folder, 0, step=6) == weights(everything.folder, 0)
     assert replay(everything.folder, 0).startswith("run 0: ")  # with what was kept on the way
+
+
+def test_the_room_that_kept_weights_take_is_said_before_and_must_be_there(
+    everything: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = list((everything.fleet("0000") / "weights").iterdir())
+    held = sum(value.nbytes for file in files for value in load_file(file).values())
+    said = (
+        f"checkpoints=all+every:3+best:kl keeps up to {len(files)} files of weights, about {held / 1024:.3g} KiB in all"
+    )
+    assert everything.record().plan.fleets[0].notes[-1] == said
+    words = ("checkpoints=all+every:3+best:kl", *LONG)
+    monkeypatch.setenv("COLUMNS", "200")
+    tiny = [word for word in terminal.TINY if not word.startswith("evaluations")]
+    assert said in terminal.gantlet("run", "ring8", "vanilla", *tiny, *words, "--seeds", 2, "--dry-run").out
+    folder = tmp_path / "extended"
+    shutil.copytree(everything.folder, folder)
+    there = sum(file.stat().st_size for file in files)  # kept already, and counted among the 16
+    more = Extension(seeds=(0, 1, 2, 3), command="more")
+    with (
+        have(monkeypatch, free=2 * held - there - 1),
+        pytest.raises(Refused, match=r"up to 16 files .* are free where"),
+    ):
+        extend_plan(folder, more)
+    assert len(Store(folder).record().plan.members) == 2
+    with have(monkeypatch, free=2 * held - there):
+        extend_plan(folder, more)
+    with have(monkeypatch, free=held - 1), pytest.raises(Refused, match=r"up to 8 files .* are free where"):
+        terminal.planned(tmp_path / "new", "vanilla", *words, seeds="2")
+    assert not (tmp_path / "new").exists()
+
+
+@contextlib.contextmanager
+def have(monkeypatch: pytest.MonkeyPatch, *, free: int) -> Iterator[None]:
+    """A disk with so many free bytes."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept_size.shutil.disk_usage", lambda place: SimpleNamespace(free=free))
+        yield
 
 
 def test_what_was_not_kept_is_refused_with_what_was(everything: Store, finished: Store) -> None:
