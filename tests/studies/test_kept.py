@@ -239,6 +239,22 @@ def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: S
         gantlet.load(folder, run=1, step=2)
 
 
+def test_what_is_no_folder_in_the_place_of_kept_weights_is_told_or_set_aside(everything: Store, folder: Path) -> None:
+    shutil.copytree(everything.folder, folder)
+    place = folder / "fleets" / "0000" / "weights"
+    shutil.rmtree(place)
+    os.mkfifo(place)
+    (sentence,) = repair_study(folder)
+    assert f"was left as it is: {place} is neither a folder nor a file. Remove it" in sentence
+    place.unlink()
+    place.touch()
+    assert any("are missing" in sentence for sentence in verify_study(folder).wrong)
+    assert sum("count as lost" in sentence for sentence in repair_study(folder)) == 8
+    assert place.with_name("weights.aside").exists()
+    assert not verify_study(folder).wrong
+    assert terminal.difference(resume(folder), everything) is None
+
+
 def test_best_weights_that_are_lost_stop_nothing(folder: Path) -> None:
     store = terminal.study(folder, "vanilla", "checkpoints=best:kl")
     with_best = terminal.results(store)[0]
