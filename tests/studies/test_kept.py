@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import gantlet
 import terminal
 from gantlet.errors import BadData, BadValue, Damaged, Refused, StoreError, UnknownName
-from gantlet.files import sealed
+from gantlet.files import file_digest, sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
@@ -370,6 +370,16 @@ def test_a_model_folder_of_a_strangers_runs_nothing_and_must_fit(tmp_path: Path,
     (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:-1] + b"x")
     with pytest.raises(Damaged, match="its SHA-256 is not that in"):
         terminal.planned(folder, "vanilla", f"init={model}")
+    save_file({}, model / "model.safetensors")
+    files = config["files"] | {"model.safetensors": file_digest(model / "model.safetensors")}
+    for generators in (1, 3):
+        forged = sealed(config | {"files": files, "generators": generators})
+        (model / "config.json").write_text(json.dumps(forged))
+        with pytest.raises(BadData, match="holds no weights of a generator"):
+            terminal.planned(folder, "vanilla", f"init={model}")
+    for name in ("x/" * 3 + "y" * 300, "a\0/b"):
+        with pytest.raises(BadValue, match="is not a model folder"):
+            terminal.planned(folder, "vanilla", f"init={name}")
     with pytest.raises(BadValue, match=r"is a study: write \S+source:RUN"):
         terminal.planned(folder, "vanilla", f"init={source.folder}")
     with pytest.raises(BadValue, match=r"nowhere/model is not a model folder.*written DIR:RUN"):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -221,7 +222,7 @@ def _of_run(initial: InitialRun, run: int) -> tuple[str, dict[str, Tensor], int]
 def _of_model(folder: Path) -> tuple[str, dict[str, Tensor], int]:
     """The name of a model folder, its weights and their step; whether a tensor is a parameter or a buffer it does not say."""
     if not is_model_folder(folder):
-        if (folder / "study.json").is_file():
+        if os.path.isfile(folder / "study.json"):
             raise BadValue(f"{folder} is a study: write {folder}:RUN, with the number of one of its runs.")
         raise BadValue(
             f"{folder} is not a model folder, as gantlet export --format hub writes it: it has no {CONFIG} with {WEIGHTS}. A "
@@ -229,6 +230,8 @@ def _of_model(folder: Path) -> tuple[str, dict[str, Tensor], int]:
         )
     config = read_config(inside(folder, CONFIG))
     generators = generator_tensors(read_model_weights(folder, WEIGHTS, config), config.generators)
+    if not generators[0]:
+        raise BadData(f"{folder / WEIGHTS} holds no weights of a generator.")
     tensors = {
         f"generator/state/{name}": torch.stack([each[name] for each in generators]) for name in sorted(generators[0])
     }
