@@ -32,7 +32,7 @@ from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
 from .initial import SourceWeights, check_copies, read_sources, write_copies
-from .kept_size import check_room, kept_size, noted
+from .kept_size import check_disk, kept_size, noted
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
@@ -190,7 +190,7 @@ def _extended(
     first = 1 + max(int(fleet.id) for fleet in record.plan.fleets)
     fleets = cut_into_fleets(settings, members, samples, limits, first=first)
     size = kept_size(Plan(tuple(settings), (*record.plan.members, *members), ()), samples)
-    check_room(size, store.folder)
+    check_disk(size, store.folder)
     notes = tuple(
         dict.fromkeys(
             sentence

@@ -20,7 +20,7 @@ from .record import FleetPlan
 from .runner import evaluation_steps
 from .size import parameters_of
 
-__all__ = ["KeptSize", "check_room", "kept_size", "noted", "times_kept"]
+__all__ = ["KeptSize", "check_disk", "kept_size", "noted", "times_kept"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def noted(fleets: Sequence[FleetPlan], size: KeptSize) -> tuple[FleetPlan, ...]:
     return tuple(fleet.model_copy(update={"notes": (*fleet.notes, str(size))}) for fleet in fleets)
 
 
-def check_room(size: KeptSize, folder: Path) -> None:
+def check_disk(size: KeptSize, folder: Path) -> None:
     """Refuse to keep more than the disk has room for.
 
     Arguments:

@@ -31,7 +31,7 @@ from .best import best_columns, check_rule
 from .build import steps_of
 from .cache import Cache
 from .initial import SourceWeights, read_sources
-from .kept_size import check_room, kept_size, noted
+from .kept_size import check_disk, kept_size, noted
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
@@ -185,7 +185,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     if options.minutes:
         planned = _within(planned, options.minutes)
     size = kept_size(planned.plan, samples)
-    check_room(size, options.out or Path())
+    check_disk(size, options.out or Path())
     return replace(planned, plan=replace(planned.plan, fleets=noted(planned.plan.fleets, size)))
 
 
