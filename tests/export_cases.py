@@ -19,11 +19,11 @@ from gantlet.catalogue import FAMILIES, find
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import Refused
 from gantlet.exports.check import reference
-from gantlet.exports.config import NetworkRecord
 from gantlet.exports.model_folder import ModelParts, write_model
 from gantlet.exports.onnx_file import onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.families import options_of
+from gantlet.studies.model_record import NetworkRecord
 from gantlet.training.trained import LatentSpace, Team, TrainedGenerator
 
 __all__ = ["CASES", "FORMATS", "PAIRWISE", "ExportCase", "differences", "exported"]

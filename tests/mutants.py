@@ -9,16 +9,18 @@ pipe or a folder). Each goes through the commands in this process, and what must
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import logging
 import os
 import random
+import re
 import resource
 import shutil
 import signal
 import traceback
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,8 @@ from gantlet.files import sealed
 from gantlet.reports.read import read_study
 from gantlet.studies import record as records
 from gantlet.studies.executors.base import Callbacks
-from gantlet.studies.launch import start
+from gantlet.studies.executors.inline import InlineExecutor
+from gantlet.studies.launch import resume, start
 from gantlet.studies.store import Store
 from gantlet.training.fleet import Fleet
 
@@ -60,7 +63,7 @@ class Mutant:
 
     Attributes:
         name: What is changed, and how.
-        base: ``finished`` or ``stopped``.
+        base: Of which study: ``finished``, ``stopped``, ``kept``, ``started`` or ``cut``.
         change: Makes it.
         forged: Whether checksums fit: what the folder says then is another study, which may end otherwise.
     """
@@ -84,40 +87,51 @@ class _TooLong(BaseException):
     pass
 
 
+@dataclass(frozen=True)
+class _Truth:
+    """What a study must end with."""
+
+    rows: dict[int, dict[str, Any]]
+    history: Any
+    samples: Any
+    first: str  # the fleet of run 2, which is finished everywhere
+
+
 class Grounds:
-    """Two studies to copy, what they must end with, and a place where everything outside of a copy is watched."""
+    """Studies to copy, what they must end with, and a place where everything outside of a copy is watched."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.application = root, get_command(app)
-        self.bases = {"finished": root / "finished", "stopped": root / "stopped"}
-        words = (
-            "vanilla,wgan-gp",
-            "steps=4",
-            "evaluations=2",
-            "g_width=4",
-            "d_width=4",
-            "train_size=64",
-            "test_size=64",
-        )
-        more = {"seeds": "2", "executor": "inline", "width": 1}
+        self.bases = {name: root / name for name in ("finished", "stopped", "kept", "started", "cut")}
+        small = ("steps=4", "evaluations=2", "g_width=4", "d_width=4", "train_size=64", "test_size=64")
+        words = ("vanilla,wgan-gp", *small)
+        more: dict[str, Any] = {"seeds": "2", "executor": "inline", "width": 1}
         terminal.study(self.bases["finished"], *words, **more)
-        heard: list[int] = []
-
-        def stopping() -> bool:
-            heard.append(1)
-            return len(heard) > 7  # in the middle of the second fleet, with two checkpoints of the first
-
-        start(terminal.planned(self.bases["stopped"], *words, **more), Callbacks(stopping=stopping))
-        store = Store(self.bases["finished"])
-        self.rows = terminal.results(store)
-        self.history = store.history()
+        start(terminal.planned(self.bases["stopped"], *words, **more), _stops_after(7))
+        words = (*words, "checkpoints=all+best:kl", f"init={self.bases['finished']}:0")
+        start(terminal.planned(self.bases["started"], *words, **more), _stops_after(7))
+        with pytest.MonkeyPatch.context() as patch:
+            _without_room(patch)
+            start(
+                terminal.planned(self.bases["cut"], "vanilla,wgan-gp", *small, **more | {"width": 2}), _stops_after(7)
+            )
+        ends = {name: root / f"end-of-{name}" for name in ("started", "cut")}
+        for name, end in ends.items():
+            shutil.copytree(self.bases[name], end)
+            with pytest.MonkeyPatch.context() as patch:
+                _without_room(patch)
+                resume(end, executor=InlineExecutor())
+        shutil.copytree(ends["started"], self.bases["kept"])
+        whole = self._truth(self.bases["finished"], "0002")
+        started = self._truth(ends["started"], "0002")
+        self.truths = {"finished": whole, "stopped": whole, "kept": started, "started": started}
+        self.truths["cut"] = self._truth(ends["cut"], "0001a")
         self.yard = root / "yard"
         self.yard.mkdir()
         self.evil, self.mark = self.yard / "evil.py", self.yard / "IMPORTED"
         self.evil.write_text(_EVIL.format(mark=str(self.mark)))
         (self.yard / "victim" / "checkpoint").mkdir(parents=True)
         (self.yard / "victim" / "precious").write_text("x")
-        self.samples = {run: self._sample(self.bases["finished"], run) for run in self.rows}
 
     def try_out(self, mutant: Mutant, *, commands: tuple[str, ...] = COMMANDS, report: bool = False) -> Outcome:
         """Send a mutant through the commands.
@@ -134,7 +148,7 @@ class Grounds:
         before = self._outside()
         for command in commands:
             inside = terminal.tree(folder) if command == "verify" else {}
-            done = self._guarded(folder, command, report=report)
+            done = self._guarded(folder, command, self.truths[mutant.base].first, report=report)
             if inside and terminal.tree(folder) != inside:
                 outcome.faults.append(f"{command}: wrote into the folder")
             self._look(mutant, folder, command, done, outcome)
@@ -155,32 +169,36 @@ class Grounds:
             outcome.faults.append(f"{command}: a traceback: {(done.err + done.out).strip().splitlines()[-1]}")
         elif done.status not in (0, 1, 2, 3, 130):
             outcome.faults.append(f"{command}: status {done.status}")
-        elif not said and not mutant.forged and (differs := self._differs(folder, command, done)):
+        elif (
+            not said
+            and not mutant.forged
+            and (differs := self._differs(self.truths[mutant.base], folder, command, done))
+        ):
             outcome.faults.append(f"{command}: {differs}, and nothing was said")
 
-    def _differs(self, folder: Path, command: str, done: _Done) -> str:
+    def _differs(self, truth: _Truth, folder: Path, command: str, done: _Done) -> str:
         """Where the result is another than that of the study without damage."""
         if command == "show":
             for row in json.loads(done.out):
-                known = self.rows[row["run"]]
+                known = truth.rows[row["run"]]
                 if row["status"] == "finished" and any(
                     name in known and known[name] != row[name]
                     for name in ("setting", "seed", "modes", "kl", "generator_steps")
                 ):
                     return f"run {row['run']} is shown with other numbers"
         if command in ("sample", "load") and done.made is not None:
-            finished = terminal.finished(Store(folder), "0000") if command == "sample" else True
-            if finished and not np.array_equal(done.made, self.samples[0]):
+            finished = _has_results(folder, truth.first) if command == "sample" else True
+            if finished and not np.array_equal(done.made, truth.samples):
                 return "the samples are others"
         if command == "resume":
             store = Store(folder)
-            if terminal.results(store) != self.rows:
+            if terminal.results(store) != truth.rows:
                 return "the results are others"
-            if not store.history().equals(self.history):
+            if not store.history().equals(truth.history):
                 return "the history is another"
         return ""
 
-    def _guarded(self, folder: Path, command: str, *, report: bool) -> _Done:
+    def _guarded(self, folder: Path, command: str, first: str, *, report: bool) -> _Done:
         """Run one command under an alarm and a limit of memory, with training cut short."""
         out = self.yard.parent / "sample.npy"
         out.unlink(missing_ok=True)
@@ -211,7 +229,7 @@ class Grounds:
             signal.setitimer(signal.ITIMER_REAL, _SECONDS)
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, limit[1]))
             try:
-                return self._run(folder, command, out)
+                return self._run(folder, command, out, first)
             except _TooLong:
                 return _Done(-1, "", "", f"hangs: {_SECONDS:g} s")
             except BaseException as error:
@@ -223,16 +241,16 @@ class Grounds:
                 signal.signal(signal.SIGALRM, before)
                 resource.setrlimit(resource.RLIMIT_AS, limit)
 
-    def _run(self, folder: Path, command: str, out: Path) -> _Done:
+    def _run(self, folder: Path, command: str, out: Path, first: str) -> _Done:
         if command == "load":
             try:
-                return _Done(0, "", "", made=self._loaded(folder))
+                return _Done(0, "", "", made=self._loaded(folder, first))
             except GantletError as error:
                 return _Done(2, "", str(error))
         words = {
             "show": ("--runs", "--format", "json"),
-            "sample": (0, "--out", out, "--n", 4),
-            "replay": (0, "--quiet"),
+            "sample": (2, "--out", out, "--n", 4),
+            "replay": (2, "--quiet"),
             "resume": ("--quiet",),
         }.get(command, ())
         log, heard = logging.getLogger("gantlet"), logging.StreamHandler(io.StringIO())
@@ -244,18 +262,22 @@ class Grounds:
         made = np.load(out) if command == "sample" and done.status == 0 else None
         return _Done(done.status, done.out, done.err + heard.stream.getvalue(), made=made)
 
+    def _truth(self, folder: Path, first: str) -> _Truth:
+        store = Store(folder)
+        return _Truth(terminal.results(store), store.history(), self._sample(folder, 2), first)
+
     def _sample(self, folder: Path, run: int) -> Any:
         out = self.root / "sample.npy"
         out.unlink(missing_ok=True)
         assert terminal.gantlet("sample", folder, run, "--out", out, "--n", 4).status == 0
         return np.load(out)
 
-    def _loaded(self, folder: Path) -> Any:
-        """What the generator of run 0 makes of the latents that ``sample`` takes."""
+    def _loaded(self, folder: Path, first: str) -> Any:
+        """What the generator of run 2 makes of the latents that ``sample`` takes."""
         from gantlet.api.sampler import draw_member
 
         gantlet.load(folder, run=3)
-        return draw_member(folder, 0, count=4, seed=1)[0].numpy() if terminal.finished(Store(folder), "0000") else None
+        return draw_member(folder, 2, count=4, seed=1)[0].numpy() if _has_results(folder, first) else None
 
     def _outside(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -279,6 +301,41 @@ class _Done:
     made: Any = None
 
 
+def _has_results(folder: Path, fleet: str) -> bool:
+    store = Store(folder)
+    try:
+        return any(
+            leaf.id == fleet and store.finished(leaf)
+            for each in store.record().plan.fleets
+            for leaf in store.leaves(each)
+        )
+    except GantletError:
+        return False
+
+
+def _stops_after(steps: int) -> Callbacks:
+    """In the middle of the second fleet, with two checkpoints of the first."""
+    heard: list[int] = []
+
+    def stopping() -> bool:
+        heard.append(1)
+        return len(heard) > steps
+
+    return Callbacks(stopping=stopping)
+
+
+def _without_room(patch: pytest.MonkeyPatch) -> None:
+    """Fleets of two run out of memory at their first step, so that they are cut."""
+    advance = Fleet.advance
+
+    def step(fleet: Fleet) -> None:
+        if fleet.members > 1:
+            raise MemoryError
+        advance(fleet)
+
+    patch.setattr(Fleet, "advance", step)
+
+
 def _ring(_signal: int, _frame: types.FrameType | None) -> None:
     raise _TooLong
 
@@ -294,33 +351,52 @@ def _remove(path: Path) -> None:
 
 
 def mutants(grounds: Grounds, count: int, seed: int = 0) -> list[Mutant]:
-    """``count`` mutants of all kinds, drawn by a seed: three fifths have another field, two fifths another file."""
+    """``count`` mutants of all kinds, drawn by a seed.
+
+    A fifth each have another field of a record, another field of a state or of results, and another file; and a fifth each
+    another field and file of what only some studies have: kept weights, weights to start from, a note of a cut.
+    """
     rng = random.Random(seed)
-    fields, files = list(_fields(grounds, rng)), list(_files(grounds, rng))
-    while len(files) < count:
-        files += _files(grounds, rng)
-    rng.shuffle(fields)
-    rng.shuffle(files)
-    drawn = fields[: count * 3 // 5]
-    drawn += files[: count - len(drawn)]
+    pools = (
+        _fields(grounds, rng, _RECORDS),
+        _fields(grounds, rng, _STATES),
+        _files(grounds, rng, ("finished", "stopped"), ""),
+        _fields(grounds, rng, _RARE),
+        _files(grounds, rng, ("kept", "started", "cut"), "weights/|initial/|split"),
+    )
+    drawn: list[Mutant] = []
+    for place, pool in enumerate(pools):
+        found = list(pool)
+        rng.shuffle(found)
+        drawn += itertools.islice(itertools.cycle(found), count // 5 + (place < count % 5))
     rng.shuffle(drawn)
     return drawn
 
 
-def _fields(grounds: Grounds, rng: random.Random) -> Iterator[Mutant]:
-    for base, names in (
-        ("finished", ("study.json", "fleets/0000/results.json")),
-        ("stopped", ("study.json", "fleets/0000/checkpoint/state.json", "fleets/0001/checkpoint/state.json")),
-    ):
-        for name in names:
-            if not (grounds.bases[base] / name).exists():
-                continue
-            content = json.loads((grounds.bases[base] / name).read_text())
-            for way in _ways(content):
-                for kind, value in _values(grounds, rng).items():
-                    for forged in (False, True):
-                        words = f"{base} {name} {'.'.join(map(str, way))} {kind}{' forged' if forged else ''}"
-                        yield Mutant(words, base, _edit(name, way, kind, value, forged=forged), forged)
+_RECORDS = (("finished", "study.json", ""), ("stopped", "study.json", ""))
+_STATES = (
+    ("finished", "fleets/0000/results.json", ""),
+    ("stopped", "fleets/0002/checkpoint/state.json", ""),  # of the longer method, which is trained first
+    ("stopped", "fleets/0003/checkpoint/state.json", ""),
+)
+_RARE = (
+    ("started", "study.json", "initial|metrics|settings.*(init_from|checkpoints)"),
+    ("started", "fleets/0003/checkpoint/state.json", "kept|best|held"),
+    ("kept", "fleets/0000/checkpoint/state.json", "kept|best|held"),
+    ("kept", "fleets/0000/results.json", "best_"),
+    ("cut", "fleets/0001/split.json", ""),
+)
+
+
+def _fields(grounds: Grounds, rng: random.Random, places: Sequence[tuple[str, str, str]]) -> Iterator[Mutant]:
+    for base, name, only in places:
+        content = json.loads((grounds.bases[base] / name).read_text())
+        for way in _ways(content):
+            where = ".".join(map(str, way))
+            for kind, value in _values(grounds, rng).items() if re.search(only, where) else ():
+                for forged in (False, True):
+                    words = f"{base} {name} {where} {kind}{' forged' if forged else ''}"
+                    yield Mutant(words, base, _edit(name, way, kind, value, forged=forged), forged)
 
 
 def _ways(content: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -384,10 +460,13 @@ def _edit(name: str, way: tuple[Any, ...], kind: str, value: Any, *, forged: boo
     return change
 
 
-def _files(grounds: Grounds, rng: random.Random) -> Iterator[Mutant]:
-    for base, root in grounds.bases.items():
+def _files(grounds: Grounds, rng: random.Random, bases: Sequence[str], only: str) -> Iterator[Mutant]:
+    for base in bases:
+        root = grounds.bases[base]
         names = [str(path.relative_to(root)) for path in sorted(root.rglob("*"))]
+        names = [name for name in names if re.search(only, name + "/" * (root / name).is_dir())]
         files = [name for name in names if (root / name).is_file()]
+        others = [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if path.is_file()]
         for name in names:
             for kind, change in _on_a_path(grounds, name).items():
                 yield Mutant(f"{base} {name} {kind}", base, change)
@@ -398,7 +477,7 @@ def _files(grounds: Grounds, rng: random.Random) -> Iterator[Mutant]:
             for _ in range(4):
                 bit = rng.randrange(8 * size)
                 yield Mutant(f"{base} {name} bit {bit} flipped", base, _flipped(name, bit))
-            other = rng.choice([each for each in files if each != name])
+            other = rng.choice([each for each in others if each != name])
             yield Mutant(f"{base} {name} exchanged with {other}", base, _exchanged(name, other))
             yield Mutant(f"{base} {name} is {other}", base, _replaced(name, other))
 
@@ -406,7 +485,7 @@ def _files(grounds: Grounds, rng: random.Random) -> Iterator[Mutant]:
 def _on_a_path(grounds: Grounds, name: str) -> dict[str, Callable[[Path], None]]:
     def put(make: Callable[[Path, Path], object]) -> Callable[[Path], None]:
         def change(folder: Path) -> None:
-            path, kept = folder / name, grounds.yard.parent / "kept"
+            path, kept = folder / name, grounds.yard.parent / "aside"
             _remove(kept)
             path.rename(kept)
             make(path, kept)

@@ -24,8 +24,8 @@ from gantlet.api.loading import load, trained
 from gantlet.api.sampler import draw_member
 from gantlet.errors import BadData, BadValue, Damaged, ExportMismatch, FolderInUse, GantletError, Refused, Untrusted
 from gantlet.exports import check
-from gantlet.exports.config import CONFIG
 from gantlet.files import file_digest, sealed
+from gantlet.studies.model_record import CONFIG
 from gantlet.studies.store import Store
 from gantlet.training.trained import LatentSpace, Team, TrainedGenerator, latent_space
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import math
+import os
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import gantlet
 import terminal
-from gantlet.errors import BadValue, Damaged, UnknownName
-from gantlet.files import sealed
+from gantlet.errors import BadData, BadValue, Damaged, Refused, StoreError, UnknownName
+from gantlet.files import file_digest, sealed
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
@@ -23,6 +29,7 @@ from gantlet.requests.criterion import Criterion
 from gantlet.requests.keeping import Keeping, parse_init, parse_keeping, parse_step, parse_stop
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.extend import Extension, extend_plan
 from gantlet.studies.kept import WeightsKeeper
 from gantlet.studies.launch import resume, start
 from gantlet.studies.record import FleetPlan
@@ -87,6 +94,44 @@ def test_weights_kept_at_a_step_are_those_of_a_study_planned_that_long(everythin
     assert weights(everything.folder, 0, step=4) != weights(everything.folder, 0, step="last")
     assert weights(everything.folder, 0, step=6) == weights(everything.folder, 0)
     assert replay(everything.folder, 0).startswith("run 0: ")  # with what was kept on the way
+
+
+def test_the_room_that_kept_weights_take_is_said_before_and_must_be_there(
+    everything: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = list((everything.fleet("0000") / "weights").iterdir())
+    held = sum(value.nbytes for file in files for value in load_file(file).values())
+    said = (
+        f"checkpoints=all+every:3+best:kl keeps up to {len(files)} files of weights, about {held / 1024:.3g} KiB in all"
+    )
+    assert everything.record().plan.fleets[0].notes[-1] == said
+    words = ("checkpoints=all+every:3+best:kl", *LONG)
+    monkeypatch.setenv("COLUMNS", "200")
+    tiny = [word for word in terminal.TINY if not word.startswith("evaluations")]
+    assert said in terminal.gantlet("run", "ring8", "vanilla", *tiny, *words, "--seeds", 2, "--dry-run").out
+    folder = tmp_path / "extended"
+    shutil.copytree(everything.folder, folder)
+    there = sum(file.stat().st_size for file in files)  # kept already, and counted among the 16
+    more = Extension(seeds=(0, 1, 2, 3), command="more")
+    with (
+        have(monkeypatch, free=2 * held - there - 1),
+        pytest.raises(Refused, match=r"up to 16 files .* are free where"),
+    ):
+        extend_plan(folder, more)
+    assert len(Store(folder).record().plan.members) == 2
+    with have(monkeypatch, free=2 * held - there):
+        extend_plan(folder, more)
+    with have(monkeypatch, free=held - 1), pytest.raises(Refused, match=r"up to 8 files .* are free where"):
+        terminal.planned(tmp_path / "new", "vanilla", *words, seeds="2")
+    assert not (tmp_path / "new").exists()
+
+
+@contextlib.contextmanager
+def have(monkeypatch: pytest.MonkeyPatch, *, free: int) -> Iterator[None]:
+    """A disk with so many free bytes."""
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept_size.shutil.disk_usage", lambda place: SimpleNamespace(free=free))
+        yield
 
 
 def test_what_was_not_kept_is_refused_with_what_was(everything: Store, finished: Store) -> None:
@@ -194,6 +239,22 @@ def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: S
         gantlet.load(folder, run=1, step=2)
 
 
+def test_what_is_no_folder_in_the_place_of_kept_weights_is_told_or_set_aside(everything: Store, folder: Path) -> None:
+    shutil.copytree(everything.folder, folder)
+    place = folder / "fleets" / "0000" / "weights"
+    shutil.rmtree(place)
+    os.mkfifo(place)
+    (sentence,) = repair_study(folder)
+    assert f"was left as it is: {place} is neither a folder nor a file. Remove it" in sentence
+    place.unlink()
+    place.touch()
+    assert any("are missing" in sentence for sentence in verify_study(folder).wrong)
+    assert sum("count as lost" in sentence for sentence in repair_study(folder)) == 8
+    assert place.with_name("weights.aside").exists()
+    assert not verify_study(folder).wrong
+    assert terminal.difference(resume(folder), everything) is None
+
+
 def test_best_weights_that_are_lost_stop_nothing(folder: Path) -> None:
     store = terminal.study(folder, "vanilla", "checkpoints=best:kl")
     with_best = terminal.results(store)[0]
@@ -252,6 +313,80 @@ def test_weights_of_other_networks_are_refused_by_their_first_tensor(everything:
     assert not folder.exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [((), ()), (("generators=2", "team_weights=learned"), ("lr_weights=1e-30",)), (("spectral_norm=true",), ())],
+    ids=["one", "team", "buffers"],
+)
+def test_members_start_from_a_model_folder(
+    folder: Path, tmp_path: Path, words: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    source = terminal.study(tmp_path / "source", "vanilla", "lr=0.01", *words)
+    model = tmp_path / "model"
+    gantlet.export(source.folder, 0, format="hub", out=model, discriminator=True)
+    still = ("lr=1e-30", "optimiser=sgd", "steps=2", "evaluations=1", *words)
+    store = terminal.study(folder, "vanilla", *still, *more, f"init={model}", seeds="2")
+    expected = read_weights(source, 0).tensors
+    for run in (0, 1):
+        found = read_weights(store, run).tensors
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            if name == "weights/logits":
+                assert torch.allclose(found[name].softmax(-1), value.softmax(-1), atol=1e-6)
+            elif "/buffer/" not in name:  # a step moves those
+                assert torch.equal(found[name], value), name
+    ((text, record),) = store.record().initial.items()
+    assert (text, record.run, record.step, record.discriminator) == (str(model), 0, 6, True)
+    (sentence,) = remarks(read_study(folder))
+    assert f"start from the generator and discriminator of the model folder {model}" in sentence
+    copy = folder / "initial" / f"{record.sha256[:16]}.safetensors"
+    copy.write_bytes(copy.read_bytes()[:-1])
+    assert len(verify_study(folder).wrong) == 1
+    assert any("copied again" in sentence for sentence in repair_study(folder))
+    shutil.rmtree(model)
+    assert replay(folder, 0)
+    assert not verify_study(folder).wrong
+
+
+def test_a_model_folder_of_a_strangers_runs_nothing_and_must_fit(tmp_path: Path, folder: Path) -> None:
+    evil, mark = tmp_path / "evil.py", tmp_path / "IMPORTED"
+    evil.write_text(f"open({str(mark)!r}, 'w')\n")
+    source = terminal.study(tmp_path / "source", "vanilla")
+    model = tmp_path / "model"
+    gantlet.export(source.folder, 0, format="hub", out=model)
+    config = json.loads((model / "config.json").read_text())
+    config["network"]["own"] = f"{evil}:Generator"
+    (model / "config.json").write_text(json.dumps(sealed(config)))
+    planned = terminal.planned(folder, "vanilla", f"init={model}")
+    assert not mark.exists()
+    assert not planned.record().initial[str(model)].discriminator
+    with pytest.raises(BadValue, match=r"another generator: its tensor \S+ is 1×8×2 there and 1×16×2 here"):
+        terminal.planned(folder, "vanilla", "g_width=16", f"init={model}")
+    (model / "config.json").write_text(json.dumps(config | {"step": 7}))
+    with pytest.raises(BadData, match=r"init_from=\S+model: \S+config\.json was damaged or changed"):
+        terminal.planned(folder, "vanilla", f"init={model}")
+    (model / "config.json").write_text(json.dumps(sealed(config)))
+    (model / "model.safetensors").write_bytes((model / "model.safetensors").read_bytes()[:-1] + b"x")
+    with pytest.raises(Damaged, match="its SHA-256 is not that in"):
+        terminal.planned(folder, "vanilla", f"init={model}")
+    save_file({}, model / "model.safetensors")
+    files = config["files"] | {"model.safetensors": file_digest(model / "model.safetensors")}
+    for generators in (1, 3):
+        forged = sealed(config | {"files": files, "generators": generators})
+        (model / "config.json").write_text(json.dumps(forged))
+        with pytest.raises(BadData, match="holds no weights of a generator"):
+            terminal.planned(folder, "vanilla", f"init={model}")
+    for name in ("x/" * 3 + "y" * 300, "a\0/b"):
+        with pytest.raises(BadValue, match="is not a model folder"):
+            terminal.planned(folder, "vanilla", f"init={name}")
+    with pytest.raises(BadValue, match=r"is a study: write \S+source:RUN"):
+        terminal.planned(folder, "vanilla", f"init={source.folder}")
+    with pytest.raises(BadValue, match=r"nowhere/model is not a model folder.*written DIR:RUN"):
+        terminal.planned(folder, "vanilla", "init=nowhere/model")
+    assert not folder.exists()
+
+
 def test_settings_that_are_added_later_must_have_the_networks_that_others_started_from(
     everything: Store, folder: Path
 ) -> None:
@@ -272,6 +407,58 @@ def test_a_state_that_counts_no_evaluations_is_damaged(folder: Path) -> None:
     assert ["not what a fleet writes: held" in sentence for sentence in verify_study(folder).wrong] == [True, True]
     resume(folder)
     assert Study(folder).runs["status"].tolist() == ["finished"]
+
+
+def test_a_best_step_whose_weights_nobody_names_is_damage(everything: Store, folder: Path) -> None:
+    words = ("vanilla", "evaluations=3", "checkpoints=best:kl", "lr=0.01")
+    start(terminal.planned(folder, *words), stop_after(3))
+    store = Store(folder)
+    for place in (store.checkpoint("0000"), store.checkpoint("0000").with_name("checkpoint.old")):
+        state = json.loads((place / "state.json").read_text())
+        state["best"] = {run: [10**17, value] for run, (_, value) in state["best"].items()}
+        (place / "state.json").write_text(json.dumps(sealed(state)))
+    assert all("as the best of run 0, and keeps no weights" in sentence for sentence in verify_study(folder).wrong)
+    done = terminal.gantlet("resume", folder, "--quiet")
+    assert done.status == 1
+    assert "names step 100,000,000,000,000,000 as the best of run 0" in done.err
+    assert "Traceback" not in done.err
+    assert not list(folder.glob("fleets/*/failure.json"))
+    assert terminal.difference(store, terminal.study(folder.with_name("whole"), *words)) is None
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_disk_that_does_not_delete_loses_no_member(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("vanilla", "checkpoints=best:kl", *LONG)
+    whole = terminal.study(tmp_path / "whole", *words)
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept.sweep", raising(OSError(number, os.strerror(number))))
+        store = terminal.study(folder, *words)
+    assert caplog.text.count("stay in") >= 3
+    assert terminal.difference(store, whole) is None
+
+
+def raising(error: Exception) -> Callable[..., object]:
+    """A function that raises."""
+
+    def function(*words: object) -> object:
+        raise error
+
+    return function
+
+
+def test_weights_of_a_checkpoint_that_cannot_be_read_at_the_moment_stay(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = terminal.study(folder, "vanilla", "checkpoints=all", *LONG)
+    files = sorted((store.fleet("0000") / "weights").iterdir())
+    keeper = WeightsKeeper(store, store.record().plan.fleets[0], Keeping(every_evaluation=True))
+    with monkeypatch.context() as patch:
+        patch.setattr("gantlet.studies.kept.checkpoint.read_state", raising(StoreError("it cannot be read")))
+        keeper.tidy()
+    assert sorted((store.fleet("0000") / "weights").iterdir()) == files
+    assert len(files) == 3
 
 
 def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
@@ -321,7 +508,7 @@ def test_rules_that_cannot_be_kept_are_refused(folder: Path) -> None:
     for text in ("modes", "modes>8", "modes>=x", "modes>=8:0", "modes>=nan", "modes>=inf", ">=8", "modes>=8+kl<=1"):
         with pytest.raises(BadValue, match="needs quotes"):
             parse_stop(text)
-    for text in ("runs", "runs:x", ":3", "runs:3:first"):
+    for text in ("runs:", ":3:", "runs:3:", "runs:last"):
         with pytest.raises(BadValue, match="DIR:RUN"):
             parse_init(text)
     with pytest.raises(BadValue, match="--step"):

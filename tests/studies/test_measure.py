@@ -11,6 +11,8 @@ import pytest
 import gantlet
 import terminal
 from gantlet.errors import BadGrid, BadValue
+from gantlet.reports.read import read_study
+from gantlet.reports.remarks import remarks
 from gantlet.requests.options import Options
 from gantlet.studies import planning
 from gantlet.studies.measure import FleetTime, makespan, steps_within
@@ -73,6 +75,13 @@ def test_a_budget_is_planned_as_steps_and_trains_replays_and_extends_as_these(fo
     assert "equal bit for bit" in replay(folder, 0)
     same = terminal.trained(terminal.request("ring8", "vanilla", *TINY, f"steps={steps}"), tmp_path / "same")
     assert terminal.difference(store, same) is None
+    shown = terminal.gantlet("show", folder).err
+    assert f"planned by time: {steps:,} steps of each setting fill 0.01 minutes (--minutes)" in shown
+    update, evaluation = (
+        f"{each['0000']:.3g} s" for each in (record.budget.update_seconds, record.budget.evaluation_seconds)
+    )
+    assert shown.index(update) < shown.index(evaluation)
+    assert any(sentence in shown for sentence in remarks(read_study(folder))), "which the report has, too"
     gantlet.extend(folder, "alpha", seeds=2)
     assert Study(folder).runs["generator_steps"].tolist() == [steps] * 4
     assert store.record().budget == record.budget

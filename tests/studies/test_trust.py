@@ -153,6 +153,10 @@ def test_a_pipe_in_the_place_of_a_file_does_not_hang(folder: Path) -> None:
         assert (done.status, "Traceback" in done.err) == (2 if name == "study.json" else 0, False)
         (folder / name).unlink()
         (folder / name).write_bytes(content)
+    (folder / "fleets").rename(folder.parent / "fleets")
+    os.mkfifo(folder / "fleets")
+    done = terminal.gantlet("resume", folder)
+    assert (done.status, "fleets is not a folder, so nothing can be trained. Remove it" in done.err) == (2, True)
 
 
 def test_the_store_is_where_the_study_is(folder: Path) -> None:

@@ -14,13 +14,14 @@ from typing import Any, Literal
 
 from gantlet.errors import BadValue, FolderInUse
 from gantlet.exports.check import CHECKED, Check, reference
-from gantlet.exports.config import ModelConfig, describe
+from gantlet.exports.config import describe
 from gantlet.exports.model_card import CardFacts, model_card
 from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
 from gantlet.studies.members import StudyMember
+from gantlet.studies.model_record import ModelConfig
 from gantlet.studies.store import Store
 from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow

@@ -25,12 +25,13 @@ from gantlet.data.dataset_card import card_or_none
 from gantlet.data.decode import Decoding
 from gantlet.data.readers.base import open_reader, reader_for
 from gantlet.errors import BadData, BadImage, BadValue
-from gantlet.exports.model_folder import is_model_folder, read_model
+from gantlet.exports.model_folder import read_model
 from gantlet.metrics.distances import Moments, fixed_order
 from gantlet.metrics.features.base import Features
 from gantlet.metrics.features.pixels import quantised
 from gantlet.metrics.gaussian_fit import read_statistics
 from gantlet.studies.members import find_member
+from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 

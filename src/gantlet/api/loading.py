@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gantlet.errors import BadValue
-from gantlet.exports.model_folder import is_model_folder, read_discriminator, read_model
+from gantlet.exports.model_folder import read_discriminator, read_model
 from gantlet.studies.build import blueprint
 from gantlet.studies.members import StudyMember, find_member
+from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.trust import allow

@@ -20,10 +20,11 @@ from torch import Tensor
 from gantlet.data.csv_files import write_csv
 from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadValue, FolderInUse
-from gantlet.exports.model_folder import is_model_folder, read_model
+from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
+from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 from gantlet.training.trained import TrainedGenerator, latent_space

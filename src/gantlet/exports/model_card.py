@@ -18,9 +18,9 @@ from gantlet.data.dataset_card import card_or_none
 from gantlet.requests.resolve import Resolved
 from gantlet.statistics.summary import summarise
 from gantlet.studies.members import StudyMember
+from gantlet.studies.model_record import ModelConfig
 
 from .check import Check
-from .config import ModelConfig
 
 __all__ = ["CardFacts", "model_card", "sampling_with_gantlet", "sampling_without_gantlet"]
 

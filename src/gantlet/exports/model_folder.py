@@ -14,10 +14,8 @@ Reading one executes nothing of it: the program is for those without gantlet, an
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import struct
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,31 +24,30 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from gantlet._version import VERSION
-from gantlet.errors import BadData, BadValue, Damaged, ExportMismatch, FolderInUse, StoreError
-from gantlet.files import check_regular, file_digest, inside
+from gantlet.errors import BadData, BadValue, ExportMismatch, FolderInUse, StoreError
+from gantlet.files import file_digest, inside
+from gantlet.studies.model_record import (
+    CONFIG,
+    DISCRIMINATOR,
+    WEIGHTS,
+    ModelConfig,
+    generator_tensors,
+    read_config,
+    read_model_weights,
+)
 from gantlet.training.trained import Branches, InDataUnits, Team, TrainedGenerator, Units
 
 from .check import Check, Expected, checked
-from .config import CONFIG, ModelConfig, build_discriminator, build_generators, read_config, trust_here
+from .config import build_discriminator, build_generators, trust_here
 from .program import program_bytes
 
-__all__ = ["ModelParts", "is_model_folder", "read_discriminator", "read_model", "write_model"]
+__all__ = ["ModelParts", "read_discriminator", "read_model", "write_model"]
 
-_WEIGHTS, _DISCRIMINATOR, _PROGRAM, _CARD, _PICTURE = (
-    "model.safetensors",
-    "discriminator.safetensors",
-    "model.pt2",
-    "README.md",
-    "samples.png",
-)
-_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-_LARGEST_HEADER = 1 << 24  # bytes
-_LARGEST_WEIGHTS = 1 << 36  # bytes
+_PROGRAM, _CARD, _PICTURE = "model.pt2", "README.md", "samples.png"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class ModelParts:
         generator: The generator, its samples in the data's own units.
         program: Its computation.
         expected: What it has to make.
-        fields: Of :class:`~gantlet.exports.config.ModelConfig`, all but the files and the check.
+        fields: Of :class:`~gantlet.studies.model_record.ModelConfig`, all but the files and the check.
         card: The card, from the whole configuration, the checks, and whether there is a picture.
         picture: Draws the samples to a path; None where they cannot be drawn.
         discriminator: The discriminator, if it is to be there.
@@ -74,16 +71,6 @@ class ModelParts:
     card: Callable[[ModelConfig, tuple[Check, ...], bool], str]
     picture: Callable[[Path], object] | None = None
     discriminator: nn.Module | None = None
-
-
-def is_model_folder(path: Path) -> bool:
-    """Whether a path looks like a model folder: weights and ``config.json``, and no study.
-
-    Example:
-        >>> is_model_folder(Path("/nowhere"))
-        False
-    """
-    return (path / CONFIG).is_file() and (path / _WEIGHTS).is_file() and not (path / "study.json").exists()
 
 
 def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
@@ -113,13 +100,13 @@ def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
 
 
 def _fill(folder: Path, parts: ModelParts) -> tuple[Check, ...]:
-    safetensors.torch.save_file(_weights(parts.generator.network), folder / _WEIGHTS)
+    safetensors.torch.save_file(_weights(parts.generator.network), folder / WEIGHTS)
     program, check = program_bytes(parts.generator, parts.program, parts.expected)
     (folder / _PROGRAM).write_bytes(program)
-    written = [_WEIGHTS, _PROGRAM]
+    written = [WEIGHTS, _PROGRAM]
     if parts.discriminator is not None:
-        safetensors.torch.save_file(_state(parts.discriminator), folder / _DISCRIMINATOR)
-        written.append(_DISCRIMINATOR)
+        safetensors.torch.save_file(_state(parts.discriminator), folder / DISCRIMINATOR)
+        written.append(DISCRIMINATOR)
     digests = {name: file_digest(folder / name) for name in written}
     config = ModelConfig(gantlet=VERSION, files=digests, **parts.fields)
     trust_here(config)
@@ -149,7 +136,7 @@ def _read_again(folder: Path, parts: ModelParts) -> Check:
 def _same_weights(first: nn.Module, second: nn.Module) -> None:
     again = _state(second.network if isinstance(second, InDataUnits) else second)
     if any(not torch.equal(value, again[name]) for name, value in _state(first).items()):
-        raise ExportMismatch(f"{_DISCRIMINATOR} does not hold the discriminator's weights; nothing was written.")
+        raise ExportMismatch(f"{DISCRIMINATOR} does not hold the discriminator's weights; nothing was written.")
 
 
 def _weights(net: nn.Module) -> dict[str, Tensor]:
@@ -183,11 +170,11 @@ def read_model(folder: Path, *, units: Units = "data", trust: bool = False) -> t
     config = read_config(inside(folder, CONFIG))
     if trust:
         trust_here(config)
-    tensors = _read_weights(folder, _WEIGHTS, config)
+    tensors = read_model_weights(folder, WEIGHTS, config)
     count = config.generators
-    groups = [tensors] if count == 1 else _groups(tensors, count)
+    groups = generator_tensors(tensors, count)
     build = build_generators(config, {name: tuple(value.shape) for name, value in groups[0].items()})
-    modules = [_loaded(build(), group, folder / _WEIGHTS) for group in groups]
+    modules = [_loaded(build(), group, folder / WEIGHTS) for group in groups]
     if count == 1:
         net: nn.Module = modules[0]
     elif config.team == "average":
@@ -212,59 +199,10 @@ def read_discriminator(folder: Path, *, trust: bool = False) -> nn.Module:
         raise BadValue(f"{folder} has no discriminator; export it with --discriminator.")
     if trust:
         trust_here(config)
-    tensors = _read_weights(folder, _DISCRIMINATOR, config)
+    tensors = read_model_weights(folder, DISCRIMINATOR, config)
     build = build_discriminator(config, {name: tuple(value.shape) for name, value in tensors.items()})
-    net = _loaded(build(), tensors, folder / _DISCRIMINATOR)
+    net = _loaded(build(), tensors, folder / DISCRIMINATOR)
     return InDataUnits(net, config.sample, "discriminator").eval() if config.sample.standardised else net
-
-
-def _groups(tensors: Mapping[str, Tensor], count: int) -> list[dict[str, Tensor]]:
-    groups: list[dict[str, Tensor]] = [{} for _ in range(count)]
-    for name, value in tensors.items():
-        place, _, rest = name.partition(".")
-        if not (place.isascii() and place.isdecimal() and len(place) < 6 and int(place) < count and rest):
-            raise BadData(f"{_WEIGHTS} has a tensor {name[:60]}, which is of none of the {count} generators.")
-        groups[int(place)][rest] = value
-    shapes = [{name: value.shape for name, value in group.items()} for group in groups]
-    if any(each != shapes[0] for each in shapes):
-        raise BadData(f"The generators in {_WEIGHTS} are not of one architecture.")
-    return groups
-
-
-def _read_weights(folder: Path, name: str, config: ModelConfig) -> dict[str, Tensor]:
-    path = inside(folder, name)
-    check_regular(path)
-    size = path.stat().st_size
-    if size > _LARGEST_WEIGHTS:
-        raise BadData(f"{path} has {size:,} bytes; more than {_LARGEST_WEIGHTS:,} are not read.")
-    _check_header(path, size)
-    if file_digest(path) != config.files.get(name):
-        raise Damaged(f"{path} was damaged or changed since it was exported: its SHA-256 is not that in {CONFIG}.")
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (SafetensorError, ValueError, KeyError, OSError, RuntimeError) as error:
-        raise BadData(f"{path} cannot be read: {error}.") from None
-    for tensor, value in tensors.items():
-        if value.is_floating_point() and value.dtype not in _FLOATS:
-            raise BadData(f"{path} holds numbers of the type {value.dtype} in {tensor[:60]}; expected float32.")
-    if any(value.is_floating_point() and not bool(value.isfinite().all()) for value in tensors.values()):
-        raise BadData(f"{path} holds numbers that are not finite.")
-    return tensors
-
-
-def _check_header(path: Path, size: int) -> None:
-    """Refuse a file that is no safetensors file before anything is made of it."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
-        if length > min(size - 8, _LARGEST_HEADER):
-            raise BadData(f"{path} is not a safetensors file: its header does not fit into it.")
-        try:
-            header = json.loads(file.read(length))
-        except (ValueError, RecursionError):
-            header = None
-    if not isinstance(header, dict):
-        raise BadData(f"{path} is not a safetensors file: it has no header.")
 
 
 def _loaded(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> nn.Module:

@@ -1,20 +1,37 @@
-"""What a reader of the results must know to compare them: budgets that differ, values that flatter, weights that had a start."""
+"""What a reader of the results must know to compare them: how long they were trained and why, budgets that differ, values that flatter, weights that had a start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
+
+from gantlet.requests.keeping import names_a_run
 
 from .read import StudyData
 from .words import number
 
 __all__ = ["remarks"]
 
+_BUSY = 0.3  # of the machine's cores
+
 
 def remarks(study: StudyData) -> list[str]:
-    """Sentences on what makes the members of a study unequal, or its values flattering; none for most studies."""
-    return [*_ended_early(study), *_flattering(study), *_started(study), *_together(study)]
+    """Sentences on a length planned by time, and on what makes members unequal or values flattering; none for most studies."""
+    return [*_planned(study), *_ended_early(study), *_flattering(study), *_started(study), *_together(study)]
+
+
+def _planned(study: StudyData) -> Iterator[str]:
+    budget = study.record.budget
+    if budget is None:
+        return
+    updates, evaluations = list(budget.update_seconds.values()), list(budget.evaluation_seconds.values())
+    busy = f", while {budget.busy:.0%} of the cores were busy" if budget.busy > _BUSY else ""
+    yield (
+        f"The length was planned by time: {budget.steps:,} steps of each setting fill {budget.minutes:g} minutes (--minutes), by a "
+        f"discriminator update that was measured to take {_range(updates)} s in a fleet and an evaluation that took "
+        f"{_range(evaluations)} s{busy}. A faster machine plans more steps; the number itself is recorded, and replays."
+    )
 
 
 def _ended_early(study: StudyData) -> Iterator[str]:
@@ -48,9 +65,11 @@ def _started(study: StudyData) -> Iterator[str]:
     for text, source in study.record.initial.items():
         labels = " and ".join(f"'{each.label}'" for each in study.record.settings if text in each.values.values())
         what = "generator and discriminator" if source.discriminator else "generator"
+        run = f"run {source.run} of study {source.study[:12]}"
+        whose = run if names_a_run(text) else f"the model folder {text} ({source.study[:12]})"
         yield (
-            f"Members of {labels} start from the {what} of run {source.run} of study {source.study[:12]}, step "
-            f"{source.step:,}; their steps do not count that training."
+            f"Members of {labels} start from the {what} of {whose}, step {source.step:,}; their steps do not count that "
+            f"training."
         )
 
 
@@ -58,6 +77,14 @@ def _together(study: StudyData) -> Iterator[str]:
     processes = study.record.execution.processes
     if processes > 1:
         yield f"Each member was trained by {processes} processes together, which share its batches."
+
+
+def _range(values: Sequence[float]) -> str:
+    """From the least to the most, in three digits."""
+    if not values:
+        return "an unknown time,"
+    ends = [f"{value:.3g}" for value in (min(values), max(values))]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _span(steps: pd.Series) -> str:

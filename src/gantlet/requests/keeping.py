@@ -25,6 +25,7 @@ __all__ = [
     "InitialRun",
     "Keeping",
     "check_keeping",
+    "names_a_run",
     "names_runs",
     "parse_init",
     "parse_keeping",
@@ -52,10 +53,16 @@ class Keeping:
 
 @dataclass(frozen=True)
 class InitialRun:
-    """A trained member from whose weights others start: its study's folder, its number, and a step, ``best`` or ``last``."""
+    """A trained member from whose weights others start.
+
+    Attributes:
+        folder: The folder of its study, or a model folder.
+        run: Its number in the study; None of a model folder, which is one member.
+        step: A number of generator updates, ``best`` or ``last``.
+    """
 
     folder: Path
-    run: int
+    run: int | None = None
     step: int | str = "last"
 
 
@@ -116,30 +123,50 @@ def parse_stop(text: str) -> Criterion | None:
 
 
 def parse_init(text: str) -> InitialRun | None:
-    """What ``init_from`` says: ``DIR:RUN``, with ``:STEP``, ``:best`` or ``:last`` behind it; None if empty.
+    """What ``init_from`` says: ``DIR:RUN``, with ``:STEP``, ``:best`` or ``:last`` behind it, or a model folder; None if empty.
+
+    Whether there is such a folder is not looked at.
 
     Raises:
-        BadValue: It is something else.
+        BadValue: It can be neither.
     """
     if not text.strip():
         return None
     match = _INIT.fullmatch(text.strip())
     if match is None:
-        raise BadValue(
-            f"init_from={text} is not DIR:RUN, a study folder and the number of one of its runs, with :STEP, :best or :last "
-            f"behind it for other weights than its last ones."
-        )
+        if re.search(r":\d*(:|$)|:(best|last)$", text.strip()):
+            raise BadValue(
+                f"init_from={text} is not DIR:RUN, a study folder and the number of one of its runs, with :STEP, :best or "
+                f":last behind it for other weights than its last ones; and a model folder has no such ending."
+            )
+        return InitialRun(Path(os.path.expanduser(text.strip())))
     return InitialRun(Path(os.path.expanduser(match.group(1))), int(match.group(2)), parse_step(match.group(3)))
 
 
-def names_runs(values: Sequence[str]) -> bool:
-    """Whether all of these values of the key ``init`` are runs: then it is ``init_from``, not a network's own ``init``.
+def names_a_run(text: str) -> bool:
+    """Whether a text is a run of a study, as ``init_from`` has it, and not a folder.
 
     Example:
-        >>> names_runs(["runs/a:3", "runs/a:3:best"]), names_runs(["xavier"])
+        >>> names_a_run("runs/a:3"), names_a_run("exports/model")
         (True, False)
     """
-    return all(_INIT.fullmatch(value) for value in values)
+    return _INIT.fullmatch(text.strip()) is not None
+
+
+def names_runs(values: Sequence[str]) -> bool:
+    """Whether all of these values of the key ``init`` are runs or folders: then it is ``init_from``, not a network's own ``init``.
+
+    A folder is told by a slash in it, or by the ``config.json`` of a model folder.
+
+    Example:
+        >>> names_runs(["runs/a:3", "runs/a:3:best"]), names_runs(["./model"]), names_runs(["xavier"])
+        (True, True, False)
+    """
+    return all(names_a_run(value) or "/" in value or _holds_a_model(value) for value in values)
+
+
+def _holds_a_model(text: str) -> bool:
+    return os.path.isfile(os.path.join(os.path.expanduser(text), "config.json"))
 
 
 def parse_step(step: int | str | None) -> int | str:

@@ -178,7 +178,7 @@ class TrainingSettings:
     )
     init_from: str = setting(
         "",
-        "start from a trained member's weights: DIR:RUN, with :STEP or :best behind it (also as init=); empty: at random",
+        "start from trained weights: DIR:RUN of a study, with :STEP or :best behind it, or a model folder (also as init=); empty: at random",
         path=True,
     )
     success: str = setting(

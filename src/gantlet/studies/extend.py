@@ -32,6 +32,7 @@ from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
 from .initial import SourceWeights, check_copies, read_sources, write_copies
+from .kept_size import check_disk, kept_size, noted
 from .launch import check_device
 from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
@@ -191,6 +192,8 @@ def _extended(
     limits = Limits(device, asked.route, asked.width, record.execution.workers, processes=processes)
     first = 1 + max(int(fleet.id) for fleet in record.plan.fleets)
     fleets = cut_into_fleets(settings, members, samples, limits, first=first)
+    size = kept_size(Plan(tuple(settings), (*record.plan.members, *members), ()), samples)
+    check_disk(size, store.folder)
     notes = tuple(
         dict.fromkeys(
             sentence
@@ -226,7 +229,10 @@ def _extended(
             "members": record.members + len(members),
             "settings": tuple(recorded),
             "plan": record.plan.model_copy(
-                update={"members": (*record.plan.members, *members), "fleets": (*record.plan.fleets, *fleets)}
+                update={
+                    "members": (*record.plan.members, *members),
+                    "fleets": (*record.plan.fleets, *noted(fleets, size)),
+                }
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
             "metrics": metric_records(settings, found, floors)

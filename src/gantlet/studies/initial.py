@@ -1,7 +1,9 @@
-"""Members that start from a trained member's weights: where these are from, and the study's own copy of them.
+"""Members that start from a trained member's weights, of a study or a model folder: where these are from, and the study's own copy.
 
 The weights are copied into ``initial/`` when the study begins, so that ``resume`` and ``replay`` need the other study no
 more and are not changed by what happens to it. The record names the copy by its SHA-256.
+
+Nothing that the other folder names is imported or built.
 
 Legend: ``K`` generators of a team.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +23,24 @@ import torch
 from torch import Tensor
 
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadValue, Damaged, GantletError, StoreError
+from gantlet.errors import BadData, BadValue, Damaged, GantletError, StoreError
 from gantlet.files import check_regular, file_digest, inside, write_whole
-from gantlet.requests.keeping import parse_init
+from gantlet.requests.keeping import InitialRun, parse_init
 from gantlet.requests.resolve import Resolved
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.member_weights import place_weights
 
 from .build import blueprint
+from .model_record import (
+    CONFIG,
+    DISCRIMINATOR,
+    WEIGHTS,
+    generator_tensors,
+    is_model_folder,
+    read_config,
+    read_model_weights,
+)
 from .record import InitialRecord, StudyRecord
 from .store import Store
 from .stored_weights import read_weights
@@ -46,6 +58,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("gantlet")
+_LEAST_SHARE = 1e-12  # of a generator in a team, so that its logarithm is a number
 
 
 class SourceWeights(NamedTuple):
@@ -68,8 +81,9 @@ def read_sources(settings: Sequence[Resolved], samples: Sequence[SampleSpec]) ->
         samples: The specifications of their samples.
 
     Raises:
-        BadValue: There is no such run or step, or its networks are not those of a setting.
-        StoreError: The other study cannot be read.
+        BadData: A model folder is not what gantlet exports.
+        BadValue: There is no such run, step or model folder, or its networks are not those of a setting.
+        StoreError: The other study or the model folder cannot be read.
     """
     found: dict[str, SourceWeights] = {}
     for resolved, sample in zip(settings, samples, strict=True):
@@ -180,23 +194,53 @@ def _source(text: str) -> SourceWeights:
     initial = parse_init(text)
     if initial is None:
         raise BadValue("init_from names no run to start from.")
-    store = Store(initial.folder)
     try:
-        record = store.record()
-        weights = read_weights(store, initial.run, initial.step)
-    except (BadValue, StoreError) as error:
+        key, tensors, step = _of_model(initial.folder) if initial.run is None else _of_run(initial, initial.run)
+    except (BadData, BadValue, StoreError) as error:
         raise type(error)(f"init_from={text}: {error}") from error
-    content = safetensors.torch.save(weights.tensors)
+    content = safetensors.torch.save(tensors)
     return SourceWeights(
         InitialRecord(
-            study=record.key,
-            run=initial.run,
-            step=weights.step,
+            study=key,
+            run=initial.run or 0,
+            step=step,
             sha256=hashlib.sha256(content).hexdigest(),
-            discriminator=any(name.startswith("discriminator/") for name in weights.tensors),
+            discriminator=any(name.startswith("discriminator/") for name in tensors),
         ),
         content,
     )
+
+
+def _of_run(initial: InitialRun, run: int) -> tuple[str, dict[str, Tensor], int]:
+    """A study's name, the weights of one of its runs, and their step."""
+    store = Store(initial.folder)
+    key = store.record().key
+    weights = read_weights(store, run, initial.step)
+    return key, weights.tensors, weights.step
+
+
+def _of_model(folder: Path) -> tuple[str, dict[str, Tensor], int]:
+    """The name of a model folder, its weights and their step; whether a tensor is a parameter or a buffer it does not say."""
+    if not is_model_folder(folder):
+        if os.path.isfile(folder / "study.json"):
+            raise BadValue(f"{folder} is a study: write {folder}:RUN, with the number of one of its runs.")
+        raise BadValue(
+            f"{folder} is not a model folder, as gantlet export --format hub writes it: it has no {CONFIG} with {WEIGHTS}. A "
+            f"run of a study is written DIR:RUN."
+        )
+    config = read_config(inside(folder, CONFIG))
+    generators = generator_tensors(read_model_weights(folder, WEIGHTS, config), config.generators)
+    if not generators[0]:
+        raise BadData(f"{folder / WEIGHTS} holds no weights of a generator.")
+    tensors = {
+        f"generator/state/{name}": torch.stack([each[name] for each in generators]) for name in sorted(generators[0])
+    }
+    if config.discriminator is not None:
+        found = read_model_weights(folder, DISCRIMINATOR, config)
+        tensors |= {f"discriminator/state/{name}": found[name].unsqueeze(0) for name in sorted(found)}
+    if config.generator_weights:
+        tensors["weights/logits"] = torch.tensor([config.generator_weights]).clamp_min(_LEAST_SHARE).log()
+    return config.key, tensors, config.step
 
 
 def _check_architecture(text: str, sheet: Blueprint, tensors: Mapping[str, Tensor]) -> None:
@@ -214,14 +258,17 @@ def _check_architecture(text: str, sheet: Blueprint, tensors: Mapping[str, Tenso
             continue
         with torch.random.fork_rng(devices=[]):
             module = part.build()
-        here = {f"{player}/parameter/{name}": [count, *value.shape] for name, value in module.named_parameters()}
-        here |= {f"{player}/buffer/{name}": [count, *value.shape] for name, value in module.named_buffers()}
+        if any(name.startswith(f"{player}/state/") for name in there):
+            here = {f"{player}/state/{name}": [count, *value.shape] for name, value in module.state_dict().items()}
+        else:
+            here = {f"{player}/parameter/{name}": [count, *value.shape] for name, value in module.named_parameters()}
+            here |= {f"{player}/buffer/{name}": [count, *value.shape] for name, value in module.named_buffers()}
         for name in (*here, *there):
             if here.get(name) != there.get(name):
                 plain = name.split("/", 2)[2]
                 raise BadValue(
                     f"init_from={text} has another {player}: its tensor {plain} is {_size(there.get(name))} there and "
-                    f"{_size(here.get(name))} here (generators first). Name a run of the same networks, or their sizes here."
+                    f"{_size(here.get(name))} here (generators first). Name trained weights of the same networks, or their sizes here."
                 )
 
 

@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ __all__ = [
     "weights_folder",
 ]
 
+_LOG = logging.getLogger("gantlet")
 _NAME = re.compile(r"run-(\d{1,10})-step-(\d{1,18})\.safetensors")
 
 
@@ -111,8 +113,11 @@ class WeightsKeeper:
             tensors = member_weights(fleet, slot, discriminator=self.discriminator)
             advice = f"Make room or fix the permissions, then use: gantlet resume {self.store.folder}"
             write_whole(path, lambda fresh, tensors=tensors: _save(tensors, fresh), advice=advice)
-            path.with_name(name + LOST).unlink(missing_ok=True)
-            self.files[name] = file_digest(path)
+            try:
+                path.with_name(name + LOST).unlink(missing_ok=True)
+                self.files[name] = file_digest(path)
+            except OSError as error:
+                raise StoreError(f"{path} cannot be read again: {error.strerror or error}. {advice}") from error
 
     def choose(self, fleet: Fleet, slots: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> None:
         """Keep what an evaluation calls for; of equally good ones the first is the best, and nan never is.
@@ -137,18 +142,21 @@ class WeightsKeeper:
         self.keep(fleet, wanted)
 
     def tidy(self) -> None:
-        """Delete what no checkpoint names."""
+        """Delete what no checkpoint names, as far as that can be done: what is left goes after the next checkpoint."""
         folder = weights_folder(self.store, self.fleet.id)
-        if not folder.is_dir():
-            return
-        sweep(folder)
-        named = set(self.files)
-        for place in checkpoint.places(self.store.checkpoint(self.fleet.id)):
-            with suppress(StoreError):
-                named |= {kept.name for kept in kept_files(checkpoint.read_state(place))}
-        for path in sorted(folder.iterdir()):
-            if _NAME.fullmatch(path.name.removesuffix(LOST)) and path.name.removesuffix(LOST) not in named:
-                clear_away(path)
+        try:
+            if not folder.is_dir():
+                return
+            sweep(folder)
+            named = set(self.files)
+            for place in checkpoint.places(self.store.checkpoint(self.fleet.id)):
+                with suppress(Damaged):  # of one that cannot be read at the moment, all stay
+                    named |= {kept.name for kept in kept_files(checkpoint.read_state(place))}
+            for path in sorted(folder.iterdir()):
+                if _NAME.fullmatch(path.name.removesuffix(LOST)) and path.name.removesuffix(LOST) not in named:
+                    clear_away(path)
+        except (OSError, StoreError) as error:
+            _LOG.warning("note: weights that are needed no more stay in %s for now: %s", folder, error)
 
     def _covers(self, step: int) -> bool:
         return self.rule.every_evaluation or self.due(step)
@@ -199,8 +207,11 @@ def check_kept(store: Store, fleet: str, rest: Mapping[str, Any]) -> Iterator[tu
         Damaged: The checkpoint does not name them as a fleet does.
         StoreError: A file cannot be read at the moment.
     """
-    best_of(rest)
-    for kept in kept_files(rest):
+    files, best = kept_files(rest), best_of(rest)
+    if missing := {(run, each.step) for run, each in best.items()} - {(kept.run, kept.step) for kept in files}:
+        run, step = min(missing)
+        raise Damaged(f"A checkpoint names step {step:,} as the best of run {run}, and keeps no weights of it.")
+    for kept in files:
         path = _path(store, fleet, kept.name)
         if path.is_file():
             if _digest(path) != kept.digest:

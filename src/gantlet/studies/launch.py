@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from gantlet import catalogue
 from gantlet.errors import BadValue, Refused, StoreError
-from gantlet.files import locked, sweep
+from gantlet.files import inside, locked, sweep
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.slurm_options import SlurmOptions
 from gantlet.training.blueprint import Execution
@@ -207,7 +208,11 @@ def _carry_on(store: Store, callbacks: Callbacks, cache: Cache, executor: Execut
 
 
 def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor: Executor | None) -> None:
-    record = store.record()
+    record, place = store.record(), inside(store.folder, "fleets")
+    if os.path.lexists(place) and not place.is_dir():
+        raise StoreError(
+            f"{place} is not a folder, so nothing can be trained. Remove it, then use: gantlet resume {store.folder}"
+        )
     sweep(store.folder)
     fleets = unfinished(store)
     lost = lost_work(store, fleets)  # before the tables that tell it are written anew

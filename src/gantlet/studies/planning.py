@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -30,6 +31,7 @@ from .best import best_columns, check_rule
 from .build import steps_of
 from .cache import Cache
 from .initial import SourceWeights, read_sources
+from .kept_size import check_disk, kept_size, noted
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .measure import busy, measure, steps_within
 from .plan import Limits, Plan, make_plan
@@ -188,7 +190,11 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     here = max(1, min(cores() // (workers * processes), threads_allowed()))
     threads = max(1, options.slurm.cpus // options.slurm.workers) if elsewhere else here
     planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing, sources)
-    return _within(planned, options.minutes) if options.minutes else planned
+    if options.minutes:
+        planned = _within(planned, options.minutes)
+    size = kept_size(planned.plan, samples)
+    check_disk(size, options.out or Path())
+    return replace(planned, plan=replace(planned.plan, fleets=noted(planned.plan.fleets, size)))
 
 
 def _check_length(request: Request) -> None:

@@ -170,6 +170,7 @@ class ExecutionRecord(_Part):
 class InitialRecord(_Part):
     """Weights from which members start: the study, run and step that they are of, and the SHA-256 of the copy of them.
 
+    Those of a model folder are of run 0, and ``study`` is the SHA-256 that names its files.
     ``discriminator`` says whether there are such of the discriminator, too.
     """
 

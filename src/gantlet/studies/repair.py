@@ -147,11 +147,18 @@ def _let_go_of_history(store: Store, record: StudyRecord, fleet: FleetPlan, did:
 def _lose(path: Path) -> None:
     """Note that a file counts as lost; what is there of it is kept under the name of the note."""
     lost = path.with_name(path.name + LOST)
-    path.parent.mkdir(exist_ok=True)
-    if path.is_file():
-        path.replace(lost)
-    else:
-        lost.touch()
+    if os.path.lexists(path.parent) and not path.parent.is_dir():
+        if not path.parent.is_file():
+            raise StoreError(f"{path.parent} is neither a folder nor a file. Remove it, and repair again.")
+        _aside(path.parent)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if path.is_file():
+            path.replace(lost)
+        else:
+            lost.touch()
+    except OSError as error:
+        raise StoreError(f"{lost} cannot be written: {error.strerror or error}.") from error
 
 
 def _good_step(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -> int:

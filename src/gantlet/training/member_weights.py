@@ -16,6 +16,9 @@ from .fleet import Fleet
 __all__ = ["member_slice", "member_weights", "place_weights"]
 
 _WEIGHTS = ("generator/parameter/", "generator/buffer/", "average/", "weights/logits")
+_AVERAGED = ("average", "generator/parameter", "generator/state")
+"""Where an average begins, the first that is there."""
+
 _DISCRIMINATOR = ("discriminator/parameter/", "discriminator/buffer/")
 
 
@@ -55,15 +58,16 @@ def member_slice(tensors: Mapping[str, Tensor], slot: int, slots: int) -> dict[s
 def place_weights(fleet: Fleet, slot: int, tensors: Mapping[str, Tensor]) -> None:
     """Give a member these weights, of its own architecture; its optimisers and what it lacks stay as they are.
 
-    Averages begin at the weights where ``tensors`` has none; learned weights of a team are taken over where both have some.
+    Tensors are ``player/parameter/NAME`` and ``player/buffer/NAME``, or ``player/state/NAME`` for either. Averages begin at the
+    weights where ``tensors`` has none; learned weights of a team are taken over where both have some.
     """
     for player, stack in (("generator", fleet.generators), ("discriminator", fleet.discriminators)):
         for name, target in chain(stack.parameters.items(), stack.buffers.items()):
             kind = "parameter" if name in stack.parameters else "buffer"
-            if (value := tensors.get(f"{player}/{kind}/{name}")) is not None:
+            if (value := tensors.get(f"{player}/{kind}/{name}", tensors.get(f"{player}/state/{name}"))) is not None:
                 _rows(target, slot, fleet.members).copy_(value)
     for name, target in (fleet.average or {}).items():
-        value = tensors.get(f"average/{name}", tensors.get(f"generator/parameter/{name}"))
+        value = next((tensors[key] for key in (f"{where}/{name}" for where in _AVERAGED) if key in tensors), None)
         if value is not None:
             _rows(target, slot, fleet.members).copy_(value)
     if fleet.generator_weights is not None and "weights/logits" in tensors:
