@@ -24,6 +24,9 @@ from .words import percent
 
 __all__ = ["Games", "games_of", "games_section", "games_table", "plays_games"]
 
+_GAME = ("architecture", "family")
+"""The keys that say which random networks play."""
+
 _SCORES = {"final": "at the end of training", "area": "area under the curve over training, divided by the time"}
 
 
@@ -64,7 +67,7 @@ class Games:
 def plays_games(study: StudyData) -> bool:
     """Whether a study is a stability test: at least two methods on at least two pairs of random architectures."""
     settings = study.record.settings
-    pairs = {(each.values.get("architecture"), each.values.get("family")) for each in settings}
+    pairs = {tuple(each.values.get(key) for key in _GAME) for each in settings}
     return (
         all(each.network == "bogonet" for each in settings)
         and len(pairs) > 1

@@ -138,8 +138,7 @@ def blueprint(
     rules = _team_rules(settings, sizes)
     _check(chosen, execution, sizes, rules)
     check_batches(first, execution)
-    family = _family(first, sample.shape)
-    makers, note = generator_family(first, sample.shape)
+    family, (makers, note) = _family(first, sample.shape), generator_family(first, sample.shape)
     notes = (note,) if note else ()
     heads = sizes.generators if rules.which else 1
     how = {"heads": heads, "features": chosen.features, "spectral_norm": chosen.spectral_norm}

@@ -373,15 +373,11 @@ def _missing(cache: Cache, settings: Sequence[Resolved]) -> str:
         for resolved in settings:
             cache.load(resolved)
     except (BadData, MissingExtra) as error:
-        if any(_unnamed(resolved.source) for resolved in settings):
+        sources = [resolved.source for resolved in settings]  # of files of the user's own, of which none were named
+        if any(getattr(each, "data_path", None) == "" and not getattr(each, "card", "") for each in sources):
             raise
         return str(error)
     return ""
-
-
-def _unnamed(source: object) -> bool:
-    """Whether a source reads files of the user's own and none were named."""
-    return getattr(source, "data_path", None) == "" and not getattr(source, "card", "")
 
 
 def _expected_shape(resolved: Resolved) -> tuple[int, ...]:

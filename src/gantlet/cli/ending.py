@@ -1,0 +1,47 @@
+"""How ``run``, ``resume`` and ``extend`` end: with the report, the summary, and an exit status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from gantlet.studies.store import Store
+
+__all__ = ["finish"]
+
+
+def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
+    """Write the report, print the summary, and set the exit status."""
+    from gantlet.reports.page import write_report
+    from gantlet.reports.read import read_study
+    from gantlet.studies.views import read_runs
+
+    from .look import print_summary
+
+    symptoms: list[str] = []
+    page, runs = write_report([store.folder], on_findings=symptoms.extend), read_runs(store)
+    bad = runs[runs["status"] != "finished"]
+    if voice == "json":
+        import json as jsonlib
+
+        counts = {str(name): int(count) for name, count in runs["status"].value_counts().items()}
+        typer.echo(jsonlib.dumps({"folder": str(store.folder), "report": str(page), "status": counts}))
+    elif voice == "quiet":
+        typer.echo(str(store.folder))
+    else:
+        print_summary(read_study(store.folder))
+        typer.echo(f"report: {page}")
+        if symptoms:
+            typer.echo(
+                f"gantlet: signs of {', '.join(symptoms)}; what to do says: gantlet doctor {store.folder}", err=True
+            )
+    for status, group in bad.groupby("status"):
+        first = group.iloc[0]
+        cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}", err=True)
+    if len(bad):
+        raise typer.Exit(3)
+    if damaged:
+        raise typer.Exit(1)
