@@ -190,7 +190,7 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiub":
         return column.to_numpy(dtype=np.float64, copy=True)
     if isinstance(column.dtype, pd.Int64Dtype | pd.Float64Dtype | pd.BooleanDtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     try:
         # By hand: a column that mixes truth values with missing ones has the type object.
         return np.array([np.nan if pd.isna(value) else float(value) for value in column], dtype=np.float64)
