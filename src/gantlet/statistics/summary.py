@@ -61,9 +61,11 @@ def summarise(
     _check(runs, metrics)
     if aggregate not in get_args(Aggregate):
         raise BadValue(f"aggregate={aggregate} is not one of {', '.join(get_args(Aggregate))}.")
-    groups = runs.groupby(list(_KEYS), sort=False, observed=True, dropna=False)
-    rows = [_row(group, level) for _, group in groups]
-    columns = [_values(group[group["status"].isin(_COUNTED)], name) for _, group in groups for name in metrics]
+    narrow = runs[[name for name in runs if name in {*RUN_COLUMNS, *_RATES, *metrics}]]
+    groups = [group for _, group in narrow.groupby(list(_KEYS), sort=False, observed=True, dropna=False)]
+    counted = [group[group["status"].isin(_COUNTED)] for group in groups]
+    rows = [_row(group, known, level) for group, known in zip(groups, counted, strict=True)]
+    columns = [_values(known, name) for known in counted for name in metrics]
     if aggregate == "iqm":
         found = [interquartile_mean({"": values}, level=level) for values in columns]
     else:
@@ -138,8 +140,7 @@ def scores_by_task(runs: pd.DataFrame, metric: str) -> dict[str, dict[str, Float
     return scores
 
 
-def _row(group: pd.DataFrame, level: float) -> dict[str, Any]:
-    counted = group[group["status"].isin(_COUNTED)]
+def _row(group: pd.DataFrame, counted: pd.DataFrame, level: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "task": group["task"].iloc[0],
         "method": group["method"].iloc[0],
