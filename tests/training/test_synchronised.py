@@ -27,8 +27,15 @@ def test_statistics_of_products_in_bfloat16_are_in_float32() -> None:
     for together in (False, True):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))
-        how = {"device": torch.device("cpu"), "dtype": torch.float32}
-        stack = Stack([network], form="loop", seeds=[1], mixed=True, synchronised=together, **how)
+        stack = Stack(
+            [network],
+            form="loop",
+            seeds=[1],
+            device=torch.device("cpu"),
+            dtype=torch.float32,
+            mixed=True,
+            synchronised=together,
+        )
         out = stack(torch.arange(24.0).reshape(1, 8, 3), advance=True)["out"]
         stack.commit()
         found.append(torch.cat([out.flatten(), stack.buffers["1.running_mean"][0], stack.buffers["1.running_var"][0]]))
@@ -40,5 +47,9 @@ def test_the_first_process_evaluates_without_the_others(monkeypatch: pytest.Monk
     network = nn.BatchNorm1d(2, track_running_stats=False)
     x = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
     want = network(x)
-    monkeypatch.setattr(synchronised, "summed", lambda value: pytest.fail("it waits for other processes"))
+
+    def waits(value: torch.Tensor) -> torch.Tensor:
+        pytest.fail(f"it waits for other processes with {value}")
+
+    monkeypatch.setattr(synchronised, "summed", waits)
     torch.testing.assert_close(synchronise(network).eval()(x), want)
