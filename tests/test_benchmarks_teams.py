@@ -57,7 +57,10 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(game: Game) -
         load(plain, fleet, member)
     found: list[dict[str, Tensor]] = []
     for step in range(5):
-        real, latents = fleet.loader.real(step), fleet._latents.at("generator", step)  # [S, 1, B, 2], [S, K, B, 2]
+        real, latents = (
+            fleet.loader.real(step),
+            fleet.inputs._latents.at("generator", step),
+        )  # [S, 1, B, 2], [S, K, B, 2]
         for member, plain in enumerate(loops):
             plain.step(real[member, 0], latents[member, -1])
         before = {name: total.clone() for name, total in fleet.history.state()[0].items()}

@@ -112,8 +112,8 @@ def whole_loss(trained: Fleet, player: str) -> Callable[[dict[str, Tensor]], Ten
     """The sum of a player's losses over members, as a function of its parameters."""
     sheet = trained.blueprint
     real = trained.loader.real(0)
-    latents = trained._latents.at("generator", 0).flatten(0, 1)  # pyright: ignore[reportPrivateUsage]
-    penalties, draws = sheet.penalties, trained._random  # pyright: ignore[reportPrivateUsage]
+    latents = trained.inputs._latents.at("generator", 0).flatten(0, 1)  # pyright: ignore[reportPrivateUsage]
+    penalties, draws = sheet.penalties, trained.inputs._random  # pyright: ignore[reportPrivateUsage]
 
     def loss(parameters: dict[str, Tensor]) -> Tensor:
         own = parameters if player == "generator" else None

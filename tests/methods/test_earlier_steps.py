@@ -71,7 +71,7 @@ def test_the_stackelberg_scripts_step_with_the_second_head(task: str, words: tup
         for row in range(3)
     ]
     d = copied(resolved.family.discriminator(shape=(1, 28, 28), generators=3), fleet.discriminators, 0)
-    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z, real = fleet.inputs._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     betas = (chosen.beta1, chosen.beta2)
     adam_g = torch.optim.Adam([p for g in generators for p in g.parameters()], lr=chosen.lr_g, betas=betas)
     adam_d = torch.optim.Adam(d.parameters(), lr=chosen.lr_d, betas=betas)
@@ -158,7 +158,7 @@ def test_the_tensorflow_comparisons_wgan_shares_its_latents_and_has_its_rmsprop(
     assert (chosen.beta2, chosen.eps, chosen.latent, chosen.n_critic) == (0.9, 1e-10, "shared", 5)
     g = copied(resolved.family.generator(latent=6, shape=(1, 28, 28)), fleet.generators, 0)
     d = copied(resolved.family.discriminator(shape=(1, 28, 28)), fleet.discriminators, 0)
-    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z, real = fleet.inputs._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     with torch.no_grad():
         fake = g(z)
     first = output(d(fake)).score.mean() - output(d(real)).score.mean()
@@ -185,7 +185,7 @@ def test_the_cifar_teams_step_with_batches_of_two_sizes() -> None:
     generators = [copied(resolved.family.generator(latent=6, shape=shape), fleet.generators, row) for row in range(3)]
     d = copied(resolved.family.discriminator(shape=shape, generators=3), fleet.discriminators, 0)
     assert [part.out_channels for part in d.modules() if isinstance(part, nn.Conv2d)] == [2, 4, 8, 16]
-    z, real = fleet._latents.at("generator", 0)[0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z, real = fleet.inputs._latents.at("generator", 0)[0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     assert (z.shape, len(real)) == ((3, 4, 6), 5)
     assert torch.equal(z[0], z[2])
     adam = {"lr": 1e-3, "betas": (0.5, 0.999)}
@@ -220,8 +220,8 @@ def test_several_paths_of_the_mixtures_discriminator_average_their_probabilities
     d = copied(resolved.family.discriminator(shape=(2,)), fleet.discriminators, 0)
     g = copied(resolved.family.generator(latent=2, shape=(2,)), fleet.generators, 0)
     paths: list[nn.Module] = list(d.get_submodule("paths").children())
-    z = fleet._latents.at("discriminator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
-    latents, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z = fleet.inputs._latents.at("discriminator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    latents, real = fleet.inputs._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (g, d))
 
     def chance(x: Tensor) -> Tensor:
@@ -283,7 +283,7 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
         return (alpha / (alpha - 1) * (1 - right.clamp(1e-7, 1 - 1e-7) ** ((alpha - 1) / alpha))).mean()
 
     for step, size in enumerate((8, 8, 4)):
-        z, real = fleet._latents.at("generator", step)[0, 0], fleet.loader.real(step)[0, 0]  # pyright: ignore[reportPrivateUsage]
+        z, real = fleet.inputs._latents.at("generator", step)[0, 0], fleet.loader.real(step)[0, 0]  # pyright: ignore[reportPrivateUsage]
         assert len(z) == len(real) == size
         seen.append(real)
         fake = g(z)
@@ -312,7 +312,7 @@ def test_the_tensorflow_comparisons_ebgan_hinges_the_batchs_energy(weight: float
     fleet = fleet_of(resolved, shape)
     g = copied(resolved.family.generator(latent=4, shape=shape), fleet.generators, 0)
     d = copied(resolved.family.discriminator(shape=shape), fleet.discriminators, 0)
-    z, real = fleet._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z, real = fleet.inputs._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     chosen = resolved.training
     assert (chosen.latent, chosen.bn_decay) == ("shared", 0.99)
     adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.5, 0.999)) for net in (g, d))
@@ -352,7 +352,7 @@ def test_batch_norm_forgets_as_fast_as_it_is_told(decay: float) -> None:
     (resolved,) = terminal.resolve("mnist", "vanilla", *words)
     fleet = fleet_of(resolved, (1, 28, 28))
     g = copied(resolved.family.generator(latent=resolved.training.latent_dim, shape=(1, 28, 28)), fleet.generators, 0)
-    z = fleet._latents.at("generator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
+    z = fleet.inputs._latents.at("generator", 0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     seen: list[Tensor] = []
     norm = next(part for part in g.modules() if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d))  # pyright: ignore[reportPrivateUsage]
     norm.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().transpose(0, 1).flatten(1).mean(1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -50,3 +52,13 @@ def test_disjoint_distributions_cost_nothing() -> None:
     p, q = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     assert Energy().optimal_score(real=p, fake=q).tolist() == [0.0, 10.0]
     assert Energy().optimal_value(real=p, fake=q).item() == 0.0
+
+
+def test_a_hinge_of_the_batchs_mean_is_not_that_of_its_parts() -> None:
+    """Energies 0 and 4 at margin 1: max(0, 1 - 2) = 0, and the parts' hinges 1 and 0 have the mean 1/2."""
+    fake, real = torch.tensor([[0.0, 4.0]]), torch.zeros(1, 2)
+    whole = Energy(margin=1.0, hinge="batch")
+    parts = torch.stack([whole.discriminator(real=real[:, [i]], fake=fake[:, [i]]) for i in range(2)]).mean()
+    assert (whole.discriminator(real=real, fake=fake).item(), parts.item()) == (0.0, 0.5)
+    assert not replace(whole, margin=2.0).separable
+    assert Energy().separable

@@ -61,7 +61,7 @@ def test_reductions_by_hand() -> None:
 
 def test_shared_latents_are_one_batch_for_all_generators() -> None:
     own, shared = (
-        trained(f"team_latents={kind}", "generators=3", steps=0)._latents.at("generator", 0)
+        trained(f"team_latents={kind}", "generators=3", steps=0).inputs._latents.at("generator", 0)
         for kind in ("own", "shared")
     )  # pyright: ignore[reportPrivateUsage]
     assert not torch.equal(own[:, 0], own[:, 1])
@@ -73,7 +73,7 @@ def test_averaged_branches_are_one_generator() -> None:
     """A sample is the mean of what the branches make of the same latent, in training and in evaluation."""
     fleet = trained("generators=3", "team=average")
     made = fleet._generate("generator", lambda: 7)  # pyright: ignore[reportPrivateUsage]
-    z = fleet._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
+    z = fleet.inputs._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
     branches = torch.stack(
         [
             fleet.generators.evaluate(
@@ -100,7 +100,7 @@ def test_averaged_branches_are_one_generator() -> None:
 def test_chosen_branches_share_a_batch() -> None:
     fleet = trained("generators=4", "team=choose")
     made = fleet._generate("generator", lambda: 7)  # pyright: ignore[reportPrivateUsage]
-    z = fleet._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
+    z = fleet.inputs._latents.at("generator", 7)  # pyright: ignore[reportPrivateUsage]
     assert z.shape == (1, 4, 2, 2)
     for k in range(4):
         own = {n: p.detach()[k : k + 1] for n, p in fleet.generators.parameters.items()}

@@ -253,12 +253,12 @@ def play(team: Team, fleet: Fleet, member: int) -> None:
     """All steps of one member, with the fleet's own latents, batches and draws."""
     schedule, update, batch = team.game.schedule, 0, fleet.blueprint.sizes.batch
     for step in range(STEPS):
-        mine = fleet._latents.at("generator", step)[member]
+        mine = fleet.inputs._latents.at("generator", step)[member]
         if schedule.order == "g_first":
             team.move_generators(fleet.loader.real(max(0, update - 1))[member, 0], mine)
         for _ in range(schedule.n_critic):
-            drawn = mine if schedule.latent == "shared" else fleet._latents.at("discriminator", update)[member]
-            mix = fleet._random.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
+            drawn = mine if schedule.latent == "shared" else fleet.inputs._latents.at("discriminator", update)[member]
+            mix = fleet.inputs._random.draw("penalty/0/mix", update, (team.k, batch), "uniform")[member]
             team.move_discriminator(fleet.loader.real(update)[member, 0], drawn, mix)
             update += 1
         if schedule.order == "d_first":
@@ -400,11 +400,11 @@ def test_the_sum_gives_each_generator_its_gradient_against_this_discriminator_al
     discriminators = [games.parameters(fleet, "discriminator", 1) for fleet in (team, mean, lone)]
     assert torch.equal(*torch.stack(discriminators).aminmax(dim=0)), "one seed, one discriminator"
     found, scaled = gradients(team), gradients(mean)
-    latents = team._latents.at("generator", 0)
+    latents = team.inputs._latents.at("generator", 0)
     for place in range(k):
         for key, parameter in lone.generators.parameters.items():
             parameter.data.copy_(team.generators.parameters[key].detach()[place::k])
-        lone._latents.at = lambda _who, _at, place=place: latents[:, place : place + 1]
+        lone.inputs._latents.at = lambda _who, _at, place=place: latents[:, place : place + 1]
         for row, expected in enumerate(gradients(lone)):
             assert games.difference(found[row * k + place], expected) < 1e-12
             assert games.difference(k * scaled[row * k + place], expected) < 1e-12

@@ -54,6 +54,10 @@ class Energy:
         "sample", "what must reach the margin: each fake's energy, or their mean", choices=("sample", "batch")
     )
 
+    def __post_init__(self) -> None:
+        if self.hinge == "batch":  # a hinge of a batch's mean is not the mean of its parts' hinges
+            object.__setattr__(self, "separable", False)
+
     @property
     def boundary(self) -> None:
         """None: where p = q every energy between 0 and the margin is optimal."""

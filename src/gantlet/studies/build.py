@@ -149,7 +149,7 @@ def blueprint(
         check_memory(build_g, build_d, sizes.generators, execution)
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
         notes += (_SIGMOID.format(name=chosen.discriminator),)
-    _check_batch_of_one(build_g, build_d, sizes, shape, execution)
+    _check_batch_of_one(build_g, build_d, sizes, shape, execution, pool=sample.pool)
     objective = _stacked([resolved.objective for resolved in settings], execution, fixed=first.method.fixed)
     if chosen.lr_schedule == "on-plateau" and not isinstance(cast(object, objective), Stateful):
         raise Refused(
@@ -235,25 +235,34 @@ def _check_batch_of_one(
     sizes: Sizes,
     shape: tuple[int, ...],
     execution: Execution,
+    *,
+    pool: int,
 ) -> None:
-    """Refuse a batch, or a part of one that is normalised by itself, of one sample, where batch norm has nothing to average.
+    """Refuse a batch, the partial one of an epoch, or a part of one that is normalised by itself, of one sample, where batch norm has nothing to average.
 
     Raises:
         Refused: A network normalises over the batch, and cannot do so over one sample.
     """
     divided = sizes.accumulate * (execution.processes if execution.batch_norm == "per-rank" else 1)
-    if sizes.batch // divided // sizes.pack > 1:
-        return
+    rest = 0 if sizes.drop_last else pool % sizes.batch
+    real, fakes = rest or sizes.batch, rest or sizes.made
+    least = {"generator": fakes // divided // sizes.pack, "discriminator": min(real, fakes) // divided // sizes.pack}
+    given = (
+        f"batch_size={sizes.batch}" if sizes.batch // divided // sizes.pack <= 1 or rest else f"batch_size_g={fakes}"
+    )
+    ending = f" and drop_last=false, at the end of an epoch of {pool} samples," if rest == 1 else ""
     for player, build, example in (
         ("generator", build_g, torch.zeros(1, sizes.latent)),
         ("discriminator", build_d, torch.zeros(1, *shape)),
     ):
+        if least[player] > 1:
+            continue
         try:
             _quietly(lambda build=build, example=example: try_out(build(), example) is not None)
         except ValueError as error:
             raise Refused(
-                f"batch_size={sizes.batch}{f' in {divided} parts' if divided > 1 else ''} gives the {player} one sample at a time, and it normalises over the batch: "
-                f"{error}. Use a larger batch_size."
+                f"{given}{f' in {divided} parts' if divided > 1 else ''}{ending} gives the {player} one sample at a time, and it normalises over the batch: "
+                f"{error}. Use a larger {given.partition('=')[0]}{', or drop_last=true' if ending else ''}."
             ) from None
 
 

@@ -49,7 +49,8 @@ class SynchronisedBatchNorm(nn.Module):
         self.train(norm.training)
 
     def forward(self, x: Tensor) -> Tensor:  # [B, C, ...] -> [B, C, ...]
-        """Normalise; running statistics move as torch's do."""
+        """Normalise, in float32 at least; running statistics move as torch's do."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         shape = (1, -1, *[1] * (x.dim() - 2))
         if self.training or self.running_mean is None or self.running_var is None:
             mean, variance, count = self._statistics(x)
@@ -64,10 +65,12 @@ class SynchronisedBatchNorm(nn.Module):
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, int]:  # -> [C], [C], n
         axes = [0, *range(2, x.dim())]
-        count = x.numel() // x.shape[1] * dist.get_world_size()  # shares are equal
-        mean = summed(x.sum(axes)) / count
+        # Shares are equal. What is evaluated is evaluated by the first process alone, which nobody would answer.
+        total, processes = (summed, dist.get_world_size()) if self.training else (_own, 1)
+        count = x.numel() // x.shape[1] * processes
+        mean = total(x.sum(axes)) / count
         away = x - mean.view(1, -1, *[1] * (x.dim() - 2))
-        return mean, summed(away.square().sum(axes)) / count, count
+        return mean, total(away.square().sum(axes)) / count, count
 
     def _move(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
@@ -77,6 +80,10 @@ class SynchronisedBatchNorm(nn.Module):
             share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
             self.running_mean.lerp_(mean, share)
             self.running_var.lerp_(variance, share)
+
+
+def _own(value: Tensor) -> Tensor:
+    return value
 
 
 def synchronise(network: _Module) -> _Module | SynchronisedBatchNorm:
