@@ -22,6 +22,7 @@ import gantlet
 import terminal
 from gantlet.errors import BadData, BadValue, Damaged, Refused, StoreError, UnknownName
 from gantlet.files import file_digest, sealed
+from gantlet.metrics.classification_error import ClassificationErrorMetric
 from gantlet.reports.curves import bootstrap_band, curves_of
 from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
@@ -124,6 +125,16 @@ def test_the_room_that_kept_weights_take_is_said_before_and_must_be_there(
     with have(monkeypatch, free=held - 1), pytest.raises(Refused, match=r"up to 8 files .* are free where"):
         terminal.planned(tmp_path / "new", "vanilla", *words, seeds="2")
     assert not (tmp_path / "new").exists()
+
+
+def test_discriminators_that_are_kept_too_are_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked = tuple(replace(column, better="lower") for column in ClassificationErrorMetric.columns)
+    monkeypatch.setattr(ClassificationErrorMetric, "columns", ranked)
+    best = "checkpoints=best:classification_error"
+    store = terminal.study(folder, "vanilla", best, *LONG, seeds="1")
+    (file,) = (store.fleet("0000") / "weights").iterdir()
+    held = sum(value.nbytes for value in load_file(file).values())
+    assert f"up to 1 files of weights, about {held} bytes in all" in store.record().plan.fleets[0].notes[-1]
 
 
 @contextlib.contextmanager

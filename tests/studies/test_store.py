@@ -19,6 +19,7 @@ from gantlet.studies.launch import resume
 from gantlet.studies.record import FleetPlan, Member, PlanRecord
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from gantlet.studies.verify import verify_study
 from gantlet.studies.views import LiveViews, read_runs, runs_table, write_views
 from gantlet.training.history import Rows
 
@@ -323,6 +324,37 @@ def test_a_large_studys_table_is_not_believed_when_a_result_has_changed(many: St
     expected = {"rewritten": "failed", "missing": "stopped", "edited": "finished"}[how]
     assert read_runs(many)["status"].tolist()[2 * 64] == expected
     pd.testing.assert_frame_equal(read_runs(many), runs_table(many))
+
+
+def test_a_table_that_another_process_wrote_of_fewer_fleets_is_not_believed(
+    many: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that resume one study write its tables at once: the older table comes last, just before the newer's digest."""
+    older, write = runs_table(many).assign(status="stopped"), Store.write_frame
+
+    def overtaken(store: Store, name: str, frame: pd.DataFrame) -> str:
+        written = write(store, name, frame)
+        if name == "runs.parquet":
+            write(store, name, older)
+        return written
+
+    monkeypatch.setattr(Store, "write_frame", overtaken)
+    write_views(many)
+    pd.testing.assert_frame_equal(read_runs(many), runs_table(many))
+
+
+def test_fleets_that_cannot_be_listed_are_one_sentence_and_a_strange_name_among_them_is_passed_by(
+    many: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = many.folder / "fleets" / os.fsdecode(b"\xff")
+    strange.mkdir()
+    (strange / "results.json").touch()
+    write_views(many)
+    pd.testing.assert_frame_equal(read_runs(many), runs_table(many))
+    assert "views.json is not a study's own" not in " ".join(verify_study(many.folder).notes)
+    fail_at(monkeypatch, "os.listdir")
+    with pytest.raises(StoreError, match="fleets cannot be read: No space left"):
+        write_views(many)
 
 
 def test_tables_that_take_long_are_not_written_at_every_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from .record import FleetPlan, MetricRecord
 from .store import Store
 from .success import SUCCESS
 
-__all__ = ["best_columns", "best_results", "check_rule", "keeper_of"]
+__all__ = ["best_columns", "best_results", "check_rule", "keeper_of", "keeps_discriminators"]
 
 _MOST_KEPT = 10_000  # steps of a member
 
@@ -33,8 +33,13 @@ _MOST_KEPT = 10_000  # steps of a member
 def keeper_of(store: Store, fleet: FleetPlan, rule: Keeping, metrics: Composed) -> WeightsKeeper:
     """Who keeps the weights of a fleet as a rule says."""
     column = _columns(metrics).get(rule.best)
-    scored = bool(rule.best) and "scores" in metrics.only(rule.best).needs
-    return WeightsKeeper(store, fleet, rule, higher=column is None or column.better != "lower", discriminator=scored)
+    higher, scored = column is None or column.better != "lower", keeps_discriminators(rule, metrics)
+    return WeightsKeeper(store, fleet, rule, higher=higher, discriminator=scored)
+
+
+def keeps_discriminators(rule: Keeping, metrics: Composed) -> bool:
+    """Whether a rule keeps discriminators, too: where the metric of the best asks them."""
+    return bool(rule.best) and "scores" in metrics.only(rule.best).needs
 
 
 def check_rule(training: TrainingSettings, metrics: Composed, steps: int) -> None:

@@ -192,7 +192,7 @@ def _extended(
     limits = Limits(device, asked.route, asked.width, record.execution.workers, processes=processes)
     first = 1 + max(int(fleet.id) for fleet in record.plan.fleets)
     fleets = cut_into_fleets(settings, members, samples, limits, first=first)
-    size = kept_size(Plan(tuple(settings), (*record.plan.members, *members), ()), samples)
+    size = kept_size(Plan(tuple(settings), (*record.plan.members, *members), ()), samples, cache)
     check_disk(size, store.folder)
     notes = tuple(
         dict.fromkeys(

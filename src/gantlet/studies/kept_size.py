@@ -14,7 +14,9 @@ from gantlet.requests.keeping import parse_keeping
 from gantlet.requests.resolve import Resolved
 from gantlet.training.blueprint import Execution
 
+from .best import keeps_discriminators
 from .build import blueprint, steps_of
+from .cache import Cache
 from .plan import Plan
 from .record import FleetPlan
 from .runner import evaluation_steps
@@ -57,12 +59,13 @@ def times_kept(checkpoints: str, steps: int, evaluations: int) -> int:
     return every + sum(1 for step in evaluation_steps(steps, evaluations) if step % rule.every)
 
 
-def kept_size(plan: Plan, samples: Sequence[SampleSpec]) -> KeptSize:
+def kept_size(plan: Plan, samples: Sequence[SampleSpec], cache: Cache | None) -> KeptSize:
     """What the members of a plan keep; settings whose length only the data would say are left out.
 
     Arguments:
         plan: The plan.
         samples: The specification of each setting's samples.
+        cache: Has the metrics, which say whether discriminators are kept, too; without it they are not counted.
     """
     rules: dict[str, None] = {}
     files, size = 0, 0
@@ -76,8 +79,10 @@ def kept_size(plan: Plan, samples: Sequence[SampleSpec]) -> KeptSize:
         times = times_kept(training.checkpoints, steps_of(training, sample.pool), training.evaluations)
         if times and members:
             rules[training.checkpoints] = None
+            rule = parse_keeping(training.checkpoints)
+            scored = cache is not None and bool(rule.best) and keeps_discriminators(rule, cache.metrics(resolved))
             files += times * members
-            size += times * members * _bytes_of_weights(resolved, sample)
+            size += times * members * _bytes_of_weights(resolved, sample, discriminator=scored)
     return KeptSize(tuple(rules), files, size)
 
 
@@ -112,12 +117,13 @@ def check_disk(size: KeptSize, folder: Path) -> None:
         )
 
 
-def _bytes_of_weights(resolved: Resolved, sample: SampleSpec) -> int:
-    """Of one file: a member's generators, and their averages where it has some."""
+def _bytes_of_weights(resolved: Resolved, sample: SampleSpec, *, discriminator: bool) -> int:
+    """Of one file: a member's generators, their averages where it has some, and its discriminator where that is kept."""
     sheet = blueprint([(resolved, 1)], sample, Execution(), to_train=False)
-    numbers = sheet.sizes.generators * parameters_of(sheet.generator.build)
-    copies = 2 if resolved.training.ema else 1
-    return numbers * copies * (8 if resolved.training.dtype == "float64" else 4)
+    numbers = sheet.sizes.generators * parameters_of(sheet.generator.build) * (2 if resolved.training.ema else 1)
+    if discriminator:
+        numbers += parameters_of(sheet.discriminator.build)
+    return numbers * (8 if resolved.training.dtype == "float64" else 4)
 
 
 def _bytes(count: int) -> str:

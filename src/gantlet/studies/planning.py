@@ -192,7 +192,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     planned = PlannedStudy(request, options, plan, samples, device, executor, workers, threads, cache, missing, sources)
     if options.minutes:
         planned = _within(planned, options.minutes)
-    size = kept_size(planned.plan, samples)
+    size = kept_size(planned.plan, samples, None if missing else cache)
     check_disk(size, options.out or Path())
     return replace(planned, plan=replace(planned.plan, fleets=noted(planned.plan.fleets, size)))
 

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, inside, read_regular, sealed, write_whole
+from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
 
 from .fleet_history import FleetHistory, joined_history, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
@@ -228,9 +228,16 @@ class Store:
             [table for leaf, finished in ended for table in self.chunks(leaf.id).tables(finished=finished)]
         )
 
-    def write_frame(self, name: str, frame: pd.DataFrame) -> None:
-        """Write a Parquet file atomically."""
-        self._replace(self.folder / name, partial(write_table, table=frame))
+    def write_frame(self, name: str, frame: pd.DataFrame) -> str:
+        """Write a Parquet file atomically; its SHA-256, whatever another process may put in its place."""
+        digests: list[str] = []
+
+        def write(path: Path) -> None:
+            write_table(path, table=frame)
+            digests.append(file_digest(path))
+
+        self._replace(self.folder / name, write)
+        return digests[0]
 
     def frame(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """A Parquet file of the study as it is, or some of its columns.

@@ -42,6 +42,7 @@ _OF_A_STUDY = {
     "study.lock",
     "runs.parquet",
     "history.parquet",
+    "views.json",
     "report.html",
     "fleets",
     "samples",

@@ -80,10 +80,17 @@ def read_runs(store: Store) -> pd.DataFrame:
 
 
 def _fingerprint(store: Store, record: StudyRecord) -> str:
-    """A digest of the record, and of the name, size and time of every file that the table of members is made of."""
-    digest = hashlib.sha256(f"{record.seal}".encode())
-    for line in _listed(inside(store.folder, "fleets")):
-        digest.update(line.encode())
+    """A digest of the record, and of the name, size and time of every file that the table of members is made of.
+
+    Raises:
+        StoreError: The folders of the fleets cannot be read.
+    """
+    digest, folder = hashlib.sha256(record.seal.encode()), inside(store.folder, "fleets")
+    try:
+        for line in _listed(folder):
+            digest.update(os.fsencode(line))
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be read: {error.strerror or error}.") from error
     return digest.hexdigest()
 
 
@@ -138,9 +145,9 @@ def write_views(store: Store) -> None:
     """Rewrite ``runs.parquet`` and ``history.parquet`` from the fleets' files."""
     record = store.record()
     files = _fingerprint(store, record) if len(record.plan.members) >= _MANY else ""
-    store.write_frame("runs.parquet", runs_table(store))
+    written = store.write_frame("runs.parquet", runs_table(store))
     if files:
-        store.write_json("views.json", {"files": files, "runs": file_digest(store.folder / "runs.parquet")})
+        store.write_json("views.json", {"files": files, "runs": written})
     store.write_frame("history.parquet", store.history())
 
 
