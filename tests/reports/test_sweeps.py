@@ -124,6 +124,19 @@ def test_the_heat_map_shows_every_value_and_a_dash_and_the_better_is_the_stronge
             )
 
 
+def test_a_map_of_one_value_is_not_painted_as_the_best(study: StudyData) -> None:
+    def opacity(column: str, value: float) -> float:
+        same = replace(study, runs=study.runs.assign(**{column: value}))
+        figure = get("heatmap").draw(FigureRequest([same], column, SIZES["page"], "lr", "penalty_weight"))
+        (found,) = {patch.get_alpha() for axes in figure.axes for patch in axes.patches}
+        return found
+
+    assert opacity("success", 0.0) == opacity("failure", 1.0) < 0.1
+    assert opacity("success", 1.0) == opacity("failure", 0.0) > 0.6
+    assert opacity("kl", 2.0) == opacity("high_quality", 2.0)
+    assert 0.1 < opacity("kl", 2.0) < 0.6
+
+
 def test_letters_of_both_figures_can_be_read(study: StudyData) -> None:
     for name, keys in (("heatmap", ("lr", "penalty_weight")), ("sweep", ("lr",))):
         for size in SIZES.values():

@@ -152,7 +152,7 @@ def draw_heatmap(
             cell = sweep.scores.get((row, place))
             known = cell is not None and math.isfinite(cell.estimate)
             if cell is not None and known:
-                share = _share(cell.estimate, low, high, logarithm=logarithm)
+                share = _share(cell.estimate, low, high, logarithm=logarithm, rate=rate)
                 opacity = _FAINT + (_STRONG - _FAINT) * (share if higher else 1 - share)
                 axes.fill(
                     [place, place + 1, place + 1, place],
@@ -260,9 +260,9 @@ def _tick(value: Scalar) -> str:
     return compact(float(value)) if _is_number(value) else plain(value)
 
 
-def _share(value: float, low: float, high: float, *, logarithm: bool) -> float:
-    if high <= low:
-        return 1.0
+def _share(value: float, low: float, high: float, *, logarithm: bool, rate: bool) -> float:
+    if high <= low:  # nothing is better than anything else; a rate has ends of its own
+        return value if rate else 0.5
     if logarithm:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low)
