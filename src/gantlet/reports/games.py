@@ -167,9 +167,13 @@ def _game_of(setting: SettingRecord) -> str:
 
 def _ends(study: StudyData, name: str) -> dict[str, float]:
     """Each method to the step of its last evaluation in any setting."""
-    last = study.curves[name].apply(pd.Series.last_valid_index, axis=1)  # by run
-    found = last.reindex(study.runs["run"]).groupby(study.runs["method"].to_numpy()).max()
-    return {str(method): float(step) for method, step in found.items()}
+    rows = study.history[study.history["name"] == name]
+    method_of = dict(zip(study.runs["run"].tolist(), study.runs["method"].tolist(), strict=True))
+    ends: dict[str, float] = {}
+    for run, step in zip(rows["run"].tolist(), rows["step"].tolist(), strict=True):
+        if run in method_of:
+            ends[method_of[run]] = max(step, ends.get(method_of[run], 0))
+    return ends
 
 
 def _scores_of(study: StudyData, members: pd.DataFrame, name: str, ends: Mapping[str, float]) -> tuple[float, float]:
