@@ -153,7 +153,7 @@ def _command(*words: object, before: Before = lambda: None) -> int:
         sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
         from gantlet.reports import page
 
-        page.write_report = lambda folders, out=None: Path(folders[0]) / "report.html"  # it takes seconds
+        page.write_report = lambda folders, out=None, **_: Path(folders[0]) / "report.html"  # it takes seconds
         before()
         sys.argv = ["gantlet", *map(str, words)]
         main()

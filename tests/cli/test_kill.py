@@ -58,6 +58,11 @@ def alive(process: int) -> bool:
         return False
 
 
+def complaints(err: str) -> list[str]:
+    """What was said beside the symptoms that the doctor sees in so short a training."""
+    return [line for line in err.splitlines() if not line.startswith("gantlet: signs of ")]
+
+
 def unfinished(store: Store, *fleets: str) -> None:
     """The kill came in the middle, or the test says nothing."""
     assert not any(terminal.finished(store, fleet) for fleet in fleets)
@@ -96,7 +101,7 @@ def test_killing_the_parent_leaves_no_worker_and_resume_with_workers_ends_the_st
     unfinished(store, "0000", "0001")
     again = terminal.launch("resume", folder, cwd=tmp_path)
     out, err = again.communicate(timeout=120)
-    assert (again.returncode, err) == (0, ""), out
+    assert (again.returncode, complaints(err)) == (0, []), out
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
     for run in (0, 1):
         assert gantlet("replay", folder, run).status == 0
@@ -107,7 +112,7 @@ def test_a_killed_worker_is_replaced_and_the_study_ends_as_if_nothing_had_been(f
     terminal.wait_until(lambda: saved(folder, "0000", "0001"), process)
     os.kill(terminal.children_of(process.pid)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, complaints(err)) == (0, [])
     assert sorted(pd.read_parquet(folder / "runs.parquet")["status"]) == ["finished", "finished"]
     store = Store(folder)
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None

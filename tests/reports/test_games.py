@@ -82,6 +82,35 @@ def test_every_format_and_the_page_hold_the_games(folder: Path, study: StudyData
     assert "Stability" in page_of([folder])
 
 
+def test_a_loss_of_ones_own_plays_the_same_games(folder: Path, study: StudyData) -> None:
+    own = "my losses/part.py:Loss"
+    settings = [
+        each.model_copy(update={"method": own, "label": each.label.replace("dragan", "Loss")})
+        if each.method == "dragan"
+        else each
+        for each in study.record.settings
+    ]
+    runs = study.runs.assign(setting=study.runs["setting"].str.replace("dragan", "Loss"))
+    mine = StudyData(folder, study.record.model_copy(update={"settings": settings}), runs, study.history)
+    found = games_of(mine, "kl")
+    assert list(found.scores["final"]) == ["vanilla", own]
+    assert found.standings("area")[own] == games_of(study, "kl").standings("area")["dragan"]
+
+
+def test_the_area_of_a_lone_member_that_diverged_reaches_to_the_end_of_training(study: StudyData) -> None:
+    """With one seed for each game nobody else's evaluations say how long training would have been."""
+    run, alone = study.runs["run"].iloc[0], study.runs[study.runs["seed"] == 1]
+    rows = study.history[(study.history["run"] == run) & (study.history["name"] == "kl")].sort_values("step")
+    steps, values = rows["step"].to_numpy(float), rows["value"].to_numpy(float)
+    assert len(steps) == 3
+    kept = study.history[(study.history["run"] != run) | (study.history["step"] < steps[2])]
+    found = games_of(StudyData(study.folder, study.record, alone, kept), "kl").scores["area"]["vanilla"][
+        "architecture=0"
+    ]
+    whole = (values[0] + values[1]) / 2 * (steps[1] - steps[0]) + values[1] * (steps[2] - steps[1])
+    assert found == pytest.approx(whole / (steps[2] - steps[0]))
+
+
 def test_what_is_no_game_is_refused_in_a_sentence(
     folder: Path, study: StudyData, make_study: Callable[..., Path]
 ) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from typer.testing import CliRunner
@@ -78,6 +80,35 @@ def test_what_does_not_vary_or_is_not_there_is_refused(study: StudyData) -> None
         sweeps_of(study, "kl", "lr", "lr")
 
 
+def test_a_loss_in_a_folder_with_a_space_has_curves_and_presets_part_panels(make_study: Callable[..., Path]) -> None:
+    study = read_study(gridded(make_study, [("vanilla", {"latent_dim": size}) for size in (2, 8, 32)]))
+    settings = [each.model_copy(update={"method": "my losses/part.py:Loss"}) for each in study.record.settings]
+    own = replace(study, record=study.record.model_copy(update={"settings": settings}))
+    assert [chart.title.partition(" · ")[2] for chart in sensitivity_charts(own, "k")] == ["my losses/part.py:Loss"] * 2
+    more = [each.model_copy(update={"label": f"{each.label} preset=seed"}) for each in study.record.settings]
+    runs = study.runs.assign(setting=study.runs["setting"] + " preset=seed")
+    both = StudyData(
+        study.folder,
+        study.record.model_copy(update={"settings": [*study.record.settings, *more]}),
+        pd.concat([study.runs, runs.assign(run=runs["run"] + len(runs))]),
+        study.history,
+    )
+    assert [(each.title, len(each.scores)) for each in sweeps_of(both, "kl", "latent_dim")] == [
+        ("vanilla", 3),
+        ("vanilla preset=seed", 3),
+    ]
+
+
+def test_a_sweep_without_a_curve_is_refused(make_study: Callable[..., Path]) -> None:
+    study = read_study(gridded(make_study, [("vanilla", {"beta1": 0.5}), ("dragan", {"beta1": 0.9})]))
+    with pytest.raises(BadValue, match="no method has several values of beta1"):
+        get("sweep").draw(FigureRequest([study], "kl", SIZES["page"], "beta1"))
+    study = read_study(gridded(make_study, [("vanilla", {"beta1": 0.5}), ("vanilla", {"beta1": 0.9})]))
+    empty = replace(study, runs=study.runs.assign(kl=np.nan))
+    with pytest.raises(BadValue, match="No member has a finite 'kl'"):
+        get("sweep").draw(FigureRequest([empty], "kl", SIZES["page"], "beta1"))
+
+
 def test_the_heat_map_shows_every_value_and_a_dash_and_the_better_is_the_stronger(study: StudyData) -> None:
     for metric, higher in (("kl", False), ("high_quality", True)):
         figure = get("heatmap").draw(FigureRequest([study], metric, SIZES["page"], "lr", "penalty_weight"))
@@ -91,6 +122,19 @@ def test_the_heat_map_shows_every_value_and_a_dash_and_the_better_is_the_stronge
             assert (
                 np.argsort(np.array(values) if higher else -np.array(values)).tolist() == np.argsort(opacity).tolist()
             )
+
+
+def test_a_map_of_one_value_is_not_painted_as_the_best(study: StudyData) -> None:
+    def opacity(column: str, value: float) -> float:
+        same = replace(study, runs=study.runs.assign(**{column: value}))
+        figure = get("heatmap").draw(FigureRequest([same], column, SIZES["page"], "lr", "penalty_weight"))
+        (found,) = {patch.get_alpha() for axes in figure.axes for patch in axes.patches}
+        return found
+
+    assert opacity("success", 0.0) == opacity("failure", 1.0) < 0.1
+    assert opacity("success", 1.0) == opacity("failure", 0.0) > 0.6
+    assert opacity("kl", 2.0) == opacity("high_quality", 2.0)
+    assert 0.1 < opacity("kl", 2.0) < 0.6
 
 
 def test_letters_of_both_figures_can_be_read(study: StudyData) -> None:

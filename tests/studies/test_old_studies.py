@@ -103,6 +103,15 @@ def test_an_old_study_opens(study: Path) -> None:
     assert len(json.loads(shown.out)) == len(summary)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_report")
+@pytest.mark.parametrize("study", CASES, indirect=True, ids="-".join)
+def test_an_old_study_has_a_report(study: Path) -> None:
+    assert command("report", study).status == 0
+    page = (study / "report.html").read_text(encoding="utf-8")
+    assert all(label in page for label in gantlet.Study(study).runs["setting"].unique())
+
+
 @pytest.mark.parametrize("study", CASES, indirect=True, ids="-".join)
 def test_an_old_study_is_sampled_to_the_same_numbers(study: Path) -> None:
     version = next(each for each in VERSIONS if (FIXTURES / each / study.name).is_dir())

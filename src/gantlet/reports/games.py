@@ -15,6 +15,7 @@ import pandas as pd
 
 from gantlet.errors import BadValue, UnknownName
 from gantlet.statistics import Compared, Standing, area_under_curve, compare_settings, standings
+from gantlet.studies.record import SettingRecord
 
 from .cells import Cell, Column, Table, estimate_cell, value_cell
 from .paired import criterion_note, difference_texts
@@ -96,13 +97,13 @@ def games_of(study: StudyData, metric: str = "") -> Games:
     record = study.record.metrics.get(name)
     higher = (record.better if record else "lower" if name == "failure" else "higher") != "lower"
     scores: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in _SCORES}
+    ends = _ends(study, name)
     for setting in study.record.settings:
         members = study.members[setting.label]
-        game = setting.label.removeprefix(setting.method).strip()
         if len(members) == 0 or members[name].isna().all():
             continue
-        for kind, value in zip(_SCORES, _scores_of(study, members, name), strict=True):
-            scores[kind].setdefault(setting.method, {})[game] = value
+        for kind, value in zip(_SCORES, _scores_of(study, members, name, ends), strict=True):
+            scores[kind].setdefault(setting.method, {})[_game_of(setting)] = value
     if len(scores["final"]) < 2:
         raise BadValue(f"Games need at least two methods; {study.folder} has {', '.join(scores['final']) or 'none'}.")
     return Games(study.record.task.name, name, higher, scores, tuple(_compared(scores)))
@@ -158,14 +159,36 @@ def _difference_cell(each: Compared) -> Cell:
     return Cell(text, "\n".join(part for part in (interval, p_value) if part), kind="number", strong=each.significant)
 
 
-def _scores_of(study: StudyData, members: pd.DataFrame, name: str) -> tuple[float, float]:
-    """The final score and the area of one setting, averaged over its seeds."""
+def _game_of(setting: SettingRecord) -> str:
+    """A label without its method, of which it has the whole name or, of a part of the user's own, what follows the colon."""
+    names = (setting.method, setting.method.rpartition(":")[2])
+    return next((setting.label[len(each) :] for each in names if setting.label.startswith(each)), setting.label).strip()
+
+
+def _ends(study: StudyData, name: str) -> dict[str, float]:
+    """Each method to the step of its last evaluation in any setting."""
+    rows = study.history[study.history["name"] == name]
+    method_of = dict(zip(study.runs["run"].tolist(), study.runs["method"].tolist(), strict=True))
+    ends: dict[str, float] = {}
+    for run, step in zip(rows["run"].tolist(), rows["step"].tolist(), strict=True):
+        if run in method_of:
+            ends[method_of[run]] = max(step, ends.get(method_of[run], 0))
+    return ends
+
+
+def _scores_of(study: StudyData, members: pd.DataFrame, name: str, ends: Mapping[str, float]) -> tuple[float, float]:
+    """The final score and the area of one setting, averaged over its seeds.
+
+    Where all of them ended early, their last values are held to the last evaluation of the method's other settings.
+    """
     final = pd.to_numeric(members[name]).to_numpy(float)
     rows = study.curves[name].reindex(index=members["run"]).dropna(axis=1, how="all")
     if rows.shape[1] == 0:
         return _mean(final), math.nan
-    areas = area_under_curve(rows.columns.to_numpy(float), rows.to_numpy(float))
-    return _mean(final), _mean(areas)
+    steps, values = rows.columns.to_numpy(float), rows.to_numpy(float)  # [T], [R, T]
+    if (end := ends[members["method"].iloc[0]]) > steps[-1]:
+        steps, values = np.append(steps, end), np.pad(values, ((0, 0), (0, 1)), constant_values=np.nan)
+    return _mean(final), _mean(area_under_curve(steps, values))
 
 
 def _mean(values: np.ndarray) -> float:

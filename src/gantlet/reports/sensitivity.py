@@ -57,7 +57,7 @@ def _curves(study: StudyData, column: str, sweeps: list[Sweep], key: str) -> lis
         return []
     charts: list[Chart] = []
     for at, sweep in enumerate(sweeps):
-        rank = [each.method for each in study.record.settings].index(sweep.title.split(" ")[0])
+        rank = [each.method for each in study.record.settings].index(sweep.method)
 
         def draw(palette: Palette, sweep: Sweep = sweep, rank: int = rank) -> Figure:
             figure, axes = _empty(palette)

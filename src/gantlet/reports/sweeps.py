@@ -36,6 +36,7 @@ class Sweep:
     """One panel: what its settings share, the values of its keys in order, and the score at each.
 
     Attributes:
+        method: The method.
         title: The method and whatever else its settings share but other panels' do not.
         x: The key along the x-axis.
         xs: Its values.
@@ -44,6 +45,7 @@ class Sweep:
         scores: (index in ``ys``, index in ``xs``) to the score with its interval; combinations that were not run lack one.
     """
 
+    method: str
     title: str
     x: str
     xs: tuple[Scalar, ...]
@@ -82,7 +84,7 @@ def sweeps_of(study: StudyData, column: str, x: str, y: str = "") -> list[Sweep]
     several = len({each.network for each in study.record.settings}) > len(
         {each.method for each in study.record.settings}
     )
-    panels: dict[str, list[tuple[Scalar, Scalar, Interval]]] = {}
+    panels: dict[tuple[str, str], list[tuple[Scalar, Scalar, Interval]]] = {}
     for setting in study.record.settings:
         values = setting.values
         if any(name not in values for name in members):
@@ -90,9 +92,11 @@ def sweeps_of(study: StudyData, column: str, x: str, y: str = "") -> list[Sweep]
         first, second = (values[_first(key)] if key else "" for key in (x, y))
         rest = [f"{key}={plain(values[key])}" for key in others if key in values]
         rest = [*rest, setting.network] if several and "network" not in others else rest
+        rest += [word for word in setting.label.split() if word.startswith("preset=")]
         score = _score(study.members[setting.label], column, rate=column in study.rates)
-        panels.setdefault(" ".join([setting.method, *rest]), []).append((first, second, score))
-    sweeps = [_panel(title, x, y, cells) for title, cells in panels.items()]
+        title = " ".join([setting.method, *rest])
+        panels.setdefault((setting.method, title), []).append((first, second, score))
+    sweeps = [_panel(method, title, x, y, cells) for (method, title), cells in panels.items()]
     return [sweep for sweep in sweeps if len(sweep.xs) > 1 or len(sweep.ys) > 1]
 
 
@@ -148,7 +152,7 @@ def draw_heatmap(
             cell = sweep.scores.get((row, place))
             known = cell is not None and math.isfinite(cell.estimate)
             if cell is not None and known:
-                share = _share(cell.estimate, low, high, logarithm=logarithm)
+                share = _share(cell.estimate, low, high, logarithm=logarithm, rate=rate)
                 opacity = _FAINT + (_STRONG - _FAINT) * (share if higher else 1 - share)
                 axes.fill(
                     [place, place + 1, place + 1, place],
@@ -231,9 +235,10 @@ def _score(members: pd.DataFrame, column: str, *, rate: bool) -> Interval:
     return bootstrap_mean(np.where(np.isfinite(values), values, np.nan))
 
 
-def _panel(title: str, x: str, y: str, cells: Sequence[tuple[Scalar, Scalar, Interval]]) -> Sweep:
+def _panel(method: str, title: str, x: str, y: str, cells: Sequence[tuple[Scalar, Scalar, Interval]]) -> Sweep:
     xs, ys = _ordered([cell[0] for cell in cells]), _ordered([cell[1] for cell in cells])
-    return Sweep(title, x, xs, y, ys, {(ys.index(second), xs.index(first)): score for first, second, score in cells})
+    scores = {(ys.index(second), xs.index(first)): score for first, second, score in cells}
+    return Sweep(method, title, x, xs, y, ys, scores)
 
 
 def _ordered(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
@@ -255,9 +260,9 @@ def _tick(value: Scalar) -> str:
     return compact(float(value)) if _is_number(value) else plain(value)
 
 
-def _share(value: float, low: float, high: float, *, logarithm: bool) -> float:
-    if high <= low:
-        return 1.0
+def _share(value: float, low: float, high: float, *, logarithm: bool, rate: bool) -> float:
+    if high <= low:  # nothing is better than anything else; a rate has ends of its own
+        return value if rate else 0.5
     if logarithm:
         value, low, high = math.log(value), math.log(low), math.log(high)
     return (value - low) / (high - low)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +30,16 @@ class SweepFigure:
 
         Raises:
             UnknownName: No setting has the key.
-            BadValue: No key was named, a second one was, or the key does not vary.
+            BadValue: No key was named, a second one was, the key does not vary within a method, or no score is finite.
         """
         if not request.x or request.y:
             raise BadValue("The figure sweep needs one key of the grid: --x lr, say. heatmap takes two.")
-        figure, panels = sheet(request.size, panels=len(request.studies))
         every = [sweeps_of(study, request.column, request.x) for study in request.studies]
+        if not any(every):
+            raise BadValue(f"There is no curve: no method has several values of {request.x}.")
+        if not any(math.isfinite(s.estimate) for found in every for each in found for s in each.scores.values()):
+            raise BadValue(f"No member has a finite '{request.column}'.")
+        figure, panels = sheet(request.size, panels=len(request.studies))
         titles = list(dict.fromkeys(each.title for found in every for each in found))
         looks = {title: LIGHT.setting(rank) for rank, title in enumerate(titles)}
         styles: dict[str, tuple[str, Any]] = {
