@@ -25,8 +25,8 @@ CONTENTS: Mapping[str, tuple[str, ...]] = {
     ),
     "Explanations": ("wgan-gp", "mode-collapse", "seeds", "design-notes"),
     "Reference": ("settings", "methods", "tasks"),
-    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage", "reproduced"),
-    "Benchmarks": ("performance", "gpu"),
+    "Gallery": ("gallery", "alpha-ring", "stacked-mnist", "coverage", "bogonet", "reproduced"),
+    "Benchmarks": ("performance", "gpu", "scale"),
     "From earlier systems": ("from-earlier-systems",),
 }
 """The table of contents: pages of docs/ by tab; those that do not exist are left out, one that is missing here is an error."""

@@ -199,7 +199,7 @@ def test_a_table_that_changed_since_its_study_was_begun_is_said_and_not_refused(
     assert {(each.verdict, each.why) for each in later} == {
         ("cannot tell", "begun with drop_last=True instead of False")
     }
-    with pytest.raises(StoreError, match="lacks the setting .* with drop_last=True instead of False"):
+    with pytest.raises(StoreError, match=r"lacks the setting .* with drop_last=True instead of False"):
         gantlet.reproduce("small", out=folder)
 
 
