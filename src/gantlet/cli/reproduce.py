@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,11 +76,11 @@ def _print(found: Reproduction) -> None:
     for each in found.cells:
         cell, against = each.cell, each.against
         scale, unit = (100, " %") if cell.kind == "rate" else (1, "")
-        limits = f"[{scale * against.low:+.3g}, {scale * against.high:+.3g}]" if against.n > 1 else ""
+        limits = f"[{scale * against.low:+.3g}, {scale * against.high:+.3g}]" if isfinite(against.low) else ""
         table.add_row(
             cell.setting,
             cell.column,
-            f"{scale * cell.value:.4g}{unit}",
+            f"{scale * cell.value:.4g}{unit}" if isfinite(cell.value) else "a figure",
             f"{scale * against.own:.4g}{unit}" if against.n else "",
             limits,
             str(against.n),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,37 @@ def test_a_study_of_other_settings_is_refused(
     monkeypatch.setitem(TABLES, "small", replace(SMALL, task="grid25"))
     with pytest.raises(StoreError, match="is a study of ring8, the table small of grid25"):
         gantlet.reproduce("small", out=ordinary)
+
+
+def test_a_table_that_changed_since_its_study_was_begun_is_said_and_not_refused(
+    folder: Path, fits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the preset seed of the ring, which got its last partial batch: the study goes on, and its numbers are shown."""
+    fits.append(6)
+    first = gantlet.reproduce("small", budget="1m", out=folder, options={"executor": "inline"})
+    monkeypatch.setitem(TABLES, "small", replace(SMALL, settings={**SMALL.settings, "drop_last": False}))
+    later = compare_table(Store(folder))
+    assert [each.against for each in later] == [each.against for each in first.cells]
+    assert {(each.verdict, each.why) for each in later} == {
+        ("cannot tell", "begun with drop_last=True instead of False")
+    }
+    with pytest.raises(StoreError, match=r"lacks the setting .* with drop_last=True instead of False"):
+        gantlet.reproduce("small", out=folder)
+
+
+def test_where_only_a_figure_was_published_the_own_numbers_stand_alone(
+    ordinary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = tuple(replace(cell, value=math.nan, deviation=None) for cell in SMALL.cells)
+    monkeypatch.setitem(TABLES, "small", replace(SMALL, cells=cells))
+    found = gantlet.reproduce("small", out=ordinary)
+    own = found.study.runs.groupby("setting")["jsd"].apply(lambda column: column.astype(float).mean())
+    assert found.cells[2].against.own == pytest.approx(own["vanilla lr=0.002"])
+    assert {(each.verdict, each.why) for each in found.cells} == {("cannot tell", "no number was published")}
+    said = list(prospects(find_table("small"), seeds=2, steps=6, full=6))
+    assert said[1:] == ["No number was published: the settings are compared with each other."]
+    done = terminal.gantlet("reproduce", "small", "--out", ordinary)
+    assert (done.status, "a figure" in done.out, "nan" in done.out) == (0, True, False)
 
 
 def test_another_length_tells_nothing(ordinary: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,15 +20,16 @@ _APART = frozenset({"steps", "epochs", "evaluations", "checkpoints", "data_path"
 
 
 def matching(
-    table: PublishedTable, wanted: Iterable[Resolved], record: StudyRecord, folder: Path
-) -> Mapping[str, str]:  # label in the table -> label in the study
-    """By the labels of a table's settings, those of the same settings in a study.
+    table: PublishedTable, wanted: Iterable[Resolved], record: StudyRecord, folder: Path, *, begun: bool
+) -> Mapping[str, tuple[str, str]]:  # label in the table -> label in the study, and what differs
+    """By the labels of a table's settings, those of the same settings in a study, and what differs of a study of the table.
 
     Arguments:
         table: The table.
         wanted: Its settings.
         record: The study's record.
         folder: Where the study is, for the error.
+        begun: Whether the study was begun as this table's; presets may have changed since, which is no error then.
 
     Raises:
         StoreError: The study is of another task, or lacks a setting; the error names the values that differ most nearly.
@@ -38,17 +39,17 @@ def matching(
             f"{folder} is a study of {record.task.name}, the table {table.name} of {table.task}; its numbers are of other data."
         )
     present = [(setting.label, _compared(setting)) for setting in plan_of(record).settings]
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for setting in wanted:
         values = _compared(setting)
         differing = [(_differing(values, theirs), label) for label, theirs in present]
         nearest, label = min(differing, key=lambda pair: len(pair[0]))
-        if nearest:
+        said = f"{', '.join(nearest[:4])}{' and more' if len(nearest) > 4 else ''}"
+        if nearest and not begun:
             raise StoreError(
-                f"{folder} lacks the setting {setting.label} of the table {table.name}; nearest is {label}, with "
-                f"{', '.join(nearest[:4])}{' and more' if len(nearest) > 4 else ''}."
+                f"{folder} lacks the setting {setting.label} of the table {table.name}; nearest is {label}, with {said}."
             )
-        found[setting.label] = label
+        found[setting.label] = label, said
     return found
 
 

@@ -198,8 +198,10 @@ def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> It
         )
         return
     level = 1 - 0.05 / len(table.cells)
+    if all(math.isnan(cell.value) for cell in table.cells):
+        yield "No number was published: the settings are compared with each other."
     for cell in table.cells:
-        if cell.kind == "rate":
+        if cell.kind == "rate" and not math.isnan(cell.value):
             least = detectable_rate(seeds, published=cell.value, published_n=table.runs_of(cell), level=level)
             yield (
                 f"{cell.setting}, {cell.column}: a true rate that is {100 * least:.0f} points from the published "
@@ -220,13 +222,17 @@ def compare_table(store: Store, table: PublishedTable | None = None) -> list[Cel
     record = store.record()
     own = table_of(record, store.folder) if table is None else table
     known = {resolved.label: resolved for resolved in expand(_request(own, 1))}
-    labels = matching(own, known.values(), record, store.folder)
+    labels = matching(own, known.values(), record, store.folder, begun=table is None)
     runs, full = read_runs(store), full_steps(own, record)
     level = 1 - 0.05 / len(own.cells)
-    return [
-        _compared(cell, own, runs[runs["setting"] == labels[cell.setting]], full=full, level=level)
-        for cell in own.cells
-    ]
+    found: list[CellComparison] = []
+    for cell in own.cells:
+        label, differs = labels[cell.setting]
+        each = _compared(cell, own, runs[runs["setting"] == label], full=full, level=level)
+        if differs and each.against.n:
+            each = replace(each, verdict="cannot tell", why=f"begun with {differs}")
+        found.append(each)
+    return found
 
 
 def _compared(
@@ -240,7 +246,11 @@ def _compared(
     absent = 0.0 if cell.kind == "rate" else math.nan
     values = [absent if pd.isna(value) else float(value) for value in known]
     published_n = table.runs_of(cell)
-    if cell.kind == "rate":
+    if math.isnan(cell.value):
+        finite = [value for value in values if math.isfinite(value)]
+        own = sum(finite) / len(finite) if finite else math.nan
+        found = Against(own, cell.value, math.nan, math.nan, len(finite), 0.0)
+    elif cell.kind == "rate":
         failed = out.tolist() if cell.column == "success" else [False] * len(values)
         hits = sum(bool(value) and not bad for value, bad in zip(values, failed, strict=True))
         found = rate_against(hits, len(values), published=cell.value, published_n=published_n, level=level)
@@ -250,6 +260,8 @@ def _compared(
         )
     if not found.n:
         return CellComparison(cell, found, "cannot tell", "no run of it has ended")
+    if math.isnan(cell.value):
+        return CellComparison(cell, found, "cannot tell", "no number was published")
     if table.departs:
         return CellComparison(cell, found, "cannot tell", table.departs)
     steps = int(mine["generator_steps"].max()) if "generator_steps" in mine else 0

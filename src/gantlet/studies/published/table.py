@@ -17,7 +17,7 @@ class PublishedCell:
         setting: The label that the setting has in a study.
         column: The column of a study's runs that measures the same.
         kind: ``rate``: a share of runs; ``mean``: a mean over runs.
-        value: The number.
+        value: The number; nan where the paper prints none, and only shows a figure.
         deviation: The standard deviation over runs, where it was published.
         n: Of how many runs the number is; None: of as many as the table has seeds.
     """
