@@ -72,6 +72,7 @@ OBJECTIVES = (
     objective("relativistic-average"),
     objective("energy"),
     objective("energy", margin=0.7),
+    objective("energy", margin=0.7, hinge="batch"),
     objective("boundary-equilibrium"),
     objective("coulomb"),
     objective("coulomb", epsilon=0.4, dimension=4.5),

@@ -77,7 +77,8 @@ def relativistic_average(values: Values, *, real: Array, fake: Array, **_: Array
 
 
 def energy(values: Values, *, real: Array, fake: Array, **_: Array) -> Losses:
-    return mean(real) + mean(np.maximum(0, values["margin"] - fake)), mean(fake)
+    judged = mean(fake)[..., None] if values["hinge"] == "batch" else fake
+    return mean(real) + mean(np.maximum(0, values["margin"] - judged)), mean(fake)
 
 
 def boundary_equilibrium(values: Values, *, real: Array, fake: Array, k: Array, **_: Array) -> Losses:

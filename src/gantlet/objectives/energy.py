@@ -80,11 +80,17 @@ class Energy:
         return (self.margin - (fake if self.hinge == "sample" else fake.mean(-1, keepdim=True))).relu()
 
     def optimal_score(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> [atoms]
-        """The margin where p < q, else 0."""
+        """The margin where p < q, else 0; of a batch's hinge, m / q where p / q is least, if that is below 1, and else 0."""
+        if self.hinge == "batch":
+            least = torch.zeros_like(real)
+            least[(real / fake).argmin()] = 1.0
+            return self.margin * least * (real < fake).to(real.dtype) / fake.clamp_min(torch.finfo(fake.dtype).tiny)
         return self.margin * (real < fake).to(real.dtype)
 
     def optimal_value(self, *, real: Tensor, fake: Tensor) -> Tensor:  # [atoms], [atoms] -> []
-        """The margin times Σ min(p, q), what both distributions share."""
+        """The margin times Σ min(p, q), what both distributions share; of a batch's hinge, times min(1, min p / q)."""
+        if self.hinge == "batch":
+            return self.margin * (real / fake).min().clamp(max=1.0)
         return self.margin * torch.minimum(real, fake).sum(-1)
 
     def dirac_eigenvalues(self) -> tuple[complex, complex]:
