@@ -25,6 +25,7 @@ from gantlet.studies.cache import Cache
 from gantlet.studies.executors import local
 from gantlet.studies.executors.base import Callbacks, FleetResult
 from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.executors.orphans import die_with_parent
 from gantlet.studies.launch import resume, start
 from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
@@ -318,7 +319,7 @@ def test_a_child_whose_parent_is_gone_already_ends_before_it_becomes_a_worker() 
     for parent, status in ((os.getpid(), 3), (os.getpid() + 1, 1)):
         child = os.fork()
         if not child:
-            local._die_with_parent(parent)  # pyright: ignore[reportPrivateUsage]
+            die_with_parent(parent)
             os._exit(3)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
 
