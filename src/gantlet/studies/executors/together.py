@@ -50,7 +50,7 @@ def _train(store: Store, fleet: str, callbacks: Callbacks, processes: int) -> Fl
         PARENT: str(os.getpid()),
         "OMP_NUM_THREADS": str(store.record().execution.threads),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # else restarts hang now and then
-        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo"),
+        "GLOO_SOCKET_IFNAME": os.environ.get("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0"),
     }
     result: FleetResult | None = None
     asked = False
