@@ -357,14 +357,41 @@ def test_a_worker_trains_what_it_reads_and_answers_in_json_lines(folder: Path) -
     assert Study(folder).runs["status"].tolist() == ["stopped"] * 2 + ["finished"] * 2
 
 
+LOUD = """
+from torch.nn.functional import softplus
+
+class Loud:
+    needs, symmetric = frozenset(), False
+
+    def discriminator(self, *, real, fake):
+        print("a loss prints"), print("{}")
+        return softplus(-real).mean(-1) + softplus(fake).mean(-1)
+
+    def generator(self, *, real=None, fake):
+        return softplus(-fake).mean(-1)
+"""
+
+
+@pytest.mark.slow
+def test_a_part_of_the_users_own_may_print_in_workers(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(LOUD)
+    words = (f"{tmp_path / 'loud.py'}:Loud", "g_width=8,12")
+    store = terminal.study(folder, *words, workers=2)  # two fleets, one for each worker
+    assert Study(folder).runs["status"].tolist() == ["finished"] * 2
+    store.restart_fleet("0001")
+    done = serve(folder, "0001\n")
+    assert {next(iter(json.loads(line))) for line in done.stdout.splitlines()} == {"progress", "result"}
+    assert "a loss prints\n{}\n" in done.stderr
+
+
 def test_messages_come_in_order_and_the_end_of_a_pipe_is_one() -> None:
     messages: queue.Queue[Any] = queue.Queue()
     reading, writing = os.pipe()
     with os.fdopen(writing, "w") as pipe:
-        pipe.write('{"a": 1}\n{"b": 2}\n')
+        pipe.write('{"progress": 1}\nsomebody prints\n{"result": 2}\n{}\n')
     with os.fdopen(reading) as pipe:
         local._listen(3, pipe, messages)  # pyright: ignore[reportPrivateUsage]
-    assert [messages.get_nowait() for _ in range(3)] == [(3, {"a": 1}), (3, {"b": 2}), (3, None)]
+    assert [messages.get_nowait() for _ in range(3)] == [(3, {"progress": 1}), (3, {"result": 2}), (3, None)]
 
 
 def test_no_more_workers_than_fleets_are_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

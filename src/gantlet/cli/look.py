@@ -46,7 +46,7 @@ def show_command(  # noqa: PLR0913 - each argument is an option of the command l
 
     _check_words(format, aggregate)
     if games or metric:
-        if not games or runs or paired or against or jobs or format == "latex" or aggregate != "mean":
+        if not games or runs or paired or against or jobs or metrics or format == "latex" or aggregate != "mean":
             raise BadValue(
                 "--games prints one table and goes with --metric and --format table, csv, json or markdown alone."
             )

@@ -7,7 +7,6 @@ and threads that wait for each other at every product lose most of their time wh
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import signal
@@ -26,6 +25,7 @@ from ..store import Store
 from ..trust import TRUSTED
 from .base import Callbacks, FleetResult, message_taken
 from .inline import InlineExecutor
+from .messages import heard
 from .orphans import dying_with_me
 from .placement import gpus_here, place_workers
 from .together import train_together
@@ -172,6 +172,6 @@ class _Worker:
 
 
 def _listen(place: int, pipe: IO[str], messages: queue.Queue[tuple[int, dict[str, Any] | None]]) -> None:
-    for line in pipe:
-        messages.put((place, json.loads(line)))
+    for message in heard(pipe):
+        messages.put((place, message))
     messages.put((place, None))

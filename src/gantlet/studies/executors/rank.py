@@ -7,13 +7,11 @@ ends, torchrun ends the others, and starts all of them again from the last check
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -37,6 +35,9 @@ def be_rank(folder: str, fleet: str) -> None:
     from ..store import Store
     from .base import train_one
     from .group import Place, grouped
+    from .messages import speaker
+
+    say = speaker()
 
     rank, local_rank, count = (int(os.environ[name]) for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"))
     place = Place(rank, local_rank, count)
@@ -50,23 +51,18 @@ def be_rank(folder: str, fleet: str) -> None:
             cache,
             store,
             fleet,
-            notify=lambda progress: _say({"progress": asdict(progress)}),
+            notify=lambda progress: say({"progress": asdict(progress)}),
             stopping=stop.is_set,
             ranks=ranks,
             device=device,
         )
         if place.rank == 0:
-            _say({"result": asdict(result)})
+            say({"result": asdict(result)})
 
 
 def _await_end(stop: threading.Event) -> None:
     sys.stdin.read()
     stop.set()
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ started them: torchrun dies with this process, and the ranks with torchrun.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import IO, Any
 from ..store import Store
 from ..trust import TRUSTED
 from .base import Callbacks, FleetResult, message_taken
+from .messages import heard
 from .orphans import dying_with_me
 from .rank import PARENT
 
@@ -115,9 +115,6 @@ def _words(errors: IO[str], status: int | None) -> str:
 
 
 def _listen(pipe: IO[str], messages: Queue[dict[str, Any] | None]) -> None:
-    for line in pipe:
-        with suppress(ValueError):  # what a part of the user's own prints
-            message = json.loads(line)
-            if isinstance(message, dict):
-                messages.put(message)
+    for message in heard(pipe):
+        messages.put(message)
     messages.put(None)

@@ -6,7 +6,6 @@ SIGTERM.
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from dataclasses import asdict
@@ -28,6 +27,9 @@ def serve(folder: str) -> None:
     from ..cache import Cache
     from ..store import Store
     from .base import train_one
+    from .messages import speaker
+
+    say = speaker()
 
     store, cache = Store(Path(folder)), Cache()
     with threads_set(store.record().execution.threads):
@@ -37,10 +39,10 @@ def serve(folder: str) -> None:
                 cache,
                 store,
                 fleet,
-                notify=lambda progress: _say({"progress": asdict(progress)}),
+                notify=lambda progress: say({"progress": asdict(progress)}),
                 stopping=stop.asked,
             )
-            _say({"result": asdict(result)})
+            say({"result": asdict(result)})
 
 
 class _Stop:
@@ -54,11 +56,6 @@ class _Stop:
 
     def asked(self) -> bool:
         return self._came
-
-
-def _say(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
