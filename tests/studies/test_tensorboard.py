@@ -16,10 +16,11 @@ from gantlet.studies.launch import resume, start
 from gantlet.studies.plan import plan_of
 from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
-from gantlet.studies.tensorboard import check_tensorboard
+from gantlet.studies.tensorboard import check_tensorboard, write_events
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
+from gantlet.training.history import Rows
 from gantlet.training.sampling import scores
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tensorboard's own
@@ -104,6 +105,27 @@ def test_settings_images_and_final_metrics_are_there_once_also_after_a_stop(fold
         assert (scalar.value, scalar.step) == (row["modes"], row["generator_steps"])
         started = HParamsPluginData.FromString(read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
         assert started.session_start_info.hparams["lr_g"].number_value == pytest.approx(0.0001)
+
+
+def test_events_stand_behind_those_of_the_same_second_whatever_process_wrote_them(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def write(step: int) -> None:
+        write_events(tmp_path, Rows([0], [step], ["modes"], [float(step)]), {0: 0})
+
+    write(1)
+    (first,) = (tmp_path / "0").iterdir()
+    second, writing = first.name.removeprefix("events.out.tfevents.").split(".", 1)
+    late = first.with_name(
+        f"events.out.tfevents.{int(second) + 30:010d}.{writing}~"
+    )  # a name behind all of this second
+    first.rename(late)
+    for step in range(2, 14):
+        write(step)
+    assert sorted(path.name for path in (tmp_path / "0").iterdir())[0] == late.name
+    read = EventAccumulator(str(tmp_path / "0"))
+    read.Reload()
+    assert [(event.step, event.value) for event in read.Scalars("modes")] == [(n, float(n)) for n in range(1, 14)]
 
 
 def test_without_being_asked_there_are_none(finished: Store) -> None:

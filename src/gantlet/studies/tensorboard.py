@@ -10,21 +10,27 @@ holds each of them once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from gantlet.errors import MissingExtra
+from gantlet.files import inside, write_whole
 from gantlet.settings import Scalar
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.sampling import draw_latents, sample, scores
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 __all__ = [
     "Drawn",
@@ -37,6 +43,7 @@ __all__ = [
     "write_settings",
 ]
 
+_EVENTS = "events.out.tfevents."
 _SAMPLES = 1024
 
 
@@ -89,23 +96,19 @@ def check_tensorboard() -> None:
 
 def write_settings(folder: Path, run: int, values: Mapping[str, Scalar]) -> None:
     """Write a run's settings as a table in text."""
-    from torch.utils.tensorboard import SummaryWriter
-
     rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
-    with SummaryWriter(str(folder / str(run))) as writer:
+    with _appended(inside(folder, str(run))) as writer:
         writer.add_text("settings", f"| key | value |\n| --- | --- |\n{rows}", 0)
 
 
 def write_final(folder: Path, run: int, values: Mapping[str, Scalar], final: Mapping[str, Any], step: int) -> None:
     """Write a run's settings as hyper-parameters, with its final metrics."""
-    from torch.utils.tensorboard import SummaryWriter
-
     numbers = {
         f"final/{name}": float(value)
         for name, value in final.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
-    with SummaryWriter(str(folder / str(run))) as writer:
+    with _appended(inside(folder, str(run))) as writer:
         writer.add_hparams(dict(values), numbers, run_name=".", global_step=step)
 
 
@@ -125,19 +128,46 @@ def write_events(
         seen: Histograms of some slots.
         images: Images of some slots.
     """
+    with ExitStack() as open_files:
+        writers = {
+            slot: open_files.enter_context(_appended(inside(folder, str(run))))
+            for slot, run in runs.items()
+            if slot in set(rows.slot)
+        }
+        for entry in seen:
+            if entry.slot in writers:
+                writers[entry.slot].add_histogram(entry.name, entry.values, entry.step)
+        for image in images:
+            if image.slot in writers and image.path.is_file():
+                with Image.open(image.path) as picture:
+                    pixels = np.asarray(picture.convert("RGB"))
+                writers[image.slot].add_image("samples", pixels, image.step, dataformats="HWC")
+        for slot, step, name, value in zip(rows.slot, rows.step, rows.name, rows.value, strict=True):
+            if slot in writers:
+                writers[slot].add_scalar(name, value, step)
+
+
+@contextmanager
+def _appended(folder: Path) -> Generator[SummaryWriter]:
+    """A writer whose events stand behind all that a run's folder has.
+
+    TensorBoard reads the files of a folder in the order of their names, which begin with the second of their making; within
+    one second the names of two files say nothing of their order (process 10002 comes before 9998). So the files are written
+    elsewhere, and get a second of their own when they are moved to the folder, whole.
+    """
     from torch.utils.tensorboard import SummaryWriter
 
-    writers = {slot: SummaryWriter(str(folder / str(run))) for slot, run in runs.items() if slot in set(rows.slot)}
-    for entry in seen:
-        if entry.slot in writers:
-            writers[entry.slot].add_histogram(entry.name, entry.values, entry.step)
-    for image in images:
-        if image.slot in writers and image.path.is_file():
-            with Image.open(image.path) as picture:
-                pixels = np.asarray(picture.convert("RGB"))
-            writers[image.slot].add_image("samples", pixels, image.step, dataformats="HWC")
-    for slot, step, name, value in zip(rows.slot, rows.step, rows.name, rows.value, strict=True):
-        if slot in writers:
-            writers[slot].add_scalar(name, value, step)
-    for writer in writers.values():
-        writer.close()
+    with tempfile.TemporaryDirectory() as aside:
+        with SummaryWriter(aside) as writer:
+            yield writer
+        newest = max((_second(path) for path in folder.glob(f"{_EVENTS}*")), default=-1)
+        for path in sorted(Path(aside).iterdir()):
+            newest = max(newest + 1, _second(path))
+            _, _, writing = path.name.removeprefix(_EVENTS).partition(".")
+            write_whole(folder / f"{_EVENTS}{newest:010d}.{writing}", path.read_bytes())
+
+
+def _second(path: Path) -> int:
+    """The second of its making in an event file's name, -1 where it has none."""
+    second, _, _ = path.name.removeprefix(_EVENTS).partition(".")
+    return int(second) if second.isdecimal() else -1
