@@ -44,7 +44,7 @@ from gantlet.training.fleet import Fleet
 
 __all__ = ["Grounds", "Mutant", "Outcome", "mutants"]
 
-COMMANDS = ("verify", "show", "report", "sample", "load", "replay", "resume", "repair")
+COMMANDS = ("verify", "show", "report", "sample", "load", "replay", "animate", "resume", "repair")
 _SECONDS = 60.0  # after which a command hangs, on a busy machine
 _STEPS = 60  # more than a study here takes: a forged one is stopped there
 _MEMORY = 16 << 30
@@ -102,12 +102,13 @@ class Grounds:
 
     def __init__(self, root: Path) -> None:
         self.root, self.application = root, get_command(app)
-        self.bases = {name: root / name for name in ("finished", "stopped", "kept", "started", "cut")}
+        self.bases = {name: root / name for name in ("finished", "stopped", "drawn", "kept", "started", "cut")}
         small = ("steps=4", "evaluations=2", "g_width=4", "d_width=4", "train_size=64", "test_size=64")
         words = ("vanilla,wgan-gp", *small)
         more: dict[str, Any] = {"seeds": "2", "executor": "inline", "width": 1}
         terminal.study(self.bases["finished"], *words, **more)
         start(terminal.planned(self.bases["stopped"], *words, **more), _stops_after(7))
+        start(terminal.planned(self.bases["drawn"], *words, **more, recorded=4, tensorboard=True), _stops_after(7))
         words = (*words, "checkpoints=all+best:kl", f"init={self.bases['finished']}:0")
         start(terminal.planned(self.bases["started"], *words, **more), _stops_after(7))
         with pytest.MonkeyPatch.context() as patch:
@@ -124,7 +125,7 @@ class Grounds:
         shutil.copytree(ends["started"], self.bases["kept"])
         whole = self._truth(self.bases["finished"], "0002")
         started = self._truth(ends["started"], "0002")
-        self.truths = {"finished": whole, "stopped": whole, "kept": started, "started": started}
+        self.truths = {"finished": whole, "stopped": whole, "drawn": whole, "kept": started, "started": started}
         self.truths["cut"] = self._truth(ends["cut"], "0001a")
         self.yard = root / "yard"
         self.yard.mkdir()
@@ -201,7 +202,8 @@ class Grounds:
     def _guarded(self, folder: Path, command: str, first: str, *, report: bool) -> _Done:
         """Run one command under an alarm and a limit of memory, with training cut short."""
         out = self.yard.parent / "sample.npy"
-        out.unlink(missing_ok=True)
+        for made in (out, out.with_suffix(".gif")):
+            made.unlink(missing_ok=True)
         taken = 0
         advance = Fleet.advance
 
@@ -251,6 +253,7 @@ class Grounds:
             "show": ("--runs", "--format", "json"),
             "sample": (2, "--out", out, "--n", 4),
             "replay": (2, "--quiet"),
+            "animate": (2, "--out", out.with_suffix(".gif")),
             "resume": ("--quiet",),
         }.get(command, ())
         log, heard = logging.getLogger("gantlet"), logging.StreamHandler(io.StringIO())
@@ -354,7 +357,7 @@ def mutants(grounds: Grounds, count: int, seed: int = 0) -> list[Mutant]:
     """``count`` mutants of all kinds, drawn by a seed.
 
     A fifth each have another field of a record, another field of a state or of results, and another file; and a fifth each
-    another field and file of what only some studies have: kept weights, weights to start from, a note of a cut.
+    another field and file of what only some studies have: kept weights, weights to start from, a note of a cut, pictures, event files.
     """
     rng = random.Random(seed)
     pools = (
@@ -362,7 +365,10 @@ def mutants(grounds: Grounds, count: int, seed: int = 0) -> list[Mutant]:
         _fields(grounds, rng, _STATES),
         _files(grounds, rng, ("finished", "stopped"), ""),
         _fields(grounds, rng, _RARE),
-        _files(grounds, rng, ("kept", "started", "cut"), "weights/|initial/|split"),
+        itertools.chain(
+            _files(grounds, rng, ("kept", "started", "cut"), "weights/|initial/|split"),
+            _files(grounds, rng, ("drawn",), "samples/|tensorboard/"),
+        ),
     )
     drawn: list[Mutant] = []
     for place, pool in enumerate(pools):

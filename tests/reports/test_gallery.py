@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -96,6 +97,21 @@ def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
         (tmp_path / f"{name}.png").write_bytes(content)
         assert shrink(tmp_path / f"{name}.png", "a", 100) is None
     assert shrink(tmp_path / "missing.png", "a", 100) is None
+
+
+def test_what_is_no_plain_file_of_the_study_is_neither_waited_for_nor_shown(tmp_path: Path) -> None:
+    study, outside = tmp_path / "study", tmp_path / "outside"
+    for folder in (study, outside):
+        folder.mkdir()
+        Image.linear_gradient("L").save(folder / "a.png")
+    os.mkfifo(study / "pipe.png")
+    (study / "link.png").symlink_to(outside / "a.png")
+    (study / "samples").symlink_to(outside)
+    shown = {
+        name: shrink(study / name, "a", 100, within=study) is not None
+        for name in ("a.png", "pipe.png", "link.png", "samples/a.png")
+    }
+    assert shown == {"a.png": True, "pipe.png": False, "link.png": False, "samples/a.png": False}
 
 
 @pytest.mark.parametrize("side", [7_000, 9_500, 14_000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -129,6 +130,22 @@ def test_a_link_within_a_study_is_not_followed(folder: Path, tmp_path: Path, pla
     assert "links within a study are not followed" in done.err
     assert (done.status, "Traceback" in done.err) in ((2, False), (3, False))
     assert terminal.tree(outside) == before
+
+
+def test_pictures_and_event_files_are_not_written_through_a_link(folder: Path, tmp_path: Path) -> None:
+    terminal.study(folder, "vanilla", recorded=1, tensorboard=True)
+    for name in ("samples", "tensorboard"):
+        again, outside = tmp_path / name, tmp_path / f"outside-{name}"
+        shutil.copytree(folder, again)
+        shutil.rmtree(again / "fleets" / "0000")
+        shutil.move(again / name / "0", outside)
+        (again / name / "0").symlink_to(outside)
+        before = terminal.tree(outside)
+        done = terminal.gantlet("resume", again, "--quiet")
+        assert f"{again / name / '0'} is a link" in done.err
+        assert terminal.tree(outside) == before
+        told = terminal.gantlet("animate", again, 0, "--out", tmp_path / f"{name}.gif")
+        assert (told.status, "is a link" in told.err) == ((2, True) if name == "samples" else (0, False))
 
 
 @pytest.mark.parametrize("name", ["../../victim", "0000/../../x", "", "a", "0000\n", "0" * 40])

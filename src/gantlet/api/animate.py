@@ -64,7 +64,7 @@ def animate(
 
 def frames_of(folder: Path, run: int) -> list[Path]:  # [T]
     """A member's images in the order in which they were drawn; empty where it has none."""
-    place = folder / "samples" / str(run)
+    place = inside(folder, "samples", str(run))
     steps = sorted((path for path in place.glob("*.png") if path.stem.isdecimal()), key=lambda path: int(path.stem))
     return [*steps, *place.glob("final.png")]
 

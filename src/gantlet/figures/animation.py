@@ -8,6 +8,7 @@ Legend: ``T`` frames.
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import tempfile
@@ -20,11 +21,12 @@ from pathlib import Path
 from PIL import Image
 
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.files import write_whole
+from gantlet.files import read_regular, write_whole
 
 __all__ = ["write_animation"]
 
 _SHORTEST, _LONGEST = 0.02, 60.0  # seconds; browsers slow down whatever is faster
+_MOST_BYTES = 256 << 20
 _MOST_PIXELS = 40_000_000  # a larger image is not opened: a study may be a stranger's
 
 
@@ -100,7 +102,7 @@ def _opened(path: Path) -> Generator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit decides
-            with Image.open(path, formats=["PNG"]) as image:
+            with Image.open(io.BytesIO(read_regular(path, most=_MOST_BYTES)), formats=["PNG"]) as image:
                 if image.width * image.height > _MOST_PIXELS:
                     raise ValueError("it is too large")
                 yield image

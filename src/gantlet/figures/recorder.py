@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 
 from gantlet.data.base import Dataset
+from gantlet.files import inside
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.teams import Owning
 from gantlet.training.fleet import Fleet
@@ -51,7 +52,7 @@ class SampleRecorder:
     def record(self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset) -> None:
         """Draw the chosen members of a fleet at its current step; ``members`` are slots and their run numbers."""
         for slot, run in self._drawn(members):
-            self._draw(fleet, slot, dataset, self.folder / str(run) / f"{fleet.step:09d}.png", final=False)
+            self._draw(fleet, slot, dataset, inside(self.folder, str(run), f"{fleet.step:09d}.png"), final=False)
 
     def final(
         self, fleet: Fleet, members: Mapping[int, int], dataset: Dataset, metric: Owning | None, samples: int
@@ -66,7 +67,7 @@ class SampleRecorder:
             samples: How many samples of a member it counts; 0: its own number.
         """
         for slot, run in self._drawn(members):
-            place = self.folder / str(run)
+            place = inside(self.folder, str(run))
             self._draw(fleet, slot, dataset, place / "final.png", final=True)
             if self.kind == "images":
                 draw_interpolation(place / "interpolation.png", fleet, slot, dataset)

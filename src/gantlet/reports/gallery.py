@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import io
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import pandas as pd
 from PIL import Image
 
+from .pictures import read_picture
 from .read import StudyData
 
 __all__ = ["EmbeddedImage", "Gallery", "Strip", "galleries", "shrink"]
@@ -28,7 +28,6 @@ _FRAMES = 8  # of a strip
 _SIDES = {"real": 400, "last": 400, "owned": 640, "between": 700, "near": 700, "strip": 260}  # pixels
 _WALKS = "between two latents in ten steps. A generator that has learned changes gradually, one that copies jumps."
 _COPIES = "samples, and below each its nearest training images by pixels. A copy stands above its original."
-_MOST_PIXELS = 40_000_000  # a larger image is not opened: a report may be made from a stranger's folder
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def galleries(study: StudyData, budget: int) -> list[Gallery]:
     kept: dict[tuple[int, str], list[EmbeddedImage]] = {}
     frames: dict[tuple[int, int], list[EmbeddedImage]] = {}
     for item in _candidates(study):
-        image = shrink(item.path, item.caption, _SIDES[item.kind])
+        image = shrink(item.path, item.caption, _SIDES[item.kind], within=study.folder)
         if image is None or len(image.address) > budget:
             continue
         budget -= len(image.address)
@@ -114,17 +113,11 @@ def galleries(study: StudyData, budget: int) -> list[Gallery]:
     ]
 
 
-def shrink(path: Path, caption: str, side: int) -> EmbeddedImage | None:
-    """An image of at most ``side`` pixels a side; None where the file cannot be shown."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG"]) as opened:
-                if opened.width * opened.height > _MOST_PIXELS:
-                    return None
-                image = opened.convert("L" if opened.mode in ("1", "L") else "RGB")
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        return None  # missing, half written or not an image: the report goes without it
+def shrink(path: Path, caption: str, side: int, *, within: Path | None = None) -> EmbeddedImage | None:
+    """An image of at most ``side`` pixels a side; None where the file cannot be shown, or lies behind a link ``within`` a study."""
+    image = read_picture(path, within or path.parent)
+    if image is None:
+        return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     kinds = {"image/png": {}, "image/webp": {"quality": 82, "method": 2}}
     addresses = [_address(image, kind, options) for kind, options in kinds.items()]

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
 from gantlet.errors import BadValue
-from gantlet.files import inside
+from gantlet.reports.pictures import read_picture
 from gantlet.reports.theme import LIGHT
 
 from .base import FigureRequest, safe
 
 __all__ = ["SAMPLES", "SamplesFigure"]
 
-_MOST_PIXELS = 40_000_000  # a larger image is not opened: a study may come from a stranger
 _ACROSS = 4
 
 
@@ -40,7 +37,9 @@ class SamplesFigure:
             for label in study.labels:
                 members = study.members[label]
                 image = (
-                    _opened(inside(study.folder, "samples", str(int(members["run"].iloc[0])), "final.png"))
+                    read_picture(
+                        study.folder / "samples" / str(int(members["run"].iloc[0])) / "final.png", study.folder
+                    )
                     if len(members)
                     else None
                 )
@@ -57,21 +56,10 @@ class SamplesFigure:
         for place, (words, image) in enumerate(found):
             axes = figure.add_subplot(rows, across, place + 1)
             title = "\n".join(safe(line, most) for line in words)
-            axes.imshow(np.asarray(image), interpolation="nearest")
+            axes.imshow(np.asarray(image.convert("RGB")), interpolation="nearest")
             axes.set_title(title, fontsize=max(7.0, size.font - 0.5), color=LIGHT.ink, loc="left")
             axes.set_axis_off()
         return figure
-
-
-def _opened(path: Path) -> Image.Image | None:
-    """The image, or None where there is none that can be shown."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG"]) as opened:
-                return opened.convert("RGB") if opened.width * opened.height <= _MOST_PIXELS else None
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
-        return None
 
 
 SAMPLES = SamplesFigure()
