@@ -19,12 +19,22 @@ _COPIES = 4  # weights, gradients and two moments
 def parameters_of(build: Callable[[], nn.Module]) -> int:
     """The number of parameters of a network that is not built.
 
+    Raises:
+        Refused: A single layer is larger than any address.
+
     Example:
         >>> parameters_of(lambda: nn.Linear(1_000_000, 1_000_000))
         1000001000000
     """
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
-        return sum(parameter.numel() for parameter in build().parameters())
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            return sum(parameter.numel() for parameter in build().parameters())
+    except (RuntimeError, TypeError, OverflowError) as error:  # torch has no class of its own for a size beyond 64 bits
+        if not any(word in str(error) for word in ("overflow", "Overflow", "too large", "too big")):
+            raise
+        raise Refused(
+            "A layer of these networks is too large to be counted, far beyond any memory. Choose smaller widths, depths or sizes."
+        ) from error
 
 
 def check_memory(
