@@ -16,6 +16,7 @@ from gantlet.reports.paired import compared_with
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import summary_table
 from gantlet.reports.words import seed_list
+from gantlet.statistics import Compared
 
 AWKWARD = r"alpha x_1=50%&{$#^~\n}"
 
@@ -62,7 +63,7 @@ def test_letters_beyond_latin_are_commands_or_plain() -> None:
 def test_only_booktabs_and_the_kernel_are_used(table: str) -> None:
     commands = {*re.findall(r"\\([A-Za-z]+)", table)}
     kernel = {"begin", "end", "centering", "caption", "label", "footnotesize", "uparrow", "downarrow", "mathbf", "cdot", "infty", "le",
-              "textbackslash", "textasciicircum", "textasciitilde", "usepackage"}  # fmt: skip
+              "textbackslash", "textasciicircum", "textasciitilde", "usepackage", "dagger"}  # fmt: skip
     assert commands <= kernel | {"toprule", "midrule", "bottomrule"}
 
 
@@ -91,13 +92,41 @@ def test_numbers_intervals_and_bold_are_those_of_the_summary(table: str, study: 
     shown = [float(part) for part in re.findall(r"-?\d+\.\d+", kl)]
     assert shown == pytest.approx([expected["kl_mean"], expected["kl_low"], expected["kl_high"]], abs=0.006)
     significant = [each for each in compared_with(study) if each.significant]
-    assert table.count(r"\mathbf") == len(significant) > 0
+    assert len(significant) > 0
+    assert marks(table) == counted(study, significant)
+
+
+def test_what_is_worse_is_not_bold(study: StudyData) -> None:
+    turned = {"higher": "lower", "lower": "higher", None: None}
+    metrics = {
+        name: entry.model_copy(update={"better": turned[entry.better]}) for name, entry in study.record.metrics.items()
+    }
+    other = replace(study, record=study.record.model_copy(update={"metrics": metrics}))
+    significant = [each for each in compared_with(other) if each.significant]
+    bold, daggers = counted(other, significant)
+    assert daggers > counted(study, significant)[1]
+    assert marks(latex_table(other, summary_table(other), compared_with(other))) == (bold, daggers)
+
+
+def marks(table: str) -> tuple[int, int]:
+    body = table[table.index(r"\begin{tabular}") :]
+    return body.count(r"\mathbf"), body.count(r"^\dagger")
+
+
+def counted(study: StudyData, significant: list[Compared]) -> tuple[int, int]:
+    """How many differences are to the better, and how many are not."""
+    signs = {"higher": 1, "lower": -1, None: 0}
+    rising = {"success": 1, "failure": -1} | {name: signs[each.better] for name, each in study.record.metrics.items()}
+    better = sum(
+        each.pair is not None and each.pair.difference.estimate * rising[each.metric] > 0 for each in significant
+    )
+    return better, len(significant) - better
 
 
 def test_the_caption_says_seeds_intervals_correction_and_what_diverged(table: str) -> None:
     caption = next(line for line in table.splitlines() if r"\caption" in line)
     for said in (r"(95 \%)", "seeds 1--12.", "Wilson", "BCa bootstrap", "Holm's correction over the 2 settings",
-                 "Bold, against vanilla", "diverged members count", "Arrows", "Real data"):  # fmt: skip
+                 "Bold (better) and $\\dagger$ (worse, or different where there is no arrow), against vanilla", "diverged members count", "Arrows", "Real data"):  # fmt: skip
         assert said in caption
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -28,9 +28,12 @@ _SPECIAL = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "≤": r"$\le$", "≥": r"$\ge$", "–": "--", "−": "$-$", "�": "?",
     "ε": r"$\epsilon$", "ο": "o", "×": r"$\times$", "…": r"\dots{}", "→": r"$\to$", "∞": r"$\infty$",
+    "†": r"$\dagger$",
 }  # fmt: skip
 _ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$", None: ""}
 _LATIN = 0x180  # the first code point after Latin Extended-A
+_RATES: Mapping[str, Literal["higher", "lower"]] = {"success": "higher", "failure": "lower"}
+_Mark = Literal["", "bold", "dagger"]
 _POWER = re.compile(r"(-?[\d.]+)e([+-]?)0*(\d+)")
 
 
@@ -42,14 +45,16 @@ def latex_table(
     Arguments:
         study: The study, for its name, its directions and its seeds.
         summary: What :func:`~gantlet.reports.tables.summary_table` gave.
-        compared: What :func:`~gantlet.reports.paired.compared_with` gave; significant cells are bold.
+        compared: What :func:`~gantlet.reports.paired.compared_with` gave; significant cells are bold where they are better, and have a dagger where not.
         floors: What real data score in the place of samples, by metric: a last row.
 
     Returns:
         LaTeX source that ends with a line's end.
     """
     quantities = estimates(summary)
-    bold = {(each.setting, each.metric) for each in compared if each.significant}
+    marks: dict[tuple[str, str], _Mark] = {
+        (each.setting, each.metric): _mark(study, each) for each in compared if each.significant
+    }
     heads = [_head(study, name, rate=rate) for name, rate in quantities.items()]
     lines = [
         rf"% gantlet {VERSION}; \usepackage{{booktabs}}",
@@ -61,7 +66,7 @@ def latex_table(
         r"    \toprule",
         _line(["setting", "seeds", *heads]),
         r"    \midrule",
-        *(_line(_cells(row, quantities, bold)) for row in summary.to_dict("records")),
+        *(_line(_cells(row, quantities, marks)) for row in summary.to_dict("records")),
         *_floor_lines(quantities, floors or {}),
         r"    \bottomrule",
         r"  \end{tabular}",
@@ -96,18 +101,28 @@ def _letter(letter: str) -> str:
     return "".join(_SPECIAL.get(part, part) for part in plain) or "?"
 
 
-def _cells(row: Mapping[Any, Any], quantities: Mapping[str, bool], bold: Collection[tuple[str, str]]) -> Iterator[str]:
+def _cells(
+    row: Mapping[Any, Any], quantities: Mapping[str, bool], marks: Mapping[tuple[str, str], _Mark]
+) -> Iterator[str]:
     yield escaped(str(row["setting"]))
     yield str(int(row["seeds"]))
     for name, rate in quantities.items():
         estimate, interval = with_interval(*(float(row[end]) for end in interval_ends(row, name, rate=rate)), rate=rate)
-        yield _estimate(estimate.removesuffix(" %"), interval, strong=(str(row["setting"]), name) in bold)
+        yield _estimate(estimate.removesuffix(" %"), interval, marks.get((str(row["setting"]), name), ""))
 
 
-def _estimate(estimate: str, interval: str, *, strong: bool) -> str:
+def _mark(study: StudyData, each: Compared) -> _Mark:
+    """Bold for what is better; a reader takes bold for the best, so what is worse, or has no direction, gets a dagger."""
+    direction = _better(study, each.metric)
+    higher = each.pair is not None and each.pair.difference.estimate > 0
+    return "bold" if direction == ("higher" if higher else "lower") else "dagger"
+
+
+def _estimate(estimate: str, interval: str, mark: _Mark = "") -> str:
     if estimate == MISSING:
         return "--"
-    shown = rf"$\mathbf{{{_number(estimate)}}}$" if strong else f"${_number(estimate)}$"
+    wrapped: Mapping[_Mark, str] = {"": "${}$", "bold": r"$\mathbf{{{}}}$", "dagger": r"${}^\dagger$"}
+    shown = wrapped[mark].format(_number(estimate))
     return rf"{shown} {{\footnotesize $[{_number(interval.strip('[]'))}]$}}" if interval else shown
 
 
@@ -117,9 +132,12 @@ def _number(text: str) -> str:
 
 
 def _head(study: StudyData, name: str, *, rate: bool) -> str:
+    return escaped(name) + _ARROWS[_better(study, name)] + r" (\%)" * rate
+
+
+def _better(study: StudyData, name: str) -> Literal["higher", "lower"] | None:
     record = study.record.metrics.get(name)
-    better = record.better if record else {"success": "higher", "failure": "lower"}.get(name)
-    return escaped(name) + _ARROWS[better] + r" (\%)" * rate
+    return record.better if record else _RATES.get(name)
 
 
 def _line(cells: Sequence[str] | Iterator[str]) -> str:
@@ -130,9 +148,7 @@ def _floor_lines(quantities: Mapping[str, bool], floors: Mapping[str, float]) ->
     if not floors.keys() & quantities.keys():
         return []
     cells = [
-        _estimate(with_interval(floors[name], float("nan"), float("nan"))[0], "", strong=False)
-        if name in floors
-        else "--"
+        _estimate(with_interval(floors[name], float("nan"), float("nan"))[0], "") if name in floors else "--"
         for name in quantities
     ]
     return [r"    \midrule", _line(["real data", "--", *cells])]
@@ -152,7 +168,12 @@ def _caption(study: StudyData, summary: pd.DataFrame, compared: Sequence[Compare
         f"{study.record.task.name}: {' and '.join(kind for kind, there in kinds if there)} (95 %) over members; "
         f"seeds {seed_list(seeds)}.",
         "Arrows: higher or lower is better.",
-        criterion_note(compared, mark=f"Bold, against {compared[0].against}") if compared else "",
+        criterion_note(
+            compared,
+            mark=f"Bold (better) and † (worse, or different where there is no arrow), against {compared[0].against}",
+        )
+        if compared
+        else "",
         f"{lost.get('diverged', 0)} diverged members count with their last good state and never as a success."
         if lost.get("diverged")
         else "",
