@@ -51,6 +51,18 @@ class Browser:
     def run(self, script: str) -> Any:
         return self._ask("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
 
+    def as_printed(self, millimetres: float) -> None:
+        """Lay pages out as on paper of this width between its margins, until this is called with 0."""
+        wide = round(millimetres / 25.4 * 96)
+        size = {"width": wide, "height": 0, "deviceScaleFactor": 0, "mobile": False}
+        self._devtools("Emulation.setEmulatedMedia", {"media": "print" if wide else ""})
+        self._devtools(
+            *(("Emulation.setDeviceMetricsOverride", size) if wide else ("Emulation.clearDeviceMetricsOverride", {}))
+        )
+
+    def _devtools(self, command: str, parameters: dict[str, Any]) -> None:
+        self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
+
     def complaints(self) -> list[str]:
         entries = self._ask("POST", f"{self._session}/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("SEVERE", "WARNING")]

@@ -99,6 +99,23 @@ def test_the_pointer_reads_the_values_of_a_curve(browser: Browser, make_study: A
     assert [line.split(": ")[1].split(" ")[0] for line in lines[1:]] == [f"{value:g}" for value in tip[1]]
 
 
+def test_no_table_is_cut_on_paper(browser: Browser, make_study: Any) -> None:
+    browser.open(write_report([make_study(seeds=6)]))
+    inside = (
+        "const most = document.documentElement.clientWidth; return [most, "
+        "...[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().right).filter(Boolean)]"
+    )
+    browser.as_printed(190)  # A4 between chromium's margins
+    try:
+        most, *rights = browser.run(inside)
+        columns = browser.run("return Math.max(...[...document.querySelectorAll('tr')].map(r => r.children.length))")
+    finally:
+        browser.as_printed(0)
+    assert columns >= 10
+    assert len(rights) >= 3
+    assert max(rights) <= most < 800
+
+
 def test_a_table_is_saved_as_csv(browser: Browser, make_study: Any) -> None:
     study = make_study(seeds=3)
     browser.open(write_report([study]))
