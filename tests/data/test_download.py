@@ -23,7 +23,7 @@ from gantlet.errors import BadData, BadValue, FolderInUse, StoreError
 from loopback import Loopback
 
 CONTENT, OTHER = np.random.default_rng(1).bytes(120_000), np.random.default_rng(2).bytes(120_000)
-QUICK = RetryPolicy(timeout=0.3, tries=3, pause=0.01)
+QUICK = RetryPolicy(timeout=0.6, tries=3, pause=0.01)
 
 
 def md5(content: bytes) -> str:

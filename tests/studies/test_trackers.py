@@ -122,7 +122,7 @@ def test_a_tracker_that_hangs_is_left_alone_after_a_while(
         for step in range(3000):
             tracker.log(Rows([0], [step], ["loss"], [1.0]))
         tracker.finish([{"modes": 8}])
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20  # release would take 30
     assert [record.message for record in caplog.records if "left alone" in record.message]
     release.set()
 

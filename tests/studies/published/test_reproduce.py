@@ -261,7 +261,7 @@ def test_a_real_budget_is_measured_and_kept(folder: Path) -> None:
     begun = time.monotonic()
     done = terminal.gantlet("reproduce", "small", "--budget", "1m", "--executor", "inline", "--out", folder)
     assert done.status == 0, done.err
-    assert time.monotonic() - begun < 90
+    assert time.monotonic() - begun < 240
     found = compare_table(Store(folder))
     assert {each.against.n for each in found} == {12}  # as many as were published, since they fit
     assert "cannot tell" in {each.verdict for each in found}
