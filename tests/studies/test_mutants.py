@@ -99,6 +99,18 @@ def test_what_is_no_file_in_the_place_of_history_does_not_hang(folder: Path, put
     assert len(Store(folder).history()) > 0
 
 
+@pytest.mark.parametrize("value", leading([{"x": 1}, [[]], 3.5, None]))
+def test_a_state_with_a_field_of_another_kind_is_one_sentence(folder: Path, value: Any) -> None:
+    store = terminal.study(folder, "vanilla", seeds="1")
+    path = store.checkpoint("0000") / "state.json"
+    good = json.loads(path.read_text())
+    for field in ("study", "fleet", "chunks", "kept", "best", "held", "exits", "step"):
+        path.write_text(json.dumps(sealed(good | {field: value})))
+        for command, words in (("sample", (0, "--n", 2, "--step", "last", "--out", folder / "s.npy")), ("verify", ())):
+            done = terminal.gantlet(command, folder, *words)
+            assert (field, done.status in (0, 1, 2), "Traceback" in done.err) == (field, True, False)
+
+
 def test_a_name_that_no_file_can_have_is_one_sentence() -> None:
     for name in ("x" * 10_000, "~nobody-of-this-name/x", "x\0y"):
         with pytest.raises(UnknownName):

@@ -16,7 +16,7 @@ from .kept import check_kept
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["GoodCheckpoint", "check_owner", "last_good", "last_step", "read_checked", "read_trained"]
+__all__ = ["GoodCheckpoint", "check_state", "last_good", "last_step", "read_checked", "read_trained"]
 
 
 class GoodCheckpoint(NamedTuple):
@@ -76,12 +76,7 @@ def read_checked(
         StoreError: It cannot be read, or another version of gantlet wrote it.
     """
     tensors, rest = checkpoint.read_at(inside(store.fleet(fleet), place.name))
-    for name, kinds in _KINDS.items():
-        if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
-            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
-    if not all(run.isdecimal() and type(times) is int for run, times in rest.get("held", {}).items()):
-        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: held.")
-    check_owner(rest, fleet, seals, place)
+    check_state(rest, fleet, seals, place)
     if history:
         store.chunks(fleet).check(rest.get("chunks", {}))
         for _, sentence in check_kept(store, fleet, rest):
@@ -89,12 +84,17 @@ def read_checked(
     return tensors, rest
 
 
-def check_owner(rest: Mapping[str, Any], fleet: str, seals: Collection[str], place: Path) -> None:
-    """Make sure that a checkpoint's state is that of a fleet and a study.
+def check_state(rest: Mapping[str, Any], fleet: str, seals: Collection[str], place: Path) -> None:
+    """Make sure that a checkpoint's state is what a fleet writes, and that of this fleet and study.
 
     Raises:
-        Damaged: It is that of another.
+        Damaged: It is that of another, or has a field of another kind.
     """
+    for name, kinds in _KINDS.items():
+        if not isinstance(rest.get(name, _MAY_LACK.get(name)), kinds):
+            raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
+    if not all(run.isdecimal() and type(times) is int for run, times in rest.get("held", {}).items()):
+        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: held.")
     if rest.get("fleet", fleet) != fleet:
         raise Damaged(f"The checkpoint in {place} is that of fleet {str(rest['fleet'])[:40]}.")
     if rest.get("study", "") not in seals:

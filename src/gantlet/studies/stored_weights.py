@@ -12,7 +12,7 @@ from gantlet.requests.keeping import parse_step
 from gantlet.training import checkpoint
 from gantlet.training.member_weights import member_slice
 
-from .checkpoints import check_owner, read_trained
+from .checkpoints import check_state, read_trained
 from .kept import best_of, kept_files, read_kept
 from .members import member_fleet
 from .record import FleetPlan
@@ -90,7 +90,7 @@ def _state(store: Store, fleet: FleetPlan, run: int) -> tuple[dict[str, Any], in
     if not places:
         raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
     rest, slot = checkpoint.read_state(places[0]), fleet.runs.index(run)
-    check_owner(rest, fleet.id, store.record().lineage, places[0])
+    check_state(rest, fleet.id, store.record().lineage, places[0])
     left = rest["exits"].get(str(slot))
     if isinstance(left, dict) and isinstance(left.get("step"), int):
         return rest, left["step"]
