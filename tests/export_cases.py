@@ -18,7 +18,7 @@ from torch import nn
 from gantlet.catalogue import FAMILIES, find
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import Refused
-from gantlet.exports.check import reference
+from gantlet.exports.check import CHECKED, reference
 from gantlet.exports.model_folder import ModelParts, write_model
 from gantlet.exports.onnx_file import onnx_bytes
 from gantlet.exports.program import program_bytes, traced
@@ -163,6 +163,15 @@ def _spread(module: nn.Module) -> nn.Module:
     for value in module.parameters():
         if value.dim() > 1:
             nn.init.kaiming_normal_(value, nonlinearity="relu")
+    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    for norm in norms:
+        norm.momentum = (
+            None  # running statistics are means over all batches, as training makes them: without, sums of blocks grow
+        )
+    if norms:
+        with torch.no_grad():
+            for _ in range(4):
+                module.train()(torch.randn(CHECKED, LATENT))
     return module
 
 

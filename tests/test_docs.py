@@ -32,25 +32,18 @@ from gantlet.studies.published import TABLES
 from gantlet.studies.published.table import PublishedCell, PublishedTable
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from page_desk import SMALL as TINY
+from page_desk import WIDTHS, blocks_of, file_named, guides, prepare, words_of
+from terminal import gantlet as command
 from test_project import FENCE, PAGES, ROOT, commands, program, relative, unknown_words
 from thinning import covering
 
 DOCS = ROOT / "docs"
-TINY = {
-    "steps": "2",
-    "evaluations": "1",
-    "samples": "32",
-    "train_size": "256",
-    "test_size": "32",
-    "batch_size": "16",
-}
-WIDTHS = {"g_width": "8", "d_width": "8"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The code blocks of a page in one language."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [text for name, text in found if name == language]
+    """The code blocks of a page in one language that are executed."""
+    return [block.text for block in blocks_of(page) if block.language == language and not block.skipped]
 
 
 def pages_with(language: str) -> list[Path]:
@@ -131,9 +124,7 @@ def test_every_setting_is_on_the_page_of_settings(task: str) -> None:
 
 def files_of(page: Path) -> dict[str, str]:
     """The files that a page shows: blocks that begin with ``# file: NAME``, and ``# study.toml``."""
-    texts = [*blocks(page, "python"), *blocks(page, "toml")]
-    named = [(re.match(r"# (?:file: )?([\w.]+\.(?:py|toml))\n", text), text) for text in texts]
-    return {match[1]: text for match, text in named if match}
+    return {name: block.text for block in blocks_of(page) if (name := file_named(block))}
 
 
 @pytest.fixture(scope="module")
@@ -309,8 +300,10 @@ def runnable(page: Path) -> str:
     return "\n".join(text for text in blocks(page, "python") if not text.startswith("# file:"))
 
 
+SERVED = ("export.md", "images.md")
+
 EXECUTED = [
-    pytest.param(page, marks=[pytest.mark.slow] * (page.name == "export.md"))  # it imports all of Dynamo
+    pytest.param(page, marks=[pytest.mark.slow] * (page.name in SERVED))  # exporting imports all of Dynamo
     for page in pages_with("python")
     if runnable(page)
 ]
@@ -318,7 +311,7 @@ EXECUTED = [
 
 @pytest.mark.parametrize("page", EXECUTED, ids=relative)
 def test_the_python_of_a_page_runs(page: Path, desk: Path, small_runs: None, finished: Store) -> None:
-    if page.name == "export.md":  # what its commands write
+    if page.name in SERVED:  # what its commands write
         gantlet.export(finished.folder, 0, out=desk / "generator.onnx")
     runs = pd.DataFrame({"task": "ring8", "seed": [1, 2, 1, 2], "status": "finished", "modes": [8.0, 7.0, 5.0, 6.0]})
     runs["method"] = runs["setting"] = ["vanilla", "vanilla", "least-squares", "least-squares"]
@@ -333,3 +326,26 @@ def test_the_numbers_on_the_page_of_statistics_hold() -> None:
     eight, some = wilson(8, 8), wilson(81, 263)
     assert f"8 of 8 is 100 % [{100 * eight.low:.1f}, {100 * eight.high:.1f}]" in text
     assert f"Interval(estimate={some.estimate:.3f}, low={some.low:.3f}, high={some.high:.3f}" in text
+
+
+# The commands of Start and Guides
+
+STATUS = {
+    "conform examples/classic_mistakes.py:norm_over_the_batch --as gradient": 1,
+    "doctor runs/ring8-20261127-101500": 1,
+}
+"""Commands that end with another exit status than 0, as their page says."""
+
+PLAYED = [page for page in guides() if any(block.commands and not block.skipped for block in blocks_of(page))]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PLAYED, ids=relative)
+def test_the_commands_of_a_page_run(
+    page: Path, desk: Path, short_report: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(page.name, desk, monkeypatch)
+    for block in blocks_of(page):
+        for words in block.commands if not block.skipped else []:
+            done = command(*words_of(words))
+            assert (done.status, done.err if done.status else "") == (STATUS.get(" ".join(words), 0), ""), words

@@ -53,6 +53,19 @@ def test_letters_are_at_least_seven_points_and_lie_within_the_sheet(study: Study
     assert box.y1 <= height + 0.02
 
 
+@pytest.mark.parametrize("name", ["curves", "profile", "budget"])
+def test_a_long_legend_makes_the_sheet_longer_and_no_panel_lower(
+    study: StudyData, make_study: Callable[..., Path], name: str
+) -> None:
+    labels = tuple(f"wgan-gp lr=0.001 penalty_weight={weight}" for weight in range(1, 17))
+    heights: list[float] = []
+    for each in (study, read_study(make_study(seeds=2, labels=labels, evaluations=4))):
+        figure = drawn(each, name)
+        figure.draw_without_rendering()  # lays it out, and warns where a panel has no room
+        heights.append(figure.axes[0].get_window_extent().height / figure.dpi)
+    assert heights[1] > 0.8 * heights[0]
+
+
 @pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
 def test_the_same_study_gives_the_same_bytes(folder: Path, tmp_path: Path, kind: str) -> None:
     first, second = (gantlet.figure(folder, "bars", tmp_path / f"{at}.{kind}").read_bytes() for at in (1, 2))

@@ -24,6 +24,7 @@ from gantlet.reports.words import printable
 __all__ = ["SIZES", "FigureRequest", "PrintSize", "PrintedFigure", "legend_below", "plain_axes", "safe", "sheet"]
 
 _LONGEST = 34  # letters of a label
+_LEGEND_ROW = 1.5  # of its letters, with the space between rows
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def plain_axes(axes: Axes, size: PrintSize, *, x: str = "", y: str = "", title: 
 
 
 def legend_below(figure: Figure, request: FigureRequest) -> None:
-    """The settings' names under the panels; none where there is one setting."""
+    """The settings' names under the panels; none where there is one setting. With more than two rows the sheet grows by them."""
     if len(request.labels) < 2:
         return
     handles = [
@@ -168,13 +169,16 @@ def legend_below(figure: Figure, request: FigureRequest) -> None:
     ]
     longest = max(len(label) for label in request.labels)
     columns = max(1, min(len(handles), int(request.size.width * 72 / (request.size.font * (0.55 * longest + 4)))))
+    font = max(7.0, request.size.font - 0.5)
+    further = -(-len(handles) // columns) - 2
+    figure.set_figheight(figure.get_figheight() + max(0, further) * _LEGEND_ROW * font / 72)
     figure.legend(
         handles,
         [safe(label) for label in request.labels],
         loc="outside lower center",
         ncols=columns,
         frameon=False,
-        fontsize=max(7.0, request.size.font - 0.5),
+        fontsize=font,
         labelcolor=LIGHT.ink,
         handlelength=1.6,
         columnspacing=1.2,
