@@ -309,8 +309,11 @@ def runnable(page: Path) -> str:
     return "\n".join(text for text in blocks(page, "python") if not text.startswith("# file:"))
 
 
+LONG = {"export.md", "from-earlier-systems.md", "search.md", "studies.md"}
+"""The first imports all of Dynamo, the others train several studies; their calls are those of shorter pages."""
+
 EXECUTED = [
-    pytest.param(page, marks=[pytest.mark.slow] * (page.name == "export.md"))  # it imports all of Dynamo
+    pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG))
     for page in pages_with("python")
     if runnable(page)
 ]

@@ -80,6 +80,7 @@ def changed(folder: Path, **fields: Any) -> None:
 # Files
 
 
+@pytest.mark.slow
 def test_an_onnx_file_makes_the_samples_of_gantlet_in_the_data_s_units(points: Path, tmp_path: Path) -> None:
     made = gantlet.Study(points).export(0, format="onnx", out=tmp_path / "deep" / "g.onnx")
     assert isinstance(made, Export)
@@ -441,6 +442,7 @@ class Own(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_a_module_of_one_s_own_is_exported_and_trusted_only_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -262,6 +262,7 @@ def test_interpolation_leads_from_one_sample_of_the_grid_to_another(study: Calla
     assert np.abs(walk[2] - shades_of(load(folder, run=0)(between))).max() <= 0.51
 
 
+@pytest.mark.slow
 def test_interpolation_of_a_team_has_a_row_for_each_generator(study: Callable[..., Path]) -> None:
     folder = study("generators=3")
     walk = cells(folder / "samples" / "0" / "interpolation.png", 10)
@@ -334,6 +335,7 @@ def test_the_film_is_of_the_checkpoints_alone(study: Callable[..., Path]) -> Non
                 assert (np.asarray(opened.convert("L")) == np.asarray(picture)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_points_have_none_of_these_pictures(folder: Path) -> None:
     terminal.study(folder, "vanilla")

@@ -260,6 +260,7 @@ def test_several_studies_stand_in_one_page(make_study: MakeStudy, tmp_path: Path
     assert "Shares of members by setting: finished and diverged" in said
 
 
+@pytest.mark.slow
 def test_the_page_lands_in_the_first_folder_and_appears_whole(
     make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +299,7 @@ def test_a_study_that_has_just_begun_has_a_report(make_study: MakeStudy, tmp_pat
     assert "study-1-metrics" not in page.values("id")
 
 
+@pytest.mark.slow
 def test_pictures_never_make_the_page_too_large(
     make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,8 +132,10 @@ def write_cifar(root: Path) -> str:
     [
         write_folder,
         write_shards,
-        write_hdf5,
-        *(pytest.param(write, marks=pytest.mark.slow) for write in (write_zip, write_tar, write_parquet, write_cifar)),
+        *(
+            pytest.param(write, marks=pytest.mark.slow)
+            for write in (write_hdf5, write_zip, write_tar, write_parquet, write_cifar)
+        ),
     ],
 )
 def test_every_kind_of_source_trains_to_the_end(write: Callable[[Path], str], tmp_path: Path) -> None:
@@ -218,6 +220,7 @@ def test_a_named_task_resizes_as_its_card_says(name: str) -> None:
     assert known.height == known.width
 
 
+@pytest.mark.slow
 def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path)
     monkeypatch.chdir(tmp_path / "pictures")
@@ -231,6 +234,7 @@ def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeyp
     assert len(list((tmp_path / "cache").rglob("set.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_has_its_own_size_and_another_is_refused(tmp_path: Path) -> None:
     task = write_folder(tmp_path)
     assert terminal.gantlet("data", "prepare", task, "--size", 16, "--out", "ready").status == 0
