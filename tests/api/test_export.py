@@ -151,6 +151,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_makes_other_samples_is_not_left_behind(
     points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

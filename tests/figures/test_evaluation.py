@@ -285,6 +285,7 @@ def test_each_sample_stands_over_its_nearest_training_images(study: Callable[...
     assert (np.stack(below) == shades_of(data.floats(data.train)).round()[nearest(made, data, 5).places.T]).all()
 
 
+@pytest.mark.slow
 def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Callable[..., Path]) -> None:
     folder = study("generators=3")
     above = cells(folder / "samples" / "0" / "neighbours.png", 10, apart=True)[0]

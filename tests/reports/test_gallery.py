@@ -171,6 +171,7 @@ def test_real_images_walks_and_neighbours_are_those_of_the_first_member(judged: 
             assert abs(image.convert("L").getpixel((9, 9)) - shade) <= 3
 
 
+@pytest.mark.slow
 def test_the_page_shows_real_images_before_the_fakes_and_the_others_beneath(judged: StudyData, tmp_path: Path) -> None:
     page = write_report([judged.folder], tmp_path / "page.html").read_text(encoding="utf-8")
     begin = page.index("alpha alpha_d=0.3</h3>")

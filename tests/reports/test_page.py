@@ -244,6 +244,7 @@ def test_the_policy_admits_the_pages_own_script(ring_file: Path) -> None:
     assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in source
 
 
+@pytest.mark.slow
 def test_several_studies_stand_in_one_page(make_study: MakeStudy, tmp_path: Path) -> None:
     digits = make_study(seeds=4, task="digits", labels=("vanilla", "wgan-gp"), evaluations=2)
     keep(digits, "fid")

@@ -269,6 +269,7 @@ def test_a_schedule_over_all_steps_is_said_and_kept(
 # Seeds and settings
 
 
+@pytest.mark.slow
 def test_seeds_are_added_to_every_setting_and_members_keep_their_numbers(folder: Path, tmp_path: Path) -> None:
     store = terminal.study(folder, "vanilla,alpha", seeds="2", width=1)
     before = terminal.results(store)

@@ -183,6 +183,7 @@ def test_of_equal_values_the_first_is_best_and_nan_never(folder: Path) -> None:
     assert best == [None, None, 3, 3, 5, 5, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_member_that_ends_early_is_one_planned_that_long(folder: Path, tmp_path: Path, route: str) -> None:
     def study(name: str, *words: str) -> Store:
