@@ -50,6 +50,12 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
+def _tiny(network: str) -> dict[str, Any]:
+    """Options with which a family is small: a width of 2 where nothing is said, and it has one."""
+    widths = {"width": 2} if "width" in options_of(find("network", network)) else {}
+    return TINY.get(network, widths)
+
+
 @dataclass(frozen=True)
 class ExportCase:
     """A network family, a sample shape by its name, and whether two generators play."""
@@ -63,7 +69,7 @@ class ExportCase:
 
     @property
     def options(self) -> dict[str, Any]:
-        return TINY.get(self.network, {"width": 2})
+        return _tiny(self.network)
 
     def family(self) -> Any:
         return find("network", self.network)(**self.options)
@@ -73,7 +79,7 @@ class ExportCase:
 def _fits(network: str, size: str) -> bool:
     """Whether a family makes samples of this shape. Tiny weights are made: those on ``meta`` would import all of Dynamo."""
     try:
-        find("network", network)(**TINY.get(network, {"width": 2})).generator(latent=LATENT, shape=SHAPES[size])
+        find("network", network)(**_tiny(network)).generator(latent=LATENT, shape=SHAPES[size])
     except Refused:
         return False
     return True

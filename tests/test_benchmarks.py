@@ -83,6 +83,7 @@ def test_from_equal_weights_and_draws_both_sides_have_equal_losses(members: int)
         assert plain.losses[0] != plain.losses[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("enough", [0, 1 << 30], ids=["in turn", "vmap"])
 def test_convolutional_sides_have_equal_losses_too(enough: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convolutional, "_ENOUGH", enough)

@@ -301,9 +301,11 @@ def runnable(page: Path) -> str:
 
 
 SERVED = ("export.md", "images.md")
+LONG = {*SERVED, "from-earlier-systems.md", "search.md", "studies.md"}
+"""Exporting imports all of Dynamo, the others train several studies; their calls are those of shorter pages."""
 
 EXECUTED = [
-    pytest.param(page, marks=[pytest.mark.slow] * (page.name in SERVED))  # exporting imports all of Dynamo
+    pytest.param(page, marks=[pytest.mark.slow] * (page.name in LONG))
     for page in pages_with("python")
     if runnable(page)
 ]

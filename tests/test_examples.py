@@ -86,6 +86,7 @@ def test_its_data_are_gantlets(whole: dict[str, Any]) -> None:
     assert torch.equal(whole["ring"](len(data.test), "test"), data.test)
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_same_bits_and_numbers_as_a_study(
     whole: dict[str, Any],
     train: Callable[..., tuple[nn.Module, nn.Module]],

@@ -111,6 +111,7 @@ def study() -> Done:
     return gantlet("run", *asked, "size=16", "g_width=8", "d_width=8", "--out", "s", "--seeds", "2")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("short_report")
 def test_a_member_of_a_study_is_compared_by_its_samples() -> None:
     assert study().status == 0

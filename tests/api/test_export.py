@@ -80,6 +80,7 @@ def changed(folder: Path, **fields: Any) -> None:
 # Files
 
 
+@pytest.mark.slow
 def test_an_onnx_file_makes_the_samples_of_gantlet_in_the_data_s_units(points: Path, tmp_path: Path) -> None:
     made = gantlet.Study(points).export(0, format="onnx", out=tmp_path / "deep" / "g.onnx")
     assert isinstance(made, Export)
@@ -150,6 +151,7 @@ def test_options_that_do_not_go_together_are_refused(
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 def test_a_file_that_makes_other_samples_is_not_left_behind(
     points: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -441,6 +443,7 @@ class Own(nn.Module):
 """
 
 
+@pytest.mark.slow
 def test_a_module_of_one_s_own_is_exported_and_trusted_only_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ def test_a_study_in_which_doctor_finds_something_ends_with_its_command(folder: P
     assert "divergence" in gantlet("doctor", folder).out  # the command that it names agrees
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_study_in_which_all_fail_says_so(folder: Path, tmp_path: Path) -> None:
     done = run(folder, own(tmp_path, "Breaks", "raise ValueError('no')"), "--seeds", "2")
@@ -158,6 +159,7 @@ def test_a_study_in_which_all_fail_says_so(folder: Path, tmp_path: Path) -> None
 # Memory
 
 
+@pytest.mark.slow
 def test_a_narrower_width_for_lack_of_memory_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gantlet.studies.plan.available_memory", lambda device: 1)
     done = run(folder, "vanilla", "--seeds", "2")
@@ -178,6 +180,7 @@ def test_networks_that_cannot_be_stacked_are_said(folder: Path, tmp_path: Path) 
     assert done.out.count("note: members run one by one, because these networks cannot be stacked") == 1
 
 
+@pytest.mark.slow
 def test_a_fleet_that_was_cut_for_lack_of_memory_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     advance = Fleet.advance
 
@@ -232,6 +235,7 @@ def test_a_second_signal_insists(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert (done.status, "Traceback" in done.err) == (130, False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_report")
 def test_a_stopped_study_can_be_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     advance = Fleet.advance
@@ -262,6 +266,7 @@ def _as_before_its_end(folder: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_told_and_the_rest_goes_on(folder: Path) -> None:
     run(folder, "vanilla,alpha")
     _as_before_its_end(folder)
@@ -293,6 +298,7 @@ def test_damage_is_told_when_training_is_stopped_too(folder: Path, monkeypatch: 
     assert done.lines[1].startswith("gantlet: stopped and saved.")
 
 
+@pytest.mark.slow
 def test_resume_of_a_finished_study_trains_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, "vanilla,alpha", "--seeds", "2")
     before = terminal.tree(folder / "fleets")

@@ -14,6 +14,7 @@ from gantlet.requests.study_file import read_study_file
 from gantlet.studies import planning
 from gantlet.studies.store import Store
 from terminal import TINY, gantlet
+from thinning import leading
 
 HEAD = 'task = "ring8"\nmethods = ["vanilla", "alpha"]\n'
 SETTINGS = "[settings]\n" + "\n".join(f"{name} = {value}" for name, _, value in (w.partition("=") for w in TINY)) + "\n"
@@ -67,15 +68,18 @@ def test_what_is_empty_is_left_open(file: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "words", "variable", "recorded"),
-    [
-        ("", (), "", 8),
-        ("", (), "3", 3),
-        ("recorded = 0", (), "3", 0),
-        ("recorded = 5", (), "3", 5),
-        ("recorded = 5", ("--recorded", "8"), "", 8),
-        ("recorded = 5", ("--recorded", "0"), "", 0),
-        ("", ("--recorded", "8"), "3", 8),
-    ],
+    leading(
+        [
+            ("", (), "3", 3),
+            ("recorded = 0", (), "3", 0),
+            ("recorded = 5", ("--recorded", "0"), "", 0),
+            ("", (), "", 8),
+            ("recorded = 5", (), "3", 5),
+            ("recorded = 5", ("--recorded", "8"), "", 8),
+            ("", ("--recorded", "8"), "3", 8),
+        ],
+        3,
+    ),
 )
 def test_the_stronger_word_decides_how_many_are_recorded(
     file: Path, monkeypatch: pytest.MonkeyPatch, content: str, words: tuple[str, ...], variable: str, recorded: int

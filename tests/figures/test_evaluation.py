@@ -262,6 +262,7 @@ def test_interpolation_leads_from_one_sample_of_the_grid_to_another(study: Calla
     assert np.abs(walk[2] - shades_of(load(folder, run=0)(between))).max() <= 0.51
 
 
+@pytest.mark.slow
 def test_interpolation_of_a_team_has_a_row_for_each_generator(study: Callable[..., Path]) -> None:
     folder = study("generators=3")
     walk = cells(folder / "samples" / "0" / "interpolation.png", 10)
@@ -284,6 +285,7 @@ def test_each_sample_stands_over_its_nearest_training_images(study: Callable[...
     assert (np.stack(below) == shades_of(data.floats(data.train)).round()[nearest(made, data, 5).places.T]).all()
 
 
+@pytest.mark.slow
 def test_the_neighbours_of_a_team_are_those_of_its_generators_in_turn(study: Callable[..., Path]) -> None:
     folder = study("generators=3")
     above = cells(folder / "samples" / "0" / "neighbours.png", 10, apart=True)[0]
@@ -334,6 +336,7 @@ def test_the_film_is_of_the_checkpoints_alone(study: Callable[..., Path]) -> Non
                 assert (np.asarray(opened.convert("L")) == np.asarray(picture)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("recorded")
 def test_points_have_none_of_these_pictures(folder: Path) -> None:
     terminal.study(folder, "vanilla")

@@ -91,6 +91,7 @@ def spectral_norms(trained: Fleet, member: int) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "words"),
     [

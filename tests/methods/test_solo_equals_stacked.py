@@ -62,14 +62,17 @@ def playable(task: str, method: str) -> bool:
 
 
 QUICK = {"vanilla", "wgan-gp", "dcgan", "ebgan-pt", "began", "coulomb", "sngan", "r3gan", "cramer", "pacgan"}
-"""Methods that are tried at every change: together they have every part of the engine."""
+"""Methods that are tried on points and on images: together they have every part of the engine."""
+
+ALWAYS = {"wgan-gp", "dcgan", "r3gan", "pacgan"}
+"""Those of them of which the fast suite keeps one: each part has fleets of its own (``training/test_fleet.py``)."""
 
 CONVOLVED = {"dcgan", "ebgan", "ebgan-pt", "began", "r3gan", "lsgan", "wgan-gp-resnet"}
 """Methods whose own networks are of images, on which they are tried; the others are tried on points."""
 
 
 def slowly(method: str, task: str) -> tuple[pytest.MarkDecorator, ...]:
-    fast = method in QUICK and (task == "digits") == (method in CONVOLVED)
+    fast = method in ALWAYS and (task == "digits") == (method in CONVOLVED)
     return () if fast else (pytest.mark.slow,)
 
 

@@ -39,7 +39,7 @@ def penalised(template: nn.Module, parameters: dict[str, Tensor], buffers: dict[
     [
         DenseAutoEncoder(d_width=4, code=3),
         EBGAN(width=2, d_norm="none"),
-        BEGAN(width=2, code=3),
+        pytest.param(BEGAN(width=2, code=3), marks=pytest.mark.slow),
         ResNet(width=2),
         R3GAN(width=2, blocks=1, groups=2),
         *(BogoNet(family=kind, width=2) for kind in ("mlp", "dcgan", "resnet")),

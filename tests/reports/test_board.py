@@ -81,6 +81,7 @@ def test_it_lists_the_studies_and_nothing_else(server: ThreadingHTTPServer) -> N
     assert headers["X-Frame-Options"] == "DENY"
 
 
+@pytest.mark.slow
 def test_a_study_is_the_reports_page_with_the_means_to_follow_it(server: ThreadingHTTPServer, runs: Path) -> None:
     status, _, content = ask(server, "/study/first/")
     assert status == 200

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gantlet.reports.gallery import EmbeddedImage, galleries, shrink
+from gantlet.reports.gallery import EmbeddedImage, Gallery, galleries, shrink
 from gantlet.reports.page import write_report
 from gantlet.reports.read import StudyData, read_study
+from thinning import leading
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +28,25 @@ def opened(picture: EmbeddedImage) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
-def test_the_first_members_of_each_setting_are_shown_not_the_best(study: StudyData) -> None:
-    shown = galleries(study, 10**7)
+@pytest.fixture(scope="module")
+def shown(study: StudyData) -> list[Gallery]:
+    """The galleries of a study of which the first member diverged."""
+    runs = study.runs.assign(status=["diverged", *study.runs["status"][1:]])
+    return galleries(StudyData(study.folder, study.record, runs, study.history), 10**7)
+
+
+def test_the_first_members_of_each_setting_are_shown_not_the_best(study: StudyData, shown: list[Gallery]) -> None:
     assert [gallery.label for gallery in shown] == study.labels
     assert [picture.caption for picture in shown[1].last] == [f"run {run}, seed {run - 8}" for run in range(9, 13)]
     assert [strip.of for strip in shown[1].strips] == [f"run {run}, seed {run - 8}" for run in range(9, 13)]
 
 
-def test_a_member_that_did_not_finish_says_so(study: StudyData) -> None:
-    runs = study.runs.assign(status=["diverged", *study.runs["status"][1:]])
-    shown = galleries(StudyData(study.folder, study.record, runs, study.history), 10**7)
+def test_a_member_that_did_not_finish_says_so(shown: list[Gallery]) -> None:
     assert shown[0].last[0].caption == "run 0, seed 1, diverged"
 
 
-def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(study: StudyData) -> None:
-    steps = [
-        int(picture.caption.split()[1].replace(",", "")) for picture in galleries(study, 10**7)[0].strips[0].frames
-    ]
+def test_a_strip_spans_training_evenly_from_the_first_to_the_last_step(shown: list[Gallery]) -> None:
+    steps = [int(picture.caption.split()[1].replace(",", "")) for picture in shown[0].strips[0].frames]
     assert len(steps) == 8
     assert (steps[0], steps[-1]) == (2_000, 20_000)
     gaps = [after - before for before, after in pairwise(steps)]
@@ -99,6 +102,7 @@ def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
     assert shrink(tmp_path / "missing.png", "a", 100) is None
 
 
+<<<<<<< HEAD
 def test_what_is_no_plain_file_of_the_study_is_neither_waited_for_nor_shown(tmp_path: Path) -> None:
     study, outside = tmp_path / "study", tmp_path / "outside"
     for folder in (study, outside):
@@ -115,6 +119,9 @@ def test_what_is_no_plain_file_of_the_study_is_neither_waited_for_nor_shown(tmp_
 
 
 @pytest.mark.parametrize("side", [7_000, 9_500, 14_000])
+=======
+@pytest.mark.parametrize("side", leading([7_000, 9_500, 14_000]))
+>>>>>>> s-house
 def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side: int) -> None:
     Image.new("1", (side, side)).save(tmp_path / "a.png")
     assert shrink(tmp_path / "a.png", "a", 100) is None
@@ -149,6 +156,7 @@ def test_ownership_gives_way_to_the_first_pictures(teams: StudyData) -> None:
         assert [len(gallery.owned) for gallery in scarce] == owned
 
 
+@pytest.mark.slow
 def test_the_page_shows_ownership_inline_and_only_of_teams(teams: StudyData, tmp_path: Path) -> None:
     page = write_report([teams.folder], tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count('<div class="gallery owned">') == 1
@@ -183,6 +191,7 @@ def test_real_images_walks_and_neighbours_are_those_of_the_first_member(judged: 
             assert abs(image.convert("L").getpixel((9, 9)) - shade) <= 3
 
 
+@pytest.mark.slow
 def test_the_page_shows_real_images_before_the_fakes_and_the_others_beneath(judged: StudyData, tmp_path: Path) -> None:
     page = write_report([judged.folder], tmp_path / "page.html").read_text(encoding="utf-8")
     begin = page.index("alpha alpha_d=0.3</h3>")

@@ -64,7 +64,7 @@ def test_the_table_counts_the_winners_of_lower_and_higher(study: StudyData) -> N
         assert frame.loc["dragan", "final_sd"] == pytest.approx(final["dragan"].std(ddof=1))
 
 
-def test_every_format_and_the_page_hold_the_games(folder: Path, study: StudyData) -> None:
+def test_every_format_holds_the_games(folder: Path, study: StudyData) -> None:
     runner = CliRunner()
     for format, mark in (
         ("table", "game by game"),
@@ -79,6 +79,10 @@ def test_every_format_and_the_page_hold_the_games(folder: Path, study: StudyData
     assert section is not None
     assert [row[0].text for row in section.rows] == ["vanilla", "dragan"]
     assert "8 games" in section.note
+
+
+@pytest.mark.slow
+def test_the_page_holds_the_games(folder: Path) -> None:
     assert "Stability" in page_of([folder])
 
 

@@ -244,6 +244,7 @@ def test_the_policy_admits_the_pages_own_script(ring_file: Path) -> None:
     assert f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in source
 
 
+@pytest.mark.slow
 def test_several_studies_stand_in_one_page(make_study: MakeStudy, tmp_path: Path) -> None:
     digits = make_study(seeds=4, task="digits", labels=("vanilla", "wgan-gp"), evaluations=2)
     keep(digits, "fid")
@@ -260,6 +261,7 @@ def test_several_studies_stand_in_one_page(make_study: MakeStudy, tmp_path: Path
     assert "Shares of members by setting: finished and diverged" in said
 
 
+@pytest.mark.slow
 def test_the_page_lands_in_the_first_folder_and_appears_whole(
     make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +300,7 @@ def test_a_study_that_has_just_begun_has_a_report(make_study: MakeStudy, tmp_pat
     assert "study-1-metrics" not in page.values("id")
 
 
+@pytest.mark.slow
 def test_pictures_never_make_the_page_too_large(
     make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,6 +137,7 @@ def test_a_map_of_one_value_is_not_painted_as_the_best(study: StudyData) -> None
     assert 0.1 < opacity("kl", 2.0) < 0.6
 
 
+@pytest.mark.slow
 def test_letters_of_both_figures_can_be_read(study: StudyData) -> None:
     for name, keys in (("heatmap", ("lr", "penalty_weight")), ("sweep", ("lr",))):
         for size in SIZES.values():
@@ -159,7 +160,12 @@ def test_the_command_writes_both_and_refuses_keys_elsewhere(folder: Path, tmp_pa
         assert isinstance(figure(*words).exception, BadValue)
 
 
-def test_the_page_has_heat_maps_of_two_keys_and_curves_of_one(folder: Path, study: StudyData, make_study: Any) -> None:
+@pytest.mark.slow
+def test_the_page_holds_the_charts(folder: Path) -> None:
+    assert "Sensitivity" in page_of([folder])
+
+
+def test_two_keys_have_heat_maps_and_one_has_curves(study: StudyData, make_study: Any) -> None:
     charts = sensitivity_charts(study, "k")
     assert [chart.title for chart in charts] == [
         "success ↑ · wgan-gp",
@@ -168,7 +174,6 @@ def test_the_page_has_heat_maps_of_two_keys_and_curves_of_one(folder: Path, stud
         "kl ↓ · dragan",
     ]
     assert "var(--s0)" in charts[0].views["all"]
-    assert "Sensitivity" in page_of([folder])
     one = gridded(make_study, [("vanilla", {"latent_dim": size}) for size in (2, 8, 32)])
     (rate, mean) = sensitivity_charts(read_study(one), "k")
     assert "95 % band" in rate.help

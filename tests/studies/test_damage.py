@@ -151,6 +151,7 @@ def test_a_checkpoint_behind_a_link_is_left_alone(stopped: Store, tmp_path: Path
     assert list(stopped.fleet("0000").glob("history-*"))
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_set_aside(stopped: Store) -> None:
     flip(stopped.checkpoint("0000") / "tensors.safetensors")
     content = (stopped.checkpoint("0000") / "tensors.safetensors").read_bytes()
@@ -169,10 +170,13 @@ def test_a_damaged_checkpoint_is_set_aside(stopped: Store) -> None:
     ],
     ids=["seed", "setting", "sample", "threads", "facts"],
 )
-def test_a_record_that_was_edited_is_refused(stopped: Store, change: Callable[[dict[str, Any]], object]) -> None:
-    edit(stopped.folder / "study.json", change)
+def test_a_record_that_was_edited_is_refused(
+    finished: Store, folder: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    shutil.copytree(finished.folder, folder)
+    edit(folder / "study.json", change)
     with pytest.raises(StoreError, match="was damaged or changed since the study was started"):
-        resume(stopped.folder)
+        resume(folder)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +194,7 @@ def test_results_of_another_shape_are_made_again_from_the_checkpoint(folder: Pat
 # One writer
 
 
+@pytest.mark.slow
 def test_a_fleet_that_another_process_trains_is_left_to_it(stopped: Store) -> None:
     ended: list[FleetResult] = []
     with locked(stopped.lock("0000")):

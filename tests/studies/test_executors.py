@@ -31,6 +31,7 @@ from gantlet.studies.runner import Progress
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 from slurm_cluster import wait_for
+from thinning import leading
 
 BREAKS = """
 import torch
@@ -131,7 +132,7 @@ class Silent:
 """
 
 
-@pytest.mark.parametrize("by", ["path", "entry point"])
+@pytest.mark.parametrize("by", leading(["path", "entry point"]))
 def test_an_executor_of_a_third_party_that_trains_here_trains_what_only_this_process_has(
     by: str,
     folder: Path,

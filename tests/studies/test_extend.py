@@ -32,6 +32,7 @@ from gantlet.studies.study import Study
 from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
 from gantlet.training.schedules import ReduceOnPlateau
+from thinning import leading
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
 
@@ -141,7 +142,7 @@ def test_the_studies_of_many_parts_have_each_of_them() -> None:
     assert apart - joined == {"vanilla", *POINTS["critic's bursts"][:1], *POINTS["critic's bursts"][1]}
 
 
-@pytest.mark.parametrize(("method", "words"), TOGETHER.values(), ids=TOGETHER)
+@pytest.mark.parametrize(("method", "words"), leading(list(TOGETHER.values())), ids=TOGETHER)
 def test_extended_is_planned_that_long_with_many_parts(
     folder: Path, tmp_path: Path, method: str, words: list[str]
 ) -> None:
@@ -268,6 +269,7 @@ def test_a_schedule_over_all_steps_is_said_and_kept(
 # Seeds and settings
 
 
+@pytest.mark.slow
 def test_seeds_are_added_to_every_setting_and_members_keep_their_numbers(folder: Path, tmp_path: Path) -> None:
     store = terminal.study(folder, "vanilla,alpha", seeds="2", width=1)
     before = terminal.results(store)
@@ -363,6 +365,7 @@ def test_members_with_images_keep_them_and_new_settings_get_theirs(folder: Path)
 # Twice, while it runs, of an older version
 
 
+@pytest.mark.slow
 def test_extending_twice_adds_up_and_saying_it_again_adds_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -420,7 +423,7 @@ class Killed(BaseException):
     """A death that nothing in between catches."""
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", leading([False, True]))
 def test_a_death_while_extending_leaves_the_old_study_or_the_new(
     folder: Path, tmp_path: Path, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,6 +455,7 @@ def test_what_is_not_longer_yet_is_not_replayed(folder: Path) -> None:
         replay(folder, 0)
 
 
+@pytest.mark.slow
 def test_damage_after_extending_is_noticed_and_passed_by(folder: Path, tmp_path: Path) -> None:
     store = terminal.study(folder, "vanilla", seeds="2")
     extend_plan(folder, asked("steps=12"))
@@ -557,6 +561,7 @@ def test_a_study_that_compares_lengths_is_not_made_one_length(folder: Path) -> N
     assert [setting.label for setting in store.record().settings] == [f"vanilla steps={steps}" for steps in (4, 6, 9)]
 
 
+@pytest.mark.slow
 def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
     points = np.random.default_rng(1).normal(size=(128, 2))
     np.save(tmp_path / "points.npy", points)

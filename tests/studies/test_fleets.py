@@ -192,6 +192,7 @@ def test_a_longer_plan_without_room_keeps_the_results_and_weights_of_the_shorter
     assert replay(folder, 1).startswith("run 1: ")
 
 
+@pytest.mark.slow
 def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=1)
     store = terminal.study(folder, "vanilla", seeds="3")
@@ -203,6 +204,7 @@ def test_halves_are_halved_again_down_to_single_members(folder: Path, monkeypatc
     assert [leaf.runs for leaf in store.leaves(whole)] == [(0,), (1,), (2,)]
 
 
+@pytest.mark.slow
 def test_pads_are_dropped_when_a_fleet_is_cut(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_out(monkeypatch, MemoryError(), beyond=2)
     store = terminal.study(folder, "vanilla", seeds="5", width=3)
@@ -228,6 +230,7 @@ def test_another_error_does_not_cut_a_fleet(folder: Path, monkeypatch: pytest.Mo
     assert "shapes do not match" in (store.failure("0000") or "")
 
 
+@pytest.mark.slow
 def test_resume_goes_on_with_the_halves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         run_out(patch, MemoryError(), beyond=2)

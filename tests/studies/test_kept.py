@@ -40,6 +40,7 @@ from gantlet.studies.store import Store
 from gantlet.studies.stored_weights import read_weights
 from gantlet.studies.study import Study
 from gantlet.studies.verify import verify_study
+from thinning import leading
 
 ROUTES = ("stacked", *(pytest.param(route, marks=pytest.mark.slow) for route in ("static", "loop")))
 LONG = ("evaluations=3", "ema=0.9", "lr=0.01")  # at steps 2, 4 and 6
@@ -182,6 +183,7 @@ def test_of_equal_values_the_first_is_best_and_nan_never(folder: Path) -> None:
     assert best == [None, None, 3, 3, 5, 5, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_member_that_ends_early_is_one_planned_that_long(folder: Path, tmp_path: Path, route: str) -> None:
     def study(name: str, *words: str) -> Store:
@@ -250,6 +252,7 @@ def test_damaged_weights_are_named_and_count_as_lost_once_repaired(everything: S
         gantlet.load(folder, run=1, step=2)
 
 
+@pytest.mark.slow
 def test_what_is_no_folder_in_the_place_of_kept_weights_is_told_or_set_aside(everything: Store, folder: Path) -> None:
     shutil.copytree(everything.folder, folder)
     place = folder / "fleets" / "0000" / "weights"
@@ -266,6 +269,7 @@ def test_what_is_no_folder_in_the_place_of_kept_weights_is_told_or_set_aside(eve
     assert terminal.difference(resume(folder), everything) is None
 
 
+@pytest.mark.slow
 def test_best_weights_that_are_lost_stop_nothing(folder: Path) -> None:
     store = terminal.study(folder, "vanilla", "checkpoints=best:kl")
     with_best = terminal.results(store)[0]
@@ -420,6 +424,7 @@ def test_a_state_that_counts_no_evaluations_is_damaged(folder: Path) -> None:
     assert Study(folder).runs["status"].tolist() == ["finished"]
 
 
+@pytest.mark.slow
 def test_a_best_step_whose_weights_nobody_names_is_damage(everything: Store, folder: Path) -> None:
     words = ("vanilla", "evaluations=3", "checkpoints=best:kl", "lr=0.01")
     start(terminal.planned(folder, *words), stop_after(3))
@@ -437,7 +442,7 @@ def test_a_best_step_whose_weights_nobody_names_is_damage(everything: Store, fol
     assert terminal.difference(store, terminal.study(folder.with_name("whole"), *words)) is None
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+@pytest.mark.parametrize("number", leading([errno.EIO, errno.ENOSPC]))
 def test_a_disk_that_does_not_delete_loses_no_member(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -472,6 +477,7 @@ def test_weights_of_a_checkpoint_that_cannot_be_read_at_the_moment_stay(
     assert len(files) == 3
 
 
+@pytest.mark.slow
 def test_who_has_begun_needs_the_weights_no_more_from_which_it_started(
     everything: Store, folder: Path, tmp_path: Path
 ) -> None:

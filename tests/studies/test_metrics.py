@@ -81,7 +81,8 @@ def metrics_of(study: Study) -> list[str]:
     return [name for name in map(str, study.runs) if name in names]
 
 
-@pytest.mark.parametrize("name", ["mine.py:Mine", pytest.param("theirs", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mine.py:Mine", "theirs"])
 def test_a_metric_of_ones_own_fills_its_column_everywhere(name: str) -> None:
     study = trained(*SMALL, f"metrics={name}")
     assert metrics_of(study) == ["mean_gap"]
@@ -99,6 +100,7 @@ def test_a_metric_of_ones_own_fills_its_column_everywhere(name: str) -> None:
     assert "distance of the means" in text
 
 
+@pytest.mark.slow
 def test_composed_with_others_neither_changes() -> None:
     default, mine = trained(*SMALL, out="a").runs, trained(*SMALL, "metrics=mine.py:Mine", out="b").runs
     study = trained(*SMALL, "metrics=mixture+mine.py:Mine+classification-error", out="c")
@@ -124,6 +126,7 @@ def test_none_trains_without_any(samples: str) -> None:
     assert "modes" not in set(study.history["name"])
 
 
+@pytest.mark.slow
 def test_settings_may_differ_in_their_metrics_and_train_apart() -> None:
     study = trained(*SMALL, "metrics=none,two-sample,mine.py:Mine")
     record, runs = Store(study.folder).record(), study.runs

@@ -78,6 +78,7 @@ def test_results_that_no_table_can_hold_are_refused(folder: Path, value: Any) ->
         assert "Traceback" not in terminal.gantlet(command, folder).err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", leading(["x", [1, 2], True]))
 def test_a_column_of_several_kinds_is_one_of_words(folder: Path, value: Any) -> None:
     store = terminal.study(folder, "vanilla", seeds="2", width=1)

@@ -97,6 +97,7 @@ def test_a_smaller_batch_of_one_sample_that_is_normalised_is_refused(words: tupl
         plan_study(terminal.request("digits", "vanilla", "network=notebook-conv", "batch_size=32", *words), Options())
 
 
+@pytest.mark.slow
 def test_a_study_says_by_how_many_processes(folder: Path) -> None:
     done = terminal.gantlet("run", "ring8", "vanilla,wgan", *terminal.TINY, "--processes", 2, "--dry-run", "--json")
     plan = json.loads(done.out)

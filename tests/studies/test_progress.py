@@ -96,6 +96,7 @@ def test_an_error_of_the_callable_stops_with_everything_saved_and_is_raised(fold
     assert terminal.difference(Store(folder), terminal.study(tmp_path / "whole", "vanilla", seeds="2")) is None
 
 
+@pytest.mark.slow
 def test_extend_tells_of_what_it_trains(folder: Path) -> None:
     told: list[Evaluation] = []
     study = run(folder)

@@ -25,7 +25,7 @@ from thinning import leading
             pytest.param("vanilla", ["optimiser=rmsprop", "pool=endless", "prior=uniform"], "3", 2, id="endless"),
             pytest.param("vanilla", ["latent=pool", "reuse_fake=true"], "3", 0, id="pool"),
         ],
-        3,
+        2,
     ),
 )
 def test_a_replay_is_equal_bit_for_bit(folder: Path, methods: str, words: list[str], seeds: str, run: int) -> None:
@@ -45,7 +45,7 @@ def test_a_member_of_a_padded_fleet_is_replayed_with_its_pads(folder: Path) -> N
     assert "equal bit for bit" in replay(folder, 4)
 
 
-@pytest.mark.parametrize("name", ["generator/parameter", "discriminator/parameter", "generator/optimiser"])
+@pytest.mark.parametrize("name", leading(["generator/optimiser", "generator/parameter", "discriminator/parameter"]))
 def test_one_changed_bit_is_found_and_named(folder: Path, name: str) -> None:
     store = terminal.study(folder, "vanilla", seeds="2")
     place = store.checkpoint("0000")

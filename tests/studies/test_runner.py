@@ -149,6 +149,7 @@ def test_a_finished_study_is_not_touched_by_resume(folder: Path, monkeypatch: py
     assert terminal.difference(store, store) is None
 
 
+@pytest.mark.slow
 def test_finished_fleets_stay_when_others_go_on(folder: Path) -> None:
     start(terminal.planned(folder, "vanilla,alpha", seeds="2"), stop_after(10))
     store = Store(folder)

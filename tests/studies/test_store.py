@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from gantlet.studies.study import Study
 from gantlet.studies.verify import verify_study
 from gantlet.studies.views import LiveViews, read_runs, runs_table, write_views
 from gantlet.training.history import Rows
+from thinning import leading
 
 
 @pytest.fixture
@@ -310,7 +312,7 @@ def test_the_table_of_a_large_study_stands_for_its_results_while_they_are_as_the
     assert read_runs(many)["status"].tolist()[-64:] == ["stopped"] * 64
 
 
-@pytest.mark.parametrize("how", ["rewritten", "missing", "edited"])
+@pytest.mark.parametrize("how", leading(["rewritten", "missing", "edited"]))
 def test_a_large_studys_table_is_not_believed_when_a_result_has_changed(many: Store, how: str) -> None:
     write_views(many)
     path = many.fleet("0002") / "results.json"
@@ -377,6 +379,27 @@ def test_tables_that_take_long_are_not_written_at_every_end(store: Store, monkey
             now[0] = max(now[0], float(second))
             views.refresh()
         assert written == expected
+
+
+def test_at_the_end_the_tables_are_written_again_only_if_something_changed(finished: Store, folder: Path) -> None:
+    shutil.copytree(finished.folder, folder)
+    views, tables = LiveViews(Store(folder)), (folder / "runs.parquet", folder / "history.parquet")
+
+    def anew() -> bool:
+        before = [path.stat().st_ino if path.exists() else 0 for path in tables]
+        views.finish()
+        after = [path.stat().st_ino for path in tables]
+        return all(one != other for one, other in zip(before, after, strict=True))
+
+    assert anew()  # nobody knows of what the tables were made that were there
+    assert not anew()
+    tables[1].unlink()
+    assert anew()
+    (folder / "fleets" / "0001" / "results.json").unlink()
+    assert anew()
+    assert pd.read_parquet(tables[0])["status"].value_counts()["stopped"] == 4
+    views.refresh()
+    assert not anew()
 
 
 # Several at once

@@ -23,7 +23,8 @@ from gantlet.studies.study import Study
 from gantlet.studies.success import recent_of
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "studies"
-SMALL = {"steps": 8, "batch_size": 16, "samples": 200, "evaluations": 4}
+SMALL = {"steps": 8, "batch_size": 16, "samples": 200, "evaluations": 4, "train_size": 256, "test_size": 256}
+SMALL |= {"g_width": 8, "d_width": 8, "g_depth": 1, "d_depth": 1}
 
 
 @pytest.fixture(autouse=True)

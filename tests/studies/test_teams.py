@@ -130,6 +130,7 @@ def test_the_head_stands_on_any_discriminator_and_both_players_descend_its_loss(
     assert not torch.equal(fleet.discriminators.parameters[head], before)
 
 
+@pytest.mark.slow
 def test_the_head_learns_to_tell_generators_apart() -> None:
     fleet = trained("generators=3", "which_generator=1", "lr=0.01", steps=150)
     rows = fleet.history.take()

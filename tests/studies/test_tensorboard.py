@@ -78,6 +78,7 @@ def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path
     )
 
 
+@pytest.mark.slow
 def test_settings_images_and_final_metrics_are_there_once_also_after_a_stop(folder: Path, recorded: None) -> None:
     from PIL import Image
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -144,7 +144,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", leading(list(DAMAGES), 2))
+@pytest.mark.parametrize("damage", leading(list(DAMAGES)))
 def test_damage_is_told_mended_and_trained_away(folder: Path, sound: Store, halted: Store, damage: str) -> None:
     kind, hurt, expected = DAMAGES[damage]
     store = copied({"sound": sound, "halted": halted}[kind], folder)
@@ -175,6 +175,7 @@ def test_a_whole_study_is_whole_and_its_repair_does_nothing(sound: Store, halted
         assert terminal.tree(store.folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", leading(["results gone", "a finished fleet gone"]))
 def test_what_was_finished_and_is_lost_is_trained_again_and_said(folder: Path, sound: Store, damage: str) -> None:
     store = copied(sound, folder)
@@ -199,7 +200,7 @@ def test_tables_are_not_called_wrong_while_a_run_is_ending(folder: Path, sound: 
     assert len(verify_study(folder).wrong) == 2
 
 
-@pytest.mark.parametrize("state", ["newer", "older", "unfinished"])
+@pytest.mark.parametrize("state", leading(["newer", "older", "unfinished"]))
 def test_a_checkpoint_whose_writer_died_takes_its_place_if_it_is_good_and_newer(
     folder: Path, halted: Store, sound: Store, state: str
 ) -> None:
@@ -228,6 +229,7 @@ def test_a_checkpoint_whose_writer_died_takes_its_place_if_it_is_good_and_newer(
     assert terminal.difference(store, sound) is None
 
 
+@pytest.mark.slow
 def test_repair_is_offered_only_for_what_it_mends(folder: Path, sound: Store, tmp_path: Path) -> None:
     copied(sound, folder)
     (folder / "samples" / "0").parent.mkdir(exist_ok=True)
@@ -256,6 +258,7 @@ GARBLED: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("garbled", "cut"), leading([(garbled, place % 2 == 0) for place, garbled in enumerate(GARBLED)])
 )
@@ -319,6 +322,7 @@ def test_a_fleet_that_is_being_trained_is_not_looked_at_and_not_repaired(folder:
     assert verify_study(folder).wrong
 
 
+@pytest.mark.slow
 def test_where_a_fleet_was_cut_is_written_again(folder: Path, sound: Store) -> None:
     store = copied(sound, folder)
     planned = terminal.fleet_of(store, "0000")

@@ -27,7 +27,7 @@ from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 from gantlet.tasks.base import Task
-from thinning import crossed
+from thinning import leading
 
 TINY = ("size=16", "width=4", "batch_size=12", "steps=5", "samples=20", "evaluations=1")
 COUNT = 50
@@ -132,8 +132,10 @@ def write_cifar(root: Path) -> str:
     [
         write_folder,
         write_shards,
-        write_hdf5,
-        *(pytest.param(write, marks=pytest.mark.slow) for write in (write_zip, write_tar, write_parquet, write_cifar)),
+        *(
+            pytest.param(write, marks=pytest.mark.slow)
+            for write in (write_hdf5, write_zip, write_tar, write_parquet, write_cifar)
+        ),
     ],
 )
 def test_every_kind_of_source_trains_to_the_end(write: Callable[[Path], str], tmp_path: Path) -> None:
@@ -147,7 +149,7 @@ def study(task: str, *words: str, out: Path, watch: Callbacks | None = None) -> 
     return Store(start(plan_study(asked, Options(out=out, workers=1)), watch).folder)
 
 
-@pytest.mark.parametrize(("steps", "memory"), crossed((1, 4), ("true", "false")))
+@pytest.mark.parametrize(("steps", "memory"), leading([(4, "false"), (1, "true"), (1, "false"), (4, "true")]))
 def test_a_run_that_resumes_in_the_middle_of_an_epoch_sees_the_same_pictures(
     memory: str, steps: int, tmp_path: Path
 ) -> None:
@@ -218,6 +220,7 @@ def test_a_named_task_resizes_as_its_card_says(name: str) -> None:
     assert known.height == known.width
 
 
+@pytest.mark.slow
 def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path)
     monkeypatch.chdir(tmp_path / "pictures")
@@ -231,6 +234,7 @@ def test_a_study_among_its_pictures_does_not_become_data(tmp_path: Path, monkeyp
     assert len(list((tmp_path / "cache").rglob("set.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_prepared_folder_has_its_own_size_and_another_is_refused(tmp_path: Path) -> None:
     task = write_folder(tmp_path)
     assert terminal.gantlet("data", "prepare", task, "--size", 16, "--out", "ready").status == 0

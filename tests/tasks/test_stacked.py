@@ -105,6 +105,7 @@ def write_digits(folder: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_run_goes_from_files_to_counted_modes(tmp_path: Path) -> None:
     write_digits(tmp_path)
     words = ("alpha=1,2", "train_size=130", "test_size=40", "epochs=1", "samples=50", "evaluations=1")

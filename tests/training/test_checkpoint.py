@@ -25,7 +25,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 from gantlet.training.updates import Divergence
-from thinning import crossed
+from thinning import leading
 
 STATE: dict[str, Any] = {"format": 1, "step": 0, "discriminator_steps": 0, "exits": {}, "history_counts": {}}
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "deep/b": torch.tensor([1, 2])}
@@ -106,7 +106,7 @@ def points(fleet: Fleet) -> list[tuple[Any, ...]]:
     return sorted(zip(rows.slot, rows.step, rows.name, rows.value, strict=True))
 
 
-@pytest.mark.parametrize(("at", "name"), crossed((0, 3), list(SHEETS)))
+@pytest.mark.parametrize(("at", "name"), leading([(at, name) for at in (3, 0) for name in SHEETS], len(SHEETS)))
 def test_training_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str, at: int) -> None:
     whole = games.train(Fleet(sheet(name), games.dataset()), 7)
     stopped = games.train(Fleet(sheet(name), games.dataset()), at)

@@ -125,6 +125,7 @@ def test_the_best_weights_of_losses_that_stand_still_are_those_of_gibbs(reductio
     torch.testing.assert_close(mixture.generator_loss(losses, reduction).detach(), least)
 
 
+@pytest.mark.slow
 def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
     """Two generators that cannot learn: one makes the data, the other makes points far away."""
     points = 0.05 * torch.randn(64, 2, generator=torch.Generator().manual_seed(0))
@@ -148,7 +149,8 @@ def test_a_generator_that_stays_wrong_is_hardly_asked_any_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule", [UpdateSchedule(), UpdateSchedule(order="g_first", latent="shared"), UpdateSchedule(extragradient=True)]
+    "schedule",
+    leading([UpdateSchedule(order="g_first", latent="shared"), UpdateSchedule(), UpdateSchedule(extragradient=True)]),
 )
 def test_solo_equals_stacked(schedule: UpdateSchedule) -> None:
     together = games.train(Fleet(sheet(schedule=schedule), games.dataset()))

@@ -30,7 +30,7 @@ from .record import FleetPlan, StudyRecord
 from .several import check_several
 from .store import Store
 from .trust import allow, allow_lines, require_trust
-from .views import LiveViews, write_views
+from .views import LiveViews
 
 __all__ = ["check_device", "create", "hands_over", "resume", "start", "unfinished"]
 
@@ -233,4 +233,4 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
             check_device(store.folder, record.execution.device)
         told = replace(callbacks, ended=ended)
         trainer.run(store, waiting, told, workers=record.execution.workers, cache=cache)
-    write_views(store)
+    views.finish()

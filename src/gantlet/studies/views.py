@@ -11,6 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,9 @@ def write_views(store: Store) -> None:
     store.write_frame("history.parquet", store.history())
 
 
+_TABLES = ("runs.parquet", "history.parquet")
+
+
 @dataclass
 class LiveViews:
     """Keeps the merged tables of a study up to date while fleets end, without reading a large study at every end.
@@ -161,12 +165,33 @@ class LiveViews:
 
     store: Store
     _due: float = 0.0
+    _written: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
         """Write the tables anew, unless that took long a short while ago."""
         began = time.monotonic()
         if began < self._due:
             return
-        write_views(self.store)
+        self._write()
         ended = time.monotonic()
         self._due = ended + _SHARE * (ended - began) if ended - began > _CHEAP else 0.0
+
+    def finish(self) -> None:
+        """Write the tables anew, unless they are as they were written and so are the fleets' files."""
+        if not self._written or self._written != self._stamps("fleets") | self._stamps(*_TABLES):
+            self._write()
+
+    def _write(self) -> None:
+        fleets = self._stamps("fleets")  # what changes from now on may not be in the tables
+        write_views(self.store)
+        self._written = fleets | self._stamps(*_TABLES)
+
+    def _stamps(self, *names: str) -> frozenset[str]:
+        """A line for each file of these names or in these folders, with its size and times."""
+        found: set[str] = set()
+        for place in (self.store.folder / name for name in names):
+            for path in (place, *(Path(root) / name for root, _, held in os.walk(place) for name in held)):
+                with suppress(OSError):
+                    seen = os.lstat(path)
+                    found.add(f"{path} {seen.st_ino} {seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns}")
+        return frozenset(found)

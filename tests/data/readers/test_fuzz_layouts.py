@@ -275,6 +275,7 @@ def fuzz(names: list[str], cases: range, folder: Path) -> dict[str, dict[str, in
     return found["outcomes"]
 
 
+@pytest.mark.slow
 def test_a_hundred_and_fifty_damaged_sources(tmp_path: Path) -> None:
     outcomes = fuzz(list(SOURCES), range(12), tmp_path)
     assert sum(count for found in outcomes.values() for count in found.values()) == 12 * len(SOURCES) >= 150

@@ -200,6 +200,7 @@ def test_the_transformer_equals_a_restatement() -> None:
     assert net(torch.zeros(1, 3, 8, 20, dtype=torch.float64)).shape == (1, 12), "positions are interpolated"
 
 
+@pytest.mark.slow
 def test_dinov2_takes_a_state_dict_with_the_published_names(tmp_path: Path) -> None:
     state = random_state(VisionTransformer()) | {"mask_token": torch.zeros(1, 384)}
     torch.save(state, tmp_path / "vits14.pth")

@@ -77,6 +77,7 @@ def test_where_the_full_length_fits_seeds_are_cut(folder: Path, fits: list[int])
     assert [each.cell for each in found.cells] == list(SMALL.cells)
 
 
+@pytest.mark.slow
 def test_a_short_budget_cuts_steps_says_so_and_goes_on(folder: Path, fits: list[int]) -> None:
     fits.extend([2, 3, 5, 6])
     first = gantlet.reproduce("small", budget="1m", out=folder, options={"executor": "inline"})

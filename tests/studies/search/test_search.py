@@ -72,6 +72,7 @@ def test_every_trial_has_the_first_seeds_and_finalists_the_fresh_ones(done: Sear
     assert next_extension(done) is None
 
 
+@pytest.mark.slow
 def test_it_is_an_ordinary_study(done: SearchState, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     _begin(folder)
