@@ -66,6 +66,7 @@ def test_the_stackelberg_scripts_step_with_the_second_head(task: str, words: tup
     (resolved,) = terminal.resolve(task, "vanilla", *small, preset="stackelberg")
     fleet = fleet_of(resolved, (1, 28, 28))
     chosen = resolved.training
+    assert chosen.order == "g_first"
     generators = [
         copied(resolved.family.generator(latent=chosen.latent_dim, shape=(1, 28, 28)), fleet.generators, row)
         for row in range(3)
@@ -141,6 +142,8 @@ def test_the_dragan_notebooks_penalty_of_pixels_from_0_to_1() -> None:
         return DiscriminatorOutput((a * x.square() + x.sin() / 4).sum(-1))
 
     (resolved,) = terminal.resolve("mnist", "dragan", "network=dragan-mnist", preset="notebook")
+    said = ("penalty_weight", "penalty_target", "penalty_noise", "penalty_scale")
+    assert [resolved.values[key] for key in said] == [40.0, 0.5, "uniform_onesided", 0.5]
     (penalty,) = resolved.penalties
     real = 2 * unit - 1
     noise = {"pixel": pixel, "share": share}
@@ -267,6 +270,7 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
     """391 batches an epoch, 156,400 steps; G's fakes of the pool are judged by D, then by the updated D, 80 of them at last."""
     (published,) = terminal.resolve("ring8", "alpha", preset="seed")
     assert steps_of(published.training, 50_000) == 400 * 391 == 156_400
+    assert (published.values["drop_last"], published.values["reuse_fake"]) == (False, True)
     words = ("alpha_d=0.3", "saturating=true", "g_width=5", "d_width=5", "g_depth=1", "d_depth=1", "dtype=float64")
     (resolved,) = terminal.resolve("ring8", "alpha", *words, "batch_size=8", "epochs=1", preset="seed")
     assert steps_of(resolved.training, 20) == 3
