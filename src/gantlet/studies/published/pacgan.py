@@ -27,7 +27,7 @@ PACGAN_STACKED = PublishedTable(
     task="stacked-mnist",
     methods=("vanilla", "pacgan"),
     settings={
-        "evaluations": 4,
+        "evaluations": 1,
         "network": "dcgan",
         "width": 64,
         "bn_decay": 0.9,
