@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import re
 import shlex
 import struct
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import terminal
 from gantlet.metrics.lenet import ClassifierRecipe
 from gantlet.settings import Scalar
+from gantlet.studies.plan import plan_of
+from gantlet.studies.store import Store
+from gantlet.studies.views import read_runs
 from test_project import ROOT
 
 PAGE = (ROOT / "docs" / "from-earlier-systems.md").read_text(encoding="utf-8")
@@ -85,8 +93,45 @@ def test_the_page_is_that_of_its_table_and_at_least_95_of_100_rows_work(
         script.kind_of({"cells": ["nothing", "", "—", ""]})
 
 
-def test_what_a_key_does_is_held_by_a_test_that_knows_it(script: ModuleType) -> None:
-    """A row of keys is only resolved here; [effects] names the test of what each key changes."""
+def named(test: str) -> str:
+    """The source of a test, and of everything of its file that it names: fixtures, cases, helpers.
+
+    Raises:
+        KeyError: The file has no such test.
+    """
+    path, _, name = test.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    parts: dict[str, ast.stmt] = {}
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            parts[statement.name] = statement
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            parts |= {each.id: statement for each in targets if isinstance(each, ast.Name)}
+    if not (name.startswith("test_") and isinstance(parts[name], ast.FunctionDef)):
+        raise KeyError(name)
+    wanted, seen = [name], set[str]()
+    while wanted:
+        seen.add(wanted[-1])
+        used = {
+            each.arg if isinstance(each, ast.arg) else getattr(each, "id", "") for each in ast.walk(parts[wanted.pop()])
+        }
+        wanted += sorted(used & set(parts) - seen)
+    lines = text.splitlines()
+    return "\n".join("\n".join(lines[_first(parts[each]) - 1 : parts[each].end_lineno]) for each in sorted(seen))
+
+
+def _first(statement: ast.stmt) -> int:
+    return min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+
+
+def says(test: str, key: str) -> bool:
+    """Whether a test, or what it is made of, names a key."""
+    return re.search(rf"(?<![a-z_]){key}(?![a-z_])", named(test)) is not None
+
+
+def test_what_a_key_does_is_held_by_a_test_that_there_is_and_that_names_it(script: ModuleType) -> None:
+    """A row of keys is resolved and trained here; [effects] names the test of what each key changes."""
     effects: dict[str, str] = SOURCE["effects"]
     used = {
         key
@@ -97,9 +142,29 @@ def test_what_a_key_does_is_held_by_a_test_that_knows_it(script: ModuleType) -> 
         if value
     }
     assert used <= set(effects)
-    for key, path in effects.items():
-        short = re.sub(r"^(penalty|team|which|lr)_|_[gd]$", "", key)
-        assert re.search(rf"(?<![a-z]){short}", (ROOT / path).read_text(encoding="utf-8")), (key, path)
+    assert [key for key in effects if f"{key}=" not in PAGE] == []
+    assert [key for key, test in effects.items() if not says(test, key)] == []
+
+
+def test_a_test_that_is_not_there_or_is_of_something_else_is_found() -> None:
+    here = "tests/networks/test_mlp.py"
+    assert says(f"{here}::test_depths_count_hidden_layers", "d_depth")
+    assert not says(f"{here}::test_depths_count_hidden_layers", "bn_eps")
+    for missing in ("test_depths", "widths", "MLP"):
+        with pytest.raises(KeyError):
+            named(f"{here}::{missing}")
+    with pytest.raises(FileNotFoundError):
+        named("tests/networks/test_nothing.py::test_depths")
+
+
+@pytest.mark.slow
+def test_the_tests_of_effects_are_collected() -> None:
+    """By pytest itself, so that none is switched off by a mark or a name."""
+    tests = set(SOURCE["effects"].values())
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, *sorted(tests)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert tests == {line.partition("[")[0] for line in done.stdout.splitlines() if "::" in line}
 
 
 def frames(*records: bytes) -> bytes:
@@ -164,6 +229,69 @@ def test_the_command_of_a_row_runs(command: str, status: int, places: dict[str, 
     assert "Traceback" not in done.err
     if "OUT" in command:
         assert any(tmp_path.iterdir())
+
+
+# The programs themselves, on little
+
+LITTLE = {
+    **dict.fromkeys(("width", "g_width", "d_width"), "2"),
+    **dict.fromkeys(("hidden", "g_hidden", "d_hidden"), "4"),
+    "batch_size": "4",
+    "steps": "2",
+    "evaluations": "1",
+    "samples": "16",
+    "train_size": "40",
+    "test_size": "16",
+}
+"""What of a program is made small; all its other values are the page's."""
+
+PROGRAMS = [
+    command
+    for title in WITH_COMMAND
+    for command in commands(SECTIONS[title])
+    if command.startswith("gantlet run") and "slurm" not in command
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Tasks of images, each with the folder that stands for its data."""
+    folder, numbers = tmp_path_factory.mktemp("data"), np.random.default_rng(1)
+    (folder / "idx").mkdir()
+    for part, count in (("train", 40), ("t10k", 16)):
+        for kind, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            values = numbers.integers(0, 256 if len(shape) > 1 else 10, shape, dtype=np.uint8)
+            head = bytes([0, 0, 8, len(shape)]) + b"".join(size.to_bytes(4, "big") for size in shape)
+            (folder / "idx" / f"{part}-{kind}-ubyte").write_bytes(head + values.tobytes())
+    (folder / "faces").mkdir()
+    for place in range(60):
+        face = Image.fromarray(numbers.integers(0, 256, (218, 178, 3), dtype=np.uint8))
+        face.save(folder / "faces" / f"{place:02d}.png")
+    digits, colours = ("mnist", "fashion-mnist", "stacked-mnist"), ("cifar10", "celeba64")
+    return {name: str(folder / ("idx" if name in digits else "faces")) for name in (*digits, *colours)}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_a_program_trains(command: str, data: dict[str, str], tmp_path: Path) -> None:
+    """The command as it stands on the page, on little data and with narrow networks; the study has the page's values."""
+    _, _, task, *words = shlex.split(command)
+    known, kind = resolved(command), task.partition(":")[0]
+    apart = {*LITTLE, "epochs", "data_path"}
+    kept = [word for word in words if word.partition("=")[0] not in apart]
+    asked = [f"{key}={value}" for key, value in LITTLE.items() if key in known]
+    place = f"{kind}:{data[kind]}" if kind in data else kind
+    seeds = () if "--seeds" in words else ("--seeds", "1")
+    where = ("--executor", "inline", "--quiet", "--out", tmp_path / "study")
+    done = terminal.gantlet("run", place, *kept, *asked, *seeds, *where)
+    assert done.status == 0, done.err
+    store = Store(tmp_path / "study")
+    assert set(read_runs(store)["status"]) == {"finished"}
+    assert set(read_runs(store)["generator_steps"]) == {2}
+    (trained,) = plan_of(store.record()).settings
+    differs = {key for key, value in trained.values.items() if known.get(key) != value}
+    assert differs <= apart
 
 
 @pytest.mark.parametrize("options", [row["recipe"] for _, row in ROWS if "recipe" in row], ids=str)

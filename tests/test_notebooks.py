@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -211,3 +215,63 @@ def test_a_live_picture_is_a_callable(elsewhere: Path) -> None:
     assert "text/html" in shown[3]
     assert "1 finished" in notebook.cells[3].outputs[0]["data"]["text/html"]
     assert notebook.cells[4].outputs[-1]["text"] == "3 6\n"
+
+
+# The notebook whose environment is its own
+
+
+@pytest.fixture(scope="module")
+def tensorflow_notebook() -> ModuleType:
+    loader = SourceFileLoader("tensorflow_notebook", str(EXAMPLES.parent / "scripts" / "tensorflow-notebook"))
+    spec = spec_from_loader("tensorflow_notebook", loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_tensorflows_environment_is_made_once_and_made_anew_where_it_was_broken_off(
+    tensorflow_notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the pinned torch: the newest one may exist for CUDA alone."""
+    called: list[list[str]] = []
+
+    def run(command: list[Any], **more: Any) -> subprocess.CompletedProcess[str]:
+        called.append([str(word) for word in command])
+        (tmp_path / "venv" / "bin").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "venv" / "bin" / "python").touch()
+        if len(called) == 2:
+            raise subprocess.CalledProcessError(1, command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(subprocess.CalledProcessError):
+        tensorflow_notebook.prepared(tmp_path / "venv")
+    assert tensorflow_notebook.prepared(tmp_path / "venv") == tmp_path / "venv" / "bin" / "python"
+    assert len(called) == 4  # an environment and its packages, twice: the first time was broken off
+    pins = (EXAMPLES.parent / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert [word for word in called[3] if word.startswith("torch")] == [
+        pin for pin in pins if pin.startswith("torch==")
+    ]
+    tensorflow_notebook.prepared(tmp_path / "venv")
+    assert len(called) == 4
+    monkeypatch.setattr(tensorflow_notebook, "packages", lambda: ["torch==0"])
+    tensorflow_notebook.prepared(tmp_path / "venv")
+    assert called[5][-1] == "torch==0"
+
+
+def test_tensorflows_notebook_reads_no_gantlet_but_that_of_its_environment(
+    tensorflow_notebook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: dict[str, str] = {}
+
+    def run(command: list[Any], *, env: dict[str, str], check: bool) -> subprocess.CompletedProcess[str]:
+        known.update(env)
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(tensorflow_notebook, "prepared", Path)
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    assert tensorflow_notebook.main(["--venv", str(tmp_path), "--steps", "7"]) == 3
+    assert "PYTHONPATH" not in known
+    assert known["GANTLET_NOTEBOOK_STEPS"] == "7"

@@ -118,3 +118,26 @@ def test_notes_of_the_plan_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_infinite_value_is_still_json(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = json.loads(dry("alpha", *TINY, "alpha_d=inf", "--json"))
     assert plan["settings"][0]["values"]["alpha_d"] == float("inf")
+
+
+def test_a_command_can_be_looked_at_without_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every value with its source; what only the data say is a question mark, and why it is one stands above."""
+    monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+    words = ("celeba64", "dcgan", "--preset", "seed", "width=2", "batch_size=4", "epochs=20", "--workers", "1")
+    done = gantlet("run", *words, "--dry-run", "--all")
+    assert done.status == 0, done.err
+    assert (
+        "The data are not on this machine; what depends on them is shown as '?': The data set 'celeba' is not in"
+        in done.out
+    )
+    rows = [[word.strip() for word in line.split(maxsplit=2)] for line in done.out.splitlines()]
+    for row in (["width", "2", "user"], ["epochs", "20.0", "user"], ["first_norm", "False", "preset seed"]):
+        assert row in rows
+    (fleet,) = [line.split() for line in done.out.splitlines() if line.startswith("0000")]
+    assert fleet[-3] == fleet[-1] == "?"  # steps and minutes
+    plan = json.loads(gantlet("run", *words, "--dry-run", "--json").out)
+    (asked,) = resolve("celeba64", "dcgan", "width=2", "batch_size=4", "epochs=20", preset="seed")
+    assert [setting["values"] for setting in plan["settings"]] == [asked.values]
+    assert plan["missing"].startswith("The data set 'celeba' is not in")
+    assert not (tmp_path / "data").exists()

@@ -56,6 +56,30 @@ def moved(module: nn.Module, stack: Stack, row: int) -> float:
     return games.difference(theirs, mine)
 
 
+def gradient_of(module: nn.Module) -> Tensor:
+    """All gradients of a module in one vector, by the names of its parameters."""
+    return torch.cat([p.grad.flatten() for _, p in sorted(module.named_parameters()) if p.grad is not None])
+
+
+def noted_gradient(fleet: Fleet, player: str) -> list[Tensor]:
+    """The parts of the vector of the same numbers in a fleet of one, filled in when the player moves.
+
+    Adam's first step has hardly more of a gradient than its signs, so that weights alone would not show a wrong factor.
+    """
+    held: list[Tensor] = []
+    stack = fleet.discriminators if player == "discriminator" else fleet.generators
+    move = fleet.optimisers[player].norm
+
+    def noted() -> Tensor:
+        held.extend(
+            p.grad[0].detach().clone().flatten() for _, p in sorted(stack.parameters.items()) if p.grad is not None
+        )
+        return move()
+
+    fleet.optimisers[player].norm = noted
+    return held
+
+
 TEAMS = [("mnist", ("latent_dim=8",), 1.0), ("fashion-mnist", (), 0.1)]
 
 
@@ -66,6 +90,7 @@ def test_the_stackelberg_scripts_step_with_the_second_head(task: str, words: tup
     (resolved,) = terminal.resolve(task, "vanilla", *small, preset="stackelberg")
     fleet = fleet_of(resolved, (1, 28, 28))
     chosen = resolved.training
+    assert chosen.order == "g_first"
     generators = [
         copied(resolved.family.generator(latent=chosen.latent_dim, shape=(1, 28, 28)), fleet.generators, row)
         for row in range(3)
@@ -97,21 +122,10 @@ def test_the_stackelberg_scripts_step_with_the_second_head(task: str, words: tup
         total = total + adversarial + weight * which(on_fake, k)
     adam_d.zero_grad()
     total.backward()
-    seed_gradient = torch.cat([p.grad.flatten() for _, p in sorted(d.named_parameters()) if p.grad is not None])
+    seed_gradient = gradient_of(d)
     adam_d.step()
 
-    held: list[Tensor] = []
-    move = fleet.optimisers["discriminator"].norm
-
-    def noted() -> Tensor:
-        held.extend(
-            p.grad[0].detach().clone().flatten()
-            for _, p in sorted(fleet.discriminators.parameters.items())
-            if p.grad is not None
-        )
-        return move()
-
-    fleet.optimisers["discriminator"].norm = noted
+    held = noted_gradient(fleet, "discriminator")
     games.train(fleet)
     gradient = torch.cat(held)
     assert float(torch.cosine_similarity(gradient, seed_gradient, 0)) > 1 - 1e-9
@@ -141,12 +155,73 @@ def test_the_dragan_notebooks_penalty_of_pixels_from_0_to_1() -> None:
         return DiscriminatorOutput((a * x.square() + x.sin() / 4).sum(-1))
 
     (resolved,) = terminal.resolve("mnist", "dragan", "network=dragan-mnist", preset="notebook")
+    said = ("penalty_weight", "penalty_target", "penalty_noise", "penalty_scale")
+    assert [resolved.values[key] for key in said] == [40.0, 0.5, "uniform_onesided", 0.5]
     (penalty,) = resolved.penalties
     real = 2 * unit - 1
     noise = {"pixel": pixel, "share": share}
     assert float(penalty(signed, real=real, fake=real, noise=noise).detach()) == pytest.approx(seed, rel=1e-5)
     untranslated = Dragan(noise="uniform_onesided")
     assert float(untranslated(signed, real=real, fake=real, noise=noise).detach()) < 0.7 * seed
+
+
+def test_the_dragan_notebooks_step_on_pixels_from_0_to_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """D first, Σ BCE + 10 (‖∇D‖ - 1)² at one-sided noise of [0, 1] pixels; then G, BCE(D(G(z)), 1) with latents of its own."""
+    words = (
+        "network=dragan-mnist",
+        "output=sigmoid",
+        "hidden=6",
+        "batch_size=9",
+        "latent_dim=5",
+        "dtype=float64",
+        "steps=1",
+    )
+    (resolved,) = terminal.resolve("mnist", "dragan", *words, preset="notebook")
+    shape, drawn = (1, 7, 7), dict[str, Tensor]()
+    fleet = fleet_of(resolved, shape)
+    g = copied(resolved.family.generator(latent=5, shape=shape), fleet.generators, 0)
+    d = copied(resolved.family.discriminator(shape=shape), fleet.discriminators, 0)
+    points = Dragan.points
+
+    def noted(self: Dragan, samples: Tensor, noise: dict[str, Tensor]) -> Tensor:
+        drawn.update(noise)
+        return points(self, samples, noise)
+
+    monkeypatch.setattr(Dragan, "points", noted)
+    held = {player: noted_gradient(fleet, player) for player in ("discriminator", "generator")}
+    games.train(fleet)
+    z = [fleet.inputs._latents.at(player, 0)[0, 0] for player in ("discriminator", "generator")]  # pyright: ignore[reportPrivateUsage]
+    assert not torch.equal(*z)
+    assert float(z[0].abs().max()) < 1  # U[-1, 1]
+    adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-4, betas=(0.5, 0.9)) for net in (g, d))
+
+    def judged(unit: Tensor) -> Tensor:  # of pixels in [0, 1]
+        return d(2 * unit - 1)
+
+    def unit_fake(latents: Tensor) -> Tensor:  # its last layer, through a plain sigmoid
+        return (g(latents) + 1) / 2
+
+    real = (fleet.loader.real(0)[0, 0] + 1) / 2
+    one, zero = torch.ones(9, dtype=torch.float64), torch.zeros(9, dtype=torch.float64)
+    pixel, share = drawn["pixel"][0, 0].to(real), drawn["share"][0, 0].to(real)
+    perturbed = real + 0.5 * real.std(correction=0) * pixel
+    between = (real + share[:, None, None, None] * (perturbed - real)).requires_grad_()
+    (slope,) = torch.autograd.grad(judged(between).sum(), between, create_graph=True)
+    penalty = 10 * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    adversarial = binary_cross_entropy(judged(real).sigmoid(), one)
+    adversarial = adversarial + binary_cross_entropy(judged(unit_fake(z[0]).detach()).sigmoid(), zero)
+    (adversarial + penalty).backward()
+    assert games.difference(torch.cat(held["discriminator"]), gradient_of(d)) <= 1e-6
+    adam_d.step()
+    adam_g.zero_grad()
+    binary_cross_entropy(judged(unit_fake(z[1])).sigmoid(), one).backward()
+    assert games.difference(torch.cat(held["generator"]), gradient_of(g)) <= 1e-6
+    adam_g.step()
+    assert moved(d, fleet.discriminators, 0) <= 1e-6
+    assert moved(g, fleet.generators, 0) <= 1e-6
+    rows = fleet.history.take()
+    logged = dict(zip(rows.name, rows.value, strict=True))
+    assert logged["dragan_penalty"] == pytest.approx(penalty.item(), rel=1e-6)
 
 
 def test_the_tensorflow_comparisons_wgan_shares_its_latents_and_has_its_rmsprop() -> None:
@@ -161,16 +236,21 @@ def test_the_tensorflow_comparisons_wgan_shares_its_latents_and_has_its_rmsprop(
     z, real = fleet.inputs._latents.at("generator", 0)[0, 0], fleet.loader.real(0)[0, 0]  # pyright: ignore[reportPrivateUsage]
     with torch.no_grad():
         fake = g(z)
+    held = {player: noted_gradient(fleet, player) for player in ("discriminator", "generator")}
     first = output(d(fake)).score.mean() - output(d(real)).score.mean()
     first.backward()
+    seed_gradient = gradient_of(d)
     descend(d, 5 * 5e-5)
     with torch.no_grad():
         for parameter in d.parameters():
             parameter.clamp_(-0.01, 0.01)
     d.requires_grad_(False)
     (-output(d(g(z))).score.mean()).backward()
+    seed_gradients = {"discriminator": seed_gradient, "generator": gradient_of(g)}
     descend(g, 5e-5)
     games.train(fleet)
+    for player, expected in seed_gradients.items():
+        assert games.difference(torch.cat(held[player]), expected) <= 1e-6
     assert moved(d, fleet.discriminators, 0) <= 1e-6
     assert moved(g, fleet.generators, 0) <= 1e-6
 
@@ -267,6 +347,7 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
     """391 batches an epoch, 156,400 steps; G's fakes of the pool are judged by D, then by the updated D, 80 of them at last."""
     (published,) = terminal.resolve("ring8", "alpha", preset="seed")
     assert steps_of(published.training, 50_000) == 400 * 391 == 156_400
+    assert (published.values["drop_last"], published.values["reuse_fake"]) == (False, True)
     words = ("alpha_d=0.3", "saturating=true", "g_width=5", "d_width=5", "g_depth=1", "d_depth=1", "dtype=float64")
     (resolved,) = terminal.resolve("ring8", "alpha", *words, "batch_size=8", "epochs=1", preset="seed")
     assert steps_of(resolved.training, 20) == 3
@@ -276,6 +357,7 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
     betas = (resolved.training.beta1, resolved.training.beta2)
     adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-4, betas=betas) for net in (g, d))
     seen: list[Tensor] = []
+    held = {player: noted_gradient(fleet, player) for player in ("discriminator", "generator")}
 
     def loss(right: Tensor, alpha: float) -> Tensor:
         if alpha == 1:
@@ -290,11 +372,16 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
         adam_d.zero_grad()
         judged = d(fake.detach()).sigmoid()
         (loss(d(real).sigmoid(), 0.3) + loss(1 - judged, 0.3)).backward()
+        seed_gradient = gradient_of(d)
         adam_d.step()
         adam_g.zero_grad()
         (-loss(1 - d(fake).sigmoid(), 1)).backward()
+        seed_gradients = {"discriminator": seed_gradient, "generator": gradient_of(g)}
         adam_g.step()
         games.train(fleet, 1)
+        for player, expected in seed_gradients.items():
+            assert games.difference(torch.cat(held[player]), expected) <= 1e-6
+            held[player].clear()
         assert moved(d, fleet.discriminators, 0) <= 1e-6
         assert moved(g, fleet.generators, 0) <= 1e-6
     assert len(torch.cat(seen).unique(dim=0)) == 20  # every point once
@@ -316,8 +403,10 @@ def test_the_tensorflow_comparisons_ebgan_hinges_the_batchs_energy(weight: float
     chosen = resolved.training
     assert (chosen.latent, chosen.bn_decay) == ("shared", 0.99)
     adam_g, adam_d = (torch.optim.Adam(net.parameters(), lr=1e-3, betas=(0.5, 0.999)) for net in (g, d))
+    held = {player: noted_gradient(fleet, player) for player in ("discriminator", "generator")}
     on_real, on_fake = output(d(real)), output(d(g(z).detach()))
     (on_real.score.mean() + (margin - on_fake.score.mean()).clamp(min=0)).backward()
+    seed_gradient = gradient_of(d)
     adam_d.step()
     adam_g.zero_grad()
     judged = output(d(g(z)))
@@ -326,8 +415,11 @@ def test_the_tensorflow_comparisons_ebgan_hinges_the_batchs_energy(weight: float
     cosines = torch.cosine_similarity(code[:, None], code[None], dim=-1) ** 2
     pulling = (cosines.sum() - 6) / (6 * 5)
     (judged.score.mean() + weight * pulling).backward()
+    seed_gradients = {"discriminator": seed_gradient, "generator": gradient_of(g)}
     adam_g.step()
     games.train(fleet)
+    for player, expected in seed_gradients.items():
+        assert games.difference(torch.cat(held[player]), expected) <= 1e-6
     assert moved(d, fleet.discriminators, 0) <= 1e-6
     assert moved(g, fleet.generators, 0) <= 1e-6
     pulling, rows = pulling.item(), fleet.history.take()

@@ -70,6 +70,13 @@ def test_a_family_can_be_fixed_and_batch_norm_is_not_the_discriminators() -> Non
 
 
 @pytest.mark.parametrize("family", ["mlp", "dcgan", "resnet"])
+def test_colour_images_are_games_too(family: str) -> None:
+    made, shape = BogoNet(architecture=1, family=family, width=2), (3, 32, 32)
+    assert made.generator(latent=3, shape=shape)(torch.randn(2, 3)).shape == (2, *shape)
+    assert made.discriminator(shape=shape)(torch.randn(2, *shape)).shape == (2,)
+
+
+@pytest.mark.parametrize("family", ["mlp", "dcgan", "resnet"])
 @pytest.mark.parametrize("number", range(6))
 def test_networks_are_built_as_described(number: int, family: str) -> None:
     made = BogoNet(architecture=number, family=family, width=4, d_batch_norm=True)

@@ -27,6 +27,15 @@ def test_the_two_dimensional_networks() -> None:
     assert {layer.negative_slope for layer in discriminator.modules() if isinstance(layer, nn.LeakyReLU)} == {0.2}
 
 
+@pytest.mark.parametrize(("g_depth", "d_depth"), [(0, 1), (2, 3)])
+def test_depths_count_hidden_layers(g_depth: int, d_depth: int) -> None:
+    family = MLP(g_depth=g_depth, d_depth=d_depth, g_width=7, d_width=5)
+    inside = {0: [(4, 2)], 2: [(4, 7), (7, 7), (7, 2)]}
+    assert widths(family.generator(latent=4, shape=(2,))) == inside[g_depth]
+    judged = {1: [(2, 5), (5, 1)], 3: [(2, 5), (5, 5), (5, 5), (5, 1)]}
+    assert widths(family.discriminator(shape=(2,))) == judged[d_depth]
+
+
 @pytest.mark.parametrize(
     ("family", "expected"),
     [

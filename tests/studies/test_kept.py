@@ -20,6 +20,8 @@ from safetensors.torch import load_file, save_file
 
 import gantlet
 import terminal
+from gantlet.api import sampler
+from gantlet.api.sampler import draw_member, drawable
 from gantlet.errors import BadData, BadValue, Damaged, Refused, StoreError, UnknownName
 from gantlet.files import file_digest, sealed
 from gantlet.metrics.classification_error import ClassificationErrorMetric
@@ -96,6 +98,18 @@ def test_weights_kept_at_a_step_are_those_of_a_study_planned_that_long(everythin
     assert weights(everything.folder, 0, step=4) != weights(everything.folder, 0, step="last")
     assert weights(everything.folder, 0, step=6) == weights(everything.folder, 0)
     assert replay(everything.folder, 0).startswith("run 0: ")  # with what was kept on the way
+
+
+def test_every_checkpoint_is_drawn_from_the_same_latents(everything: Store) -> None:
+    """As the earlier comparison's eval.py: N samples of each checkpoint, all from one batch of latents."""
+    steps = Study(everything.folder).steps(1)
+    drawn = {step: draw_member(everything.folder, 1, count=7, seed=4, step=step)[0] for step in steps}
+    first = drawable(everything.folder, 1, step=steps[0])
+    z, _ = sampler._latents(first, count=7, seed=4, by_generator=False)
+    for step in steps:
+        with torch.no_grad():
+            assert torch.equal(drawn[step], gantlet.load(everything.folder, run=1, step=step)(z))
+    assert not torch.equal(drawn[steps[0]], drawn[steps[-1]])
 
 
 def test_the_room_that_kept_weights_take_is_said_before_and_must_be_there(

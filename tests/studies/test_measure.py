@@ -95,7 +95,7 @@ def test_a_budget_is_planned_as_steps_and_trains_replays_and_extends_as_these(fo
         (["epochs=1,2"], 1, BadGrid, "--minutes and epochs= both say how long to train"),
         ([], -1, BadValue, "--minutes -1.* is not a length of time"),
         ([], float("inf"), BadValue, "is not a length of time"),
-        ([], 1e-7, BadValue, "is not enough for one step of each fleet"),
+        ([], 1e-7, BadValue, "is not enough for one step of each fleet with its evaluations"),
     ],
     ids=["steps", "epochs", "negative", "infinite", "too little"],
 )

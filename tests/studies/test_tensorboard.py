@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
+import games
 import terminal
 from gantlet.errors import MissingExtra
 from gantlet.requests.options import Options
@@ -17,8 +23,9 @@ from gantlet.studies.plan import plan_of
 from gantlet.studies.planning import plan_study
 from gantlet.studies.store import Store
 from gantlet.studies.tensorboard import check_tensorboard, write_events
+from gantlet.studies.tensorboard_graph import network_graph
 from gantlet.training import checkpoint
-from gantlet.training.blueprint import Execution
+from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.sampling import scores
@@ -101,11 +108,54 @@ def test_settings_images_and_final_metrics_are_there_once_also_after_a_stop(fold
             assert (images[-1].width, images[-1].height) == last.size
         (text,) = read.Tensors("settings/text_summary")
         assert "| lr_g | 0.0001 |" in text.tensor_proto.string_val[0].decode()
+        nodes = {node.name: (node.op, list(node.input)) for node in read.Graph().node}
+        assert nodes["generator/0"] == ("Linear", ["latents"])
+        assert nodes["samples"] == ("Samples", ["generator/output", "data"])
+        assert nodes["discriminator/0"] == ("Flatten", ["samples"])
         row = terminal.results(Store(folder))[run]
         (scalar,) = read.Scalars("final/modes")
         assert (scalar.value, scalar.step) == (row["modes"], row["generator_steps"])
         started = HParamsPluginData.FromString(read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
         assert started.session_start_info.hparams["lr_g"].number_value == pytest.approx(0.0001)
+
+
+class Choosing(nn.Module):
+    """Decides by a value, which symbols do not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+def nodes_of(sheet: Blueprint) -> dict[str, Any]:
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+    return {node.name: node for node in GraphDef.FromString(network_graph(sheet)).node}
+
+
+def test_the_graph_leads_from_the_latents_to_the_scores_through_every_layer() -> None:
+    sheet = games.sheet((1,), k=1, steps=1)
+    graph = nodes_of(sheet)
+    for player, given in (("generator", "latents"), ("discriminator", "samples")):
+        parts = getattr(sheet, player).build().named_modules()
+        layers = [
+            f"{player}/{name}" for name, part in parts if type(part).__module__.startswith("torch.nn.modules.") and name
+        ]
+        place, seen = f"{player}/output", list[str]()
+        while place != given:
+            seen.insert(0, place)
+            (place,) = graph[place].input
+        assert [name for name in seen if name in layers] == layers
+    (first,) = [node for node in graph.values() if list(node.input) == ["latents"]]
+    assert b"in_features=" in first.attr["settings"].s
+    own = nodes_of(replace(sheet, discriminator=replace(sheet.discriminator, build=Choosing)))
+    assert (own["discriminator"].op, list(own["discriminator"].input)) == ("Choosing", ["samples"])
+    assert torch.equal(random_state_after(network_graph, sheet), random_state_after(id, sheet))
+
+
+def random_state_after(work: Callable[[Any], object], given: Any) -> Tensor:
+    torch.manual_seed(3)
+    work(given)
+    return torch.get_rng_state()
 
 
 def test_events_stand_behind_those_of_the_same_second_whatever_process_wrote_them(tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def steps_within(seconds: float, times: Sequence[FleetTime], workers: int, evalu
 
     if needed(1) > _SHARE * seconds:
         raise BadValue(
-            f"--minutes {seconds / 60:g} is not enough for one step of each fleet, which takes about {needed(1):.1f} s here. "
-            "Give more, or fewer seeds or settings."
+            f"{seconds:g} seconds is not enough for one step of each fleet with its evaluations, about {needed(1):.1f} s here. "
+            "Give more, or fewer seeds, settings or evaluations."
         )
     low, high = 1, 2
     while high < _LONGEST and needed(high) <= _SHARE * seconds:

@@ -33,6 +33,7 @@ from .result_row import ResultRow
 from .store import Store
 from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
 from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
+from .tensorboard_graph import network_graph
 from .trackers import Tracker
 
 __all__ = ["FleetJob", "Progress", "evaluation_steps", "start_fleet", "train"]
@@ -279,8 +280,9 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
         job.keeper.tidy()
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
         if begin == 0:
+            graph = network_graph(fleet.blueprint)
             for slot, run in job.members.items():
-                write_settings(job.events, run, job.slots[slot][0].values)
+                write_settings(job.events, run, job.slots[slot][0].values, graph)
         write_events(job.events, rows, job.members, job.seen, job.images)
         job.seen, job.images = [], []
     if job.tracker is not None:

@@ -1,7 +1,7 @@
 """TensorBoard event files, if asked: ``tensorboard/<run>/`` with every point of the history, images, and histograms.
 
-Each run has its settings as text at its first step, and as hyper-parameters with its final metrics (HParams) at its last. The
-images are those of ``samples/<run>/``, where the member has some.
+Each run has its settings as text and its networks as a graph at its first step, and its settings as hyper-parameters with its
+final metrics (HParams) at its last. The images are those of ``samples/<run>/``, where the member has some.
 
 At evaluations there are histograms of what the discriminator says of test samples and of fakes (its logits, critic values,
 energies or potentials). Points and histograms are written when their checkpoint is, so an interrupted and resumed study
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,11 +95,14 @@ def check_tensorboard() -> None:
         raise MissingExtra("tensorboard", extra="tensorboard", purpose="--tensorboard")
 
 
-def write_settings(folder: Path, run: int, values: Mapping[str, Scalar]) -> None:
-    """Write a run's settings as a table in text."""
+def write_settings(folder: Path, run: int, values: Mapping[str, Scalar], graph: bytes) -> None:
+    """Write a run's settings as a table in text, and the serialised graph of its networks."""
+    event = import_module("tensorboard.compat.proto.event_pb2").Event(graph_def=graph)
     rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
     with _appended(inside(folder, str(run))) as writer:
         writer.add_text("settings", f"| key | value |\n| --- | --- |\n{rows}", 0)
+        if writer.file_writer is not None:
+            writer.file_writer.add_event(event)
 
 
 def write_final(folder: Path, run: int, values: Mapping[str, Scalar], final: Mapping[str, Any], step: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -64,9 +65,23 @@ def test_the_settings_and_columns_of_a_table_exist(name: str) -> None:
     )
     assert {cell.setting for cell in table.cells} <= {resolved.label for resolved in settings}
     task = catalogue.find("task", table.task)
-    known = {"success", "failure", "modes", "high_quality", "diverged", "inception_score", "fid"}
+    known = {"success", "failure", "modes", "high_quality", "diverged", "inception_score", "fid", "reverse_kl"}
     assert {cell.column for cell in table.cells} <= known
     assert task.name == table.task
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reproduced.md"
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLES) - {"small"}))
+def test_the_page_has_every_table_with_its_numbers(name: str) -> None:
+    (row,) = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}` |")]
+    numbers = set(re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", row.rpartition(" | ")[2]))
+    said = {float(number.replace(",", "")) for number in numbers}
+    for cell in find_table(name).cells:
+        if not math.isnan(cell.value) and cell.column != "diverged":
+            shown = 100 * cell.value if cell.kind == "rate" else cell.value
+            assert any(abs(shown - each) <= 0.5 * (shown > 100) + 1e-9 for each in said), (cell, said)
 
 
 def test_where_the_full_length_fits_seeds_are_cut(folder: Path, fits: list[int]) -> None:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from gantlet.errors import UnknownName
 
-from .alpha import ALPHA_RING, ALPHA_RING_NONSATURATING, ALPHA_STACKED
+from .alpha import ALPHA_RING, ALPHA_RING_NONSATURATING, ALPHA_STACKED, ALPHA_STACKED_100, LEAST_SQUARES_STACKED
+from .pacgan import PACGAN_STACKED
 from .r3gan import R3GAN_STACKED
 from .stackelberg import STACKELBERG_CIFAR10, STACKELBERG_MIXTURE8
 from .table import PublishedTable
@@ -18,6 +19,9 @@ __all__ = [
     "ALPHA_RING",
     "ALPHA_RING_NONSATURATING",
     "ALPHA_STACKED",
+    "ALPHA_STACKED_100",
+    "LEAST_SQUARES_STACKED",
+    "PACGAN_STACKED",
     "R3GAN_STACKED",
     "STACKELBERG_CIFAR10",
     "STACKELBERG_MIXTURE8",
@@ -32,6 +36,9 @@ TABLES: dict[str, PublishedTable] = {
         ALPHA_RING,
         ALPHA_RING_NONSATURATING,
         ALPHA_STACKED,
+        ALPHA_STACKED_100,
+        LEAST_SQUARES_STACKED,
+        PACGAN_STACKED,
         R3GAN_STACKED,
         STACKELBERG_CIFAR10,
         STACKELBERG_MIXTURE8,

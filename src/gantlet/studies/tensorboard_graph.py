@@ -1,0 +1,83 @@
+"""A run's two networks as the graph that TensorBoard shows: each layer with its settings, and what it is given.
+
+The networks are traced with symbols in the place of tensors (``torch.fx``), so nothing is computed. One that decides by values
+of its input cannot be traced, and is a single node. ``samples`` stands for what a discriminator is given: the generator's, or
+the data's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from torch import fx, nn
+
+from gantlet.randomness import seeded
+from gantlet.training.blueprint import Blueprint
+
+__all__ = ["network_graph"]
+
+
+def network_graph(blueprint: Blueprint) -> bytes:
+    """A serialised ``GraphDef`` of a fleet's generator (the generators of a team are alike) and discriminator.
+
+    TensorBoard must be installed.
+    """
+    node_def, attr, graph_def, versions = (
+        import_module(f"tensorboard.compat.proto.{name}_pb2")
+        for name in ("node_def", "attr_value", "graph", "versions")
+    )
+    with seeded(0):
+        generator, discriminator = blueprint.generator.build(), blueprint.discriminator.build()
+    made_of = _traced("generator", generator, "latents")
+    nodes = [
+        *(("latents", "Placeholder", [], ""), *made_of),
+        *(("data", "Placeholder", [], ""), ("samples", "Samples", [made_of[-1][0], "data"], "")),
+        *_traced("discriminator", discriminator, "samples"),
+    ]
+    made = [
+        node_def.NodeDef(
+            name=name, op=op, input=given, attr={"settings": attr.AttrValue(s=said.encode())} if said else {}
+        )
+        for name, op, given, said in nodes
+    ]
+    return graph_def.GraphDef(node=made, versions=versions.VersionDef(producer=22)).SerializeToString()
+
+
+def _traced(player: str, module: nn.Module, given: str) -> list[tuple[str, str, list[str], str]]:
+    """Name, operation, inputs and settings of every node of a network; the last is its result."""
+    try:
+        graph = fx.symbolic_trace(module).graph
+    except Exception:  # whatever a user's module does with a symbol
+        return [(player, type(module).__name__, [given], "")]
+    names: dict[fx.Node, str] = {}
+    found: list[tuple[str, str, list[str], str]] = []
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            names[node] = given
+            continue
+        inputs = list(dict.fromkeys(names[each] for each in node.all_input_nodes))
+        names[node] = f"{player}/{_place(node, set(names.values()), player)}"
+        part = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+        found.append((names[node], _operation(node, part), inputs, part.extra_repr() if part is not None else ""))
+    return found
+
+
+def _place(node: fx.Node, taken: set[str], player: str) -> str:
+    """A layer's path in its network, or an operation's name; numbered where it is there already."""
+    path = str(node.target).replace(".", "/") if node.op in ("call_module", "get_attr") else node.name
+    return next(name for name in _numbered(path) if f"{player}/{name}" not in taken)
+
+
+def _numbered(path: str) -> Iterator[str]:
+    yield path
+    yield from (f"{path}_{again}" for again in range(1, 1_000_000))
+
+
+def _operation(node: fx.Node, part: nn.Module | None) -> str:
+    if part is not None:
+        return type(part).__name__
+    target: Any = node.target
+    kinds = {"output": "Result", "get_attr": "Parameter"}
+    return kinds.get(node.op, str(getattr(target, "__name__", target)))
