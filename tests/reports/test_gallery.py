@@ -102,7 +102,6 @@ def test_files_that_are_no_pictures_are_left_out(tmp_path: Path) -> None:
     assert shrink(tmp_path / "missing.png", "a", 100) is None
 
 
-<<<<<<< HEAD
 def test_what_is_no_plain_file_of_the_study_is_neither_waited_for_nor_shown(tmp_path: Path) -> None:
     study, outside = tmp_path / "study", tmp_path / "outside"
     for folder in (study, outside):
@@ -118,10 +117,7 @@ def test_what_is_no_plain_file_of_the_study_is_neither_waited_for_nor_shown(tmp_
     assert shown == {"a.png": True, "pipe.png": False, "link.png": False, "samples/a.png": False}
 
 
-@pytest.mark.parametrize("side", [7_000, 9_500, 14_000])
-=======
 @pytest.mark.parametrize("side", leading([7_000, 9_500, 14_000]))
->>>>>>> s-house
 def test_a_picture_that_would_fill_the_memory_is_not_opened(tmp_path: Path, side: int) -> None:
     Image.new("1", (side, side)).save(tmp_path / "a.png")
     assert shrink(tmp_path / "a.png", "a", 100) is None

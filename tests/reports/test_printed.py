@@ -54,7 +54,6 @@ def test_letters_are_at_least_seven_points_and_lie_within_the_sheet(study: Study
     assert box.y1 <= height + 0.02
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("name", ["curves", "profile", "budget"])
 def test_a_long_legend_makes_the_sheet_longer_and_no_panel_lower(
     study: StudyData, make_study: Callable[..., Path], name: str
@@ -68,10 +67,7 @@ def test_a_long_legend_makes_the_sheet_longer_and_no_panel_lower(
     assert heights[1] > 0.8 * heights[0]
 
 
-@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
-=======
 @pytest.mark.parametrize("kind", leading(["svg", "pdf", "png"]))
->>>>>>> s-house
 def test_the_same_study_gives_the_same_bytes(folder: Path, tmp_path: Path, kind: str) -> None:
     first, second = (gantlet.figure(folder, "bars", tmp_path / f"{at}.{kind}").read_bytes() for at in (1, 2))
     assert first == second
