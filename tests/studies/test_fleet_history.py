@@ -27,9 +27,9 @@ def rows(*entries: tuple[int, int, str, float]) -> Rows:
 
 
 def test_history_is_merged_by_run_name_and_step_without_pads(store: Store) -> None:
-    store.chunks("0000").write(0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
-    store.chunks("0000").write(2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
-    store.chunks("0000").write(3, 4, rows((0, 3, "a", 6.0)), {0: 1})
+    store.chunks("0000").add({}, 0, 2, rows((0, 1, "b", 1.0), (1, 1, "b", 2.0), (2, 1, "b", 9.0)), {0: 7, 1: 3})
+    store.chunks("0000").add({}, 2, 3, rows((0, 3, "b", 4.0), (0, 3, "a", 5.0)), {0: 7, 1: 3})
+    store.chunks("0000").add({}, 3, 4, rows((0, 3, "a", 6.0)), {0: 1})
     assert store.history().to_numpy().tolist() == [
         [1, 3, "a", 6.0],
         [3, 1, "b", 2.0],
@@ -47,13 +47,13 @@ def test_a_study_without_history_has_an_empty_table(store: Store) -> None:
 @pytest.mark.parametrize(("step", "kept"), [(-1, []), (0, []), (9, []), (10, [10]), (15, [10]), (20, [10, 20])])
 def test_chunks_beyond_the_checkpoint_are_dropped(store: Store, step: int, kept: list[int]) -> None:
     for begin, end in ((0, 10), (10, 20)):
-        store.chunks("0000").write(begin, end, rows((0, end, "a", 1.0)), {0: 0})
+        store.chunks("0000").add({}, begin, end, rows((0, end, "a", 1.0)), {0: 0})
     store.chunks("0000").drop_after(step)
     assert store.history()["step"].tolist() == kept
 
 
 def test_a_history_of_other_columns_is_left_out_and_said(store: Store, caplog: pytest.LogCaptureFixture) -> None:
-    store.chunks("0000").write(0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    store.chunks("0000").add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
     store.write_frame("fleets/0000/history-000000010-000000020.parquet", pd.DataFrame({"run": [0], "step": [20]}))
     assert store.history()["step"].tolist() == [10]
     assert "columns are missing" in caplog.text
@@ -61,7 +61,7 @@ def test_a_history_of_other_columns_is_left_out_and_said(store: Store, caplog: p
 
 def test_a_chunk_is_checked_by_its_digest_and_may_be_known_to_be_lost(store: Store) -> None:
     chunks = store.chunks("0000")
-    name, digest = chunks.write(0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    ((name, digest),) = chunks.add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0}).items()
     path = chunks.folder / name
     chunks.check({name: digest})
     path.write_bytes(path.read_bytes()[:-1] + b"?")
@@ -72,5 +72,5 @@ def test_a_chunk_is_checked_by_its_digest_and_may_be_known_to_be_lost(store: Sto
         chunks.check({name: digest})
     path.with_name(name + LOST).touch()
     chunks.check({name: digest})
-    assert chunks.write(0, 10, rows((0, 10, "a", 1.0)), {0: 0}) == (name, digest)
+    assert chunks.add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0}) == {name: digest}
     assert not path.with_name(name + LOST).exists()
