@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import terminal
 from gantlet.errors import Damaged
 from gantlet.studies.fleet_history import LOST
+from gantlet.studies.history_table import SCHEMA, joined_history, rows_table
 from gantlet.studies.store import Store
 from gantlet.training.history import Rows
 
@@ -74,3 +78,43 @@ def test_a_chunk_is_checked_by_its_digest_and_may_be_known_to_be_lost(store: Sto
     chunks.check({name: digest})
     assert chunks.add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0}) == {name: digest}
     assert not path.with_name(name + LOST).exists()
+
+
+def coded(table: pa.Table) -> pa.Table:
+    """As a file is read: names are numbers."""
+    place = SCHEMA.get_field_index("name")
+    return table.set_column(place, "name", table.column("name").dictionary_encode())
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.integers(0, 3), st.integers(0, 5), st.sampled_from(["b", "a", "é", "B"]), st.floats(allow_nan=False)
+            )
+        ),
+        max_size=4,
+    )
+)
+def test_a_merged_table_is_its_parts_below_each_other_sorted(parts: list[list[tuple[int, int, str, float]]]) -> None:
+    slots = {slot: slot for slot in range(4)}
+    files = [coded(rows_table(rows(*part), slots)) for part in parts if part]
+    plain = pd.DataFrame([row for part in parts for row in part], columns=["run", "step", "name", "value"])
+    merged = joined_history(files)
+    expected = plain.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
+    assert merged.to_numpy().tolist() == expected.to_numpy().tolist()
+    if len(plain):
+        pd.testing.assert_frame_equal(merged, expected.astype({"value": float}))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("run", None), ("step", None), ("name", None), ("name", 3), ("step", "x"), ("value", "y")]
+)
+def test_a_history_of_odd_values_is_left_out_and_said(
+    store: Store, caplog: pytest.LogCaptureFixture, column: str, value: object
+) -> None:
+    store.chunks("0000").add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
+    odd = pd.DataFrame({"run": [0], "step": [20], "name": ["a"], "value": [1.0], column: [value]})
+    store.write_frame("fleets/0000/history-000000010-000000020.parquet", odd)
+    assert store.history()["step"].tolist() == [10]
+    assert caplog.text.count("is left out") == 1

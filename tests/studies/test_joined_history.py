@@ -20,7 +20,8 @@ from damaging import flip
 from gantlet.files import file_digest
 from gantlet.studies import fleet_history, runner
 from gantlet.studies.executors.base import Callbacks, FleetResult
-from gantlet.studies.fleet_history import LOST, FleetHistory, joined_history
+from gantlet.studies.fleet_history import LOST, FleetHistory
+from gantlet.studies.history_table import joined_history
 from gantlet.studies.launch import resume, start
 from gantlet.studies.repair import repair_study
 from gantlet.studies.store import Store
@@ -369,16 +370,16 @@ def test_who_reads_while_files_are_joined_reads_each_row_once(
     saved = Saved(tmp_path)
     for _ in range(2):
         saved.on(2)
-    read, calls = fleet_history.read_table, list[Path]()
+    read, calls = fleet_history.read_rows, list[Path]()
 
-    def slow(path: Path) -> pd.DataFrame:
+    def slow(path: Path) -> Any:
         calls.append(path)
         if len(calls) == 2:  # the first file was read; the second is joined and deleted meanwhile
             for _ in range(3):
                 saved.on(2)
         return read(path)
 
-    monkeypatch.setattr(fleet_history, "read_table", slow)
+    monkeypatch.setattr(fleet_history, "read_rows", slow)
     assert saved.table(finished=False).equals(expected(10))
     assert not caplog.text
 

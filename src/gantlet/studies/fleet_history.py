@@ -18,41 +18,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import check_regular, clear_away, file_digest, inside, read_regular, write_whole
+from gantlet.files import clear_away, file_digest, inside, read_regular, write_whole
 from gantlet.training import checkpoint
-from gantlet.training.history import Rows
 
-__all__ = ["LOST", "FleetHistory", "joined_history", "read_table", "write_table"]
+from .history_table import SCHEMA, read_rows, rows_table
+
+if TYPE_CHECKING:
+    from gantlet.training.history import Rows
+
+__all__ = ["LOST", "FleetHistory"]
 
 LOST = ".lost"
 """What is appended to the name of a chunk of history that ``repair`` set aside: it counts as known to be lost."""
 
 _CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
-_SCHEMA = pa.schema({"run": pa.int64(), "step": pa.int64(), "name": pa.string(), "value": pa.float64()})
-_COLUMNS = tuple(_SCHEMA.names)
 _MOST_FILES = 6
 """So many files a fleet's history has at most, beside those that have a full file's size."""
 _FULL = 1 << 25
 """Bytes, from which on a file is not rewritten any more: about four million rows, which are held in memory meanwhile."""
 _LOOKS = 3
 """So often the files of a fleet are looked at that is being trained, whose checkpoint may replace them in the middle."""
-_MOST_ROWS = 50_000_000  # of a table
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    AttributeError,
-    MemoryError,
-    pa.ArrowException,
-)  # a Parquet file
 _LOG = logging.getLogger("gantlet")
 
 
@@ -93,7 +84,7 @@ class FleetHistory:
                 break
             taken.insert(0, span)
             parts.insert(0, part)
-        name, digest = self._write(taken[0].begin if taken else begin, end, [*parts, _rows_table(rows, runs)])
+        name, digest = self._write(taken[0].begin if taken else begin, end, [*parts, rows_table(rows, dict(runs))])
         gone = {span.name for span in taken}
         return {known: sha for known, sha in chunks.items() if known not in gone} | {name: digest}
 
@@ -147,13 +138,13 @@ class FleetHistory:
                 clear_away(self.folder / span.name)
                 clear_away(self.folder / (span.name + LOST))
 
-    def tables(self, *, finished: bool) -> list[pd.DataFrame]:
-        """The chunks that are as they were written; the others are left out, with a warning.
+    def tables(self, *, finished: bool) -> list[Any]:
+        """The chunks that are as they were written, as :func:`read_rows` gives them; the others are left out, with a warning.
 
         Arguments:
             finished: Whether the fleet's training has ended: else its next checkpoint may be on its way.
         """
-        notes, tables = list[str](), list[pd.DataFrame]()
+        notes, tables = list[str](), list[Any]()
         for _ in range(1 if finished else _LOOKS):
             names, notes = self._vouched(finished=finished)
             tables = [table for name in names if (table := _chunk(self.folder / name, notes)) is not None]
@@ -212,8 +203,8 @@ class FleetHistory:
             content = read_regular(inside(self.folder, name), most=_FULL)
             if hashlib.sha256(content).hexdigest() != digest:
                 return None
-            return _plain(pq.read_table(pa.BufferReader(content), columns=list(_COLUMNS)))
-        except (StoreError, *_UNREADABLE):
+            return read_rows(content).cast(SCHEMA)
+        except (StoreError, MemoryError):
             return None
 
     def _write(self, begin: int, end: int, parts: Sequence[Any]) -> tuple[str, str]:
@@ -289,57 +280,13 @@ def _covered(span: _Span, by: Iterable[_Span]) -> bool:
     return span.begin < span.end <= reached
 
 
-def _rows_table(rows: Rows, runs: Mapping[int, int]) -> Any:
-    """Rows of slots as those of runs, without pads."""
-    frame = pd.DataFrame({"slot": rows.slot, "step": rows.step, "name": rows.name, "value": rows.value})
-    frame = frame[frame["slot"].isin(list(runs))]
-    frame.insert(0, "run", frame["slot"].map(dict(runs)).astype("int64"))
-    return _plain(pa.Table.from_pandas(frame[list(_COLUMNS)], schema=_SCHEMA, preserve_index=False))
-
-
-def _plain(table: Any) -> Any:
-    return table.cast(_SCHEMA).replace_schema_metadata()
-
-
-def joined_history(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """One long table of many chunks, sorted by run, name and step."""
-    empty = pd.DataFrame({name: [] for name in _COLUMNS})
-    filled = [table for table in tables if len(table)]
-    merged = pd.concat(filled, ignore_index=True) if filled else empty
-    return merged.sort_values(["run", "name", "step"], kind="stable", ignore_index=True)
-
-
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A Parquet file of a study as it is, or some of its columns.
-
-    Raises:
-        StoreError: It is missing, unreadable, not a plain file or too long.
-    """
-    check_regular(path)
-    try:
-        rows = pq.read_metadata(path).num_rows
-        if rows > _MOST_ROWS:
-            raise StoreError(f"{path} has {rows:,} rows; more than {_MOST_ROWS:,} are not read.")
-        return pd.read_parquet(path, columns=None if columns is None else list(columns))
-    except _UNREADABLE as error:
-        raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
-
-
-def write_table(path: Path, *, table: pd.DataFrame) -> None:
-    """Write a Parquet file."""
-    table.to_parquet(path, index=False)
-
-
-def _chunk(path: Path, notes: list[str]) -> pd.DataFrame | None:
+def _chunk(path: Path, notes: list[str]) -> Any:
     """The rows of a chunk; where it cannot be read None, and a sentence is added."""
     try:
-        table = read_table(path)
-        if not set(_COLUMNS) <= set(table):
-            raise StoreError("columns are missing.")
+        return read_rows(path)
     except StoreError as error:
         notes.append(f"the history {path} is left out: {error}")
         return None
-    return table[list(_COLUMNS)]
 
 
 def _named(chunks: object) -> dict[str, str]:
