@@ -92,7 +92,7 @@ def test_a_job_is_found_though_its_submission_was_broken_off(
 ) -> None:
     """Ctrl-C comes when ``sbatch`` has taken the job, and before its number is known."""
 
-    def broken(*_: object) -> int:
+    def broken(*_: object, **more: object) -> int:
         raise KeyboardInterrupt
 
     planned = terminal.planned(folder, "vanilla")
