@@ -237,11 +237,12 @@ def _at_operation(place: int, act: Callable[[], None], *, lasting: int = 1, chan
     return install
 
 
-def _only_looks(name: str, file: object = "", mode: int | str = "r", *words: object, **more: object) -> bool:
+def _only_looks(name: str, *words: Any, **more: Any) -> bool:
     """Whether an operation leaves all files as they are."""
-    mode = more.get("flags", mode)  # type: ignore[assignment]
-    writes = mode & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(mode, int) else set(mode) & set("wax+")
-    return name == "fsync" or (name == "open" and not writes)
+    if name != "open":
+        return name == "fsync"
+    mode = words[1] if len(words) > 1 else more.get("mode", more.get("flags", "r"))
+    return not (mode & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(mode, int) else set(mode) & set("wax+"))
 
 
 def _die() -> None:

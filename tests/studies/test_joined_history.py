@@ -210,6 +210,7 @@ def test_a_kill_before_each_change_of_files_loses_nothing(folder: Path, tmp_path
         copy = tmp_path / f"study-{place}"
         shutil.copytree(half, copy)
         if not killed_at(place, copy, changes=True):
+            assert terminal.difference(Store(copy), whole) is None
             break
         damage = [sentence for fleet in verify_study(copy).fleets for sentence in fleet.damage]
         assert all("checkpoint.old" in sentence for sentence in damage), place  # which was being deleted
