@@ -92,10 +92,8 @@ class Simulated:
                 (slot, step * (place + 1), name, float((slot + place) % 2)) for name in self.names for slot in slots
             ]
             columns = [list(column) for column in zip(*rows, strict=True)]
-            written = store.chunks(fleet).write(
-                step * place, step * (place + 1), Rows(*columns), dict(enumerate(planned.runs))
-            )
-            chunks[written[0]] = written[1]
+            runs = dict(enumerate(planned.runs))
+            chunks = store.chunks(fleet).add(chunks, step * place, step * (place + 1), Rows(*columns), runs)
         state = {
             "format": 1,
             "step": STEPS,

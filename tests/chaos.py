@@ -32,7 +32,7 @@ from gantlet.studies.executors.inline import InlineExecutor
 from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
 
-__all__ = ["KINDS", "Chaos", "Tally", "share"]
+__all__ = ["KINDS", "Chaos", "Tally", "killed_at", "resumed", "share"]
 
 WORDS = ("steps=40", "evaluations=5", "g_width=4", "d_width=4", "train_size=64", "test_size=64")
 _PATIENCE = 150.0  # seconds, after which a command hangs
@@ -85,8 +85,7 @@ class Chaos:
                 if kind == "disk full":
                     subprocess.run(["mount", "-o", "remount,size=16m", str(folder)], check=True)
                 for _ in range(4):
-                    status = _wait([_command("resume", folder, "--quiet", before=_inline())])[0]
-                    if status in (0, 1):
+                    if resumed(folder) in (0, 1):
                         break
             except TimeoutError as error:
                 tally.hangs += 1
@@ -132,6 +131,20 @@ def _place(folder: Path, kind: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", str(folder)], check=False)
+
+
+def killed_at(place: int, folder: Path, *, changes: bool = False) -> bool:
+    """Resume a study in a process that is killed at its n-th operation on files; whether it came to that.
+
+    With ``changes`` only operations count after which the files are others: what a kill before any other one leaves is the same.
+    """
+    install = _at_operation(place, _die, changes=changes)
+    return _wait([_command("resume", folder, before=_inline(install))])[0] == -signal.SIGKILL
+
+
+def resumed(folder: Path) -> int:
+    """Resume a study in a process of its own, all fleets in that one; its status."""
+    return _wait([_command("resume", folder, "--quiet", before=_inline())])[0]
 
 
 # ------------------------------------------------------------------------------------------------ processes
@@ -199,7 +212,7 @@ def _kill(process: int, number: int) -> None:
         os.kill(process, number)
 
 
-def _at_operation(place: int, act: Callable[[], None], *, lasting: int = 1) -> Before:
+def _at_operation(place: int, act: Callable[[], None], *, lasting: int = 1, changes: bool = False) -> Before:
     """Act at the n-th operation on files of the process, and at the next ones, before it is done."""
 
     def install() -> None:
@@ -208,6 +221,8 @@ def _at_operation(place: int, act: Callable[[], None], *, lasting: int = 1) -> B
         def counted(original: Callable[..., Any]) -> Callable[..., Any]:
             def operation(*words: Any, **more: Any) -> Any:
                 nonlocal seen
+                if changes and _only_looks(original.__name__, *words, **more):
+                    return original(*words, **more)
                 seen += 1
                 if place <= seen < place + lasting:
                     act()
@@ -220,6 +235,14 @@ def _at_operation(place: int, act: Callable[[], None], *, lasting: int = 1) -> B
         io.open = counted(io.open)  # type: ignore[assignment] - what pathlib opens with
 
     return install
+
+
+def _only_looks(name: str, *words: Any, **more: Any) -> bool:
+    """Whether an operation leaves all files as they are."""
+    if name != "open":
+        return name == "fsync"
+    mode = words[1] if len(words) > 1 else more.get("mode", more.get("flags", "r"))
+    return not (mode & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(mode, int) else set(mode) & set("wax+"))
 
 
 def _die() -> None:
@@ -283,8 +306,7 @@ def _training(folder: Path, child: int) -> None:
 
 
 def _operation_dies(folder: Path, rng: random.Random) -> bool:
-    install = _at_operation(rng.randrange(1, _OPERATIONS), _die)
-    return _wait([_command("resume", folder, before=_inline(install))])[0] == -signal.SIGKILL
+    return killed_at(rng.randrange(1, _OPERATIONS), folder)
 
 
 def _operation_fails(number: int) -> Callable[[Path, random.Random], bool]:

@@ -45,6 +45,7 @@ TaskPlugin=task/none
 SwitchType=switch/none
 MpiDefault=none
 SlurmdParameters=config_overrides
+MaxArraySize=2
 ReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU

@@ -303,6 +303,21 @@ def test_importing_gantlet_does_not_import_torch() -> None:
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
+def test_what_show_needs_does_not_import_torch() -> None:
+    modules = [
+        "cli.look",
+        "cli.jobs",
+        "reports.pooled",
+        "reports.paired",
+        "reports.remarks",
+        "studies.fleet_states",
+        "studies.views",
+    ]
+    names = ", ".join(f"gantlet.{name}" for name in modules)
+    done = run("-c", f"import sys, {names}; print('torch' in sys.modules)")
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
+
+
 def test_the_version_has_one_source() -> None:
     assert "version" in PROJECT["dynamic"]
     assert "version" not in PROJECT

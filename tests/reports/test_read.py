@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gantlet.errors import BadValue, StoreError
 from gantlet.reports.page import write_report
-from gantlet.reports.read import read_study
+from gantlet.reports.read import curves_by_name, read_study
 
 
 @pytest.fixture
@@ -138,3 +141,23 @@ def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(BadValue, match=r"does not end in \.html: a report is one page. Give FILE\.html"):
         write_report([folder], folder / name)
     assert name == "study.json" or not (folder / name).exists()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 3),
+            st.integers(0, 3),
+            st.sampled_from(["b", "a", "ä"]),
+            st.sampled_from([0.5, -1.0, math.inf, math.nan]),
+        )
+    )
+)
+def test_curves_are_the_pivot_of_the_history(rows: list[tuple[int, int, str, float]]) -> None:
+    history = pd.DataFrame(rows, columns=["run", "step", "name", "value"]).astype({"value": float, "name": str})
+    curves = curves_by_name(history)
+    assert list(curves) == list(dict.fromkeys(row[2] for row in rows))
+    for name, curve in curves.items():
+        of_name = history[history["name"] == name]
+        pivot = of_name.pivot_table(index="run", columns="step", values="value", aggfunc="last")
+        pd.testing.assert_frame_equal(curve, pivot, check_index_type=False, check_column_type=False)

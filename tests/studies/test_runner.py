@@ -96,7 +96,7 @@ def test_a_death_within_any_step_changes_nothing(
 def test_a_death_between_two_files_changes_nothing(
     folder: Path, whole: Store, where: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner, name = (FleetHistory, "write") if where == "history" else (Store, "write_results")
+    owner, name = (FleetHistory, "add") if where == "history" else (Store, "write_results")
     write: Callable[..., Any] = getattr(owner, name)
     calls = 0
 

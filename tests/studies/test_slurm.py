@@ -26,7 +26,7 @@ from gantlet.studies.executors.slurm import SlurmExecutor
 from gantlet.studies.executors.slurm_job import FleetsJob
 from gantlet.studies.fleet_states import study_state
 from gantlet.studies.launch import resume, start
-from gantlet.studies.slurm_queue import QueuedTask, read_queue
+from gantlet.studies.slurm_queue import QueuedTask, largest_array, read_queue
 from gantlet.studies.store import Store
 from gantlet.studies.submissions import jobs_folder, new_submission, submissions
 from gantlet.studies.trust import own_parts
@@ -35,12 +35,12 @@ from terminal import TINY
 from thinning import leading
 
 SBATCH = '#!/bin/sh\n[ "$1" = --version ] && exit 0\n[ -e "$FAKE/refuse" ] && { cat "$FAKE/refuse" >&2; exit 1; }\n'
-SBATCH += 'cp "$1" "$FAKE/script"\necho "$1" >>"$FAKE/submitted"\necho "Submitted batch job $((6 + $(wc -l <"$FAKE/submitted")))"\n'
+SBATCH += 'cp "$1" "$FAKE/script"\ncat "$1" >>"$FAKE/scripts"\necho "$1" >>"$FAKE/submitted"\necho "Submitted batch job $((6 + $(wc -l <"$FAKE/submitted")))"\n'
 OTHERS = {
     "srun": "exit 0",
     "squeue": 'echo "$@" >>"$FAKE/asked"\ncat "$FAKE/queue" 2>/dev/null; exit 0',
     "scancel": 'echo "$@" >>"$FAKE/cancelled"',
-    "scontrol": 'echo "$@" >>"$FAKE/requeued"',
+    "scontrol": '[ "$1" = show ] && { cat "$FAKE/config"; exit; }\necho "$@" >>"$FAKE/requeued"',
 }
 
 
@@ -93,7 +93,7 @@ def test_a_job_is_found_though_its_submission_was_broken_off(
 ) -> None:
     """Ctrl-C comes when ``sbatch`` has taken the job, and before its number is known."""
 
-    def broken(*_: object) -> int:
+    def broken(*_: object, **more: object) -> int:
         raise KeyboardInterrupt
 
     planned = terminal.planned(folder, "vanilla")
@@ -146,15 +146,68 @@ def test_a_gpu_of_the_cluster_need_not_be_here(slurm: FakeSlurm, folder: Path) -
     assert "no GPU is here" in run(folder.with_name("dry"), "--slurm", "gpus=1", "--dry-run").err
 
 
-def test_several_fleets_share_a_job_and_long_arrays_are_cut(
-    slurm: FakeSlurm, folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_several_fleets_share_a_job_and_arrays_are_as_long_as_the_cluster_takes_them(
+    slurm: FakeSlurm, folder: Path
 ) -> None:
-    monkeypatch.setattr("gantlet.studies.executors.slurm._LARGEST_ARRAY", 2)
+    (slurm.folder / "config").write_text("Configuration data\nMaxArraySize            = 2\nMaxJobCount = 10000\n")
     assert run(folder, "--slurm", "per_job=2", "--seeds", 5, "--width", 1).status == 0
     made = submissions(Store(folder))
-    assert sorted(len(task) for each in made for task in each.tasks) == [2] * 5
-    assert sorted(each.job for each in made) == [7, 8, 9]
+    assert [len(each.tasks) for each in made] == [2, 2, 1]
+    assert {len(task) for each in made for task in each.tasks} == {2}
+    assert [each.job for each in made] == [7, 8, 9]
     assert {fleet for each in made for task in each.tasks for fleet in task} == {f"{n:04d}" for n in range(10)}
+    assert re.findall(r"--array=(\S+)", slurm.read("scripts")) == ["0-1%2", "0-1%2"]
+    assert "--dependency" not in slurm.read("scripts")
+
+
+@pytest.mark.parametrize("said", ["MaxArraySize = 0\n", "MaxArraySize=1"])
+def test_where_a_cluster_takes_no_arrays_each_task_is_a_job(slurm: FakeSlurm, folder: Path, said: str) -> None:
+    (slurm.folder / "config").write_text(said)
+    assert run(folder).status == 0
+    assert [each.tasks for each in submissions(Store(folder))] == [(("0000",),), (("0001",),)]
+    assert "--array" not in slurm.read("scripts")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, 1001),
+        ("", 1001),
+        ("MaxArraySize = many\n", 1001),
+        ("MaxArraySize            = 4000001\n", 1 << 20),
+        ("SlurmctldPort = 3\nMaxArraySize            = 40001\n", 40001),
+    ],
+)
+def test_the_longest_array_is_what_slurm_says_or_its_default(slurm: FakeSlurm, said: str | None, expected: int) -> None:
+    if said is not None:
+        (slurm.folder / "config").write_text(said)
+    assert largest_array() == expected
+
+
+def test_of_several_arrays_no_more_jobs_run_at_once_than_was_asked(slurm: FakeSlurm, folder: Path) -> None:
+    """Slurm keeps a bound within one array: the next one waits for it, beside what it waits for by a line of the user's."""
+    (slurm.folder / "config").write_text("MaxArraySize = 2\n")
+    asked = ("--slurm", "max_jobs=1", "--slurm", "sbatch=--dependency=afterok:3")
+    assert run(folder, *asked, "--seeds", 3, "--width", 1).status == 0
+    waits = re.findall(r"--dependency=(\S+)", slurm.read("scripts"))
+    assert waits == ["afterok:3", "afterok:3,afterany:7", "afterok:3,afterany:8"]
+    assert slurm.read("scripts").count("%1\n") == 3
+
+
+def test_a_refusal_of_a_later_array_leaves_what_was_submitted_before(
+    slurm: FakeSlurm, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (slurm.folder / "config").write_text("MaxArraySize = 1\n")
+    (slurm.folder / "sbatch").write_text(
+        SBATCH.replace("cp ", '[ -e "$FAKE/submitted" ] && touch "$FAKE/refuse"\ncp ', 1)
+    )
+    assert run(folder, "--seeds", 3, "--width", 1, methods="vanilla").status == 2
+    assert [each.tasks for each in submissions(Store(folder))] == [(("0000",),), (("0001",),)]
+    (slurm.folder / "refuse").unlink()
+    (slurm.folder / "submitted").unlink()
+    slurm.queue(Store(folder), "PENDING", submission=0)
+    resume(folder, executor="slurm")
+    assert (("0002",),) in [each.tasks for each in submissions(Store(folder))]
 
 
 @pytest.mark.parametrize(

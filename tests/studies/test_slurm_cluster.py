@@ -13,8 +13,10 @@ import pytest
 
 import terminal
 from gantlet.studies.fleet_states import StudyState, busy_fleets, study_state
+from gantlet.studies.slurm_queue import largest_array
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
+from gantlet.studies.submissions import submissions
 from gantlet.studies.verify import verify_study
 from slurm_cluster import Cluster, missing_commands, running_cluster, wait_for
 
@@ -164,6 +166,22 @@ def test_what_was_cancelled_or_killed_is_submitted_again_and_nothing_else(
     assert terminal.difference(Store(folder), here) is None
     assert (folder / "report.html").is_file()
     assert set(Study(folder).jobs["state"]) == {"finished"}
+
+
+def test_a_study_longer_than_an_array_is_several_of_which_one_waits_for_the_other(
+    cluster: Cluster, gate: Gate, folder: Path, tmp_path: Path
+) -> None:
+    gate.open()
+    assert largest_array() == 2
+    asked = ("ring8", "vanilla", *terminal.TINY, "--seeds", 3, "--width", 1, "--out", folder)
+    done = terminal.gantlet("run", *asked, "--executor", "slurm", "--slurm", "max_jobs=2")
+    assert (done.status, done.err) == (0, "")
+    assert [len(each.tasks) for each in submissions(Store(folder))] == [2, 1]
+    first, second = (each.job for each in submissions(Store(folder)))
+    assert f"afterany:{first}" in cluster.call("scontrol", "show", "job", second)
+    assert [fleet.state for fleet in ended(folder).fleets] == ["finished"] * 3, logs(folder)
+    here = terminal.study(tmp_path / "here", "vanilla", seeds="3", width=1)
+    assert terminal.difference(Store(folder), here) is None
 
 
 def test_a_node_that_dies_leaves_its_fleet_to_another(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gantlet.data.base import Dataset
+if TYPE_CHECKING:  # reports want the names alone
+    from gantlet.data.base import Dataset
 
-from .base import NEEDS, Metric, MetricInput
-from .compose import Composed
+    from .base import Metric
+    from .compose import Composed
 
 __all__ = ["FLOORS", "floors_of"]
 
@@ -46,6 +47,8 @@ def floors_of(metrics: Composed, dataset: Dataset, samples: int = 0) -> dict[str
 
 
 def _measured(metric: Metric, dataset: Dataset, samples: int) -> Mapping[str, Any]:
+    from .base import NEEDS, MetricInput
+
     if "scores" in getattr(metric, "needs", NEEDS):
         return {}
     reals = dataset.train[:samples][None].float()  # [1, N, *x]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
@@ -21,7 +22,7 @@ from gantlet.studies.record import StudyRecord, read_record
 from gantlet.studies.store import Store
 from gantlet.studies.views import read_runs
 
-__all__ = ["StudyData", "read_study"]
+__all__ = ["StudyData", "curves_by_name", "read_study"]
 
 _RUNS = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}
 _HISTORY = {"run": int, "step": int, "name": str, "value": float}
@@ -46,9 +47,9 @@ class StudyData:
     given: pd.DataFrame | None = None
     only: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def history(self) -> pd.DataFrame:
-        """The long table run, step, name, value; read when it is first asked for.
+        """The long table run, step, name, value; read whenever it is asked for, as that of a large study takes much memory.
 
         Raises:
             StoreError: It is missing, unreadable, too long, or not what a study writes.
@@ -100,10 +101,7 @@ class StudyData:
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
         """Every quantity over training, name to a table member × step (missing after a member diverged)."""
-        return {
-            str(name): rows.pivot_table(index="run", columns="step", values="value", aggfunc="last")
-            for name, rows in self.history.groupby("name", sort=False, observed=True)
-        }
+        return curves_by_name(self.history)
 
     @cached_property
     def members(self) -> dict[str, pd.DataFrame]:
@@ -111,6 +109,31 @@ class StudyData:
         ordered = self.runs.sort_values("run")
         found = dict(iter(ordered.groupby("setting", sort=False)))
         return {label: found.get(label, ordered.iloc[:0]) for label in self.labels}
+
+
+def curves_by_name(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Of a long table run, step, name, value each quantity as a table member × step; of two values of a place the last.
+
+    Example:
+        >>> rows = pd.DataFrame({"run": [1, 1, 0], "step": [5, 9, 5], "name": ["a"] * 3, "value": [0.5, 0.25, 1.0]})
+        >>> curves_by_name(rows)["a"].to_numpy().tolist()
+        [[1.0, nan], [0.5, 0.25]]
+    """
+    codes, names = pd.factorize(history["name"])
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    places = np.split(np.argsort(codes, kind="stable"), ends[:-1]) if len(names) else []
+    columns = [history[column].to_numpy() for column in ("run", "step", "value")]
+    curves: dict[str, pd.DataFrame] = {}
+    for name, place in zip(names, places, strict=True):
+        run, step, value = (column[place] for column in columns)
+        known = ~np.isnan(value)
+        runs, row = np.unique(run[known], return_inverse=True)
+        steps, column = np.unique(step[known], return_inverse=True)
+        table = np.full((len(runs), len(steps)), np.nan)
+        table[row, column] = value[known]
+        index, across = pd.Index(runs, name="run"), pd.Index(steps, name="step")
+        curves[str(name)] = pd.DataFrame(table, index=index, columns=across, copy=False)
+    return curves
 
 
 def read_study(folder: Path) -> StudyData:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 from gantlet.errors import BadData, BadValue, UnknownName
 
-from .comparisons import Paired
+from .comparisons import Paired, paired
 from .multiplicity import holm, least_pairs, smallest_p
 from .power import detectable_difference
-from .summary import RUN_COLUMNS, compare
+from .summary import RUN_COLUMNS, counted_members, values_by_seed
 
 __all__ = ["Compared", "compare_settings", "comparison_rows"]
 
@@ -88,14 +89,10 @@ def compare_settings(
             raise UnknownName("column", metric, map(str, runs.columns))
     narrow = runs[[name for name in runs if name in {*RUN_COLUMNS, *metrics}]]
     of = {str(label): rows for label, rows in narrow.groupby("setting", sort=False, observed=True)}
-    pooled = {label: pd.concat([of[label], of[against]]) for label in settings if label != against and label in of}
+    sides = {label: _side(of[label], task) for label in (*settings, against) if label in of}
     found: list[Compared] = []
     for metric in metrics:
-        pairs = {
-            label: _pair(pooled[label], label, against, metric, task, level) if label in pooled else None
-            for label in settings
-            if label != against
-        }
+        pairs = {label: _pair(sides, label, against, metric, level) for label in settings if label != against}
         found += _corrected(pairs, against, metric, level)
     return found
 
@@ -135,10 +132,30 @@ _COLUMNS = [
 ]  # fmt: skip
 
 
-def _pair(runs: pd.DataFrame, label: str, against: str, metric: str, task: str | None, level: float) -> Paired | None:
+class _Side(NamedTuple):
+    """One setting: the tasks of its members, and those that count."""
+
+    tasks: frozenset[str]
+    counted: pd.DataFrame
+
+
+def _side(members: pd.DataFrame, task: str | None) -> _Side | None:
+    """The members of a setting; None where a seed is there twice."""
+    chosen = members if task is None else members[members["task"] == task]
     try:
-        found = compare(runs, label, against, metric, task=task, level=level)
-    except (BadValue, BadData, UnknownName):  # no shared seed, a seed twice, or a setting of which nothing has run yet
+        return _Side(frozenset(chosen["task"].unique()), counted_members(chosen))
+    except BadData:
+        return None
+
+
+def _pair(sides: Mapping[str, _Side | None], label: str, against: str, metric: str, level: float) -> Paired | None:
+    """A comparison; None where it cannot be made: no shared seed, two tasks, or a setting of which nothing has run yet."""
+    one, other = sides.get(label), sides.get(against)
+    if one is None or other is None or len(one.tasks | other.tasks) > 1:
+        return None
+    try:
+        found = paired(values_by_seed(one.counted, metric), values_by_seed(other.counted, metric), level=level)
+    except BadValue:
         return None
     return found if found.n else None
 

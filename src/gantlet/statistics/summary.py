@@ -20,7 +20,15 @@ from .aggregates import interquartile_mean
 from .comparisons import Paired, paired
 from .intervals import Floats, Interval, bootstrap_means, wilson
 
-__all__ = ["RUN_COLUMNS", "Aggregate", "compare", "scores_by_task", "summarise"]
+__all__ = [
+    "RUN_COLUMNS",
+    "Aggregate",
+    "compare",
+    "counted_members",
+    "scores_by_task",
+    "summarise",
+    "values_by_seed",
+]
 
 Aggregate = Literal["mean", "iqm"]
 """How members' values become one number: their mean, or the mean of their middle half."""
@@ -109,7 +117,31 @@ def compare(runs: pd.DataFrame, a: str, b: str, metric: str, *, task: str | None
     elif chosen["task"].nunique() > 1:
         tasks = ", ".join(map(str, chosen["task"].unique()))
         raise BadValue(f"The settings '{a}' and '{b}' were run on several tasks ({tasks}): say which.")
-    return paired(_by_seed(chosen, a, metric), _by_seed(chosen, b, metric), level=level)
+    sides = [counted_members(chosen[chosen["setting"] == label]) for label in (a, b)]
+    return paired(*(values_by_seed(side, metric) for side in sides), level=level)
+
+
+def counted_members(members: pd.DataFrame) -> pd.DataFrame:
+    """Of one setting's members those that count: finished and diverged ones.
+
+    Raises:
+        BadData: A seed is there more than once.
+    """
+    counted = members[members["status"].isin(_COUNTED)]
+    twice = counted["seed"].duplicated()
+    if twice.any():
+        label, seed = counted["setting"].iloc[0], counted["seed"][twice].iloc[0]
+        raise BadData(f"The setting '{label}' has the seed {seed} more than once; compare one task and study.")
+    return counted
+
+
+def values_by_seed(counted: pd.DataFrame, metric: str) -> dict[int, float]:
+    """The values of members by seed, nan where there is none; a diverged one is never a success.
+
+    Raises:
+        BadValue: The column is not numeric.
+    """
+    return dict(zip(map(int, counted["seed"].tolist()), _values(counted, metric).tolist(), strict=True))
 
 
 def scores_by_task(runs: pd.DataFrame, metric: str) -> dict[str, dict[str, Floats]]:
@@ -197,15 +229,6 @@ def _numbers(column: pd.Series[Any], name: str) -> Floats:
         return np.array([np.nan if pd.isna(value) else float(value) for value in column], dtype=np.float64)
     except (TypeError, ValueError):
         raise BadValue(f"The column '{name}' is not numeric: it cannot be averaged.") from None
-
-
-def _by_seed(runs: pd.DataFrame, label: str, metric: str) -> dict[int, float]:
-    of_label = runs[(runs["setting"] == label) & runs["status"].isin(_COUNTED)]
-    if of_label["seed"].duplicated().any():
-        twice = of_label["seed"][of_label["seed"].duplicated()].iloc[0]
-        raise BadData(f"The setting '{label}' has the seed {twice} more than once; compare one task and study.")
-    seeds = [int(seed) for seed in of_label["seed"]]
-    return dict(zip(seeds, _values(of_label, metric).tolist(), strict=True))
 
 
 def _check(runs: pd.DataFrame, metrics: Sequence[str]) -> None:

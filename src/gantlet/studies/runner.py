@@ -266,16 +266,16 @@ def _ending(job: FleetJob, slots: Sequence[int]) -> list[int]:
 def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     fleet.settle()  # before its history is taken: who diverged meanwhile is not in it
     rows = _joined([fleet.history.take(), *job.fresh])
-    job.fresh = []
+    job.fresh, history = [], job.store.chunks(job.fleet.id)
     if rows.step:
-        name, digest = job.store.chunks(job.fleet.id).write(begin, fleet.step, rows, job.members)
-        job.chunks[name] = digest
+        job.chunks = history.add(job.chunks, begin, fleet.step, rows, job.members)
     tensors, rest = checkpoint.snapshot(fleet)
     own: dict[str, Any] = {"fleet": job.fleet.id, "study": job.study, "chunks": job.chunks, "seconds": job.seconds}
     own |= {"last": job.last, "recent": [job.recent.get(slot, []) for slot in job.members]}
     own |= {"held": {str(run): times for run, times in job.held.items()}} if job.held else {}
     own |= job.keeper.state if job.keeper is not None else {}
     checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
+    history.tidy(job.chunks)
     if job.keeper is not None:
         job.keeper.tidy()
     if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet

@@ -7,6 +7,7 @@ became of it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,9 +17,10 @@ from gantlet.errors import ClusterError
 
 from .submissions import Submission
 
-__all__ = ["QueuedTask", "ask_slurm", "cancel_jobs", "queued_tasks", "read_queue"]
+__all__ = ["QueuedTask", "ask_slurm", "cancel_jobs", "largest_array", "queued_tasks", "read_queue"]
 
 _SECONDS = 60.0  # for an answer
+_USUAL_ARRAY, _MOST_ARRAY = 1001, 1 << 20  # tasks: where Slurm does not say, and where it says more
 _FORMAT = "%j|%i|%T|%N|%r"
 _WAITING = ("PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD", "CONFIGURING")
 _RUNNING = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING")
@@ -75,6 +77,18 @@ def ask_slurm(*words: str) -> str:
         said = " ".join((done.stderr or done.stdout).split())[:300] or f"it ended with status {done.returncode}"
         raise ClusterError(f"Slurm's command {words[0]} failed: {said}")
     return done.stdout
+
+
+def largest_array() -> int:
+    """How many tasks an array may have on this cluster (``MaxArraySize``); where Slurm does not say, Slurm's own default.
+
+    A cluster that takes no arrays has 1: a job for each task.
+    """
+    try:
+        said = re.search(r"^\s*MaxArraySize\s*=\s*(\d{1,9})\s*$", ask_slurm("scontrol", "show", "config"), re.MULTILINE)
+    except ClusterError:
+        said = None
+    return min(max(1, int(said.group(1))), _MOST_ARRAY) if said else _USUAL_ARRAY
 
 
 def queued_tasks(submissions: Sequence[Submission]) -> dict[tuple[str, int], QueuedTask]:

@@ -20,7 +20,8 @@ import pandas as pd
 from gantlet.errors import Damaged, FolderInUse, StoreError
 from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
 
-from .fleet_history import FleetHistory, joined_history, read_table, write_table
+from .fleet_history import FleetHistory
+from .history_table import joined_history, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
 
 __all__ = ["Store"]
@@ -219,10 +220,14 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ views
 
-    def history(self) -> pd.DataFrame:
-        """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning."""
+    def history(self, fleets: Sequence[FleetPlan] | None = None) -> pd.DataFrame:
+        """The merged long table: run, step, name, value; chunks that cannot be read are left out, with a warning.
+
+        Arguments:
+            fleets: The planned fleets whose members it is of; all by default.
+        """
         record = self.record()
-        leaves = [leaf for fleet in record.plan.fleets for leaf in self.leaves(fleet)]
+        leaves = [leaf for fleet in (record.plan.fleets if fleets is None else fleets) for leaf in self.leaves(fleet)]
         ended = ((leaf, self.finished(leaf, record.seals(leaf))) for leaf in leaves)
         return joined_history(
             [table for leaf, finished in ended for table in self.chunks(leaf.id).tables(finished=finished)]

@@ -38,28 +38,27 @@ def runs_table(store: Store) -> pd.DataFrame:
     """The merged table of members; those without results are ``failed`` or ``stopped``."""
     record = store.record()
     by_run = record.member_by_run
-    rows: list[dict[str, Any]] = []
+    rows = _Rows()
     for planned in record.plan.fleets:
         failure = _failure(store, planned.id)
         for fleet in store.leaves(planned):
             done, fault = _results(store, fleet, record)
             if done is not None:
-                rows += done
+                rows.add(done)
                 continue
             for run in fleet.runs:
                 setting = record.settings[by_run[run].setting]
-                rows.append(
-                    {
-                        "run": run,
-                        "task": setting.task,
-                        "method": setting.method,
-                        "setting": setting.label,
-                        "seed": by_run[run].seed,
-                        "status": "failed" if failure or fault else "stopped",
-                        "cause": fault or _last_line(failure),
-                    }
-                )
-    return _typed(rows).sort_values("run", ignore_index=True)
+                row = {
+                    "run": run,
+                    "task": setting.task,
+                    "method": setting.method,
+                    "setting": setting.label,
+                    "seed": by_run[run].seed,
+                    "status": "failed" if failure or fault else "stopped",
+                    "cause": fault or _last_line(failure),
+                }
+                rows.add([row])
+    return rows.frame().sort_values("run", ignore_index=True)
 
 
 def read_runs(store: Store) -> pd.DataFrame:
@@ -126,20 +125,37 @@ def _results(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[list[
         return None, "" if store.outgrown(fleet, record) else str(error)
 
 
-def _typed(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Rows as a table; whole numbers and truth values stay such in columns that not every row has.
+class _Rows:
+    """Rows of a table, kept by column: those of a hundred thousand members would take a gigabyte as mappings."""
 
-    Where one method's key is a number and another's of that name a word, a list or a truth value, the column is one of words.
-    """
-    columns: dict[str, Any] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values: list[Any] = [row.get(name) for row in rows]
-        kinds = {type(value) for value in values if value is not None}
-        if len(kinds) > 1 and kinds != {int, float}:
-            values = [value if value is None else str(value) for value in values]
-        dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
-        columns[name] = pd.array(values, dtype=dtype) if dtype else values
-    return pd.DataFrame(columns)
+    def __init__(self) -> None:
+        self._columns: dict[str, list[Any]] = {}
+        self._count = 0
+        self._words: dict[str, str] = {}  # each text once
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take in rows; what one lacks is missing."""
+        for row in rows:
+            for name, value in row.items():
+                column = self._columns.setdefault(name, [])
+                column += [None] * (self._count - len(column))
+                column.append(self._words.setdefault(value, value) if isinstance(value, str) else value)
+            self._count += 1
+
+    def frame(self) -> pd.DataFrame:
+        """The table; whole numbers and truth values stay such in columns that not every row has.
+
+        Where one method's key is a number and another's of that name a word, a list or a truth value, the column is one of words.
+        """
+        columns: dict[str, Any] = {}
+        for name, known in self._columns.items():
+            values: list[Any] = known + [None] * (self._count - len(known))
+            kinds = {type(value) for value in values if value is not None}
+            if len(kinds) > 1 and kinds != {int, float}:
+                values = [value if value is None else str(value) for value in values]
+            dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
+            columns[name] = pd.array(values, dtype=dtype) if dtype else values
+        return pd.DataFrame(columns)
 
 
 def write_views(store: Store) -> None:

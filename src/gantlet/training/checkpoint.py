@@ -17,18 +17,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import check_regular, check_seal, clear_away, file_digest, free_name, read_regular, sealed
 
-from .fleet import Fleet
-from .updates import Divergence
+if TYPE_CHECKING:  # who only looks where a fleet stands is spared a second of imports
+    import torch
+    from torch import Tensor
+
+    from .fleet import Fleet
 
 __all__ = [
     "has_checkpoint",
@@ -79,6 +77,10 @@ def snapshot(fleet: Fleet) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def restore(fleet: Fleet, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
     """Put a fleet, freshly built from the same blueprint, where the snapshot was taken."""
+    import torch
+
+    from .updates import Divergence
+
     fleet.step, fleet.discriminator_steps = rest["step"], rest["discriminator_steps"]
     fleet.divergences = {int(slot): Divergence(**divergence) for slot, divergence in rest["exits"].items()}
     fleet.stopped = stopped_of(rest)
@@ -106,6 +108,8 @@ def write(folder: Path, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) 
     Raises:
         StoreError: The disk is full, or the folder cannot be written; the last good checkpoint is untouched.
     """
+    import safetensors.torch
+
     fresh = unplaced(folder)
     try:
         clear_away(fresh)
@@ -199,6 +203,8 @@ def read_at(place: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         Damaged: There is none, or it is not what was written.
         StoreError: It cannot be read, or another version of gantlet wrote it.
     """
+    import safetensors.torch
+
     try:
         rest = read_state(place)
         check_regular(place / _NAMES[0])

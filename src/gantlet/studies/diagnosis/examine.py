@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -97,17 +97,19 @@ def examine_study(
     if trust:
         allow(record.settings, record.key)
     looked, notes, found = symptoms(), dict[str, None](), list[Finding]()
-    rows = {int(row["run"]): row for row in _rows(read_runs(store))}
-    history, cache = store.history(), Cache() if trust else None
-    if most_members is not None and most_members < len(rows):
-        notes[f"{most_members:,} of {len(rows):,} members are looked at here; gantlet doctor looks at all."] = None
-        history = history[history["run"].isin(_first(record, most_members))]
+    table, cache, fleets = read_runs(store), Cache() if trust else None, record.plan.fleets
+    count = len(table)
+    if most_members is not None and most_members < count:
+        notes[f"{most_members:,} of {count:,} members are looked at here; gantlet doctor looks at all."] = None
+        fleets = _first(record, most_members)
+        table = table[table["run"].isin({run for fleet in fleets for run in fleet.runs})]
+    rows, history = {int(row["run"]): row for row in _rows(table)}, store.history(fleets)
     cases = _cases(store, record, rows, _courses(history), cache, notes, most_drawn)
     for case in islice(cases, most_members):
         found += [finding for symptom in looked if (finding := symptom.look(case)) is not None]
     order = {symptom.name: place for place, symptom in enumerate(looked)}
     found.sort(key=lambda finding: (order[finding.symptom], finding.run))
-    return Diagnosis(store.folder, len(rows), tuple(found), tuple(notes))
+    return Diagnosis(store.folder, count, tuple(found), tuple(notes))
 
 
 def undecided_loss(objective: Objective) -> float:
@@ -177,9 +179,10 @@ def _cases(
                 )
 
 
-def _first(record: StudyRecord, most: int) -> set[int]:
-    """The members of the first fleets."""
-    return set(islice((run for fleet in record.plan.fleets for run in fleet.runs), most))
+def _first(record: StudyRecord, most: int) -> list[FleetPlan]:
+    """The first fleets, with at least so many members."""
+    before = accumulate((len(fleet.runs) for fleet in record.plan.fleets), initial=0)
+    return [fleet for fleet, count in zip(record.plan.fleets, before, strict=False) if count < most]
 
 
 def _members(record: StudyRecord, fleet: FleetPlan, notes: dict[str, None]) -> dict[int, StudyMember]:

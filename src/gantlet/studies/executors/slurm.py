@@ -24,7 +24,7 @@ from ..cache import Cache
 from ..fleet_states import busy_fleets
 from ..record import StudyRecord
 from ..several import check_nodes
-from ..slurm_queue import ask_slurm
+from ..slurm_queue import ask_slurm, largest_array
 from ..store import Store
 from ..submissions import Submission, jobs_folder, new_submission, submissions
 from ..trust import allow_lines, own_parts, require_lines
@@ -33,7 +33,6 @@ from .slurm_job import FleetsJob
 
 __all__ = ["SlurmExecutor", "check_slurm"]
 
-_LARGEST_ARRAY = 1000  # Slurm's own default bound is 1001
 _LOG = logging.getLogger("gantlet")
 
 
@@ -124,28 +123,33 @@ def _check_path(folder: Path) -> None:
 
 
 def _submit(store: Store, record: StudyRecord, fleets: Sequence[str], options: SlurmOptions) -> None:
-    parts = own_parts(record.settings, record.execution.executor)
+    """Submit fleets, in as many arrays as the cluster's bound makes of them.
+
+    ``max_jobs`` is a bound on all of them, and Slurm keeps it within one: so each waits until the one before has ended.
+    """
+    parts, before = own_parts(record.settings, record.execution.executor), 0
     processes = record.execution.processes
     job = FleetsJob(str(store.folder.absolute()), record.key, parts, options.workers, processes)
-    for tasks in _arrays(fleets, options.per_job):
+    for tasks in _arrays(fleets, options.per_job, largest_array() if len(fleets) > 1 else 1):
         submission = new_submission(tasks, options)
         submission.write(store)  # before the jobs are there: they can be found by their name from now on
         try:
-            number = _sbatch(jobs_folder(store).absolute(), job, submission, processes)
+            number = _sbatch(jobs_folder(store).absolute(), job, submission, processes, after=before)
         except ClusterError:  # after any other end, such as Ctrl-C, the job may be there: it is found by its name
             (jobs_folder(store) / f"{submission.token}.json").unlink(missing_ok=True)
             raise
         submission.model_copy(update={"job": number}).write(store)
+        before = number if options.max_jobs else 0
 
 
-def _arrays(fleets: Sequence[str], per_job: int) -> Iterator[list[tuple[str, ...]]]:
+def _arrays(fleets: Sequence[str], per_job: int, largest: int) -> Iterator[list[tuple[str, ...]]]:
     tasks = [tuple(fleets[start : start + per_job]) for start in range(0, len(fleets), per_job)]
-    for start in range(0, len(tasks), _LARGEST_ARRAY):
-        yield tasks[start : start + _LARGEST_ARRAY]
+    for start in range(0, len(tasks), largest):
+        yield tasks[start : start + largest]
 
 
-def _sbatch(folder: Path, job: FleetsJob, submission: Submission, processes: int) -> int:
-    """Submit one array; Slurm's number of it.
+def _sbatch(folder: Path, job: FleetsJob, submission: Submission, processes: int, *, after: int = 0) -> int:
+    """Submit one array, to begin when the job ``after`` has ended, if there is one; Slurm's number of it.
 
     Raises:
         ClusterError: Slurm refuses it.
@@ -157,7 +161,7 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission, processes: int
         with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # what sbatch says is in the error, too
             warnings.simplefilter("ignore")
             executor = submitit.AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=100)
-            executor.update_parameters(**_parameters(submission, processes))
+            executor.update_parameters(**_parameters(submission, processes, after))
             jobs = executor.map_array(job, submission.tasks)
     except (FailedJobError, FailedSubmissionError, OSError) as error:
         words = " ".join(str(error).split()).replace("sbatch: error: ", "")
@@ -172,7 +176,7 @@ def _sbatch(folder: Path, job: FleetsJob, submission: Submission, processes: int
     return int(jobs[0].job_id.partition("_")[0])
 
 
-def _parameters(submission: Submission, processes: int) -> dict[str, Any]:
+def _parameters(submission: Submission, processes: int, after: int) -> dict[str, Any]:
     """What submitit is asked for."""
     options = submission.options
     named = ("partition", "account", "qos", "constraint", "nodelist", "exclude")
@@ -182,6 +186,8 @@ def _parameters(submission: Submission, processes: int) -> dict[str, Any]:
     for line in options.sbatch:
         name, equals, value = line.lstrip("-").partition("=")
         extra[name] = value if equals else True
+    if after:
+        extra["dependency"] = ",".join(filter(None, (extra.get("dependency"), f"afterany:{after}")))
     chosen: dict[str, Any] = {
         "slurm_job_name": submission.name,
         "slurm_time": minutes_of(options.time),
