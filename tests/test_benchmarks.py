@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import arithmetic, baselines, convolutions, images, versus, worker, workers, workloads
+from benchmarks import arithmetic, baselines, convolutions, images, local_workers, versus, worker, workers, workloads
 from benchmarks.arithmetic import Products, flops, passes
 from benchmarks.baselines import Candidate, beside
 from benchmarks.images import DCGAN, PAIRS, Images, PlainImages
@@ -429,3 +429,21 @@ def test_unknown_parts_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         program.main(["rings"])
     assert "unknown part rings: choose from ring, narrow" in capsys.readouterr().err
+
+
+def test_workers_are_compared_without_their_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = {(900, 1): (100.0, 60.0), (900, 2): (190.0, 69.6), (1, 1): (1.0, 0.5), (1, 2): (1.0, 9.5)}
+    monkeypatch.setattr(local_workers, "trained", lambda steps, workers: local_workers.Trained(*took[steps, workers]))
+    section = local_workers.compare(rounds=3, steps=900)
+    assert section.numbers["ratio"] == [1.9] * 3
+    assert section.numbers["cost"] == pytest.approx([0.01] * 3)  # 69.6 - 60 - 9 of 60 seconds
+    assert section.numbers["start"] == [9.0] * 3
+    assert [note.endswith("met.") for note in section.notes[:2]] == [True, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_study_that_is_timed_is_really_trained(count: int) -> None:
+    found = local_workers.trained(3, workers=count)
+    assert found.rate > 0
+    assert found.cpu > 0
