@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 import games
 import terminal
 from gantlet.errors import MissingExtra
+from gantlet.networks.spectral import SpectralLinear
 from gantlet.requests.options import Options
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache
@@ -196,6 +198,14 @@ def test_each_use_of_a_layer_is_a_node_of_its_own() -> None:
         (place,) = graph[place].input
         seen.insert(0, place.removeprefix("discriminator/"))
     assert seen == ["samples", "a", "a_1", "a_2", "a_3", "a_1_1"]
+
+
+def test_layers_that_decide_by_values_are_nodes_among_the_others() -> None:
+    sheet = games.sheet((1,), k=1, steps=1)
+    build = partial(nn.Sequential, SpectralLinear(2, 3), Choosing(), nn.Linear(3, 1))
+    graph = nodes_of(replace(sheet, discriminator=replace(sheet.discriminator, build=build)))
+    operations = [graph[f"discriminator/{place}"].op for place in range(3)]
+    assert operations == ["SpectralLinear", "Choosing", "Linear"]
 
 
 def random_state_after(work: Callable[[Any], object], given: Any) -> Tensor:

@@ -1,8 +1,8 @@
 """A run's two networks as the graph that TensorBoard shows: each layer with its settings, and what it is given.
 
 The networks are traced with symbols in the place of tensors (``torch.fx``), so nothing is computed. One that decides by values
-of its input cannot be traced, and is a single node. ``samples`` stands for what a discriminator is given: the generator's, or
-the data's.
+of its input outside of its layers cannot be traced, and is a single node. ``samples`` stands for what a discriminator is given:
+the generator's, or the data's.
 """
 
 from __future__ import annotations
@@ -47,11 +47,18 @@ def network_graph(blueprint: Blueprint) -> bytes:
     return graph_def.GraphDef(node=made, versions=versions.VersionDef(producer=22)).SerializeToString()
 
 
+class _Layers(fx.Tracer):
+    """Looks into modules that are made of others; a layer is a node, whatever it does with its input."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or next(m.children(), None) is None
+
+
 def _traced(player: str, module: nn.Module, given: str) -> list[tuple[str, str, list[str], str]]:
     """Name, operation, inputs and settings of every node of a network; the last is its result."""
     try:
         with seeded(0):  # a module that draws numbers of its own draws them here, too
-            return _nodes(player, module, fx.symbolic_trace(module).graph, given)
+            return _nodes(player, module, _Layers().trace(module), given)
     except Exception:  # whatever a user's module does with a symbol
         return [(player, type(module).__name__, [given], "")]
 
