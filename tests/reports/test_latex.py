@@ -108,6 +108,20 @@ def test_what_is_worse_is_not_bold(study: StudyData) -> None:
     assert marks(latex_table(other, summary_table(other), compared_with(other))) == (bold, daggers)
 
 
+@pytest.mark.parametrize("better", ["lower", "higher"])
+def test_a_dagger_is_not_a_second_exponent(study: StudyData, better: str) -> None:
+    """TeX stops at two exponents of one digit; one of both directions makes the difference a worse one."""
+    metrics = study.record.metrics
+    record = study.record.model_copy(
+        update={"metrics": {**metrics, "kl": metrics["kl"].model_copy(update={"better": better})}}
+    )
+    large = replace(study, record=record, runs=study.runs.assign(kl=study.runs["kl"] * 1e9))
+    table = latex_table(large, summary_table(large), compared_with(large))
+    marked = [row for row in table.splitlines() if re.search(r"10\^\{\d+\}\{\}\^\\dagger|\\mathbf\{[^$]*10\^", row)]
+    assert len(marked) == sum(each.significant for each in compared_with(large) if each.metric == "kl") > 0
+    assert not re.search(r"\^\{\d+\}\^", table)
+
+
 def marks(table: str) -> tuple[int, int]:
     body = table[table.index(r"\begin{tabular}") :]
     return body.count(r"\mathbf"), body.count(r"^\dagger")

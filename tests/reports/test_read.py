@@ -136,6 +136,15 @@ def test_words_in_place_of_numbers_are_refused(folder: Path, name: str, column: 
         everything(folder)
 
 
+@pytest.mark.parametrize(("name", "column"), [("runs.parquet", "method"), ("history.parquet", "name")])
+def test_a_row_without_a_name_is_refused(folder: Path, name: str, column: str) -> None:
+    table = pd.read_parquet(folder / name).astype({column: object})
+    table.loc[1, column] = None
+    table.to_parquet(folder / name)
+    with pytest.raises(StoreError, match=rf"{name}' is not what a study writes: a row has no {column}\.$"):
+        _ = read_study(folder).curves
+
+
 @pytest.mark.parametrize("name", ["report.pdf", "report", "report.htm", "study.json"])
 def test_a_page_under_another_name_is_refused(folder: Path, name: str) -> None:
     with pytest.raises(BadValue, match=r"does not end in \.html: a report is one page. Give FILE\.html"):

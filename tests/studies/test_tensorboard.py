@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 import games
 import terminal
 from gantlet.errors import MissingExtra
+from gantlet.networks.spectral import SpectralLinear
 from gantlet.requests.options import Options
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache
@@ -150,6 +152,60 @@ def test_the_graph_leads_from_the_latents_to_the_scores_through_every_layer() ->
     own = nodes_of(replace(sheet, discriminator=replace(sheet.discriminator, build=Choosing)))
     assert (own["discriminator"].op, list(own["discriminator"].input)) == ("Choosing", ["samples"])
     assert torch.equal(random_state_after(network_graph, sheet), random_state_after(id, sheet))
+
+
+class Drawing(nn.Module):
+    """Draws a number of its own, with one layer used twice, which describes itself badly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = Mute(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(self.layer(x + torch.randn(1)))
+
+
+class Mute(nn.Linear):
+    __module__ = "torch.nn.of_ones_own"  # not looked into, as torch's own layers
+
+    def extra_repr(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Again(nn.Module):
+    """Uses one layer three times, in a sequence whose names are like those of numbered ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.a_1 = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a_1(self.a(self.a(self.a_1(self.a(x)))))
+
+
+def test_a_graph_never_stops_a_training_or_changes_what_it_draws() -> None:
+    sheet = games.sheet((1,), k=1, steps=1)
+    strange = replace(sheet, discriminator=replace(sheet.discriminator, build=Drawing))
+    assert torch.equal(random_state_after(network_graph, strange), random_state_after(id, strange))
+    assert nodes_of(strange)["discriminator"].op == "Drawing"
+
+
+def test_each_use_of_a_layer_is_a_node_of_its_own() -> None:
+    sheet = games.sheet((1,), k=1, steps=1)
+    graph = nodes_of(replace(sheet, discriminator=replace(sheet.discriminator, build=Again)))
+    place, seen = "discriminator/output", list[str]()
+    while place != "samples":
+        (place,) = graph[place].input
+        seen.insert(0, place.removeprefix("discriminator/"))
+    assert seen == ["samples", "a", "a_1", "a_2", "a_3", "a_1_1"]
+
+
+def test_layers_that_decide_by_values_are_nodes_among_the_others() -> None:
+    sheet = games.sheet((1,), k=1, steps=1)
+    build = partial(nn.Sequential, SpectralLinear(2, 3), Choosing(), nn.Linear(3, 1))
+    graph = nodes_of(replace(sheet, discriminator=replace(sheet.discriminator, build=build)))
+    operations = [graph[f"discriminator/{place}"].op for place in range(3)]
+    assert operations == ["SpectralLinear", "Choosing", "Linear"]
 
 
 def random_state_after(work: Callable[[Any], object], given: Any) -> Tensor:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pandas as pd
 from PIL import Image
 
-from .pictures import read_picture
+from .images import read_image
 from .read import StudyData
 
 __all__ = ["EmbeddedImage", "Gallery", "Strip", "galleries", "shrink"]
@@ -115,7 +115,7 @@ def galleries(study: StudyData, budget: int) -> list[Gallery]:
 
 def shrink(path: Path, caption: str, side: int, *, within: Path | None = None) -> EmbeddedImage | None:
     """An image of at most ``side`` pixels a side; None where the file cannot be shown, or lies behind a link ``within`` a study."""
-    image = read_picture(path, within or path.parent)
+    image = read_image(path, within or path.parent)
     if image is None:
         return None
     image.thumbnail((side, side), Image.Resampling.LANCZOS)

@@ -121,7 +121,7 @@ def _mark(study: StudyData, each: Compared) -> _Mark:
 def _estimate(estimate: str, interval: str, mark: _Mark = "") -> str:
     if estimate == MISSING:
         return "--"
-    wrapped: Mapping[_Mark, str] = {"": "${}$", "bold": r"$\mathbf{{{}}}$", "dagger": r"${}^\dagger$"}
+    wrapped: Mapping[_Mark, str] = {"": "${}$", "bold": r"$\mathbf{{{}}}$", "dagger": r"${}{{}}^\dagger$"}
     shown = wrapped[mark].format(_number(estimate))
     return rf"{shown} {{\footnotesize $[{_number(interval.strip('[]'))}]$}}" if interval else shown
 

@@ -1,6 +1,6 @@
 """Paired comparisons as a table for readers: each setting minus one, and one criterion that decides what is marked.
 
-What is marked (bold on the page and in LaTeX, ``*`` in a terminal) is significant after Holm's correction, see
+What is marked (bold on the page, bold or a dagger in LaTeX, ``*`` in a terminal) is significant after Holm's correction, see
 :mod:`gantlet.statistics.family`; the text under the table says so, and what the seeds at hand cannot show.
 """
 

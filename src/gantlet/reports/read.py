@@ -172,6 +172,9 @@ def _typed(table: pd.DataFrame, place: Path, columns: Mapping[str, type]) -> pd.
     missing = [column for column in columns if column not in table]
     if missing:
         raise StoreError(f"'{place}' is not what a study writes: it lacks the column {', '.join(missing)}.")
+    empty = [column for column, kind in columns.items() if kind is str and table[column].isna().any()]
+    if empty:
+        raise StoreError(f"'{place}' is not what a study writes: a row has no {empty[0]}.")
     try:
         return table.astype(dict(columns))
     except (TypeError, ValueError) as error:

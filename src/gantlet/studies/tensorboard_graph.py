@@ -1,13 +1,12 @@
 """A run's two networks as the graph that TensorBoard shows: each layer with its settings, and what it is given.
 
 The networks are traced with symbols in the place of tensors (``torch.fx``), so nothing is computed. One that decides by values
-of its input cannot be traced, and is a single node. ``samples`` stands for what a discriminator is given: the generator's, or
-the data's.
+of its input outside of its layers cannot be traced, and is a single node. ``samples`` stands for what a discriminator is given:
+the generator's, or the data's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -38,41 +37,58 @@ def network_graph(blueprint: Blueprint) -> bytes:
     ]
     made = [
         node_def.NodeDef(
-            name=name, op=op, input=given, attr={"settings": attr.AttrValue(s=said.encode())} if said else {}
+            name=name,
+            op=op,
+            input=given,
+            attr={"settings": attr.AttrValue(s=said.encode(errors="replace"))} if said else {},
         )
         for name, op, given, said in nodes
     ]
     return graph_def.GraphDef(node=made, versions=versions.VersionDef(producer=22)).SerializeToString()
 
 
+class _Layers(fx.Tracer):
+    """Looks into modules that are made of others; a layer is a node, whatever it does with its input."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return super().is_leaf_module(m, module_qualified_name) or next(m.children(), None) is None
+
+
 def _traced(player: str, module: nn.Module, given: str) -> list[tuple[str, str, list[str], str]]:
     """Name, operation, inputs and settings of every node of a network; the last is its result."""
     try:
-        graph = fx.symbolic_trace(module).graph
+        with seeded(0):  # a module that draws numbers of its own draws them here, too
+            return _nodes(player, module, _Layers().trace(module), given)
     except Exception:  # whatever a user's module does with a symbol
         return [(player, type(module).__name__, [given], "")]
+
+
+def _nodes(player: str, module: nn.Module, graph: fx.Graph, given: str) -> list[tuple[str, str, list[str], str]]:
     names: dict[fx.Node, str] = {}
+    taken: dict[str, int] = {}
     found: list[tuple[str, str, list[str], str]] = []
     for node in graph.nodes:
         if node.op == "placeholder":
             names[node] = given
             continue
         inputs = list(dict.fromkeys(names[each] for each in node.all_input_nodes))
-        names[node] = f"{player}/{_place(node, set(names.values()), player)}"
+        names[node] = f"{player}/{_place(node, taken)}"
         part = module.get_submodule(str(node.target)) if node.op == "call_module" else None
         found.append((names[node], _operation(node, part), inputs, part.extra_repr() if part is not None else ""))
     return found
 
 
-def _place(node: fx.Node, taken: set[str], player: str) -> str:
-    """A layer's path in its network, or an operation's name; numbered where it is there already."""
-    path = str(node.target).replace(".", "/") if node.op in ("call_module", "get_attr") else node.name
-    return next(name for name in _numbered(path) if f"{player}/{name}" not in taken)
+def _place(node: fx.Node, taken: dict[str, int]) -> str:
+    """A layer's path in its network, or an operation's name; numbered where it is there already.
 
-
-def _numbered(path: str) -> Iterator[str]:
-    yield path
-    yield from (f"{path}_{again}" for again in range(1, 1_000_000))
+    ``taken`` has the places so far, and to which number each was counted.
+    """
+    path = place = str(node.target).replace(".", "/") if node.op in ("call_module", "get_attr") else node.name
+    while place in taken:
+        taken[path] += 1
+        place = f"{path}_{taken[path]}"
+    taken[place] = 0
+    return place
 
 
 def _operation(node: fx.Node, part: nn.Module | None) -> str:

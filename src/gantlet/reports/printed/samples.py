@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gantlet.errors import BadValue
-from gantlet.reports.pictures import read_picture
+from gantlet.reports.images import read_image
 from gantlet.reports.theme import LIGHT
 
 from .base import FigureRequest, safe
@@ -37,9 +37,7 @@ class SamplesFigure:
             for label in study.labels:
                 members = study.members[label]
                 image = (
-                    read_picture(
-                        study.folder / "samples" / str(int(members["run"].iloc[0])) / "final.png", study.folder
-                    )
+                    read_image(study.folder / "samples" / str(int(members["run"].iloc[0])) / "final.png", study.folder)
                     if len(members)
                     else None
                 )

@@ -1,4 +1,4 @@
-"""Pictures of a study that may come from a stranger: plain files of PNG that are neither large nor behind a link, or none."""
+"""Images of a study that may come from a stranger: PNG files that are neither large nor behind a link."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from PIL import Image
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import inside, read_regular
 
-__all__ = ["read_picture"]
+__all__ = ["read_image"]
 
 _MOST_PIXELS = 40_000_000
 _MOST_BYTES = 256 << 20
 
 
-def read_picture(path: Path, within: Path) -> Image.Image | None:
-    """A picture below a study's folder, in grey or in colour.
+def read_image(path: Path, within: Path) -> Image.Image | None:
+    """An image below a study's folder, in grey or in colour.
 
     Arguments:
         path: The file.
         within: The study's folder.
 
     Returns:
-        None where the file is missing, half written, too large, no PNG, or leads elsewhere: a report goes without it.
+        None where the file is missing, half written, too large, not a PNG, or a link: a report goes without it.
     """
     try:
         content = read_regular(inside(within, *path.relative_to(within).parts), most=_MOST_BYTES)
