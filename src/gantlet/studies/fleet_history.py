@@ -39,7 +39,7 @@ LOST = ".lost"
 
 _CHUNK = re.compile(r"history-(\d{1,18})-(\d{1,18})\.parquet")
 _MOST_FILES = 6
-"""So many files a fleet's history has at most, beside those that have a full file's size."""
+"""So many files a fleet's history has at most, beside those of a full file's size and those that are too long to be joined."""
 _FULL = 1 << 25
 """Bytes, from which on a file is not rewritten any more: about four million rows."""
 _MOST_JOINED = 1 << 24
