@@ -7,14 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import terminal
 from gantlet.errors import Damaged
-from gantlet.studies.fleet_history import LOST
+from gantlet.files import file_digest
+from gantlet.studies import fleet_history
+from gantlet.studies.checkpoints import last_good
+from gantlet.studies.fleet_history import LOST, FleetHistory
 from gantlet.studies.history_table import SCHEMA, joined_history, rows_table
 from gantlet.studies.store import Store
+from gantlet.training import checkpoint
 from gantlet.training.history import Rows
 
 
@@ -118,3 +123,87 @@ def test_a_history_of_odd_values_is_left_out_and_said(
     store.write_frame("fleets/0000/history-000000010-000000020.parquet", odd)
     assert store.history()["step"].tolist() == [10]
     assert caplog.text.count("is left out") == 1
+
+
+def states(fleet: Path, chunks: object) -> None:
+    """A checkpoint of step 4 that names some history."""
+    rest = {"format": 1, "step": 4, "discriminator_steps": 4, "exits": {}, "history_counts": {}, "stopped": {}}
+    checkpoint.write(fleet / "checkpoint", {"a": torch.zeros(1)}, rest | ({} if chunks is None else {"chunks": chunks}))
+
+
+def two_chunks(store: Store) -> tuple[FleetHistory, dict[str, str]]:
+    """A fleet with a row in each of two files, and a checkpoint that names them."""
+    history, chunks = store.chunks("0000"), dict[str, str]()
+    for step in (2, 4):
+        chunks = history.add(chunks, step - 2, step, rows((0, step, "a", 1.0)), {0: 0})
+    states(history.folder, chunks)
+    return history, chunks
+
+
+def test_a_link_in_the_place_of_a_chunk_is_left_out_of_the_table_and_of_joins(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    history, chunks = two_chunks(store)
+    first = history.folder / min(chunks)
+    first.rename(tmp_path / "elsewhere")
+    first.symlink_to(tmp_path / "elsewhere")
+    assert store.history()["step"].tolist() == [4]
+    assert f"{first} is left out" in caplog.text
+    monkeypatch.setattr(fleet_history, "_MOST_FILES", 1)
+    named = history.add(chunks, 4, 6, rows((0, 6, "a", 1.0)), {0: 0})
+    assert list(named) == [first.name, "history-000000002-000000006.parquet"]
+
+
+def test_a_chunk_that_is_deleted_while_it_is_looked_at_is_missing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, chunks = two_chunks(store)
+    looked = list[Path]()
+
+    def deleted(path: Path) -> str:
+        looked.append(path)
+        if path.name == min(chunks):
+            path.unlink(missing_ok=True)
+        return file_digest(path)
+
+    monkeypatch.setattr(fleet_history, "file_digest", deleted)
+    assert store.history()["step"].tolist() == [4]
+    assert caplog.text.count("is left out") == 1
+
+
+@pytest.mark.parametrize("digits", [19, 400, 5000])
+def test_a_checkpoint_that_names_steps_beyond_any_is_a_sentence(
+    store: Store, digits: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    chunks = {f"history-0-{'1' * digits}.parquet": "0" * 64}
+    states(store.fleet("0000"), chunks)
+    assert len(store.history()) == 0
+    assert "does not name its history" in caplog.text
+    with pytest.raises(Damaged, match="does not name its history"):
+        store.chunks("0000").check(chunks)
+
+
+def test_strange_files_beside_the_history_of_an_early_checkpoint_are_not_taken_for_history(store: Store) -> None:
+    history, chunks = two_chunks(store)
+    states(history.folder, None)
+    (history.folder / "history-mine.parquet").write_bytes(b"")
+    record = store.record()
+    state = checkpoint.read_state(history.folder / "checkpoint") | {"seconds": 1.0, "last": [], "study": record.seal}
+    checkpoint.write(history.folder / "checkpoint", {"a": torch.zeros(1)}, state)
+    good = last_good(store, "0000", record.lineage)
+    assert good.rest["chunks"] == chunks
+    assert list(history.add(good.rest["chunks"], 4, 6, rows((0, 6, "a", 1.0)), {0: 0}))[:2] == list(chunks)
+
+
+def test_no_more_rows_are_joined_than_are_read_or_held(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A former version left hundreds of files, each perhaps of millions of rows."""
+    history, chunks = store.chunks("0000"), dict[str, str]()
+    monkeypatch.setattr(fleet_history, "_MOST_FILES", 1000)
+    for step in range(1, 21):
+        chunks = history.add(chunks, step - 1, step, rows((0, step, "a", 1.0)), {0: 0})
+    monkeypatch.setattr(fleet_history, "_MOST_FILES", 2)
+    monkeypatch.setattr(fleet_history, "_MOST_JOINED", 5)
+    chunks = history.add(chunks, 20, 21, rows((0, 21, "a", 1.0)), {0: 0})
+    assert len(chunks) == 16
+    assert list(chunks)[-1] == "history-000000015-000000021.parquet"
+    history.check(chunks)

@@ -194,6 +194,16 @@ def test_of_several_arrays_no_more_jobs_run_at_once_than_was_asked(slurm: FakeSl
     assert slurm.read("scripts").count("%1\n") == 3
 
 
+@pytest.mark.parametrize(("most", "waits"), [(3, ["afterany:7", "afterany:8"]), (5, []), (9, []), (1, None)])
+def test_single_jobs_are_side_by_side_as_many_as_was_asked(
+    slurm: FakeSlurm, folder: Path, most: int, waits: list[str] | None
+) -> None:
+    (slurm.folder / "config").write_text("MaxArraySize = 1\n")
+    assert run(folder, "--slurm", f"max_jobs={most}", "--seeds", 5, "--width", 1, methods="vanilla").status == 0
+    found = re.findall(r"--dependency=(\S+)", slurm.read("scripts"))
+    assert found == (["afterany:7", "afterany:8", "afterany:9", "afterany:10"] if waits is None else waits)
+
+
 def test_a_refusal_of_a_later_array_leaves_what_was_submitted_before(
     slurm: FakeSlurm, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

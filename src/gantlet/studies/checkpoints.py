@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from gantlet.errors import Damaged
-from gantlet.files import file_digest, inside
+from gantlet.files import inside
 from gantlet.training import checkpoint
 
 from .kept import check_kept
@@ -53,7 +53,7 @@ def last_good(store: Store, fleet: str, seals: Collection[str]) -> GoodCheckpoin
             continue
         store.chunks(fleet).drop_after(rest["step"])
         if "chunks" not in rest:  # from before checkpoints named their history: what is there is theirs
-            rest["chunks"] = {path.name: file_digest(path) for path in store.fleet(fleet).glob("history-*.parquet")}
+            rest["chunks"] = store.chunks(fleet).found()
         return GoodCheckpoint(tensors, rest, tuple(damage))
     store.chunks(fleet).drop_after(-1)
     return GoodCheckpoint({}, {}, tuple(damage))

@@ -37,11 +37,13 @@ __all__ = ["LOST", "FleetHistory"]
 LOST = ".lost"
 """What is appended to the name of a chunk of history that ``repair`` set aside: it counts as known to be lost."""
 
-_CHUNK = re.compile(r"history-(\d+)-(\d+)\.parquet")
+_CHUNK = re.compile(r"history-(\d{1,18})-(\d{1,18})\.parquet")
 _MOST_FILES = 6
-"""So many files a fleet's history has at most, beside those that have a full file's size."""
+"""So many files a fleet's history has at most, beside those of a full file's size and those that are too long to be joined."""
 _FULL = 1 << 25
-"""Bytes, from which on a file is not rewritten any more: about four million rows, which are held in memory meanwhile."""
+"""Bytes, from which on a file is not rewritten any more: about four million rows."""
+_MOST_JOINED = 1 << 24
+"""Rows that are held in memory to be joined: files of a former version may be many, and large."""
 _LOOKS = 3
 """So often the files of a fleet are looked at that is being trained, whose checkpoint may replace them in the middle."""
 _LOG = logging.getLogger("gantlet")
@@ -77,10 +79,13 @@ class FleetHistory:
         Raises:
             StoreError: The file cannot be written.
         """
-        taken, parts = list[_Span](), list[Any]()
+        taken, parts, held = list[_Span](), list[Any](), 0
         for span in reversed(_to_join(self._last(chunks), end) if begin < end else ()):
             part = self._part(span.name, chunks[span.name])
             if part is None:  # damage is noticed where it is read, and must not get a checksum that fits
+                break
+            held += len(part)
+            if held > _MOST_JOINED:
                 break
             taken.insert(0, span)
             parts.insert(0, part)
@@ -107,6 +112,11 @@ class FleetHistory:
                     clear_away(self.folder / (span.name + LOST))
         except (OSError, StoreError) as error:
             _LOG.warning("note: history that is needed no more stays in %s for now: %s", self.folder, error)
+
+    def found(self) -> dict[str, str]:
+        """The chunks that are there, with their SHA-256: those of a checkpoint of before checkpoints named them."""
+        paths = [self.folder / span.name for span in self._spans()]
+        return {path.name: file_digest(path) for path in paths if path.is_file() and not path.is_symlink()}
 
     def check(self, chunks: Mapping[str, str]) -> None:
         """Make sure that the history is as it was written: ``chunks`` has each file's SHA-256.
@@ -172,9 +182,7 @@ class FleetHistory:
         there = self._spans()
         if not known:
             return _longest(there), notes
-        good = _disjoint(
-            map(_span, known), lambda span: _is_as_written(inside(self.folder, span.name), known[span.name])
-        )
+        good = _disjoint(map(_span, known), lambda span: _is_as_written(self.folder / span.name, known[span.name]))
         others = [*map(_span, known), *(there if finished else ())]
         lacking = {span.name for span in others if span not in good and not _covered(span, good)}
         notes += [
@@ -187,10 +195,9 @@ class FleetHistory:
         """The last of some chunks, up to one that is not to be joined: of full size, known to be lost, or of no step of its own."""
         last = list[_Span]()
         for span in sorted(map(_span, chunks), reverse=True):
-            path = inside(self.folder, span.name)
             try:
-                full = path.stat().st_size >= _FULL
-            except OSError:
+                full = inside(self.folder, span.name).stat().st_size >= _FULL
+            except (OSError, StoreError):
                 break
             if full or span.begin == span.end or (last and span.end > last[0].begin):
                 break
@@ -308,5 +315,7 @@ def _is_as_written(path: Path, digest: str) -> bool:
     """
     try:
         return path.is_file() and not path.is_symlink() and file_digest(path) == digest
+    except FileNotFoundError:  # deleted in between, by who trains here
+        return False
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror or error}.") from error

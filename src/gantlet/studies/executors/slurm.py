@@ -125,21 +125,24 @@ def _check_path(folder: Path) -> None:
 def _submit(store: Store, record: StudyRecord, fleets: Sequence[str], options: SlurmOptions) -> None:
     """Submit fleets, in as many arrays as the cluster's bound makes of them.
 
-    ``max_jobs`` is a bound on all of them, and Slurm keeps it within one: so each waits until the one before has ended.
+    ``max_jobs`` is a bound on all of them, and Slurm keeps it within one: so each waits until one before it has ended, with as
+    many side by side as the bound leaves room for.
     """
-    parts, before = own_parts(record.settings, record.execution.executor), 0
+    parts, numbers = own_parts(record.settings, record.execution.executor), list[int]()
     processes = record.execution.processes
     job = FleetsJob(str(store.folder.absolute()), record.key, parts, options.workers, processes)
-    for tasks in _arrays(fleets, options.per_job, largest_array() if len(fleets) > 1 else 1):
+    largest = largest_array() if len(fleets) > 1 else 1
+    abreast = max(1, options.max_jobs // largest) if options.max_jobs else len(fleets)
+    for tasks in _arrays(fleets, options.per_job, largest):
         submission = new_submission(tasks, options)
         submission.write(store)  # before the jobs are there: they can be found by their name from now on
+        after = numbers[-abreast] if len(numbers) >= abreast else 0
         try:
-            number = _sbatch(jobs_folder(store).absolute(), job, submission, processes, after=before)
+            numbers.append(_sbatch(jobs_folder(store).absolute(), job, submission, processes, after=after))
         except ClusterError:  # after any other end, such as Ctrl-C, the job may be there: it is found by its name
             (jobs_folder(store) / f"{submission.token}.json").unlink(missing_ok=True)
             raise
-        submission.model_copy(update={"job": number}).write(store)
-        before = number if options.max_jobs else 0
+        submission.model_copy(update={"job": numbers[-1]}).write(store)
 
 
 def _arrays(fleets: Sequence[str], per_job: int, largest: int) -> Iterator[list[tuple[str, ...]]]:
