@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import terminal
@@ -91,6 +91,7 @@ def coded(table: pa.Table) -> pa.Table:
     return table.set_column(place, "name", table.column("name").dictionary_encode())
 
 
+@settings(deadline=None)  # where others are at work beside it, one example may take long
 @given(
     st.lists(
         st.lists(
