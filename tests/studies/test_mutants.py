@@ -28,6 +28,13 @@ def grounds(tmp_path_factory: pytest.TempPathFactory, quick: None) -> Grounds:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("base", ["finished", "stopped", "drawn", "kept", "started", "cut"])
+def test_a_folder_that_nobody_changed_has_no_fault(grounds: Grounds, base: str) -> None:
+    outcome = grounds.try_out(Mutant("unchanged", base, lambda folder: None))
+    assert outcome.faults == []
+
+
+@pytest.mark.slow
 def test_some_mutants_of_every_kind(grounds: Grounds) -> None:
     drawn = mutants(grounds, 3000, seed=1)
     assert len({mutant.name for mutant in drawn}) > 2500
