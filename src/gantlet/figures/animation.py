@@ -8,11 +8,9 @@ Legend: ``T`` frames.
 
 from __future__ import annotations
 
-import io
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +19,13 @@ from pathlib import Path
 from PIL import Image
 
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.files import read_regular, write_whole
+from gantlet.files import write_whole
+
+from .png import UNREADABLE, opened_png
 
 __all__ = ["write_animation"]
 
 _SHORTEST, _LONGEST = 0.02, 60.0  # seconds; browsers slow down whatever is faster
-_MOST_BYTES = 256 << 20
-_MOST_PIXELS = 40_000_000  # a larger image is not opened: a study may be a stranger's
 
 
 @dataclass(frozen=True)
@@ -100,13 +98,9 @@ def _frames_of(paths: Sequence[Path]) -> _Frames:
 @contextmanager
 def _opened(path: Path) -> Generator[Image.Image]:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit decides
-            with Image.open(io.BytesIO(read_regular(path, most=_MOST_BYTES)), formats=["PNG"]) as image:
-                if image.width * image.height > _MOST_PIXELS:
-                    raise ValueError("it is too large")
-                yield image
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        with opened_png(path) as image:
+            yield image
+    except UNREADABLE as error:
         raise BadData(
             f"The image {path} cannot be read: {error}. Remove it to make an animation of the others."
         ) from error
