@@ -71,6 +71,7 @@ def resolved(workload: Workload, *, reuse_fake: bool = True) -> Resolved:
         "d_width": workload.d_width,
         "batch_size": workload.batch,
         "reuse_fake": reuse_fake,
+        "drop_last": True,  # as in the plain loop; and batches of one size are what a static step takes
     }
     (setting,) = expand(Request("ring8", ("alpha",), tuple(axes_from_mapping(keys)), presets=("seed",)))
     return setting

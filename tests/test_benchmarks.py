@@ -16,7 +16,18 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import __main__ as program
-from benchmarks import arithmetic, baselines, convolutions, images, local_workers, versus, worker, workers, workloads
+from benchmarks import (
+    arithmetic,
+    baselines,
+    convolutions,
+    images,
+    local_workers,
+    static_route,
+    versus,
+    worker,
+    workers,
+    workloads,
+)
 from benchmarks.arithmetic import Products, flops, passes
 from benchmarks.baselines import Candidate, beside
 from benchmarks.images import DCGAN, PAIRS, Images, PlainImages
@@ -447,3 +458,11 @@ def test_a_study_that_is_timed_is_really_trained(count: int) -> None:
     found = local_workers.trained(3, workers=count)
     assert found.rate > 0
     assert found.cpu > 0
+
+
+@pytest.mark.slow
+def test_both_routes_are_compared_on_each_workload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    section = static_route.compare(rounds=1, seconds=0.001)
+    assert set(section.numbers) == {"ring", "narrow"}
+    assert all(ratio > 0 for (ratio,) in section.numbers.values())
