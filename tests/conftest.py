@@ -28,6 +28,17 @@ def pytest_sessionstart() -> None:
     gc.disable()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast suite draws a quarter of the examples where a test does not say how many."""
+    if config.option.markexpr == "not slow" and (
+        hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+    ):
+        from hypothesis import settings
+
+        settings.register_profile("fast", max_examples=25)
+        settings.load_profile("fast")
+
+
 def pytest_collection_finish() -> None:
     """Thousands of tests and the libraries stay to the end: the collector need not walk through them even once."""
     gc.freeze()

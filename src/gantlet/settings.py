@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from .errors import BadValue
@@ -152,6 +153,15 @@ def setting(  # noqa: PLR0913 - the options of a declaration, all keyword-only
 
 def settings_of(owner: object) -> dict[str, Setting]:
     """The declared settings of a dataclass (type or instance; an instance's own values become the defaults)."""
+    return dict(_of_class(owner)) if isinstance(owner, type) else _declared(owner)
+
+
+@lru_cache(maxsize=256)  # planning asks for those of a part once for each setting
+def _of_class(owner: type) -> dict[str, Setting]:
+    return _declared(owner)
+
+
+def _declared(owner: object) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
     for entry in fields(owner):  # pyright: ignore[reportArgumentType]
         meta = entry.metadata.get("setting")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import terminal
+from thinning import leading
 
 PART = """
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_an_absurd_size_is_refused_before_anything_is_built(word: str) -> None:
     assert word.partition("=")[0] in done.err or "Choose smaller widths" in done.err
 
 
-@pytest.mark.parametrize("words", [("list",), ("show",)])
+@pytest.mark.parametrize("words", leading([("list",), ("show",)]))
 def test_output_that_nobody_can_take_is_no_traceback(folder: Path, words: tuple[str, ...]) -> None:
     if words == ("show",):
         terminal.study(folder, "vanilla")

@@ -70,15 +70,15 @@ def test_what_is_empty_is_left_open(file: Path, folder: Path) -> None:
     ("content", "words", "variable", "recorded"),
     leading(
         [
-            ("", (), "3", 3),
             ("recorded = 0", (), "3", 0),
             ("recorded = 5", ("--recorded", "0"), "", 0),
+            ("", (), "3", 3),
             ("", (), "", 8),
             ("recorded = 5", (), "3", 5),
             ("recorded = 5", ("--recorded", "8"), "", 8),
             ("", ("--recorded", "8"), "3", 8),
         ],
-        3,
+        2,
     ),
 )
 def test_the_stronger_word_decides_how_many_are_recorded(

@@ -18,6 +18,7 @@ Reference:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -104,6 +105,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor) -> float:  # [n, d], [n, d]
     return gaps.square().mean().sqrt().item()
 
 
+@lru_cache(maxsize=4)  # an evaluation asks for the same ones for each member; of images they take longer than the rest
 def _directions(dimensions: int) -> Tensor:  # [d, L]
     """Fixed directions: orthonormal sets, as many as make up their number, the last one cut."""
     generator = torch.Generator().manual_seed(dimensions)
