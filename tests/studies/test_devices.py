@@ -24,7 +24,7 @@ from gantlet.metrics.features.base import ExtractorCard, Features
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache
 from gantlet.studies.evaluate import evaluate
-from gantlet.training import checkpoint
+from gantlet.training import checkpoint, stack
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from terminal import resolve
@@ -48,12 +48,18 @@ def fleet(task: str, method: str, *words: str, device: torch.device, route: Any 
     return Fleet(sheet, data), resolved
 
 
+def nothing(_: object) -> None:
+    return None
+
+
 @pytest.mark.parametrize(
     "method",
     [pytest.param(name, marks=() if name in PARTS else pytest.mark.slow) for name in catalogue.names("method")],
 )
-def test_every_method_trains_without_double_precision(method: str) -> None:
+def test_every_method_trains_without_double_precision(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In float32 the numbers are those of the CPU but for rounding; what is kept lies on the CPU again, and goes on."""
+    # The CPU's own form of convolutions rounds otherwise, which Adam makes a whole step where a gradient is zero but for rounding.
+    monkeypatch.setattr(stack, "in_turn", nothing)
     images = method in ("began", "ebgan", "ebgan-pt")
     task, words = ("digits", ()) if images else ("ring8", ("g_width=8", "d_width=8", "g_depth=1", "d_depth=1"))
     here, _ = fleet(task, method, *words, device=CPU)
