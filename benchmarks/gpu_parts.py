@@ -19,13 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gantlet import catalogue
 from gantlet.data.base import Dataset
+from gantlet.devices import arithmetic
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution, Player
 from gantlet.training.fleet import Fleet
-from gantlet.training.stack import products_in_tf32
 
 from .arithmetic import flops
 from .plain import PlainLoop
@@ -235,7 +235,7 @@ def _rates(machine: Machine) -> dict[str, float]:
     found: dict[str, float] = {}
     for kind, dtype in (("float32", torch.float32), ("tf32", torch.float32), ("bfloat16", torch.bfloat16)):
         a, b = (torch.randn(size, size, device=machine.device, dtype=dtype) for _ in range(2))
-        with products_in_tf32(kind == "tf32"):
+        with arithmetic(machine.device, tf32=kind == "tf32"):
             seconds, _ = machine.timed(lambda a=a, b=b: a @ b, seconds=0.5)
         found[kind] = round(2 * size**3 / seconds / 1e12, 1)
     block = torch.randn(1 << (16 if machine.dry else 29), device=machine.device)

@@ -20,7 +20,7 @@ __all__ = ["Documentable", "File", "Function", "Graph", "Signature", "documented
 PACKAGE = "gantlet"
 
 ORDER = (
-    ("errors", "main_guard", "settings", "catalogue", "families", "files", "cpu", "randomness", "_version"),
+    ("errors", "main_guard", "settings", "catalogue", "families", "files", "cpu", "devices", "randomness", "_version"),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
     ("metrics", "conformance"),
@@ -43,6 +43,7 @@ SIBLINGS = {
     ("families", "settings"),
     ("families", "catalogue"),
     ("files", "errors"),
+    ("devices", "errors"),
     ("catalogue", "settings"),
     ("penalties", "objectives"),
     ("networks", "objectives"),

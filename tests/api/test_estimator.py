@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gantlet.data.base import Dataset
 from gantlet.errors import BadData, BadValue, GantletError, StoreError, UnknownName
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.studies.build import blueprint
+from gantlet.studies.plan import route_alone
 from gantlet.studies.store import Store
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Execution
@@ -52,6 +54,44 @@ def test_every_evaluation_is_told_and_changes_nothing(capsys: pytest.CaptureFixt
     teams: list[int] = []
     team = gantlet.StackelbergGAN(2, **TINY).fit(POINTS, on_evaluation=lambda team: teams.append(len(team.predict(3))))
     assert (teams, team.gan.step) == ([2] * 5, 5)
+
+
+def test_fit_says_nothing_to_the_host_where_a_study_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU steps are recorded; here their static form trains a team to the same bits, whatever is told on the way."""
+    settings: dict[str, Any] = {**TINY, "generators": 2, "steps": 60, "evaluations": 4}
+    routes: list[str] = []
+    advance = Fleet.advance
+
+    def advanced(fleet: Fleet) -> None:
+        routes.append(fleet.blueprint.execution.route)
+        advance(fleet)
+
+    monkeypatch.setattr(Fleet, "advance", advanced)
+    stacked = gantlet.GAN("vanilla", **settings).fit(POINTS)
+    monkeypatch.setattr("gantlet.api.estimator.route_alone", lambda sheet, sample: "static")
+    static = gantlet.GAN("vanilla", **settings).fit(POINTS, on_evaluation=lambda gan: gan.sample(2))
+    assert set(routes[:60]) == {"stacked"}
+    assert set(routes[60:]) == {"static"}
+    assert static.step == 60
+    for name, tensor in stacked._tensors.items():  # pyright: ignore[reportPrivateUsage]
+        assert torch.equal(static._tensors[name], tensor), name  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize(
+    ("device", "generators", "route"),
+    [
+        ("cuda", 1, "captured"),
+        ("cuda", 2, "captured"),
+        ("cpu", 1, "loop"),
+        ("cpu", 2, "stacked"),
+        ("mps", 2, "stacked"),
+    ],
+)
+def test_the_route_of_fit_is_that_of_a_study(device: str, generators: int, route: str) -> None:
+    (resolved,) = terminal.resolve("points:x", "vanilla", f"generators={generators}", "g_width=8", "d_width=8")
+    sample = Dataset(torch.zeros(64, 2), torch.zeros(1, 2)).specification
+    sheet = blueprint([(resolved, 1)], sample, Execution())
+    assert route_alone(replace(sheet, execution=Execution(device=torch.device(device))), sample) == route
 
 
 def test_an_error_of_the_callable_keeps_what_was_trained() -> None:

@@ -11,10 +11,10 @@ import torch
 
 import gantlet
 import terminal
+from gantlet.devices import choose_device
 from gantlet.errors import BadGrid, BadValue, FolderInUse, UnknownName
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.requests.options import default_folder
-from gantlet.studies.planning import choose_device
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
@@ -132,8 +132,8 @@ def test_the_front_door_offers_what_it_lists() -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("tpu", "--device tpu is not auto, cpu, cuda or cuda:i"),
-        ("cuda:x", "is not auto, cpu, cuda or cuda:i"),
+        ("tpu", "--device tpu is not auto, cpu, cuda, cuda:i or mps"),
+        ("cuda:x", "is not auto, cpu, cuda, cuda:i or mps"),
         ("meta", "--device meta is not supported"),
         ("cuda:99", "torch sees [0-9]+ CUDA devices here. Use --device cpu"),
     ],

@@ -226,7 +226,7 @@ ROUTES: tuple[Any, Any] = ("stacked", "static")
 
 
 def test_what_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match="--route captured records steps on a GPU"):
+    with pytest.raises(BadValue, match="--route captured records steps on a GPU of Nvidia, and the device is cpu"):
         terminal.planned(tmp_path / "a", "vanilla", route="captured", device="cpu")
     with pytest.raises(Refused, match=r"dtype=tf32 .* the device is cpu\. Use dtype=float32"):
         terminal.planned(tmp_path / "b", "vanilla", "dtype=tf32", device="cpu")

@@ -18,6 +18,7 @@ from torch import Tensor
 from gantlet.catalogue import refuse_while_importing, remember
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
+from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
@@ -26,8 +27,7 @@ from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint
 from gantlet.studies.initial import begin, read_sources
 from gantlet.studies.migrations import migrated_setting
-from gantlet.studies.plan import recorded_setting, resolve_setting
-from gantlet.studies.planning import choose_device
+from gantlet.studies.plan import recorded_setting, resolve_setting, route_alone
 from gantlet.studies.record import SettingRecord
 from gantlet.studies.runner import evaluation_steps
 from gantlet.studies.trust import allow, require_trust
@@ -48,7 +48,7 @@ class GAN:
     Arguments:
         method: A method's name, or an objective of your own (a class).
         seed: The seed of everything.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:i`` or ``mps``.
         settings: Any key of the command line, one value each.
 
     Example:
@@ -113,9 +113,9 @@ class GAN:
                 "GAN measures no metrics and has no folder, which stop= and checkpoints= need. Use gantlet.run."
             )
         dataset = Dataset(samples, samples)
-        route = "stacked" if resolved.training.generators > 1 else "loop"
-        execution = Execution(route=route, device=choose_device(self.device))
-        fleet = Fleet(blueprint([(resolved, self.seed)], dataset.specification, execution), dataset)
+        sheet = blueprint([(resolved, self.seed)], dataset.specification, Execution(device=choose_device(self.device)))
+        execution = replace(sheet.execution, route=route_alone(sheet, dataset.specification))
+        fleet = Fleet(replace(sheet, execution=execution), dataset)
         for source in read_sources([resolved], [dataset.specification]).values():
             begin(fleet, source.tensors)
         steps, started = fleet.blueprint.sizes.steps, time.monotonic()
@@ -271,7 +271,7 @@ class StackelbergGAN:
         n_generators: K, at least 1.
         method: Any method of gantlet, or an objective of your own.
         seed: The seed of everything.
-        device: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:i`` or ``mps``.
         settings: Any key of the command line, one value each; ``which_generator=0.1`` gives the discriminator the head that
             tells generators apart.
 

@@ -30,7 +30,7 @@ def reproduce_command(
         Path | None,
         typer.Option(help="The study folder; a study that is there is only compared. [default: runs/TABLE-DATE-TIME]"),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")] = "auto",
     executor: Annotated[str, typer.Option(help="Where to train: local or inline.")] = "local",
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the folder.")] = False,

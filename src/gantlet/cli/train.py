@@ -64,7 +64,7 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     ] = "1",
     out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TASK-DATE-TIME]")] = None,
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")] = "auto",
     executor: Annotated[
         str,
         typer.Option(

@@ -40,7 +40,7 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
     random_state: Annotated[int, typer.Option(min=0, help="Seed of the sampler.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The study folder. [default: runs/TASK-DATE-TIME]")] = None,
     preset: Annotated[str, typer.Option(help="Named sets of settings, separated by commas.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:i.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")] = "auto",
     executor: Annotated[
         str, typer.Option(help="Where to train: local, inline, slurm, or package.module:Name.")
     ] = "local",

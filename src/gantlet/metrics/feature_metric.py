@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset, Range
@@ -140,28 +141,37 @@ class FeaturesMetric:
     def _evaluate(self, fake: Tensor) -> dict[str, float]:  # [N, C, H, W]
         if not bool(fake.isfinite().all()):
             return {column.name: math.nan for column in self.columns}
-        return self._scored(extract(self.extractor, [quantised(fake.cpu(), self.pixel_range)]), self._names)
+        read = extract(self.extractor, [quantised(fake, self.pixel_range)], device=fake.device)
+        return self._scored(read, self._names)
 
     def _scored(self, fake: Features, names: list[str]) -> dict[str, float]:
-        card, scoring = self.extractor.card, Scoring(self._reference, fake, intervals=False)
+        reference = self._reference(fake.features.device)
+        card, scoring = self.extractor.card, Scoring(reference, fake, intervals=False)
         found = {score_name(name, card): score.value for name, score in scoring.scores(names).items()}
-        kernel = block_discrepancy("kid", real=self._reference.real.features, fake=fake.features)
+        kernel = block_discrepancy("kid", real=reference.real.features, fake=fake.features)
         return found | {f"{_ERROR}_{card.short}": kernel.error}
 
     @property
     def _names(self) -> list[str]:
         return available(self.extractor.card, train=True)
 
+    def _reference(self, device: torch.device) -> Reference:
+        """The real images, read once for each device."""
+        if device not in self._references:
+            sides = (self.test, self.train)
+            real, train = (read_features(self.extractor, lambda part=part: [part], device=device) for part in sides)
+            self._references[device] = Reference(real, train)
+        return self._references[device]
+
     @cached_property
-    def _reference(self) -> Reference:
-        real, train = (read_features(self.extractor, lambda part=part: [part]) for part in (self.test, self.train))
-        return Reference(real, train)
+    def _references(self) -> dict[torch.device, Reference]:
+        return {}
 
     @cached_property
     def _floor(self) -> dict[str, Any]:
         """What training images score in the place of fakes; how near they are to themselves means nothing."""
         some = fixed_order(len(self.train))[: self.samples]
-        names, trained = available(self.extractor.card, train=False), self._reference.train
+        names, trained = available(self.extractor.card, train=False), self._reference(torch.device("cpu")).train
         assert trained is not None
         scores = self._scored(trained.part(some), names)
         return {**scores, "between": f"{len(some)} training images and {len(self.test)} test images"}

@@ -304,7 +304,7 @@ _Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 def _counted(probabilities: Tensor | None) -> _Counts:  # [n, Y] -> [Y]
     assert probabilities is not None
-    return probabilities.argmax(1).bincount(minlength=probabilities.shape[1]).numpy()
+    return probabilities.argmax(1).bincount(minlength=probabilities.shape[1]).cpu().numpy()
 
 
 def _class_coverage(real: _Counts, fake: _Counts) -> float:

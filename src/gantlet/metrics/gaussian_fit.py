@@ -58,10 +58,10 @@ class RunningMoments:
     products: Tensor  # [d, d]
 
     @classmethod
-    def of(cls, dimension: int) -> Self:
-        """Of nothing yet."""
-        zeros = torch.zeros(dimension, dtype=torch.float64)
-        return cls(0, zeros, zeros.clone(), torch.zeros(dimension, dimension, dtype=torch.float64))
+    def of(cls, dimension: int, device: torch.device | None = None) -> Self:
+        """Of nothing yet, for features on a device."""
+        zeros = torch.zeros(dimension, dtype=torch.float64, device=device)
+        return cls(0, zeros, zeros.clone(), zeros.new_zeros(dimension, dimension))
 
     def add(self, features: Tensor, sign: int = 1) -> None:  # [n, d]
         """Take in more samples; with ``sign=-1`` take some out again."""
@@ -94,7 +94,7 @@ class RunningMoments:
 
 def moments_of(features: Tensor) -> Moments:  # [N, d]
     """The moments of features in hand, without a float64 copy of them."""
-    running = RunningMoments.of(features.shape[1])
+    running = RunningMoments.of(features.shape[1], features.device)
     running.add(features)
     return running.moments()
 
@@ -104,7 +104,7 @@ def frechet_error(*, real: Tensor, fake: Tensor) -> float:  # [N', d], [N, d]
     if min(len(real), len(fake)) < 4 * GROUPS:
         return float("nan")
     sides = [
-        (side, fixed_order(len(side), draw=draw).tensor_split(GROUPS), RunningMoments.of(side.shape[1]))
+        (side, fixed_order(len(side), draw=draw).tensor_split(GROUPS), RunningMoments.of(side.shape[1], side.device))
         for draw, side in enumerate((real, fake))
     ]
     for side, _, running in sides:

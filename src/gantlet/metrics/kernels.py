@@ -51,7 +51,7 @@ def _cubic(x: Tensor, y: Tensor) -> Tensor:  # [b, d], [b, d] -> [b, b]
 
 
 def _gaussian(x: Tensor, y: Tensor) -> Tensor:
-    x, y = (side / side.norm(dim=1, keepdim=True).clamp_min(1e-12) for side in (x, y))
+    x, y = (side / torch.linalg.vector_norm(side, dim=1, keepdim=True).clamp_min(1e-12) for side in (x, y))
     # On the unit sphere ‖x - y‖² = 2 - 2⟨x, y⟩; expm1 keeps what the kernel differs from 1 by, and constants cancel.
     return _SCALE * torch.expm1(-(1 - x @ y.T).clamp_min(0) / _SIGMA**2)
 

@@ -92,7 +92,9 @@ def replicas(*, fake: Tensor, held_out: Tensor) -> Replicas:
     fakes, reals = (side[fixed_order(len(side))[:size].to(side.device)] for side in (fake, held_out))
     least = nearest_of(reals, reals, others=True).distance.quantile(_RARE)
     apart = nearest_of(fakes, fakes, others=True).distance
-    least = least.clamp_min(1e-6 * reals.double().norm(dim=1).mean())  # equal ones are not at 0 exactly
+    least = least.clamp_min(
+        1e-6 * torch.linalg.vector_norm(reals.double(), dim=1).mean()
+    )  # equal ones are not at 0 exactly
     return Replicas((apart <= least).double(), least.item())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -36,6 +37,7 @@ def read_features(
     extractor: Extractor,
     images: Callable[[], Iterable[Tensor]],
     *,
+    device: torch.device | None = None,
     notify: Callable[[int], object] | None = None,
 ) -> Features:
     """The features of images, out of the cache where the same were read before.
@@ -43,6 +45,7 @@ def read_features(
     Arguments:
         extractor: Who reads.
         images: Gives ``[n, C, H, W]`` uint8 each, the same whenever it is called: once for the hash, once to read.
+        device: Where they are read, and where the features are; None: the CPU. The images are on the CPU.
         notify: Called with the number of images read so far.
 
     Raises:
@@ -51,12 +54,13 @@ def read_features(
     card = extractor.card
     path = cache_folder("features") / f"{content_hash(images())[:32]}-{card.key[:32]}.safetensors"
     held = _held(path, card)
+    there = device or torch.device("cpu")
     if held is not None:
-        return held
-    found = extract(extractor, images(), notify=notify)
-    tensors = {"features": found.features.contiguous()}
+        return held.to(there)
+    found = extract(extractor, images(), device=there, notify=notify)
+    tensors = {"features": found.features.cpu().contiguous()}
     if found.probabilities is not None:
-        tensors["probabilities"] = found.probabilities.contiguous()
+        tensors["probabilities"] = found.probabilities.cpu().contiguous()
     with suppress(OSError, SafetensorError):
         replace_whole(path, lambda fresh: save_file(tensors, fresh))
     return found

@@ -31,7 +31,7 @@ class Options:
 
     Attributes:
         out: The study folder; None for ``runs/<task>-<date>-<time>``.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:i`` or ``mps``.
         executor: What trains the fleets: ``local``, ``inline``, a third party's name, or ``package.module:Name``.
         workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
         processes: Processes that train each member together, data-parallel; 1: members are trained in one process, at once.

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gantlet.data.specification import SampleSpec
+from gantlet.devices import doubles
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
@@ -337,6 +338,11 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
         raise Refused(
             f"dtype=tf32 rounds the inputs of products as a GPU of Nvidia does, and the device is {execution.device.type}. "
             f"Use dtype=float32."
+        )
+    if execution.dtype is torch.float64 and not doubles(execution.device):
+        raise Refused(
+            f"dtype=float64 needs double precision, which {execution.device.type} does not have. Use dtype=float32, or "
+            "--device cpu."
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")

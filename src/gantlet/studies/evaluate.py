@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
+from gantlet.devices import arithmetic, to_doubles
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import Composed
 from gantlet.training.fleet import Fleet
@@ -38,10 +39,11 @@ def evaluate(
     All members are given the same latents, of the draw that is named ``latents``. A diverged member is evaluated in its last good state.
     """
     rows: list[dict[str, Any]] = [{} for _ in slots]
-    for part in [metrics] if count and metrics.metrics else metrics.by_samples():
-        draw = draw_latents(fleet, count or part.samples, name=latents)
-        for row, found in zip(rows, _rows(fleet, part, dataset, slots, draw), strict=True):
-            row.update(found)
+    with arithmetic(fleet.blueprint.execution.device):
+        for part in [metrics] if count and metrics.metrics else metrics.by_samples():
+            draw = draw_latents(fleet, count or part.samples, name=latents)
+            for row, found in zip(rows, _rows(fleet, part, dataset, slots, draw), strict=True):
+                row.update(found)
     return rows
 
 
@@ -53,13 +55,14 @@ def _rows(
     for chunk, boundary in _chunks(fleet, slots, len(draw.latents) * dataset.train[0].numel()):
         fake = sample(fleet, draw, chunk)
         scored = boundary is not None and "scores" in metrics.needs
+        made = to_doubles(fake.float())  # metrics are computed where the samples are, but need double precision
         columns = metrics(
             MetricInput(
-                fake=fake.float(),
-                fake_scores=scores(fleet, fake, chunk) if scored else None,
-                real_scores=scores(fleet, dataset.test, chunk) if scored else None,
+                fake=made,
+                fake_scores=to_doubles(scores(fleet, fake, chunk)) if scored else None,
+                real_scores=to_doubles(scores(fleet, dataset.test, chunk)) if scored else None,
                 boundary=boundary,
-                owners=draw.owners_of(chunk).to(fake.device) if generators > 1 else None,
+                owners=draw.owners_of(chunk).to(made.device) if generators > 1 else None,
             )
         )
         rows += [{name: values[place] for name, values in columns.items()} for place in range(len(chunk))]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from gantlet.devices import choose_device
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
 from gantlet.metrics.compose import joined
@@ -38,7 +39,6 @@ from .machine import now, versions
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
 from .planning import (
     check_rules,
-    choose_device,
     executor_for,
     metric_records,
     specification_of,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gantlet import catalogue
+from gantlet.devices import choose_device
 from gantlet.errors import BadValue, Refused, StoreError
 from gantlet.files import inside, locked, sweep
 from gantlet.requests.options import Options, default_folder
@@ -25,7 +26,7 @@ from .executors.slurm import SlurmExecutor
 from .initial import write_copies
 from .lost import lost_work
 from .plan import longest_first, plan_of
-from .planning import PlannedStudy, choose_device, trains_elsewhere
+from .planning import PlannedStudy, trains_elsewhere
 from .record import FleetPlan, StudyRecord
 from .several import check_several
 from .store import Store

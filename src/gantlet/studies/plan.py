@@ -40,6 +40,7 @@ __all__ = [
     "plan_of",
     "recorded_setting",
     "resolve_setting",
+    "route_alone",
     "slots_of",
 ]
 
@@ -255,6 +256,12 @@ def _cut(
     return fleets
 
 
+def route_alone(sheet: Blueprint, sample: SampleSpec) -> Route:
+    """The route of one member by itself; the blueprint says on which device."""
+    chosen, _ = _route(sheet, sample, 1, Limits(device=sheet.execution.device))
+    return chosen
+
+
 def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
     examples = (
         (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
@@ -270,7 +277,8 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         raise BadValue(f"--route {limits.route} is not possible ({refused}). Use --route loop.")
     if limits.route == "captured" and limits.device.type != "cuda":
         raise BadValue(
-            "--route captured records steps on a GPU, and the device is a CPU. Use --route static or stacked."
+            f"--route captured records steps on a GPU of Nvidia, and the device is {limits.device.type}. Use --route static "
+            "or stacked."
         )
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)

@@ -16,6 +16,7 @@ from gantlet import catalogue
 from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
+from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra, Refused
 from gantlet.metrics.compose import Composed, joined
 from gantlet.metrics.floors import floors_of
@@ -46,7 +47,6 @@ from .trust import own_parts
 __all__ = [
     "PlannedStudy",
     "check_rules",
-    "choose_device",
     "executor_for",
     "metric_records",
     "plan_study",
@@ -284,26 +284,6 @@ def check_rules(settings: Sequence[Resolved], cache: Cache) -> None:
         if parse_keeping(training.checkpoints) != Keeping() or training.stop:
             steps = steps_of(training, cache.dataset(resolved).specification.pool)
             check_rule(training, cache.metrics(resolved), steps)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device behind ``auto``, ``cpu``, ``cuda`` or ``cuda:i``.
-
-    Raises:
-        BadValue: No such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise BadValue(f"--device {name} is not auto, cpu, cuda or cuda:i.") from None
-    if device.type not in ("cpu", "cuda"):
-        raise BadValue(f"--device {name} is not supported: give auto, cpu, cuda or cuda:i.")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise BadValue(f"--device {name} was asked for, but torch sees {count} CUDA devices here. Use --device cpu.")
-    return device
 
 
 def trains_elsewhere(executor: str) -> bool:

@@ -7,16 +7,17 @@ nothing of metrics, files or clocks. Here is the order of a step; what an update
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
+from gantlet.devices import arithmetic
 
 from .blueprint import Blueprint
 from .ranks import Ranks
 from .schedules import ReduceOnPlateau
-from .stack import products_in_tf32
 from .static_step import Phase, StaticStep
 from .step import (
     is_due,
@@ -42,11 +43,15 @@ class Fleet(Updates):
 
         On the routes ``static`` and ``captured``, who has diverged is known after :meth:`settle`.
         """
-        with products_in_tf32(self.blueprint.execution.tf32):
+        with self._arithmetic():
             if self._static is not None:
                 self._static.advance()
             else:
                 self.one_step(lambda phase: phase.run(), looking=True)
+
+    def _arithmetic(self) -> AbstractContextManager[None]:
+        execution = self.blueprint.execution
+        return arithmetic(execution.device, tf32=execution.tf32)
 
     @property
     def refused(self) -> str:
@@ -56,7 +61,7 @@ class Fleet(Updates):
     def settle(self) -> None:
         """Find out who has diverged, and stand as a fleet that looked at each update."""
         if self._static is not None:
-            with products_in_tf32(self.blueprint.execution.tf32):
+            with self._arithmetic():
                 self._static.settle()
 
     def one_step(self, run: Callable[[Phase], None], *, looking: bool) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gantlet.devices import widest
+
 __all__ = ["POINTS", "History", "Rows"]
 
 POINTS = 1000
@@ -33,7 +35,7 @@ class History:
 
     def __init__(self, slots: int, steps: int, device: torch.device) -> None:
         self.log_interval = max(1, -(-steps // POINTS))
-        self._slots, self._device = slots, device
+        self._slots, self._device, self._type = slots, device, widest(device)
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         self._taken = 0
@@ -45,7 +47,7 @@ class History:
             if name in self._sums:
                 self._sums[name] += value.detach()
             else:
-                self._sums[name] = value.detach().to(torch.float64, copy=True)
+                self._sums[name] = value.detach().to(self._type, copy=True)
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def close_interval(self, step: int, alive: Sequence[bool]) -> None:
@@ -78,7 +80,7 @@ class History:
 
     def load(self, sums: Mapping[str, Tensor], counts: Mapping[str, int]) -> None:
         """Continue an open log interval."""
-        self._sums = {name: value.to(self._device, torch.float64).clone() for name, value in sums.items()}
+        self._sums = {name: value.to(self._device, self._type).clone() for name, value in sums.items()}
         self._counts = dict(counts)
         self._done = []
 

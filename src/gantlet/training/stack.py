@@ -14,8 +14,8 @@ Legend: ``N`` networks, ``J`` batches that are scored separately, ``B`` batch.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -29,7 +29,7 @@ from .convolutional import in_turn
 from .dense import dense_stack
 from .synchronised import synchronise
 
-__all__ = ["Form", "Stack", "products_in_tf32", "refuses_vmap"]
+__all__ = ["Form", "Stack", "refuses_vmap"]
 
 Form = Literal["loop", "stacked"]
 _Tensors = dict[str, Tensor]
@@ -236,19 +236,6 @@ class Stack:
         with seeded(seed_of(self.seeds[index], step, f"mask/{name}/{self._calls}"), x.device):
             self._calls += index == self.size - 1
             return one(parameters, buffers, x)
-
-
-@contextmanager
-def products_in_tf32(wanted: bool) -> Generator[None]:
-    """Have a GPU round the inputs of float32 products to TF32 meanwhile, or leave everything as it is."""
-    before = torch.get_float32_matmul_precision()
-    if wanted:
-        torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        if wanted:
-            torch.set_float32_matmul_precision(before)
 
 
 def refuses_vmap(module: nn.Module, example: Tensor) -> str | None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gantlet.errors import BadData
 
-__all__ = ["Extractor", "ExtractorCard", "Features", "extract"]
+__all__ = ["Extractor", "ExtractorCard", "Features", "extract", "placed"]
 
+_Net = TypeVar("_Net", bound=nn.Module)
 _QUANTISATION = "8 bits: rounded to 0 … 255 and clamped before anything else"
 
 
@@ -29,6 +30,11 @@ class Features(NamedTuple):
     def part(self, places: Tensor) -> Features:  # [n] int64
         """Those of some images."""
         return Features(self.features[places], None if self.probabilities is None else self.probabilities[places])
+
+    def to(self, device: torch.device) -> Features:
+        """The same on a device."""
+        probabilities = None if self.probabilities is None else self.probabilities.to(device)
+        return Features(self.features.to(device), probabilities)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,10 @@ class ExtractorCard:
 
 @runtime_checkable
 class Extractor(Protocol):
-    """A network that reads images. Its weights are loaded when the card or a reading is first asked for."""
+    """A network that reads images. Its weights are loaded when the card or a reading is first asked for.
+
+    One whose class has ``any_device = True`` reads images on the device where they are; others are given them on the CPU.
+    """
 
     @property
     def card(self) -> ExtractorCard:
@@ -101,6 +110,7 @@ def extract(
     images: Iterable[Tensor],
     *,
     batch: int = 64,
+    device: torch.device | None = None,
     notify: Callable[[int], object] | None = None,
 ) -> Features:
     """Read many images, a batch at a time; only the features are kept.
@@ -109,13 +119,15 @@ def extract(
         extractor: Who reads.
         images: ``[n, C, H, W]`` uint8 each, such as one tensor of all (``[images]``) or single images of several sizes.
         batch: Images at once, of those that come together.
+        device: Where they are read if the extractor reads on any device, and where the features are; None: the CPU.
         notify: Called with the number of images read so far.
 
     Raises:
         BadData: There are no images, they are not 8-bit, or a feature is not finite.
     """
     found: list[Features] = []
-    count = 0
+    count, there = 0, device or torch.device("cpu")
+    reading = there if getattr(extractor, "any_device", False) else torch.device("cpu")
     for part in images:
         if part.dtype != torch.uint8 or part.dim() != 4 or part.shape[1] not in (1, 3):
             raise BadData(
@@ -123,7 +135,7 @@ def extract(
             )
         for some in part.split(batch):
             with torch.no_grad():
-                found.append(_checked(extractor, extractor(some), len(some)))
+                found.append(_checked(extractor, extractor(some.to(reading)), len(some)).to(there))
             count += len(some)
             if notify is not None:
                 notify(count)
@@ -132,6 +144,12 @@ def extract(
     probabilities = [entry.probabilities for entry in found if entry.probabilities is not None]
     whole = torch.cat(probabilities) if len(probabilities) == len(found) else None
     return Features(torch.cat([entry.features for entry in found]), whole)
+
+
+def placed(net: _Net, device: torch.device) -> _Net:
+    """A network of an extractor where the images are; it stays there."""
+    first = next(net.parameters(), None)
+    return net if first is None or first.device == device else net.to(device)
 
 
 def _checked(extractor: Extractor, found: Features, count: int) -> Features:

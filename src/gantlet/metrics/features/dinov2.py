@@ -26,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ from torch.nn import functional as F
 
 from gantlet.errors import BadData
 
-from .base import ExtractorCard, Features
+from .base import ExtractorCard, Features, placed
 from .pixels import ANTIALIASED, as_colour, resized
 from .weights import StoredWeights, find_weights
 
@@ -132,6 +133,8 @@ class _Block(nn.Module):
 class DINOv2:
     """DINOv2's ViT-S/14: 384 features, no classes; from the published state_dict, a file of yours."""
 
+    any_device: ClassVar[bool] = True
+
     @property
     def card(self) -> ExtractorCard:
         """Its card.
@@ -150,9 +153,9 @@ class DINOv2:
 
     def __call__(self, images: Tensor) -> Features:
         """Features, ``[N, C, H, W]`` uint8 -> ``[N, 384]``."""
-        pixels = resized(as_colour(images), (_SIDE, _SIDE)).cpu() / 255
-        mean, deviation = (torch.tensor(row)[:, None, None] for row in (_MEAN, _DEVIATION))
-        return Features(self._net((pixels - mean) / deviation))
+        pixels = resized(as_colour(images), (_SIDE, _SIDE)) / 255
+        mean, deviation = (torch.tensor(row, device=images.device)[:, None, None] for row in (_MEAN, _DEVIATION))
+        return Features(placed(self._net, images.device)((pixels - mean) / deviation))
 
     @cached_property
     def _stored(self) -> StoredWeights:

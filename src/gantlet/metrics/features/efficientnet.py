@@ -17,7 +17,7 @@ import importlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from gantlet.errors import MissingExtra
 from gantlet.files import file_digest
 from gantlet.settings import setting
 
-from .base import ExtractorCard, Features
+from .base import ExtractorCard, Features, placed
 from .pixels import ANTIALIASED, as_colour, resized
 
 __all__ = ["EfficientNetLite0"]
@@ -37,6 +37,8 @@ class EfficientNetLite0:
     """EfficientNet-Lite0 on ImageNet: 1280 features, 1000 classes; from the extra `features`."""
 
     side: int = setting(96, "pixels a side that images are brought to", low=32, high=512)
+
+    any_device: ClassVar[bool] = True
 
     @property
     def card(self) -> ExtractorCard:
@@ -57,9 +59,9 @@ class EfficientNetLite0:
 
     def __call__(self, images: Tensor) -> Features:
         """Features and class probabilities, ``[N, C, H, W]`` uint8 -> ``[N, 1280], [N, 1000]``."""
-        net = _loaded().net
+        net = placed(_loaded().net, images.device)
         pixels = (resized(as_colour(images), (self.side, self.side)) - 127) / 128
-        maps = net.extract_features(pixels.cpu())
+        maps = net.extract_features(pixels)
         features = maps.mean((2, 3))
         return Features(features, net.get_submodule("_fc")(features).softmax(1))
 

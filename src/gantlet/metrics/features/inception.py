@@ -18,14 +18,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from gantlet.errors import BadData
 
-from .base import ExtractorCard, Features
+from .base import ExtractorCard, Features, placed
 from .pixels import as_colour
 from .weights import StoredWeights, find_weights
 
@@ -37,6 +37,8 @@ _NAME = "inception-2015"
 @dataclass(frozen=True)
 class Inception2015:
     """The Inception of FID and IS: 2048 features, 1008 classes; from a TorchScript file of yours."""
+
+    any_device: ClassVar[bool] = True
 
     @property
     def card(self) -> ExtractorCard:
@@ -58,8 +60,8 @@ class Inception2015:
 
     def __call__(self, images: Tensor) -> Features:
         """Features and class probabilities, ``[N, C, H, W]`` uint8 -> ``[N, 2048], [N, 1008]``."""
-        pixels = as_colour(images).cpu().contiguous()
-        return Features(self._net(pixels, return_features=True), self._net(pixels, no_output_bias=True))
+        pixels, net = as_colour(images).contiguous(), placed(self._net, images.device)
+        return Features(net(pixels, return_features=True), net(pixels, no_output_bias=True))
 
     @cached_property
     def _stored(self) -> StoredWeights:

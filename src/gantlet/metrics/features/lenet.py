@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from torch import Tensor
 
@@ -38,6 +38,8 @@ class LeNetFeatures:
     )
     dataset: Dataset | None = None
 
+    any_device: ClassVar[bool] = True
+
     def trained_for(self, dataset: Dataset) -> Self:
         """Trained on these images."""
         return replace(self, dataset=dataset)
@@ -62,7 +64,7 @@ class LeNetFeatures:
     def __call__(self, images: Tensor) -> Features:
         """Features and class probabilities, ``[N, C, H, W]`` uint8 -> ``[N, 84], [N, Y]``."""
         pixels = resized(as_grey(images), (28, 28)) / 127.5 - 1
-        return Features(*self._classifier.read(pixels.cpu()))
+        return Features(*self._classifier.read(pixels))
 
     @cached_property
     def _classifier(self) -> Classifier:

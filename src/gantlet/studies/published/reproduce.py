@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gantlet.devices import choose_device
 from gantlet.errors import BadValue, StoreError
 from gantlet.requests.grid import Axis, axes_from_mapping
 from gantlet.requests.options import Options
@@ -26,7 +27,7 @@ from ..cache import Cache
 from ..extend import Extension
 from ..measure import measure, steps_within
 from ..plan import plan_of
-from ..planning import PlannedStudy, choose_device, plan_study, specification_of
+from ..planning import PlannedStudy, plan_study, specification_of
 from ..record import StudyRecord
 from ..store import Store
 from ..views import read_runs
