@@ -26,7 +26,9 @@ def compare_command(  # noqa: PLR0913 - each argument is an option of the comman
     judged: Annotated[str, typer.Argument(help="The images to judge, likewise.")],
     train: Annotated[str, typer.Option(help="Images the model was trained on: for memorisation.")] = "",
     metrics: Annotated[str, typer.Option(help="Scores, such as fd,kid,precision. [default: all that can be had]")] = "",
-    features: Annotated[str, typer.Option(help="The extractor: a name or file.py:Name.")] = "efficientnet-lite0",
+    features: Annotated[
+        str, typer.Option(help="The extractor: a name, file.py:Name or FILE.onnx.")
+    ] = "efficientnet-lite0",
     n: Annotated[int, typer.Option("--n", min=0, help="Images of a set, at most; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the latents, of a study's samples.")] = 1,
     save_statistics: Annotated[
