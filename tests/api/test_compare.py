@@ -194,3 +194,13 @@ def test_statistics_are_saved_where_the_judged_side_is_statistics_too(here: Path
     expected = compare_sets("y.npy", "x.npy", metrics=["fd"], save=here / "three.npz")
     assert expected.scores["fd"].value > 0
     assert read_statistics(here / "two.npz").mean.tolist() == read_statistics(here / "three.npz").mean.tolist()
+
+
+def test_statistics_go_out_and_come_in_as_torch_fidelity_keeps_them(here: Path) -> None:
+    words = ("--features", "nets.py:Squares", "--metrics", "fd", "--json")
+    whole = json.loads(gantlet("compare", "real", "fake", *words, "--save-statistics", "real.pt").out)
+    done = gantlet("compare", "real.pt", "fake", *words)
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["fd"]["value"] == pytest.approx(whole["fd"]["value"], rel=1e-4)
+    refused = gantlet("compare", "absent", "fake", "--save-statistics", "real.txt")
+    assert (refused.status, "FILE.npz or FILE.pt" in refused.err) == (2, True)
