@@ -54,6 +54,22 @@ def test_the_extractor_and_its_hash_are_on_the_card(study: StudyData) -> None:
     assert card.identity != cards_of(with_facts(study, extractor={"name": "net", "sha256": "b" * 64}))["kl"].identity
 
 
+def test_an_only_metric_with_an_entry_of_its_own_name_has_its_classifier_on_the_card(study: StudyData) -> None:
+    """As the digits' metric, ``classifier``, has: its facts stand alone, and one of them is the classifier's."""
+    metrics = {"modes": MetricRecord(help="modes", metric="classifier")}
+    facts = {
+        "classifier": {"network": "LeNet-5"},
+        "classifier_sha256": "c" * 64,
+        "samples": 5000,
+        "reference": "10 test images",
+    }
+    record = study.record.model_copy(update={"metrics": metrics, "facts": {"metrics": facts, "data": {"train": 9}}})
+    card = cards_of(replace(study, record=record))["modes"]
+    assert (card.extractor, card.extractor_sha256) == ("classifier", "c" * 64)
+    assert (card.samples, card.reference) == (5000, "10 test images")
+    assert "by classifier (SHA-256 cccccccccccc); 5,000 samples; against 10 test images" in card_lines([card])[0]
+
+
 def test_the_floor_stands_under_the_scores(study: StudyData) -> None:
     frame = pooled_table([study]).frame
     assert floors_in(frame) == {"kl": 0.002}
