@@ -37,7 +37,7 @@ def judged(rule: tuple[Criterion, ...], row: dict[str, Any]) -> bool:
 
 
 def test_tasks_with_a_rule_name_bad_arms() -> None:
-    assert set(RULED) >= {"ring8", "grid25", "mixture8"}
+    assert set(RULED) >= {"ring8", "grid25", "mixture8", "grid100", "rotated100", "staggered100"}
     for name, task in TASKS.items():
         assert bool(task.bad_arms) == (name in RULED)
         assert set(task.bad_arms) <= set(BAD_ARMS)

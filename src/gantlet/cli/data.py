@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gantlet.data.local_import import Verification
 
 __all__ = [
+    "bytes_bar",
     "data_app",
     "download_command",
     "images_bar",

@@ -125,9 +125,10 @@ GRID100 = Task(
     headline="modes",
     extent=6.0,
     shape=(2,),
-    defaults=_HUNDRED,
+    defaults=_HUNDRED | {"success": f"modes>=100+{_SHARE}"},
     rows=rows_for(_HUNDRED_RATES, (*CLASSIFIERS, "hinge", "relativistic", "relativistic-average")),
     presets={"benchmark": {"batch_size": 2048}, "quick": {"steps": 2500}},
+    bad_arms=_BAD,
 )
 
 ROTATED100 = replace(
