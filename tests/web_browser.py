@@ -60,6 +60,18 @@ class Browser:
             *(("Emulation.setDeviceMetricsOverride", size) if wide else ("Emulation.clearDeviceMetricsOverride", {}))
         )
 
+    def at_width(self, pixels: int) -> None:
+        """Lay pages out in a window of this width, until this is called with 0."""
+        size = {"width": pixels, "height": 900, "deviceScaleFactor": 1, "mobile": 0 < pixels < 500}
+        self._devtools(
+            *(("Emulation.setDeviceMetricsOverride", size) if pixels else ("Emulation.clearDeviceMetricsOverride", {}))
+        )
+
+    def in_theme(self, name: str) -> None:
+        """As a reader sees pages who prefers ``light`` or ``dark``, until this is called with neither."""
+        features = [{"name": "prefers-color-scheme", "value": name}] if name else []
+        self._devtools("Emulation.setEmulatedMedia", {"features": features})
+
     def _devtools(self, command: str, parameters: dict[str, Any]) -> None:
         self._ask("POST", f"{self._session}/goog/cdp/execute", {"cmd": command, "params": parameters})
 

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from gantlet.api.compare import compare_sets
 from gantlet.api.image_sets import ImageSet, open_set
 from gantlet.errors import BadData, BadValue
 from gantlet.metrics.gaussian_fit import read_statistics
+from onnx_files import onnx_file
 from terminal import Done, gantlet
 
 NETS = """
@@ -71,6 +73,17 @@ def test_the_record_is_what_scripts_rely_on() -> None:
         assert entry["card"]["sets"]["judged"]["count"] == 60
         assert len(entry["card"]["extractor"]["sha256"]) == 64
     assert gantlet("compare", "real", "fake", "--features", "nets.py:Squares", "--format", "json").status == 0
+
+
+def test_an_onnx_file_reads_as_the_module_does(here: Path) -> None:
+    onnx_file(here / "squares.onnx", nn.Sequential(nn.AvgPool2d(4), nn.Flatten()), (1, 3, 8, 8))
+    words = ("real", "fake", "--metrics", "fd,kid,precision")
+    done = gantlet("compare", *words, "--features", "squares.onnx", "--json")
+    assert (done.status, done.err) == (0, "")
+    for name, entry in found_by(*words).items():
+        same = json.loads(done.out)[name]
+        assert same["value"] == pytest.approx(entry["value"], rel=1e-3, abs=1e-6)
+        assert same["card"]["name"] == f"{name}_squares"
 
 
 def test_folder_archive_and_array_of_the_same_images_score_the_same() -> None:
@@ -181,3 +194,13 @@ def test_statistics_are_saved_where_the_judged_side_is_statistics_too(here: Path
     expected = compare_sets("y.npy", "x.npy", metrics=["fd"], save=here / "three.npz")
     assert expected.scores["fd"].value > 0
     assert read_statistics(here / "two.npz").mean.tolist() == read_statistics(here / "three.npz").mean.tolist()
+
+
+def test_statistics_go_out_and_come_in_as_torch_fidelity_keeps_them(here: Path) -> None:
+    words = ("--features", "nets.py:Squares", "--metrics", "fd", "--json")
+    whole = json.loads(gantlet("compare", "real", "fake", *words, "--save-statistics", "real.pt").out)
+    done = gantlet("compare", "real.pt", "fake", *words)
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out)["fd"]["value"] == pytest.approx(whole["fd"]["value"], rel=1e-4)
+    refused = gantlet("compare", "absent", "fake", "--save-statistics", "real.txt")
+    assert (refused.status, "FILE.npz or FILE.pt" in refused.err) == (2, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from contracts.metric_cases import digits, images, points
 from gantlet.data.base import Dataset
@@ -19,6 +19,7 @@ from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import compose
 from gantlet.metrics.feature_metric import FeaturesMetric
 from gantlet.metrics.features.modules import ModuleExtractor
+from onnx_files import onnx_file
 from terminal import gantlet
 
 NET = """
@@ -122,7 +123,9 @@ def test_what_it_cannot_read_is_a_sentence() -> None:
 
 
 @pytest.mark.usefixtures("short_report")
-def test_a_study_with_it_from_start_to_table(here: Path) -> None:
+@pytest.mark.parametrize(("extractor", "short"), [("nets.py:Colours", "Colours"), ("squares.onnx", "squares")])
+def test_a_study_with_it_from_start_to_table(here: Path, extractor: str, short: str) -> None:
+    onnx_file(here / "squares.onnx", nn.Sequential(nn.AvgPool2d(4), nn.Flatten()), (1, 3, 8, 8))
     (here / "x.npy").unlink(missing_ok=True)
     import numpy as np
 
@@ -133,7 +136,7 @@ def test_a_study_with_it_from_start_to_table(here: Path) -> None:
         "size=8",
         "g_width=8",
         "d_width=8",
-        "metrics=thumbnails+features:nets.py:Colours",
+        f"metrics=thumbnails+features:{extractor}",
         "--out",
         "s",
         "--seeds",
@@ -141,18 +144,25 @@ def test_a_study_with_it_from_start_to_table(here: Path) -> None:
     )
     assert (done.status, done.err) == (0, "")
     runs = pd.read_parquet(here / "s" / "runs.parquet")
-    assert runs["kid_Colours"].notna().all()
+    assert runs[f"kid_{short}"].notna().all()
     record = json.loads((here / "s" / "study.json").read_text())
-    assert record["facts"]["metrics"]["features:nets.py:Colours"]["extractor"]["name"] == "nets.py:Colours"
-    assert "fd_Colours" in gantlet("show", "s").out
+    assert record["facts"]["metrics"][f"features:{extractor}"]["extractor"]["name"] == extractor
+    assert f"fd_{short}" in gantlet("show", "s").out
 
 
 @pytest.mark.usefixtures("short_report")
-def test_a_stranger_s_extractor_does_not_run(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    test_a_study_with_it_from_start_to_table(here)
+@pytest.mark.parametrize(("extractor", "short"), [("nets.py:Colours", "Colours"), ("squares.onnx", "squares")])
+def test_a_stranger_s_extractor_does_not_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, extractor: str, short: str
+) -> None:
+    test_a_study_with_it_from_start_to_table(here, extractor, short)
     monkeypatch.setenv("XDG_STATE_HOME", str(here / "another-user"))
     (here / "s" / "fleets" / "0000" / "results.json").unlink()  # so that there is something to do
     done = gantlet("resume", "s")
     assert done.status == 2
-    assert "nets.py:Colours" in done.err
+    assert extractor in done.err
     assert "--trust" in done.err
+    monkeypatch.setenv("XDG_STATE_HOME", str(here / "state"))
+    with (here / extractor.partition(":")[0]).open("a") as file:
+        file.write(" ")
+    assert "has changed since this study was started" in gantlet("resume", "s").err

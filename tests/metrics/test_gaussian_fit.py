@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -75,17 +76,60 @@ def test_its_error_is_how_far_it_moves_with_other_samples() -> None:
     assert np.isnan(frechet_error(real=torch.zeros(9, 2), fake=torch.zeros(900, 2)))
 
 
-def test_statistics_go_to_other_tools_and_back(tmp_path: Path) -> None:
+def as_pytorch_fid(path: Path, mu: np.ndarray, sigma: np.ndarray) -> Path:
+    """``save_fid_stats`` of pytorch-fid, and clean-fid's: compressed, float64."""
+    np.savez_compressed(path.with_suffix(".npz"), mu=mu, sigma=sigma)
+    return path.with_suffix(".npz")
+
+
+def as_studiogan(path: Path, mu: np.ndarray, sigma: np.ndarray) -> Path:
+    """``prepare_moments`` of PyTorch-StudioGAN: not compressed, the mean of float32 features."""
+    np.savez(path.with_suffix(".npz"), mu=mu.astype("float32"), sigma=sigma)
+    return path.with_suffix(".npz")
+
+
+def as_torch_fidelity(path: Path, mu: np.ndarray, sigma: np.ndarray) -> Path:
+    """Its cache: a dict of NumPy arrays by torch.save, the mean in the features' float32."""
+    torch.save({"mu": mu.astype("float32"), "sigma": sigma}, path.with_suffix(".pt"))
+    return path.with_suffix(".pt")
+
+
+@pytest.mark.parametrize("write", [as_pytorch_fid, as_studiogan, as_torch_fidelity])
+def test_statistics_of_other_tools_are_read(write: Callable[..., Path], tmp_path: Path) -> None:
     known = moments_of(draws(300, 5, 1))
-    write_statistics(tmp_path / "ours.npz", known)
+    found = read_statistics(write(tmp_path / "theirs", known.mean.numpy(), known.covariance.numpy()))
+    assert (found.mean.dtype, found.covariance.dtype) == (torch.float64, torch.float64)
+    assert float(frechet(*found, *known)) == pytest.approx(0, abs=1e-6)
+    torch.testing.assert_close(found.covariance, known.covariance)
+
+
+def test_other_tools_can_read_ours(tmp_path: Path) -> None:
+    """By what they do: np.load, or torch.load and an assertion that the types of two means agree."""
+    known = moments_of(draws(300, 5, 1))
+    for name in ("ours.npz", "ours.pt"):
+        write_statistics(tmp_path / name, known)
+        assert float(frechet(*read_statistics(tmp_path / name), *known)) == pytest.approx(0, abs=1e-6)
     with np.load(tmp_path / "ours.npz") as held:
         assert sorted(held) == ["mu", "sigma"]
         np.testing.assert_array_equal(held["mu"], known.mean.numpy())
-    np.savez(
-        tmp_path / "theirs.npz", mu=known.mean.numpy().astype("float32"), sigma=known.covariance.numpy(), extra=[1]
-    )
-    for name in ("ours.npz", "theirs.npz"):
-        assert float(frechet(*read_statistics(tmp_path / name), *known)) == pytest.approx(0, abs=1e-6)
+    theirs = torch.load(tmp_path / "ours.pt", weights_only=False)
+    assert sorted(theirs) == ["mu", "sigma"]
+    features = draws(300, 5, 1).float().numpy()
+    mine = {"mu": np.mean(features, axis=0), "sigma": np.cov(features, rowvar=False)}
+    for part, value in mine.items():
+        assert (theirs[part].dtype, theirs[part].shape) == (value.dtype, value.shape)
+        np.testing.assert_allclose(theirs[part], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_pickle_that_runs_something_is_not_statistics(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"mu": np.zeros(2), "sigma": Trap()}, tmp_path / "trap.pt")
+    with pytest.raises(BadData, match=r"cannot be read as reference statistics: .* \(UnpicklingError\)"):
+        read_statistics(tmp_path / "trap.pt")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_files_that_are_no_statistics_are_sentences(tmp_path: Path) -> None:
@@ -94,12 +138,16 @@ def test_files_that_are_no_statistics_are_sentences(tmp_path: Path) -> None:
     np.savez(tmp_path / "nan.npz", mu=np.zeros(2), sigma=np.full((2, 2), np.nan))
     np.savez(tmp_path / "pickle.npz", mu=np.array([{}], dtype=object), sigma=np.zeros((1, 1)))
     (tmp_path / "text.npz").write_text("no zip")
-    for name in ("other", "pickle", "text", "absent"):
-        with pytest.raises(BadData, match=r"expected an .npz file with the arrays mu \[d\] and sigma \[d, d\]"):
-            read_statistics(tmp_path / f"{name}.npz")
+    (tmp_path / "text.pt").write_text("no pickle")
+    torch.save([1, 2], tmp_path / "list.pt")
+    for name in ("other.npz", "pickle.npz", "text.npz", "absent.npz", "text.pt", "list.pt", "absent.pt"):
+        with pytest.raises(
+            BadData, match=r"expected an .npz file with the arrays mu \[d\] and sigma \[d, d\], or a .pt"
+        ):
+            read_statistics(tmp_path / name)
     with pytest.raises(BadData, match=r"mu of shape \[3\] and sigma \[2, 2\]"):
         read_statistics(tmp_path / "shapes.npz")
     with pytest.raises(BadData, match="not finite"):
         read_statistics(tmp_path / "nan.npz")
-    with pytest.raises(BadValue, match=r"FILE\.npz"):
-        write_statistics(tmp_path / "x.pt", moments_of(draws(30, 2, 1)))
+    with pytest.raises(BadValue, match=r"FILE\.npz or FILE\.pt"):
+        write_statistics(tmp_path / "x.txt", moments_of(draws(30, 2, 1)))

@@ -116,11 +116,87 @@ def test_no_table_is_cut_on_paper(browser: Browser, make_study: Any) -> None:
     assert max(rights) <= most < 800
 
 
+def test_the_results_fit_a_desktop_and_the_diagnosis_a_phone(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    gantlet.run(
+        "ring8", "vanilla,wgan-gp", seeds=2, out=folder, steps=30, evaluations=2, samples=100, g_width=8, d_width=8,
+        batch_size=16,
+    )  # fmt: skip
+    page = write_report([folder])
+    wide = (
+        "return [...document.querySelectorAll('.scroll')].filter(s => s.offsetParent).map(s => "
+        "[s.querySelectorAll('th[scope=col]').length, s.scrollWidth - s.clientWidth])"
+    )
+    browser.at_width(1400)
+    try:
+        browser.open(page)
+        tables = browser.run(wide)
+        browser.at_width(390)
+        browser.open(page)
+        cells = browser.run(
+            "return [...document.querySelectorAll('.stacked td')].map(d => d.getBoundingClientRect()).map(r => [r.left, r.right])"
+        )
+        titles = browser.run("return [...document.querySelectorAll('.stacked td')].map(d => d.dataset.title)")
+    finally:
+        browser.at_width(0)
+    assert max(columns for columns, _ in tables) >= 10
+    assert [over for _, over in tables] == [0] * len(tables)
+    assert len(cells) >= 5
+    assert all(0 <= left < right <= 390 for left, right in cells)
+    assert titles[:5] == ["symptom", "setting", "runs", "seen in the first", "what may help"]
+
+
+def test_cards_are_printed(browser: Browser, make_study: Any) -> None:
+    browser.open(write_report([make_study(seeds=2)]))
+    hidden = browser.run("return [...document.querySelectorAll('details.cards p')].map(p => p.checkVisibility())")
+    browser.as_printed(190)
+    try:
+        shown = browser.run(
+            "return [...document.querySelectorAll('details.cards p')].map(p => p.checkVisibility() && p.offsetHeight > 0)"
+        )
+        others = browser.run(
+            "return [...document.querySelectorAll('details:not(.cards) .scroll')].map(p => p.offsetHeight)"
+        )
+    finally:
+        browser.as_printed(0)
+    assert hidden
+    assert not any(hidden)
+    assert all(shown)
+    assert others
+    assert not any(others)
+
+
+def test_a_click_sorts_the_members_and_the_light_can_be_dark(browser: Browser, make_study: Any) -> None:
+    browser.open(write_report([make_study(seeds=4)]))
+    seeds = (
+        "const t = [...document.querySelectorAll('table.sortable')].at(-1); "
+        "const c = [...t.tHead.rows[0].cells].findIndex(h => h.textContent === 'seed'); "
+        "return [...t.tBodies[0].rows].map(r => r.cells[c].textContent.trim())"
+    )
+    press = "[...document.querySelectorAll('table.sortable')].at(-1).querySelectorAll('th button').forEach(b => b.textContent === 'seed' && b.click())"
+    before = browser.run(seeds)
+    browser.run(press)
+    assert browser.run(seeds) == sorted(before, key=int) != before
+    browser.run(press)
+    assert browser.run(seeds) == sorted(before, key=int, reverse=True)
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    browser.in_theme("light")
+    light = browser.run(paper)
+    browser.in_theme("dark")
+    dark = browser.run(paper)
+    browser.in_theme("")
+    brightness = [sum(map(int, colour[4:-1].split(","))) for colour in (light, dark)]
+    assert brightness[0] > 700
+    assert brightness[1] < 150
+    assert browser.complaints() == []
+
+
 def test_a_table_is_saved_as_csv(browser: Browser, make_study: Any) -> None:
     study = make_study(seeds=3)
     browser.open(write_report([study]))
     rows = browser.run("return csvOf(document.querySelector('#study-1-results table'))").split("\r\n")
     assert rows[0].startswith("setting,members,success ↑")
+    assert "high_quality ↑" in rows[0].split(","), "a title that may break is one word"
     assert rows[1].startswith("vanilla,3")
     assert browser.run(
         "return document.querySelectorAll('.csv').length === document.querySelectorAll('.scroll').length"

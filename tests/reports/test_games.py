@@ -115,6 +115,21 @@ def test_the_area_of_a_lone_member_that_diverged_reaches_to_the_end_of_training(
     assert found == pytest.approx(whole / (steps[2] - steps[0]))
 
 
+def test_the_history_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a large study takes minutes and gigabytes."""
+    read = StudyData.history.fget
+    assert read is not None
+    asked: list[Path] = []
+
+    def counted(study: StudyData) -> pd.DataFrame:
+        asked.append(study.folder)
+        return read(study)
+
+    monkeypatch.setattr(StudyData, "history", property(counted))
+    games_of(read_study(folder), "kl")
+    assert asked == [folder]
+
+
 def test_what_is_no_game_is_refused_in_a_sentence(
     folder: Path, study: StudyData, make_study: Callable[..., Path]
 ) -> None:

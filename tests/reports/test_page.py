@@ -66,7 +66,8 @@ class Page(HTMLParser):
         self.words.append(data)
         if "td" in self._open or "th" in self._open:
             row = self.tables[self._section][-1]
-            row[-1] = f"{row[-1]} {data.strip()}".strip()
+            between = "" if "thead" in self._open else " "  # a title may break, and is one word
+            row[-1] = f"{row[-1]}{between}{data.strip()}".strip()
 
     @property
     def text(self) -> str:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from gantlet.reports.page import page_of
 from gantlet.reports.pooled import pooled_table
+from gantlet.reports.ranking import ranking_section
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import floors_in, readable
 from gantlet.reports.value_cards import card_lines, cards_of
@@ -52,6 +54,22 @@ def test_the_extractor_and_its_hash_are_on_the_card(study: StudyData) -> None:
     card = cards_of(read)["kl"]
     assert (card.extractor, card.extractor_sha256, card.reference) == ("net", "a" * 64, "9 test images")
     assert card.identity != cards_of(with_facts(study, extractor={"name": "net", "sha256": "b" * 64}))["kl"].identity
+
+
+def test_an_only_metric_with_an_entry_of_its_own_name_has_its_classifier_on_the_card(study: StudyData) -> None:
+    """As the digits' metric, ``classifier``, has: its facts stand alone, and one of them is the classifier's."""
+    metrics = {"modes": MetricRecord(help="modes", metric="classifier")}
+    facts = {
+        "classifier": {"network": "LeNet-5"},
+        "classifier_sha256": "c" * 64,
+        "samples": 5000,
+        "reference": "10 test images",
+    }
+    record = study.record.model_copy(update={"metrics": metrics, "facts": {"metrics": facts, "data": {"train": 9}}})
+    card = cards_of(replace(study, record=record))["modes"]
+    assert (card.extractor, card.extractor_sha256) == ("classifier", "c" * 64)
+    assert (card.samples, card.reference) == (5000, "10 test images")
+    assert "by classifier (SHA-256 cccccccccccc); 5,000 samples; against 10 test images" in card_lines([card])[0]
 
 
 def test_the_floor_stands_under_the_scores(study: StudyData) -> None:
@@ -106,3 +124,40 @@ def test_numbers_that_no_study_writes_are_on_no_card(study: StudyData, number: A
     card = cards_of(replace(study, record=record))["modes"]
     assert (card.samples, card.floor) == (None, None)
     assert "train" not in card.data
+
+
+def with_values(study: StudyData, name: str, **values: list[float]) -> StudyData:
+    """The same members with these values of a column by setting, which becomes the headline."""
+    runs = study.runs.assign(**{name: 0.0})
+    for label, given in values.items():
+        runs.loc[runs["setting"] == label.replace("_", "-"), name] = given
+    task = study.record.task.model_copy(update={"headline": name})
+    return replace(study, runs=runs, record=study.record.model_copy(update={"task": task}))
+
+
+def test_a_report_of_several_studies_ranks_the_settings_they_share(study: StudyData, make_study: Any) -> None:
+    """vanilla wins by modes (higher), loses by kl (lower) in every draw of members: both ranks are as probable."""
+    record = study.record.model_copy(
+        update={"metrics": {name: MetricRecord(help=name, better=better) for name, better in (("modes", "higher"), ("kl", "lower"))}}
+    )  # fmt: skip
+    study = replace(study, record=record)
+    first = with_values(study, "modes", vanilla=[8, 8, 7, 8], wgan_gp=[2, 3, 2, 1])
+    second = with_values(study, "kl", vanilla=[2.0, 2.1, 2.2, 2.3], wgan_gp=[0.1, 0.2, 0.1, 0.2])
+    table = ranking_section([first, second])
+    assert table is not None
+    assert [column.title for column in table.columns] == ["setting", "mean rank", "P(rank 1)", "P(rank 2)"]
+    for row in table.rows:
+        assert [cell.text for cell in row[1:]] == ["1.50", "50.0 %", "50.0 %"]
+        assert row[1].small == "[1.50, 1.50]"
+    assert "by modes (higher is better)" in table.note
+    assert "by kl (lower is better)" in table.note
+    twice = ranking_section([first, first])
+    assert twice is not None
+    assert [[cell.text for cell in row] for row in twice.rows] == [
+        ["vanilla", "1.00", "100.0 %", "0.0 %"],
+        ["wgan-gp", "2.00", "0.0 %", "100.0 %"],
+    ]
+    assert ranking_section([first]) is None
+    other = read_study(make_study(seeds=2, evaluations=0, labels=("alpha alpha_d=0.3",)))
+    assert ranking_section([first, other]) is None
+    assert "P(rank 2)" in page_of([make_study(seeds=2, evaluations=2), make_study(seeds=3, evaluations=2)])

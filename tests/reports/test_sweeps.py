@@ -15,6 +15,7 @@ import pytest
 from matplotlib.text import Text
 from typer.testing import CliRunner
 
+import gantlet
 from gantlet.cli.app import app
 from gantlet.errors import BadValue, UnknownName
 from gantlet.reports.page import page_of
@@ -180,3 +181,25 @@ def test_two_keys_have_heat_maps_and_one_has_curves(study: StudyData, make_study
     assert "var(--s0)" in mean.views["all"]
     two = gridded(make_study, [("vanilla", {"latent_dim": size}) for size in (2, 8)])
     assert sensitivity_charts(read_study(two), "k") == []
+
+
+def test_capacity_against_the_scale_of_noise_from_training_to_the_heat_map(tmp_path: Path) -> None:
+    trained = gantlet.run(
+        "ring8", "vanilla", g_width=[4, 12], instance_noise=[0.0, 0.3], seeds=2, out=tmp_path / "s", steps=6, d_width=4,
+        batch_size=8, evaluations=1, samples=60,
+    )  # fmt: skip
+    study = read_study(trained.folder)
+    assert set(swept_keys(study)) == {"g_width", "instance_noise"}
+    (panel,) = sweeps_of(study, "kl", "g_width", "instance_noise")
+    runs = trained.runs
+    for column, width in enumerate((4, 12)):
+        for row, noise in enumerate((0.0, 0.3)):
+            mine = runs[(runs["g_width"] == width) & (runs["instance_noise"] == noise)]
+            assert len(mine) == 2
+            assert panel.scores[row, column].estimate == pytest.approx(mine["kl"].mean())
+    assert sensitivity_charts(study, "k"), "they are on the page, too"
+    done = CliRunner().invoke(
+        app, ["figure", str(trained.folder), "heatmap", "--x", "g_width", "--y", "instance_noise", "--metric", "kl", "--out", str(tmp_path / "m.svg")]
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "m.svg").stat().st_size > 1000

@@ -31,7 +31,7 @@ from gantlet.metrics.feature_scores import (
     score_name,
 )
 from gantlet.metrics.features.base import Extractor, ExtractorCard, Features, extract
-from gantlet.metrics.gaussian_fit import moments_of, write_statistics
+from gantlet.metrics.gaussian_fit import check_statistics_name, moments_of, write_statistics
 from gantlet.metrics.read_features import read_features
 
 from .image_sets import FeatureSet, ImageSet, StatisticsSet, open_set
@@ -103,7 +103,7 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
         most: Images of a set, at most; 0 for all.
         seed: Of the latents of a study's member.
         trust: Whether parts of a study's author's own may run.
-        save: Write the statistics of ``reference`` to this ``.npz``.
+        save: Write the statistics of ``reference`` to this ``.npz`` or ``.pt``.
         notify: Called with a set's source, the number of images read, and how many there are.
 
     Raises:
@@ -111,6 +111,8 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
         BadValue: The sets are of different kinds, or a score needs what is not there.
         UnknownName: There is no such score or extractor.
     """
+    if save is not None:
+        check_statistics_name(save)
     if train and _place(train) == _place(reference):
         raise BadValue(
             "--train and the reference are the same images; memorisation needs images that the model never saw."

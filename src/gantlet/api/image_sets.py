@@ -2,7 +2,7 @@
 
 Written as ``KIND:PATH``, as for ``gantlet data``, or as a path alone: a folder of images, an archive, an array file, a study
 folder (``DIR`` where it has one member, else ``DIR:RUN``), a model folder. A float array ``[N, d]`` is features; an ``.npz`` with ``mu`` and
-``sigma`` is statistics.
+``sigma`` is statistics, and so is torch-fidelity's ``.pt``.
 
 Legend: ``N`` images or samples, ``d`` features, ``C`` channels, ``H`` x ``W`` pixels.
 """
@@ -97,6 +97,8 @@ def open_set(
     if path is not None:
         return _samples(source, path, run, count=most or 10_000, seed=seed, trust=trust)
     plain = Path(source).expanduser()
+    if plain.suffix == ".pt" and plain.is_file():
+        return StatisticsSet(source, read_statistics(plain))
     if plain.suffix in _ARRAYS and plain.is_file():
         held = _array(plain, source, most)
         if held is not None:

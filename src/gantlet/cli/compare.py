@@ -21,16 +21,20 @@ __all__ = ["compare_command"]
 
 def compare_command(  # noqa: PLR0913 - each argument is an option of the command line
     reference: Annotated[
-        str, typer.Argument(help="Real images: a folder, archive, array, KIND:PATH, mu/sigma .npz, or STUDY:RUN.")
+        str,
+        typer.Argument(help="Real images: a folder, archive, array, KIND:PATH, mu/sigma .npz or .pt, or STUDY:RUN."),
     ],
     judged: Annotated[str, typer.Argument(help="The images to judge, likewise.")],
     train: Annotated[str, typer.Option(help="Images the model was trained on: for memorisation.")] = "",
     metrics: Annotated[str, typer.Option(help="Scores, such as fd,kid,precision. [default: all that can be had]")] = "",
-    features: Annotated[str, typer.Option(help="The extractor: a name or file.py:Name.")] = "efficientnet-lite0",
+    features: Annotated[
+        str, typer.Option(help="The extractor: a name, file.py:Name or FILE.onnx.")
+    ] = "efficientnet-lite0",
     n: Annotated[int, typer.Option("--n", min=0, help="Images of a set, at most; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the latents, of a study's samples.")] = 1,
     save_statistics: Annotated[
-        Path | None, typer.Option(help="Write mu and sigma of the reference to FILE.npz.")
+        Path | None,
+        typer.Option(help="Write mu and sigma of the reference to FILE.npz, or FILE.pt for torch-fidelity."),
     ] = None,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gantlet.data.local_import import Verification
 
 __all__ = [
+    "bytes_bar",
     "data_app",
     "download_command",
     "images_bar",
@@ -77,7 +78,7 @@ def download_command(
     from gantlet.data.download import download, download_list, read_list
 
     try:
-        with _bytes_bar() as progress:
+        with bytes_bar() as progress:
             place = (
                 download_list(name, read_list(urls), progress=progress)
                 if urls
@@ -328,7 +329,7 @@ def _one_of(option: str, value: str, *choices: str) -> Any:
 
 
 @contextmanager
-def _bytes_bar() -> Generator[Callable[[str, int, int], None]]:
+def bytes_bar() -> Generator[Callable[[str, int, int], None]]:
     """One bar for the file at hand, on a terminal: there may be thousands."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gantlet.errors import BadData
+
+if TYPE_CHECKING:
+    from gantlet.metrics.features.weights import StoredWeights
 
 __all__ = ["weights_command"]
 
@@ -16,7 +19,9 @@ def weights_command(
     name: Annotated[
         str, typer.Argument(help="An extractor: inception-2015 or dinov2-vits14. [default: list them]")
     ] = "",
-    file: Annotated[Path | None, typer.Option("--from", help="The file that you have.")] = None,
+    source: Annotated[
+        str, typer.Option("--from", metavar="FILE|URL", help="The file that you have, or the address of one.")
+    ] = "",
     any_hash: Annotated[
         bool, typer.Option("--any-hash", help="Take a file that is not the published one; nothing is then called FID.")
     ] = False,
@@ -24,8 +29,13 @@ def weights_command(
     """Give a feature extractor its weights: checked by their hash, and copied into gantlet's cache."""
     from gantlet.metrics.features.weights import NEEDED, find_weights, store_weights
 
-    if name and file is not None:
-        stored = store_weights(name, file, any_hash=any_hash)
+    if name and source:
+        is_address = source.startswith(("http://", "https://"))
+        stored = (
+            _fetched(name, source, any_hash=any_hash)
+            if is_address
+            else store_weights(name, Path(source), any_hash=any_hash)
+        )
         typer.echo(f"{name} -> {stored.path} (SHA-256 {stored.sha256[:16]}…)")
         return
     if name:
@@ -40,3 +50,12 @@ def weights_command(
         except BadData:
             state = "not here"
         typer.echo(f"{known:16} {state}: {needed.file}")
+
+
+def _fetched(name: str, address: str, *, any_hash: bool) -> StoredWeights:
+    from gantlet.metrics.features.weights import fetch_weights
+
+    from .data import bytes_bar
+
+    with bytes_bar() as progress:
+        return fetch_weights(name, address, any_hash=any_hash, progress=progress)

@@ -23,7 +23,7 @@ from .files import expand_braces
 from .transfer import DownloadTarget, RetryableError, check_room, discard, transfer
 from .unzip import unzip
 
-__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "fetch", "read_list"]
+__all__ = ["ProgressCallback", "RetryPolicy", "download", "download_list", "fetch", "read_list", "remote_file"]
 
 ProgressCallback: TypeAlias = Callable[[str, int, int], object]
 """Receives the file's name, the bytes received so far, and the bytes in total (0 if unknown)."""
@@ -120,7 +120,7 @@ def read_list(words: str) -> list[RemoteFile]:
         rows = [(url, "") for url in _addresses(words)]
     else:
         rows = list(_rows(Path(words).expanduser()))
-    files = [_remote(url, hash) for url, hash in rows]
+    files = [remote_file(url, hash) for url, hash in rows]
     names = [file.name for file in files]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -237,7 +237,12 @@ def _addresses(pattern: str) -> list[str]:
     return urls
 
 
-def _remote(url: str, hash: str) -> RemoteFile:
+def remote_file(url: str, hash: str = "") -> RemoteFile:
+    """The file at an address, and its MD5 or SHA-256 where it is known.
+
+    Raises:
+        BadData: The address does not end in a file's name, or the hash is none.
+    """
     name = unquote(urlsplit(url).path).rpartition("/")[2]
     if not re.fullmatch(r"[^./\\\0][^/\\\0]{0,199}", name):
         raise BadData(f"The address {url} does not end in the name of a file.")

@@ -19,10 +19,12 @@ Reference:
 
 from __future__ import annotations
 
+import pickle
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -33,10 +35,20 @@ from gantlet.files import write_whole
 
 from .distances import Moments, fixed_order, frechet
 
-__all__ = ["GROUPS", "RunningMoments", "frechet_error", "moments_of", "read_statistics", "write_statistics"]
+__all__ = [
+    "GROUPS",
+    "RunningMoments",
+    "check_statistics_name",
+    "frechet_error",
+    "moments_of",
+    "read_statistics",
+    "write_statistics",
+]
 
 GROUPS = 10
 _PIECE = 4096
+_NAMES = ("mu", "sigma")
+_WRITTEN = (".npz", ".pt")
 
 
 @dataclass
@@ -119,18 +131,28 @@ def frechet_error(*, real: Tensor, fake: Tensor) -> float:  # [N', d], [N, d]
 
 
 def read_statistics(path: Path) -> Moments:
-    """Published reference statistics: an ``.npz`` with ``mu`` and ``sigma``, as pytorch-fid, clean-fid and StudioGAN write.
+    """Published reference statistics: an ``.npz`` with ``mu`` and ``sigma``, as pytorch-fid, clean-fid and StudioGAN write it,
+    or a ``.pt`` with a dict of these, as torch-fidelity keeps it in its cache (``…-stat-fid-2048.pt``).
 
     Raises:
         BadData: It is not such a file, the shapes disagree, or a value is not finite.
     """
     try:
-        with np.load(path, allow_pickle=False) as held:
-            mu, sigma = (np.asarray(held[name], dtype=np.float64) for name in ("mu", "sigma"))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        held = _held(path)
+        mu, sigma = (np.asarray(held[name], dtype=np.float64) for name in _NAMES)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         raise BadData(
-            f"{path} cannot be read as reference statistics: expected an .npz file with the arrays mu [d] and sigma [d, d] "
-            f"({type(error).__name__})."
+            f"{path} cannot be read as reference statistics: expected an .npz file with the arrays mu [d] and sigma [d, d], or "
+            f"a .pt file with a dict of them ({type(error).__name__})."
         ) from error
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)):
         raise BadData(
@@ -141,18 +163,51 @@ def read_statistics(path: Path) -> Moments:
     return Moments(torch.from_numpy(mu), torch.from_numpy(sigma))
 
 
-def write_statistics(path: Path, moments: Moments) -> None:
-    """Write ``mu`` and ``sigma`` into an ``.npz`` file, which other tools read.
+def _held(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".pt":
+        with torch.serialization.safe_globals(_arrays_of_numpy()):  # arrays, and nothing that runs
+            found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return found if isinstance(found, dict) else {}
+    with np.load(path, allow_pickle=False) as held:
+        return {name: held[name] for name in _NAMES}
+
+
+def _arrays_of_numpy() -> list[Any]:
+    """What a pickled array is made by: the function, which the file calls by its old or its new place, and its types."""
+    make = np.empty(0).__reduce__()[0]
+    kinds = [type(np.dtype(kind)) for kind in ("float32", "float64")]
+    return [(make, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")] + [
+        np.ndarray,
+        np.dtype,
+        *kinds,
+    ]
+
+
+def check_statistics_name(path: Path) -> None:
+    """Make sure that statistics can be written under this name.
 
     Raises:
-        BadValue: The file's name does not end in ``.npz``.
+        BadValue: It does not end in ``.npz`` or ``.pt``.
+    """
+    if path.suffix not in _WRITTEN:
+        raise BadValue(f"Statistics are written as FILE.npz or FILE.pt, not {path}.")
+
+
+def write_statistics(path: Path, moments: Moments) -> None:
+    """Write ``mu`` and ``sigma`` for other tools: ``.npz`` for pytorch-fid, clean-fid and StudioGAN, ``.pt`` for torch-fidelity.
+
+    Raises:
+        BadValue: The file's name ends in neither.
         StoreError: It cannot be written.
     """
-    if path.suffix != ".npz":
-        raise BadValue(f"Statistics are written as FILE.npz, not {path}.")
+    check_statistics_name(path)
+    mu, sigma = moments.mean.numpy(), moments.covariance.numpy()
 
     def fill(fresh: Path) -> None:
         with fresh.open("wb") as file:
-            np.savez_compressed(file, mu=moments.mean.numpy(), sigma=moments.covariance.numpy())
+            if path.suffix == ".pt":  # there the mean is float32, and types must agree
+                torch.save({"mu": mu.astype(np.float32), "sigma": sigma}, file)
+            else:
+                np.savez_compressed(file, mu=mu, sigma=sigma)
 
     write_whole(path, fill)

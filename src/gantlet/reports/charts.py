@@ -28,6 +28,15 @@ from .words import printable
 __all__ = ["Chart", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
 
 _LOSSES = {"loss_d": "the discriminator's loss", "loss_g": "the generator's loss"}
+_MONITORS = {
+    "gradient_d": "norm of the discriminator's gradient",
+    "gradient_g": "norm of the generator's gradient",
+    "moved_d": "how far the discriminator's weights moved in the last step of each log interval",
+    "moved_g": "how far the generator's weights moved in the last step of each log interval",
+    "score_real": "mean of the discriminator's scores of real samples",
+    "score_fake": "mean of the discriminator's scores of generated samples",
+    "wasserstein_estimate": "the critic's mean on real samples minus its mean on generated ones",
+}
 _MOST_MONITORS = 8
 
 
@@ -91,7 +100,7 @@ def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> lis
             drawn = partial(draw, axis=axis, factors=factors)
             views[axis] = as_markup(drawn, label=label, key=f"{key}{place}{axis[0]}")
         record = study.record.metrics.get(name)
-        help = record.help if record else _LOSSES.get(name, "")
+        help = record.help if record else (_LOSSES | _MONITORS).get(name, "")
         charts.append(Chart(title_of(study, name), help, views, _course(study, curves, costs, most)))
     return charts
 

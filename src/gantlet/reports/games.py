@@ -166,11 +166,13 @@ def _game_of(setting: SettingRecord) -> str:
 
 
 def _ends(study: StudyData, name: str) -> dict[str, float]:
-    """Each method to the step of its last evaluation in any setting."""
-    rows = study.history[study.history["name"] == name]
+    """Each method to the step of its last evaluation with a value, in any setting."""
+    curve = study.curves[name]
+    known = curve.notna().to_numpy()  # [R, T]
+    last = curve.columns.to_numpy(float)[known.shape[1] - 1 - known[:, ::-1].argmax(1)]
     method_of = dict(zip(study.runs["run"].tolist(), study.runs["method"].tolist(), strict=True))
     ends: dict[str, float] = {}
-    for run, step in zip(rows["run"].tolist(), rows["step"].tolist(), strict=True):
+    for run, step in zip(curve.index.tolist(), last.tolist(), strict=True):
         if run in method_of:
             ends[method_of[run]] = max(step, ends.get(method_of[run], 0))
     return ends

@@ -49,8 +49,9 @@ function sortable(table) {
   });
 }
 
-// A cell as text: its small print, which may have lines, behind it.
-const cellText = (cell) => [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join(" ").replace(/\s+/g, " ");
+// A cell as text: its small print, which may have lines, behind it. A title's parts are one word, which may break on the page.
+const parts = (cell) => (cell.closest("thead") ? [cell] : [...cell.childNodes]);
+const cellText = (cell) => parts(cell).map((node) => node.textContent.trim()).filter(Boolean).join(" ").replace(/\s+/g, " ");
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 const csvOf = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cellText(cell))).join(",")).join("\r\n");
 

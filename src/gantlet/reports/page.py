@@ -28,6 +28,7 @@ from .figures import MOST_BANDS
 from .gallery import Gallery, galleries
 from .games import games_section
 from .pooled import pooled_section
+from .ranking import ranking_section
 from .read import StudyData, read_study
 from .remarks import remarks
 from .sensitivity import sensitivity_charts
@@ -229,6 +230,7 @@ def _render(articles: Sequence[_Article], pooled: Table | None, live: Live | Non
     return environment.get_template("page.html.j2").render(
         articles=articles,
         pooled=pooled,
+        ranking=ranking_section([article.study for article in articles]) if pooled else None,
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
         script_hashes=[base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts],

@@ -144,11 +144,16 @@ def _status_cell(status: str) -> Cell:
 def _difference_cell(each: Compared, *, rate: bool) -> Cell:
     text, interval, p_value = difference_texts(each, rate=rate)
     size, unit = (100, " pp") if rate else (1, "")
-    reach = f"detectable {number(size * each.detectable)}{unit}" if math.isfinite(each.detectable) else ""
+    reach = f"detectable {_two_digits(size * each.detectable)}{unit}" if math.isfinite(each.detectable) else ""
     if rate and each.detectable > 1:  # of a rate no difference is that large
         reach = "none detectable"
     small = "\n".join(part for part in (interval, p_value, reach) if part)
     return Cell(text, small, kind=_NUMBER, strong=each.significant)
+
+
+def _two_digits(size: float) -> str:
+    """A size that is itself estimated, of a few pairs."""
+    return number(size, size)
 
 
 def _value_cell(record: SettingRecord, key: str) -> Cell:

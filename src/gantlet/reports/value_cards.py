@@ -75,11 +75,12 @@ def cards_of(study: StudyData) -> dict[str, ValueCard]:
     record, runs = study.record, study.runs
     own = {_whole(setting.values.get(_SAMPLES)) or 0 for setting in record.settings}
     weights = sorted({str(value) for value in runs["weights"].dropna()}) if "weights" in runs else []
+    alone = len({column.metric for column in record.metrics.values() if column.metric}) < 2
     found: dict[str, ValueCard] = {}
     for name in [*study.rates, *study.metrics]:
         column = record.metrics.get(name)
         metric = column.metric if column else ""
-        facts = _facts(record.facts.get(_METRICS, {}), metric)
+        facts = _facts(record.facts.get(_METRICS, {}), metric, alone=alone)
         reader = facts.get("extractor")
         extractor: Mapping[str, Any] = reader if isinstance(reader, Mapping) else {}
         asked = own.pop() if len(own) == 1 else 0
@@ -129,12 +130,14 @@ def _line(card: ValueCard) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _facts(metrics: Any, metric: str) -> Mapping[str, Any]:
-    """Those of one metric; of an only metric they stand alone, of several by name."""
+def _facts(metrics: Any, metric: str, *, alone: bool) -> Mapping[str, Any]:
+    """Those of one metric; of an only metric they stand alone (and may have an entry of its name), of several by name."""
     if not isinstance(metrics, Mapping):
         return {}
     found = metrics.get(metric)
-    return found if isinstance(found, Mapping) else metrics
+    if isinstance(found, Mapping) and not (alone and _SAMPLES in metrics):
+        return found
+    return metrics
 
 
 def _data(study: StudyData) -> str:

@@ -22,6 +22,7 @@ MISSING = "–"
 
 _MOST = 6  # decimals
 _NOISE = 1e-12  # what is left of a difference of equal numbers
+_ALIKE = 1e-9  # of a number: an interval that is narrower is one of equal values, which says nothing about digits
 
 
 def with_interval(estimate: float, low: float, high: float, *, rate: bool = False) -> tuple[str, str]:
@@ -32,6 +33,8 @@ def with_interval(estimate: float, low: float, high: float, *, rate: bool = Fals
         ('79.5 %', '[73.4, 84.5]')
         >>> with_interval(7.1684, 6.8991, 7.4112)
         ('7.17', '[6.90, 7.41]')
+        >>> with_interval(4.5752779, 4.5752779, 4.5752779 + 1e-15)
+        ('4.575', '[4.575, 4.575]')
     """
     if not math.isfinite(estimate):
         return MISSING, ""
@@ -67,7 +70,7 @@ def number(value: float, half: float = math.nan) -> str:
         return "0"
     if not 1e-4 <= size < 1e6:
         return f"{value:.4g}"
-    if half > 0:
+    if half > _ALIKE * size:
         return f"{value:z.{min(_MOST, max(0, 1 - math.floor(math.log10(half))))}f}"
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
 

@@ -18,6 +18,7 @@ from gantlet import catalogue
 from gantlet.errors import GantletError, Untrusted
 from gantlet.files import file_digest, read_regular, replace_whole
 from gantlet.metrics import split_argument
+from gantlet.metrics.features import ONNX
 
 from .record import SettingRecord
 
@@ -108,12 +109,14 @@ def _named(setting: SettingRecord) -> list[str]:
     for name in (name.strip() for part in joined for name in part):
         metric, argument = split_argument(name)
         names.append(argument or metric)  # an extractor may be somebody's own where the metric is not
-    return [name.strip() for name in names if catalogue.is_path(name.strip())]
+    return [name for name in map(str.strip, names) if catalogue.is_path(name) or name.endswith(ONNX)]
 
 
 def _hash(name: str) -> str:
     module = name.rpartition(":")[0]
     try:
+        if name.endswith(ONNX):
+            return file_digest(Path(name))
         if module.endswith(".py"):
             return file_digest(Path(module))
         path = module.replace(".", "/")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 import importlib
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -14,17 +17,21 @@ import torch
 from PIL import Image
 from scipy import special
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import gantlet
+import loopback
 from gantlet.errors import BadData, BadValue, MissingExtra, UnknownName
 from gantlet.metrics.features import weights
 from gantlet.metrics.features.base import Features, extract
 from gantlet.metrics.features.dinov2 import DINOv2, VisionTransformer
-from gantlet.metrics.features.efficientnet import _loaded
+from gantlet.metrics.features.efficientnet import STATED_ERROR, _loaded
 from gantlet.metrics.features.inception import Inception2015
+from gantlet.metrics.features.inception_graph import InceptionGraph, resized_as_tensorflow
 from gantlet.metrics.features.modules import ModuleExtractor
 from gantlet.metrics.features.pixels import as_grey, quantised, resized
 from gantlet.metrics.features.weights import find_weights, store_weights
+from onnx_files import onnx_file
 from terminal import gantlet as command
 
 
@@ -37,6 +44,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def pictures(count: int = 4, side: int = 40, channels: int = 3) -> Tensor:
     numbers = torch.Generator().manual_seed(side)
     return torch.randint(256, (count, channels, side, side), generator=numbers, dtype=torch.uint8)
+
+
+def scenes(count: int, side: int = 96) -> Tensor:
+    """Ramps of two colours at all angles, which make features differ as images do and noise does not."""
+    numbers = torch.Generator().manual_seed(count)
+    ramp = torch.linspace(-1, 1, side)
+    a, b, low, high = torch.rand(4, count, 3, 1, 1, generator=numbers)
+    values = torch.sin(6 * (a * ramp + b * ramp[:, None])) * high + low
+    return quantised(values.clamp(-1, 1))
 
 
 # EfficientNet-Lite0
@@ -65,6 +81,19 @@ def test_efficientnet_is_the_package_s_own_network_on_its_own_preprocessing() ->
     assert found.probabilities is not None
     torch.testing.assert_close(found.probabilities, logits.softmax(1), rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(found.features, pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_channels_last_keeps_to_the_stated_error_and_bfloat16_would_not() -> None:
+    images = scenes(24)
+    usual = extract(gantlet.features.get("efficientnet-lite0"), [images]).features
+    plain = copy.deepcopy(_loaded().net).to(memory_format=torch.contiguous_format)
+    pixels = (images.float() - 127) / 128
+    with torch.no_grad():
+        exact = copy.deepcopy(plain).double().extract_features(pixels.double()).mean((2, 3))
+        narrow = plain.bfloat16().extract_features(pixels.bfloat16()).float().mean((2, 3))
+    deviation = exact.std(0).clamp_min(exact.std(0).median())
+    assert float(((usual - exact).abs() / deviation).max()) < STATED_ERROR
+    assert float(((narrow - exact).abs() / deviation).max()) > 100 * STATED_ERROR
 
 
 def test_its_size_is_on_the_card_and_changes_the_hash() -> None:
@@ -148,6 +177,167 @@ def test_weights_on_the_command_line(script: Path) -> None:
     assert "cannot be read" in command("data", "weights", "inception-2015", "--from", "nosuch.pt").err
 
 
+def test_weights_come_from_an_address_too(script: Path, cache: Path) -> None:
+    """A transfer that is cut goes on; what has another hash is refused and leaves nothing."""
+    content = script.read_bytes()
+    with loopback.loopback() as server:
+        url = server.serve("net/stand.pt", content, loopback.cut(len(content) // 2))
+        refused = command("data", "weights", "inception-2015", "--from", url)
+        assert (refused.status, "add --any-hash" in refused.err) == (2, True)
+        assert len(server.asked) == 2, "cut, and gone on"
+        assert command("data", "weights", "inception-2015", "--from", url, "--any-hash").status == 0
+        absent = command("data", "weights", "inception-2015", "--from", server.url("net/none.pt"))
+        assert (absent.status, "cannot be downloaded" in absent.err) == (2, True)
+        assert command("data", "weights", "nothing", "--from", url).status == 2
+    assert find_weights("inception-2015").path.read_bytes() == content
+    assert not [path for path in (cache / "weights" / "downloads").rglob("*") if path.is_file()]
+
+
+# The state_dict of FID's graph
+
+
+@functools.cache
+def random_graph() -> dict[str, Tensor]:
+    """Weights of the graph that keep activations near 1, and averages that are not trivial."""
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in InceptionGraph().state_dict().items()}
+    numbers = torch.Generator().manual_seed(5)
+    state = {}
+    for name, shape in shapes.items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        draw = torch.randn(shape, generator=numbers)
+        if name.endswith(("conv.weight", "fc.weight")):
+            state[name] = draw * math.sqrt(2 / math.prod(shape[1:]))
+        else:
+            state[name] = 1 + 0.1 * draw.abs() if name.endswith(("running_var", "bn.weight")) else 0.1 * draw
+    return state
+
+
+def straight_through(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+    """The graph once more, layer by layer in a line, from its papers and by functions alone."""
+
+    def unit(name: str, x: Tensor, *, stride: int = 1, padding: tuple[int, int] = (0, 0)) -> Tensor:
+        x = F.conv2d(x, state[f"{name}.conv.weight"], stride=stride, padding=padding)
+        gain, shift, mean, variance = (
+            state[f"{name}.bn.{part}"][:, None, None] for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        return ((x - mean) / (variance + 1e-3).sqrt() * gain + shift).clamp_min(0)
+
+    def chain(x: Tensor, *names: str, last_stride: int = 1) -> Tensor:
+        for name in names:
+            height, width = state[f"{name}.conv.weight"].shape[2:]
+            if name == names[-1] and last_stride > 1:
+                x = unit(name, x, stride=last_stride)
+            else:
+                x = unit(name, x, padding=(height // 2, width // 2))
+        return x
+
+    def mean_of_neighbours(x: Tensor) -> Tensor:
+        total = F.avg_pool2d(x, 3, 1, 1, count_include_pad=True) * 9
+        inside = F.avg_pool2d(torch.ones_like(x), 3, 1, 1, count_include_pad=True) * 9
+        return total / inside
+
+    def forked(name: str, x: Tensor) -> Tensor:
+        return torch.cat([chain(x, f"{name}a"), chain(x, f"{name}b")], 1)
+
+    x = (resized_as_tensorflow(images.double(), 299) - 128) / 128
+    x = unit("Conv2d_2a_3x3", unit("Conv2d_1a_3x3", x, stride=2))
+    x = F.max_pool2d(chain(x, "Conv2d_2b_3x3"), 3, 2)
+    x = F.max_pool2d(unit("Conv2d_4a_3x3", unit("Conv2d_3b_1x1", x)), 3, 2)
+    for b in ("Mixed_5b", "Mixed_5c", "Mixed_5d"):
+        x = torch.cat(
+            [
+                chain(x, f"{b}.branch1x1"),
+                chain(x, f"{b}.branch5x5_1", f"{b}.branch5x5_2"),
+                chain(x, f"{b}.branch3x3dbl_1", f"{b}.branch3x3dbl_2", f"{b}.branch3x3dbl_3"),
+                chain(mean_of_neighbours(x), f"{b}.branch_pool"),
+            ],
+            1,
+        )
+    deep = [f"Mixed_6a.branch3x3dbl_{i}" for i in (1, 2, 3)]
+    x = torch.cat(
+        [chain(x, "Mixed_6a.branch3x3", last_stride=2), chain(x, *deep, last_stride=2), F.max_pool2d(x, 3, 2)], 1
+    )
+    for b in ("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"):
+        x = torch.cat(
+            [
+                chain(x, f"{b}.branch1x1"),
+                chain(x, *(f"{b}.branch7x7_{i}" for i in (1, 2, 3))),
+                chain(x, *(f"{b}.branch7x7dbl_{i}" for i in (1, 2, 3, 4, 5))),
+                chain(mean_of_neighbours(x), f"{b}.branch_pool"),
+            ],
+            1,
+        )
+    short, long = (
+        [f"Mixed_7a.{name}_{i}" for i in range(1, count + 1)] for name, count in (("branch3x3", 2), ("branch7x7x3", 4))
+    )
+    x = torch.cat([chain(x, *short, last_stride=2), chain(x, *long, last_stride=2), F.max_pool2d(x, 3, 2)], 1)
+    for b in ("Mixed_7b", "Mixed_7c"):
+        pooled = mean_of_neighbours(x) if b == "Mixed_7b" else F.max_pool2d(x, 3, 1, 1)
+        x = torch.cat(
+            [
+                chain(x, f"{b}.branch1x1"),
+                forked(f"{b}.branch3x3_2", chain(x, f"{b}.branch3x3_1")),
+                forked(f"{b}.branch3x3dbl_3", chain(x, f"{b}.branch3x3dbl_1", f"{b}.branch3x3dbl_2")),
+                chain(pooled, f"{b}.branch_pool"),
+            ],
+            1,
+        )
+    features = x.flatten(2).mean(2)
+    return features, torch.softmax(features @ state["fc.weight"].T, 1)
+
+
+def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = random_graph()
+    torch.save(state, tmp_path / "graph.pth")
+    store_weights("inception-2015", tmp_path / "graph.pth", any_hash=True)
+    images = scenes(2, 40)
+    found = extract(Inception2015(), [images])
+    features, probabilities = straight_through({name: value.double() for name, value in state.items()}, images)
+    assert found.probabilities is not None
+    torch.testing.assert_close(found.features.double(), features, rtol=1e-4, atol=1e-4 * float(features.std()))
+    torch.testing.assert_close(found.probabilities.double(), probabilities, rtol=1e-3, atol=1e-6)
+    assert float(features.std(0).min()) >= 0
+    assert float((features[0] - features[1]).norm() / features.norm()) > 0.01, "images that can be told apart"
+    card = Inception2015().card
+    assert (card.standard, "as TensorFlow 1 has it" in card.resizer) == ((), True)
+    assert weights.NEEDED["inception-2015"].also[0].startswith("6726825d"), "the eight digits in the file's own name"
+    published = weights.KnownWeights("the file", "0" * 64, (card.sha256,))
+    monkeypatch.setattr(weights, "NEEDED", {**weights.NEEDED, "inception-2015": published})
+    assert Inception2015().card.standard == ("fid", "kid", "inception_score")
+
+
+def test_a_state_dict_of_another_network_is_a_sentence(tmp_path: Path) -> None:
+    whole = random_graph()
+    for name, state in {
+        "'fc.bias' is missing": {key: value for key, value in whole.items() if key != "fc.bias"},
+        "'aux.weight' has no place": whole | {"aux.weight": torch.zeros(1)},
+        "size mismatch": whole | {"fc.bias": torch.zeros(1000)},
+    }.items():
+        torch.save(state, tmp_path / "other.pth")
+        store_weights("inception-2015", tmp_path / "other.pth", any_hash=True)
+        with pytest.raises(BadData, match=f"of another network: .*{name}"):
+            Inception2015()(pictures(1))
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (12, 7), (40, 3), (1, 1)])
+def test_the_resizing_is_that_of_tensorflow_1(shape: tuple[int, int]) -> None:
+    """By a loop over target pixels: source = target · n / side, its neighbour to the right and below, never beyond."""
+    side = 11
+    image = np.random.default_rng(1).random(shape)
+    expected = np.empty((side, side))
+    for i in range(side):
+        for j in range(side):
+            y, x = i * shape[0] / side, j * shape[1] / side
+            top, left = int(y), int(x)
+            below, right = min(top + 1, shape[0] - 1), min(left + 1, shape[1] - 1)
+            rows = [image[row, left] * (1 - (x - left)) + image[row, right] * (x - left) for row in (top, below)]
+            expected[i, j] = rows[0] * (1 - (y - top)) + rows[1] * (y - top)
+    found = resized_as_tensorflow(torch.from_numpy(image)[None, None], side)[0, 0]
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-5)
+
+
 # DINOv2
 
 
@@ -225,6 +415,57 @@ def test_lenet_reads_images_of_any_size_and_says_what_it_was_trained_on() -> Non
     assert found.probabilities is not None
     assert found.probabilities.shape == (5, 10)
     assert len(trained.card.sha256) == 64
+
+
+class Tiled(nn.Module):
+    """Means of the quarters of an image, and logits of them."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        quarters = F.avg_pool2d(images, 4).flatten(1)
+        return quarters, quarters[:, :5] * 3
+
+
+@pytest.mark.parametrize("batches", [True, False])
+def test_an_onnx_file_is_an_extractor(batches: bool, tmp_path: Path) -> None:
+    """Of its own size, range and channels; the same features as the module that it was made from."""
+    file = onnx_file(tmp_path / "tiled.onnx", Tiled(), (3, 3, 8, 8), batches=batches, input_range="-1, 1")
+    extractor = gantlet.features.get(str(file))
+    card = extractor.card
+    assert (card.short, card.input_size, card.input_range) == ("tiled", (8, 8), (-1.0, 1.0))
+    assert (card.dimension, card.classes, card.standard) == (12, 5, ())
+    assert card.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    for images in (pictures(7, 8), pictures(4, 30), pictures(5, 8, 1)):
+        expected, logits = Tiled()(resized(images.expand(-1, 3, -1, -1), (8, 8)) / 127.5 - 1)
+        found = extract(extractor, [images], batch=4)
+        torch.testing.assert_close(found.features, expected, atol=1e-5, rtol=1e-5)
+        assert found.probabilities is not None
+        torch.testing.assert_close(found.probabilities, logits.softmax(1), atol=1e-5, rtol=1e-5)
+
+
+def test_an_onnx_file_of_grey_images_without_classes(tmp_path: Path) -> None:
+    file = onnx_file(tmp_path / "flat.onnx", nn.Flatten(), (1, 1, 4, 4))
+    found = extract(gantlet.features.get(str(file)), [pictures(3, 4, 3)])
+    torch.testing.assert_close(found.features, as_grey(pictures(3, 4, 3)).flatten(1) / 255)
+    assert found.probabilities is None
+
+
+def test_an_onnx_file_that_cannot_be_one_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "words.onnx").write_text("no network")
+    with pytest.raises(BadData, match=r"is not an ONNX file that runs here: "):
+        _ = gantlet.features.get(str(tmp_path / "words.onnx")).card
+    with pytest.raises(BadData, match=r"none.onnx cannot be read: No such file"):
+        _ = gantlet.features.get("none.onnx").card
+    four = onnx_file(tmp_path / "four.onnx", nn.Flatten(), (1, 4, 4, 4))
+    with pytest.raises(
+        BadData, match=r"takes tensor\(float\) .*; expected images, tensor\(float\) \[N, 3 or 1, H, W\]"
+    ):
+        _ = gantlet.features.get(str(four)).card
+    odd = onnx_file(tmp_path / "odd.onnx", nn.Flatten(), (1, 3, 4, 4), input_range="1, -1")
+    with pytest.raises(BadData, match=r"has input_range='1, -1'; expected two numbers"):
+        _ = gantlet.features.get(str(odd)).card
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'gantlet\[onnx\]'"):
+        _ = gantlet.features.get(str(four)).card
 
 
 class Colours(nn.Module):

@@ -6,9 +6,11 @@
     pixels.py        8 bits, three channels, one size: the same steps for every extractor
     efficientnet.py  efficientnet-lite0, from two small packages (extra `features`)
     inception.py     inception-2015, the network of FID and IS, from a file of yours
+    inception_graph.py   its graph, where that file is a state_dict
     dinov2.py        dinov2-vits14, from a file of yours
     lenet.py         gantlet's own classifier of 28×28 images
     modules.py       any nn.Module, from file.py:Name
+    onnx_file.py     any ONNX file, FILE.onnx
     weights.py       weights that a user names once: checked, and kept
 
 ``get("efficientnet-lite0")`` makes one; its weights are read when it first reads images. Importing this package does not
@@ -26,14 +28,17 @@ from gantlet.families import Registry
 if TYPE_CHECKING:
     from .base import Extractor
 
-__all__ = ["get", "names"]
+__all__ = ["ONNX", "get", "names"]
+
+ONNX = ".onnx"
+"""How the name of a file ends that is an extractor of the user's own without being code."""
 
 
 class _Extractors(Registry):
     """The family, which also takes modules that know nothing of gantlet."""
 
     def get(self, name: str, **options: object) -> Extractor:
-        """An extractor by its name, ``package.module:Name`` or ``file.py:Name``, with checked options.
+        """An extractor by its name, ``package.module:Name``, ``file.py:Name`` or ``FILE.onnx``, with checked options.
 
         What a path names is an extractor, or an ``nn.Module`` (a class that is made without arguments, or an instance).
 
@@ -48,7 +53,10 @@ class _Extractors(Registry):
         from torch import nn
 
         from .modules import ModuleExtractor
+        from .onnx_file import OnnxExtractor
 
+        if name.endswith(ONNX):
+            return OnnxExtractor(name)
         if catalogue.is_path(name) and name not in names():
             given = catalogue.find("extractor", name)
             if isinstance(given, nn.Module) or (isinstance(given, type) and issubclass(given, nn.Module)):

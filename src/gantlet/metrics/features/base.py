@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -70,13 +71,13 @@ class ExtractorCard:
 
     @property
     def short(self) -> str:
-        """The name in columns: that of the class where it is a path.
+        """The name in columns: that of the class where it is a path, that of the file where it is an ONNX file.
 
         Example:
-            >>> ExtractorCard("nets.py:Tiny", "", None, (0, 1), "none", 2).short
-            'Tiny'
+            >>> [ExtractorCard(name, "", None, (0, 1), "none", 2).short for name in ("nets.py:Tiny", "nets/tiny.onnx")]
+            ['Tiny', 'tiny']
         """
-        return self.name.rpartition(":")[2]
+        return PurePath(self.name).stem if self.name.endswith(".onnx") else self.name.rpartition(":")[2]
 
     def record(self) -> dict[str, Any]:
         """As JSON values."""

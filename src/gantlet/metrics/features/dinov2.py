@@ -25,18 +25,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gantlet.errors import BadData
-
 from .base import ExtractorCard, Features, placed
 from .pixels import ANTIALIASED, as_colour, resized
-from .weights import StoredWeights, find_weights
+from .weights import StoredWeights, fill, find_weights, load_state
 
 __all__ = ["DINOv2", "VisionTransformer"]
 
@@ -164,24 +161,7 @@ class DINOv2:
     @cached_property
     def _net(self) -> VisionTransformer:
         net = VisionTransformer()
-        state = _state(self._stored.path)
+        state = load_state(_NAME, self._stored.path)
         state.pop("mask_token", None)  # only its training used it
-        try:
-            net.load_state_dict(state)
-        except RuntimeError as error:
-            raise BadData(
-                f"The weights of '{_NAME}' are of another network: {' '.join(str(error).split())[:200]}."
-            ) from error
-        return net.eval().requires_grad_(False)
-
-
-def _state(path: Path) -> dict[str, Tensor]:
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what it likes for a file of another kind
-        raise BadData(
-            f"The weights of '{_NAME}' are not a state_dict that loads safely: {type(error).__name__}."
-        ) from error
-    if not isinstance(found, dict):
-        raise BadData(f"The weights of '{_NAME}' are a {type(found).__name__}; expected a state_dict.")
-    return {str(name): value for name, value in found.items()}
+        fill(_NAME, net, state)
+        return net

