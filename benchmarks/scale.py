@@ -43,6 +43,7 @@ SEEDS = 200
 EVALUATIONS = 5
 STEPS = 2000
 VARIED = ("alpha_d", "alpha_g", "lr_g", "lr_d")
+RATES = ("success", "failure")
 DRAWN = ("high_quality", "kl", "reverse_kl", "jsd", "tvd", "classification_error")
 
 
@@ -91,8 +92,12 @@ class Simulated:
         slots, step, draws = range(len(planned.runs)), STEPS // EVALUATIONS, np.random.default_rng(int(fleet))
         chunks = dict[str, str]()
         for place in range(EVALUATIONS):
-            values = iter(draws.normal(size=len(self.names) * len(slots)).tolist())
-            rows = [(slot, step * (place + 1), name, next(values)) for name in self.names for slot in slots]
+            values = draws.random((len(self.names), len(slots))).tolist()
+            rows = [
+                (slot, step * (place + 1), name, float(value < 0.5) if name in RATES else value)
+                for name, drawn in zip(self.names, values, strict=True)
+                for slot, value in zip(slots, drawn, strict=True)
+            ]
             columns = [list(column) for column in zip(*rows, strict=True)]
             runs = dict(enumerate(planned.runs))
             chunks = store.chunks(fleet).add(chunks, step * place, step * (place + 1), Rows(*columns), runs)
