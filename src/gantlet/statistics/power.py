@@ -18,9 +18,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
-from scipy.optimize import brentq
 from scipy.special import nctdtr, stdtrit  # scipy.stats takes half a second to import
 
 from gantlet.errors import BadValue
@@ -66,14 +64,16 @@ def _detectable(pairs: int, risk: float, power: float) -> float:
     if power <= risk:
         return 0.0
 
-    def lacking(effect: float) -> float:
-        return power_of(effect, pairs, risk=risk) - power
-
     upper = 1.0
-    while lacking(upper) < 0 and upper < _WIDEST:
+    while power_of(upper, pairs, risk=risk) < power and upper < _WIDEST:
         upper *= 2
-    root: Any = brentq(lacking, 0.0, upper, xtol=1e-10) if upper < _WIDEST else math.nan
-    return float(root)
+    if upper >= _WIDEST:
+        return math.nan
+    lower = 0.0
+    for _ in range(60):  # halves, down to rounding: the power grows with the effect
+        middle = (lower + upper) / 2
+        lower, upper = (middle, upper) if power_of(middle, pairs, risk=risk) < power else (lower, middle)
+    return upper
 
 
 def power_of(effect: float, pairs: int, *, risk: float = 0.05) -> float:
