@@ -1,8 +1,9 @@
 """A study of 100,000 members without its training: ``python -m benchmarks.scale [MEMBERS] [FOLDER]``.
 
 The plan, the record, and what every fleet leaves behind are real; only the training is not: each fleet's files are those of one
-trained fleet under the fleet's own numbers, except that a member's weights are four bytes. Every command runs in a process of
-its own, whose seconds (start of Python and import included), processor seconds and greatest memory are printed.
+trained fleet under the fleet's own numbers, except that curves and metrics are drawn, each member's by itself, and that its
+weights are four bytes. Every command runs in a process of its own, whose seconds (start of Python and import included),
+processor seconds and greatest memory are printed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gantlet.requests.grid import parse_axis, parse_seeds
@@ -41,6 +43,8 @@ SEEDS = 200
 EVALUATIONS = 5
 STEPS = 2000
 VARIED = ("alpha_d", "alpha_g", "lr_g", "lr_d")
+RATES = ("success", "failure")
+DRAWN = ("high_quality", "kl", "reverse_kl", "jsd", "tvd", "classification_error")
 
 
 def study_request(members: int) -> Request:
@@ -85,11 +89,14 @@ class Simulated:
     def _write(self, store: Store, record: StudyRecord, fleet: str) -> None:
         planned = record.plan.fleets[int(fleet)]
         store.fleet(fleet).mkdir(parents=True, exist_ok=True)
-        slots, step = range(len(planned.runs)), STEPS // EVALUATIONS
+        slots, step, draws = range(len(planned.runs)), STEPS // EVALUATIONS, np.random.default_rng(int(fleet))
         chunks = dict[str, str]()
         for place in range(EVALUATIONS):
+            values = draws.random((len(self.names), len(slots))).tolist()
             rows = [
-                (slot, step * (place + 1), name, float((slot + place) % 2)) for name in self.names for slot in slots
+                (slot, step * (place + 1), name, float(value < 0.5) if name in RATES else value)
+                for name, drawn in zip(self.names, values, strict=True)
+                for slot, value in zip(slots, drawn, strict=True)
             ]
             columns = [list(column) for column in zip(*rows, strict=True)]
             runs = dict(enumerate(planned.runs))
@@ -110,7 +117,9 @@ class Simulated:
             setting = record.settings[member.setting]
             own = {"run": run, "seed": member.seed, "setting": setting.label, "generator_steps": STEPS}
             varied = {name: setting.values[name] for name in VARIED}
-            made.append({**self.row, **varied, **own, "modes": (run * 7) % 9})
+            modes = int(draws.integers(9))
+            measured = {"modes": modes, "success": modes == 8, "failure": modes < 5}
+            made.append({**self.row, **varied, **own, **measured, **{name: float(draws.random()) for name in DRAWN}})
         store.write_results(fleet, made, study=record.digest)
 
 

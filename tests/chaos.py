@@ -421,13 +421,29 @@ def _few_files(folder: Path, rng: random.Random) -> bool:
 
 
 def _little_memory(folder: Path, rng: random.Random) -> bool:
-    spare = rng.choice([0, 64 << 10, 256 << 10, 1 << 20])
+    starve = _starving(int(2 ** rng.uniform(12, 22)))
+    install = _at_operation(rng.randrange(1, _OPERATIONS), starve)
+    status = _wait([_command("resume", folder, before=_inline(install))])[0]
+    return status != 0 or bool(list(folder.glob("fleets/*/split.json")))
 
-    def install() -> None:
-        size = psutil.Process().memory_info().vms + spare
+
+def _starving(spare: int) -> Callable[[], None]:
+    """The process gets no more memory, and what its allocators keep for later is taken, but for so many bytes."""
+
+    def act() -> None:
+        size = psutil.Process().memory_info().vms
+        kept = [bytearray(1 << 12) for _ in range(spare >> 12)]
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        for block in (1 << 20, 1 << 16, 1 << 12, 1 << 10):
+            with contextlib.suppress(MemoryError):
+                while True:
+                    _HELD.append(bytearray(block))
+        kept.clear()
 
-    return _wait([_command("resume", folder, before=_inline(install))])[0] != 0
+    return act
+
+
+_HELD: list[bytearray] = []
 
 
 KINDS: dict[str, Callable[[Path, random.Random], bool]] = {

@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from gantlet.errors import BadValue
+from gantlet.reports import tables
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import FORMATS, estimates, readable, render, summary_table
 
@@ -124,3 +127,24 @@ def test_an_empty_summary_is_an_empty_table(frame: pd.DataFrame) -> None:
 def test_another_format_is_refused(frame: pd.DataFrame) -> None:
     with pytest.raises(BadValue, match="format=xml is not one of table, csv, json, markdown"):
         render(frame, "xml")  # type: ignore[arg-type]
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda columns: st.lists(
+            st.lists(st.text("ab1 .%[]é–あ́\t\n", max_size=6), min_size=columns, max_size=columns),
+            min_size=1,
+            max_size=4,
+        )
+    ),
+    st.integers(1, 40),
+)
+def test_lines_that_fit_are_written_as_rich_writes_them(rows: list[list[str]], width: int) -> None:
+    quick = tables._fitting(rows, width)  # pyright: ignore[reportPrivateUsage]
+    assert quick in ("", tables._folded(rows, width))  # pyright: ignore[reportPrivateUsage]
+
+
+def test_simple_cells_take_the_short_way_and_others_do_not() -> None:
+    assert tables._fitting([["setting", "kl"], ["a", "0.5 – 0.6 ±"]], 30)  # pyright: ignore[reportPrivateUsage]
+    for rows, width in (([["あ"], ["b"]], 30), ([["a\nb"]], 30), ([["a"], ["b" * 20]], 20)):
+        assert not tables._fitting(rows, width)  # pyright: ignore[reportPrivateUsage]

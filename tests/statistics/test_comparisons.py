@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gantlet.errors import BadValue
-from gantlet.statistics.comparisons import mcnemar, paired, sign_flip
+from gantlet.statistics.comparisons import all_paired, mcnemar, paired, sign_flip, sign_flips
 from gantlet.statistics.intervals import bootstrap_mean
 
 
@@ -56,6 +56,34 @@ def test_differences_of_zero_say_nothing() -> None:
     differences = np.array([1.0, 2.0, 4.0])
     assert sign_flip(np.concatenate([differences, np.zeros(40)])) == sign_flip(differences)
     assert sign_flip(np.zeros(5)) == (1.0, True)
+
+
+def test_columns_tested_together_are_tested_as_alone() -> None:
+    draws = np.random.default_rng(3)
+    columns = [draws.integers(-3, 4, size=n).astype(float) for n in (*[40] * 70, 30, 12, 12, 1, 0)]
+    assert sign_flips(columns) == [sign_flip(values) for values in columns]
+    assert sign_flips([]) == []
+
+
+def test_pairs_compared_together_are_compared_as_alone() -> None:
+    draws = np.random.default_rng(4)
+    sides = [dict(enumerate(draws.normal(size=n).tolist())) for n in (20, 20, 30, 5)]
+    sides += [{1: math.nan, 2: 3.0}, {seed: float(seed % 2) for seed in range(20)}, dict.fromkeys(range(9), 1.0)]
+    pairs = [(a, b) for a in sides for b in sides]
+    for found, (a, b) in zip(all_paired(pairs), pairs, strict=True):
+        alone = paired(a, b)
+        assert (found.n, found.missing, found.unshared, found.test) == (
+            alone.n,
+            alone.missing,
+            alone.unshared,
+            alone.test,
+        )
+        assert found.p_value == pytest.approx(alone.p_value, nan_ok=True)
+        for name in ("estimate", "low", "high"):
+            one, other = (getattr(each.difference, name) for each in (found, alone))
+            assert one == pytest.approx(other, abs=1e-12, nan_ok=True)
+    (none,) = all_paired([({1: 1.0}, {2: 1.0})])
+    assert (none.n, none.unshared, math.isnan(none.p_value)) == (0, 2, True)
 
 
 @given(only_a=st.integers(0, 9), only_b=st.integers(0, 9))

@@ -29,8 +29,9 @@ def power_by_integration(effect: float, pairs: int, risk: float) -> float:
 def test_the_detectable_difference_is_found_with_the_power_that_was_asked_for(pairs: int, comparisons: int) -> None:
     effect = detectable_difference(3.0, pairs, comparisons=comparisons) / 3.0
     assert power_by_integration(effect, pairs, 0.05 / comparisons) == pytest.approx(0.8, abs=1e-6)
-    if pairs > 2:  # where statsmodels has a number
-        assert TTestPower().power(effect, pairs, 0.05 / comparisons) == pytest.approx(0.8, abs=1e-8)
+    witness = TTestPower().power(effect, pairs, 0.05 / comparisons) if pairs > 2 else math.nan
+    if pairs > 3 or math.isfinite(witness):  # for few pairs statsmodels has no number at some effects
+        assert witness == pytest.approx(0.8, abs=1e-8)
 
 
 def test_such_a_difference_is_found_in_four_studies_of_five() -> None:

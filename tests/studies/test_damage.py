@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 import terminal
 from damaging import edit, flip
 from gantlet.errors import BadValue, StoreError
-from gantlet.files import locked
+from gantlet.files import locked, sealed
 from gantlet.studies.executors.base import Callbacks, FleetResult
 from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
@@ -53,6 +54,10 @@ def first_chunk(fleet: Path) -> Path:
     return min(fleet.glob("history-*"))
 
 
+def _sealed_anew(path: Path, **fields: Any) -> None:
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | fields)))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a flipped bit": (lambda fleet: flip(fleet / "checkpoint" / "tensors.safetensors"), "goes on from step 6"),
     "a cut file": (
@@ -61,6 +66,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another step": (
         lambda fleet: edit(fleet / "checkpoint" / "state.json", lambda rest: rest.update(step=3)),
+        "goes on from step 6",
+    ),
+    "an odd divergence, sealed anew": (
+        lambda fleet: _sealed_anew(fleet / "checkpoint" / "state.json", exits={"0": {"step": "x"}}),
         "goes on from step 6",
     ),
     "no state": (lambda fleet: (fleet / "checkpoint" / "state.json").write_text("["), "goes on from step 6"),

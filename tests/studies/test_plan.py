@@ -185,6 +185,13 @@ def test_workers_share_the_memory() -> None:
     assert [len(fleet.slots) for fleet in plan.fleets] == [2, 2, 2, 2]
 
 
+def test_workers_share_the_memory_where_settings_make_fleets_enough() -> None:
+    memory = int(4.5 * need() / 0.7)
+    resolved = resolve("ring8", "vanilla", "g_width=4,5", *[word for word in SMALL if not word.startswith("g_width")])
+    plan = make_plan(resolved, range(4), [POINTS.specification] * 2, Limits(memory=memory, workers=2))
+    assert [len(fleet.slots) for fleet in plan.fleets] == [2, 2, 2, 2]  # two of three would not fit side by side
+
+
 def test_memory_grows_with_what_takes_it() -> None:
     base = need("batch_size=64")
     assert need("batch_size=128") > base

@@ -151,12 +151,29 @@ for folder in sys.argv[1:]:
         assert result.kind == "finished", result
 """
 
-IMAGES = ("steps=10", "batch_size=16", "evaluations=2", "metrics=none", "lr=1e-3", "eps=1e-5", "dtype=float64")
-STUDIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "batch norm": ("digits", "vanilla", ("network=dcgan28", "width=4", "ema=0.9")),
-    "wgan-gp": ("digits", "wgan-gp", ("g_width=16", "d_width=16", "n_critic=2", "penalty_every=2", "accumulate=2")),
-    "streamed": ("folder:pictures", "vanilla", ("in_memory=false", "flips=true", "network=dcgan", "width=4")),
+IMAGES = ("steps=20", "batch_size=16", "evaluations=2", "metrics=none", "lr=1e-3", "eps=1e-5", "dtype=float64")
+TASKS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "digits": ("digits", ("accumulate=2",)),
+    "streamed": ("folder:pictures", ("in_memory=false", "flips=true")),
 }
+GAMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "vanilla": ("vanilla", ("ema=0.9",)),
+    "wgan-gp": ("wgan-gp", ("n_critic=2", "penalty_every=2")),
+    "r3gan": ("r3gan", ()),
+    "team": ("vanilla", ("generators=2", "team_weights=learned")),
+}
+_BOTH, _GENERATOR = ("network=dcgan", "width=4"), ("network=notebook-conv", "g_width=4", "d_width=4", "hidden=16")
+NORMS: dict[str, dict[str, tuple[str, ...]]] = {
+    "batch norm": dict.fromkeys(("vanilla", "team"), _BOTH) | dict.fromkeys(("wgan-gp", "r3gan"), _GENERATOR),
+    "none": dict.fromkeys(GAMES, ("network=fc-mnist", "g_width=16", "d_width=16")),
+}
+STUDIES = {
+    f"{task}, {game}, {norm}": (TASKS[task][0], GAMES[game][0], (*TASKS[task][1], *GAMES[game][1], *NORMS[norm][game]))
+    for task in TASKS
+    for game in GAMES
+    for norm in NORMS
+}
+"""Penalties that differentiate by samples go with no batch norm in the discriminator, so there only the generator has it."""
 
 
 def _create(folder: Path, name: str, processes: int) -> Store:
@@ -174,6 +191,7 @@ def test_two_processes_train_on_images_as_one(tmp_path: Path, monkeypatch: pytes
         Image.fromarray(picture(place, 16, 16)).save(tmp_path / "pictures" / f"{place}.png")
     alone = {name: _create(tmp_path / "alone" / name, name, 1) for name in STUDIES}
     both = {name: _create(tmp_path / "both" / name, name, 2) for name in STUDIES}
+    assert len(STUDIES) == 16
     ranks = [
         subprocess.Popen(
             [sys.executable, "-c", _RANK, *(str(store.folder) for store in both.values())],

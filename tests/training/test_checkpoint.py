@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 import games
 from contracts.doubles import BalanceLike
-from gantlet.errors import StoreError
+from gantlet.errors import Damaged, StoreError
+from gantlet.files import sealed
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.training import checkpoint
 from gantlet.training.blueprint import Blueprint, Execution, InstanceNoise, LearnedWeights, Player, TeamRules, Tuning
@@ -275,6 +276,27 @@ def test_damage_is_told(tmp_path: Path, damage: str) -> None:
     act, words = DAMAGE[damage]
     act(tmp_path / "c")
     with pytest.raises(StoreError, match=words):
+        checkpoint.read(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("exits", {"0": 3}),
+        ("exits", {"0": {"step": 3}}),
+        ("exits", {"0": {"step": "3", "player": "generator", "cause": "nan"}}),
+        ("exits", {"0": {"step": 3, "player": "generator", "cause": "nan", "more": 1}}),
+        ("exits", {"first": {"step": 3, "player": "generator", "cause": "nan"}}),
+        ("history_counts", {"loss": "3"}),
+        ("stopped", {"0": None}),
+    ],
+)
+def test_a_state_whose_inside_is_odd_is_damaged(tmp_path: Path, field: str, value: Any) -> None:
+    """So that a fleet goes back to the checkpoint before it."""
+    written(tmp_path / "c", 1)
+    path = tmp_path / "c" / "state.json"
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | {field: value})))
+    with pytest.raises(Damaged, match=rf"is not what a fleet writes: {field}\."):
         checkpoint.read(tmp_path / "c")
 
 

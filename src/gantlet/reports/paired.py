@@ -32,7 +32,7 @@ def compared_with(study: StudyData, against: str = "") -> list[Compared]:
     """
     base = against or study.labels[0]
     others = [label for label in study.labels if label != base][:_MOST_COMPARED]
-    present = base in set(study.runs["setting"])
+    present = base in set(study.runs["setting"].unique())
     if not others or (not present and not against):
         return []
     return compare_settings(study.runs, others, base, [*study.rates, *study.metrics], level=_LEVEL)

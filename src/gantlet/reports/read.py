@@ -145,10 +145,10 @@ def read_study(folder: Path) -> StudyData:
     record = read_record(folder / "study.json")
     store = Store(folder)
     if _trained(store):  # what the fleets wrote has checksums; the table for others to read has none
-        runs = _typed(read_runs(store), folder / "fleets", _RUNS)
+        runs = _typed(read_runs(store, record), folder / "fleets", _RUNS)
     else:
         runs = _read_table(store, "runs.parquet", _RUNS)
-    unknown = set(runs["setting"]) - {setting.label for setting in record.settings}
+    unknown = set(runs["setting"].unique()) - {setting.label for setting in record.settings}
     if unknown:
         raise StoreError(
             f"'{folder}' does not fit together: its members have the setting '{sorted(unknown)[0]}', "

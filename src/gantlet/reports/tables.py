@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -174,11 +175,38 @@ def _markdown(frame: pd.DataFrame) -> str:
 
 def _tables(frame: pd.DataFrame, width: int) -> str:
     """The table, cut into several that each repeat the setting where it is wider than the terminal."""
+    parts: list[str] = []
+    for columns in _cut(frame, width):
+        rows = [columns, *([str(cell) for cell in row] for row in frame[columns].to_numpy().tolist())]
+        parts.append(_fitting(rows, width) or _folded(rows, width))
+    return "".join(parts).rstrip("\n")
+
+
+def _fitting(rows: Sequence[Sequence[str]], width: int) -> str:
+    """What :func:`_folded` makes, in a tenth of the time, where each cell is a line of simple characters that fits; else nothing."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    fits = min(wide) > 0 and sum(wide) + 3 * len(wide) - 1 <= width
+    if not fits or not all(_is_simple(cell) for row in rows for cell in row):
+        return ""
+    lines = [
+        "   ".join([row[0].ljust(wide[0]), *(cell.rjust(size) for cell, size in zip(row[1:], wide[1:], strict=True))])
+        for row in rows
+    ]
+    rule = "─" * len(lines[0])
+    return "".join(f" {line} \n" for line in [" " * len(rule), lines[0], rule, *lines[1:], " " * len(rule)])
+
+
+def _is_simple(cell: str) -> bool:
+    """Whether each character of a text takes one place of a terminal."""
+    return cell.isprintable() and (cell.isascii() or all(cell_len(mark) == 1 for mark in cell))
+
+
+def _folded(rows: Sequence[Sequence[str]], width: int) -> str:
+    """A table whose cells take several lines where it would be too wide."""
     console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
     with console.capture() as captured:
-        for columns in _cut(frame, width):
-            console.print(_table(frame, columns))
-    return captured.get().rstrip("\n")
+        console.print(_table(rows))
+    return captured.get()
 
 
 def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
@@ -194,10 +222,10 @@ def _cut(frame: pd.DataFrame, width: int) -> list[list[str]]:
     return [[first, *part] for part in parts]
 
 
-def _table(frame: pd.DataFrame, columns: Sequence[str]) -> Table:
+def _table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(columns):
+    for index, name in enumerate(rows[0]):
         table.add_column(Text(name), justify="left" if index == 0 else "right", overflow="fold")
-    for row in frame[list(columns)].to_numpy().tolist():
+    for row in rows[1:]:
         table.add_row(*(Text(cell) for cell in row))  # Text, because a label may hold Rich's markup
     return table

@@ -74,7 +74,8 @@ def cards_of(study: StudyData) -> dict[str, ValueCard]:
     """The card of every rate and metric of a study."""
     record, runs = study.record, study.runs
     own = {_whole(setting.values.get(_SAMPLES)) or 0 for setting in record.settings}
-    weights = sorted({str(value) for value in runs["weights"].dropna()}) if "weights" in runs else []
+    weights = sorted({str(value) for value in runs["weights"].dropna().unique()}) if "weights" in runs else []
+    seeds = seed_list(runs["seed"].astype(int).tolist())
     alone = len({column.metric for column in record.metrics.values() if column.metric}) < 2
     found: dict[str, ValueCard] = {}
     for name in [*study.rates, *study.metrics]:
@@ -95,7 +96,7 @@ def cards_of(study: StudyData) -> dict[str, ValueCard]:
             reference=plain(facts.get("reference", "")) if facts.get("reference") else "",
             data=_data(study),
             weights=" and ".join(weights),
-            seeds=seed_list(runs["seed"].astype(int).tolist()),
+            seeds=seeds,
             gantlet=record.gantlet,
             notes="; ".join(plain(facts[key]) for key in ("training_images", "neighbours") if key in facts),
             floor=column.floor if column and column.floor is not None else _stated(facts, name),

@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy import stats
 
 from gantlet.errors import BadValue
 
@@ -68,6 +67,8 @@ def middle_mean(values: Floats) -> Floats:  # [..., n] -> [...]
         >>> float(middle_mean(np.array([0.0, 5.0, 6.0, 1000.0])))
         5.5
     """
+    from scipy import stats  # takes half a second
+
     return np.asarray(stats.trim_mean(values, 0.25, axis=-1), dtype=np.float64)
 
 
@@ -182,6 +183,8 @@ def performance_profile(
 
 def _placed_above(x: Floats, y: Floats) -> Floats:  # [r, n], [r, m] -> [r]
     """Mann-Whitney's U over n m: the share of pairs in which x is above y, ties half."""
+    from scipy import stats  # takes half a second
+
     n, m = x.shape[1], y.shape[1]
     ranks = stats.rankdata(np.concatenate([x, y], axis=1), axis=1)[:, :n]
     return (ranks.sum(1) - n * (n + 1) / 2) / (n * m)

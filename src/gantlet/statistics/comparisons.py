@@ -19,7 +19,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -30,9 +30,19 @@ from scipy.special import bdtr
 
 from gantlet.errors import BadValue
 
-from .intervals import Floats, Interval, bootstrap_mean
+from .intervals import Floats, Interval, bootstrap_means
 
-__all__ = ["EXACT_UP_TO", "RANDOM_SIGNS", "Paired", "TestKind", "mcnemar", "paired", "sign_flip"]
+__all__ = [
+    "EXACT_UP_TO",
+    "RANDOM_SIGNS",
+    "Paired",
+    "TestKind",
+    "all_paired",
+    "mcnemar",
+    "paired",
+    "sign_flip",
+    "sign_flips",
+]
 
 TestKind = Literal["mcnemar", "sign-flip", "sign-flip, random"]
 """The test that a p value is from; the first two are exact."""
@@ -44,6 +54,7 @@ RANDOM_SIGNS = 99_999
 """Random choices of signs, where there are more differences."""
 
 _BLOCK = 1 << 20  # signs at once
+_TOGETHER = 64  # columns of one product
 
 
 @dataclass(frozen=True)
@@ -101,27 +112,54 @@ def paired(
         >>> result.difference.estimate, result.n, result.unshared, result.p_value
         (2.0, 3, 1, 0.25)
     """
-    shared = sorted(a.keys() & b.keys())
-    if not shared:
+    if not a.keys() & b.keys():
         raise BadValue(
             f"The two settings share no seed: one has {_listed(a)}, the other {_listed(b)}. "
             "Run both with the same seeds."
         )
-    left, right = (np.array([side[key] for key in shared], dtype=np.float64) for side in (a, b))
-    finite = np.isfinite(left) & np.isfinite(right)
-    left, right = left[finite], right[finite]
-    p_value, test = _p_value(left, right, seed=seed)
-    return Paired(
-        difference=bootstrap_mean(left - right, level=level, resamples=resamples, seed=seed),
-        mean_a=float(left.mean()) if len(left) else float("nan"),
-        mean_b=float(right.mean()) if len(right) else float("nan"),
-        n=len(left),
-        missing=len(shared) - len(left),
-        unshared=len(a.keys() ^ b.keys()),
-        p_value=p_value,
-        test=test,
-        deviation=float((left - right).std(ddof=1)) if len(left) > 1 else float("nan"),
-    )
+    return all_paired([(a, b)], level=level, resamples=resamples, seed=seed)[0]
+
+
+def all_paired(
+    sides: Sequence[tuple[Mapping[int, float], Mapping[int, float]]],
+    *,
+    level: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> list[Paired]:
+    """The comparisons of :func:`paired` of many pairs of settings: those of as many seeds share their draws, in one product.
+
+    Of two that share no seed all numbers are nan. The arguments are those of :func:`paired`, and a pair for each comparison.
+
+    Example:
+        >>> [each.difference.estimate for each in all_paired([({1: 3.0, 2: 5.0}, {1: 1.0, 2: 2.0}), ({1: 1.0}, {2: 1.0})])]
+        [2.5, nan]
+    """
+    every: list[tuple[Floats, Floats, int]] = []
+    for a, b in sides:
+        shared = sorted(a.keys() & b.keys())
+        left, right = (np.array([side[key] for key in shared], dtype=np.float64) for side in (a, b))
+        finite = np.isfinite(left) & np.isfinite(right)
+        every.append((left[finite], right[finite], len(shared)))
+    gaps = [left - right for left, right, _ in every]
+    tests = _p_values([(left, right) for left, right, _ in every], seed=seed)
+    intervals = bootstrap_means(gaps, level=level, resamples=resamples, seed=seed)
+    return [
+        Paired(
+            difference=interval,
+            mean_a=float(left.mean()) if len(left) else float("nan"),
+            mean_b=float(right.mean()) if len(right) else float("nan"),
+            n=len(left),
+            missing=shared - len(left),
+            unshared=len(a.keys() ^ b.keys()),
+            p_value=p_value,
+            test=test,
+            deviation=float(gap.std(ddof=1)) if len(left) > 1 else float("nan"),
+        )
+        for (a, b), (left, right, shared), gap, interval, (p_value, test) in zip(
+            sides, every, gaps, intervals, tests, strict=True
+        )
+    ]
 
 
 def mcnemar(*, only_a: int, only_b: int) -> float:
@@ -154,26 +192,54 @@ def sign_flip(differences: Floats, *, seed: int = 0) -> tuple[float, bool]:
         >>> sign_flip(np.array([1.0, 2.0, 3.0]))  # only +++ and --- are as far out
         (0.25, True)
     """
-    moved = differences[differences != 0]  # a sign changes nothing in the others
-    # The observed choice itself must count, whatever the order of summing.
-    least = abs(moved.sum()) - 1e-12 * np.abs(moved).sum()
-    exact = len(moved) <= EXACT_UP_TO
-    blocks = _all_signs(len(moved)) if exact else _random_signs(len(moved), seed)
-    far, total = (0, 0) if exact else (1, 1)
-    for signs in blocks:
-        far += int((np.abs(signs @ moved) >= least).sum())
-        total += len(signs)
-    return far / total, exact
+    return sign_flips([differences], seed=seed)[0]
 
 
-def _p_value(left: Floats, right: Floats, *, seed: int) -> tuple[float, TestKind]:
-    if not len(left):
-        return float("nan"), "sign-flip"
-    values = np.concatenate([left, right])
-    if bool(np.isin(values, (0.0, 1.0)).all()):
-        return mcnemar(only_a=int((left > right).sum()), only_b=int((left < right).sum())), "mcnemar"
-    p_value, exact = sign_flip(left - right, seed=seed)
-    return p_value, "sign-flip" if exact else "sign-flip, random"
+def sign_flips(columns: Sequence[Floats], *, seed: int = 0) -> list[tuple[float, bool]]:
+    """The tests of :func:`sign_flip` of many columns: those of one length share their signs, in one product.
+
+    Arguments:
+        columns: Each ``[n]``, finite.
+        seed: Of the random signs.
+
+    Example:
+        >>> sign_flips([np.array([1.0, 2.0, 3.0]), np.array([0.0, -2.0, 2.0])])
+        [(0.25, True), (1.0, True)]
+    """
+    moved = [values[values != 0] for values in columns]  # a sign changes nothing in the others
+    alike: dict[int, list[int]] = {}
+    for place, values in enumerate(moved):
+        alike.setdefault(len(values), []).append(place)
+    found: dict[int, tuple[float, bool]] = {}
+    for n, places in alike.items():
+        exact = n <= EXACT_UP_TO
+        for start in range(0, len(places), _TOGETHER):
+            chosen = places[start : start + _TOGETHER]
+            stacked = np.stack([moved[place] for place in chosen], axis=1)  # [n, c]
+            # The observed choice itself must count, whatever the order of summing.
+            least = np.abs(stacked.sum(0)) - 1e-12 * np.abs(stacked).sum(0)
+            far, total = np.full(len(chosen), int(not exact)), int(not exact)
+            for signs in _all_signs(n) if exact else _random_signs(n, seed):
+                far += (np.abs(signs @ stacked) >= least).sum(0)
+                total += len(signs)
+            found |= {place: (int(count) / total, exact) for place, count in zip(chosen, far, strict=True)}
+    return [found[place] for place in range(len(columns))]
+
+
+def _p_values(sides: Sequence[tuple[Floats, Floats]], *, seed: int) -> list[tuple[float, TestKind]]:
+    found: dict[int, tuple[float, TestKind]] = {}
+    flipped: list[int] = []
+    for place, (left, right) in enumerate(sides):
+        if not len(left):
+            found[place] = float("nan"), "sign-flip"
+        elif bool(np.isin(np.concatenate([left, right]), (0.0, 1.0)).all()):
+            found[place] = mcnemar(only_a=int((left > right).sum()), only_b=int((left < right).sum())), "mcnemar"
+        else:
+            flipped.append(place)
+    tests = sign_flips([sides[place][0] - sides[place][1] for place in flipped], seed=seed)
+    for place, (p_value, exact) in zip(flipped, tests, strict=True):
+        found[place] = p_value, "sign-flip" if exact else "sign-flip, random"
+    return [found[place] for place in range(len(sides))]
 
 
 def _all_signs(n: int) -> Iterator[Floats]:  # [2ⁿ, n]
@@ -181,14 +247,14 @@ def _all_signs(n: int) -> Iterator[Floats]:  # [2ⁿ, n]
 
 
 def _random_signs(n: int, seed: int) -> Iterator[Floats]:  # [r, n]
-    return (1 - 2 * bits.astype(np.float64) for bits in _random_bits(n, seed))
+    return (signs.astype(np.float64) for signs in _kept_signs(n, seed))
 
 
 @lru_cache(maxsize=2)  # a table asks for the same signs in every cell
-def _random_bits(n: int, seed: int) -> list[NDArray[np.int8]]:  # [r, n]
+def _kept_signs(n: int, seed: int) -> list[NDArray[np.int8]]:  # [r, n]
     generator, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
     return [
-        generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n)).astype(np.int8)
+        1 - 2 * generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n)).astype(np.int8)
         for start in range(0, RANDOM_SIGNS, rows)
     ]
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from gantlet.errors import BadData, BadValue, UnknownName
 
-from .comparisons import Paired, paired
+from .comparisons import Paired, all_paired
 from .multiplicity import holm, least_pairs, smallest_p
 from .power import detectable_difference
 from .summary import RUN_COLUMNS, counted_members, values_by_seed
@@ -82,7 +82,7 @@ def compare_settings(
         >>> found.setting, found.pair.difference.estimate, found.corrected, found.significant
         ('b', 2.0, 0.03125, True)
     """
-    if against not in set(runs["setting"]):
+    if against not in set(runs["setting"].unique()):
         raise UnknownName("setting", against, map(str, runs["setting"].unique()))
     for metric in metrics:
         if metric not in runs:
@@ -90,11 +90,18 @@ def compare_settings(
     narrow = runs[[name for name in runs if name in {*RUN_COLUMNS, *metrics}]]
     of = {str(label): rows for label, rows in narrow.groupby("setting", sort=False, observed=True)}
     sides = {label: _side(of[label], task) for label in (*settings, against) if label in of}
-    found: list[Compared] = []
-    for metric in metrics:
-        pairs = {label: _pair(sides, label, against, metric, level) for label in settings if label != against}
-        found += _corrected(pairs, against, metric, level)
-    return found
+    others = [label for label in dict.fromkeys(settings) if label != against]
+    values = {(label, metric): _values(sides.get(label), metric) for metric in metrics for label in (against, *others)}
+    asked = [
+        (label, metric) for metric in metrics for label in others if _comparable(sides.get(label), sides.get(against))
+    ]
+    pairs = all_paired([(values[label, metric], values[against, metric]) for label, metric in asked], level=level)
+    made = {place: pair for place, pair in zip(asked, pairs, strict=True) if pair.n}
+    return [
+        each
+        for metric in metrics
+        for each in _corrected({label: made.get((label, metric)) for label in others}, against, metric, level)
+    ]
 
 
 def comparison_rows(compared: Sequence[Compared]) -> pd.DataFrame:
@@ -148,16 +155,17 @@ def _side(members: pd.DataFrame, task: str | None) -> _Side | None:
         return None
 
 
-def _pair(sides: Mapping[str, _Side | None], label: str, against: str, metric: str, level: float) -> Paired | None:
-    """A comparison; None where it cannot be made: no shared seed, two tasks, or a setting of which nothing has run yet."""
-    one, other = sides.get(label), sides.get(against)
-    if one is None or other is None or len(one.tasks | other.tasks) > 1:
-        return None
+def _comparable(one: _Side | None, other: _Side | None) -> bool:
+    """Whether two settings are of the same task, and each seed is there once."""
+    return one is not None and other is not None and len(one.tasks | other.tasks) == 1
+
+
+def _values(side: _Side | None, metric: str) -> dict[int, float]:
+    """The values of a setting's members by seed; none where they are no numbers, or nothing has run yet."""
     try:
-        found = paired(values_by_seed(one.counted, metric), values_by_seed(other.counted, metric), level=level)
+        return values_by_seed(side.counted, metric) if side is not None else {}
     except BadValue:
-        return None
-    return found if found.n else None
+        return {}
 
 
 def _corrected(pairs: Mapping[str, Paired | None], against: str, metric: str, level: float) -> list[Compared]:

@@ -164,7 +164,7 @@ def _shares(values: Floats, means: Floats, level: float) -> Floats:  # [n], [R] 
     """The shares of the draws at which the BCa interval is cut."""
     mean = values.mean()
     # Means that differ by rounding alone are ties.
-    close = np.isclose(means, mean, rtol=1e-12, atol=0.0)
+    close = np.abs(means - mean) <= 1e-12 * abs(mean)
     below = (means < mean) & ~close
     share = (below.sum() + close.sum() / 2) / len(means)
     # Kept inside (0, 1): with few draws all of them may fall on one side.

@@ -18,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from gantlet.errors import BadValue
 
@@ -116,6 +115,8 @@ def _drawn_means(values: Floats, resamples: int, generator: np.random.Generator)
 
 
 def _ranks(means: Floats) -> Floats:  # [R, M] -> [R, M], 1 for the highest; ties get the mean of their ranks
+    from scipy import stats  # takes half a second
+
     return np.asarray(stats.rankdata(-means, axis=1), dtype=np.float64)
 
 

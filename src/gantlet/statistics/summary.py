@@ -109,7 +109,7 @@ def compare(runs: pd.DataFrame, a: str, b: str, metric: str, *, task: str | None
     """
     _check(runs, [metric])
     for label in (a, b):
-        if label not in set(runs["setting"]):
+        if label not in set(runs["setting"].unique()):
             raise UnknownName("setting", label, map(str, runs["setting"].unique()))
     chosen = runs[runs["setting"].isin([a, b])]
     if task is not None:

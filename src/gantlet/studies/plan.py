@@ -33,6 +33,7 @@ from .trust import require_trust
 __all__ = [
     "Limits",
     "Plan",
+    "bytes_of_fleets",
     "bytes_per_member",
     "cut_into_fleets",
     "longest_first",
@@ -198,8 +199,27 @@ def cut_into_fleets(
     for group in groups:
         share = -(-limits.workers // len(groups)) if limits.workers > 1 else 1
         sample, number = samples[group[0].setting], first + len(fleets)
-        fleets += _cut(group, settings, sample, replace(limits, workers=share), number)
+        fleets += _cut(group, settings, sample, limits, number, share)
     return tuple(fleets)
+
+
+def bytes_of_fleets(record: StudyRecord, fleets: Sequence[str]) -> dict[str, int]:
+    """An estimate of what each of these planned fleets takes, from the networks that its members have.
+
+    Raises:
+        Untrusted: A part is of a stranger's own.
+        UnknownName: A part does not exist here.
+        BadValue: A value is out of range, or a part of the user's own cannot be imported.
+    """
+    plan, known, found = plan_of(record), dict[tuple[Any, ...], int](), dict[str, int]()
+    for fleet in plan.fleets:
+        if fleet.id in fleets:
+            slots = plan.slots(fleet)
+            alike = slots[0][0].cut
+            if alike not in known:
+                known[alike] = bytes_per_member(blueprint(slots[:1], record.sample, Execution()), record.sample)
+            found[fleet.id] = len(slots) * known[alike]
+    return found
 
 
 def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
@@ -229,7 +249,12 @@ def _groups(settings: Sequence[Resolved], members: Sequence[Member]) -> Iterator
 
 
 def _cut(
-    group: list[Member], settings: Sequence[Resolved], sample: SampleSpec, limits: Limits, first: int
+    group: list[Member],
+    settings: Sequence[Resolved],
+    sample: SampleSpec,
+    limits: Limits,
+    first: int,
+    fleets_wanted: int,
 ) -> list[FleetPlan]:
     unseen = limits.device.type == "cuda" and not torch.cuda.is_available()  # a cluster's; counted on the CPU
     device = torch.device("cpu") if unseen else limits.device
@@ -238,7 +263,7 @@ def _cut(
     if limits.processes > 1:
         limits = replace(limits, width=1, route="loop")
     route, notes = _route(sheet, sample, len(group), limits)
-    widest, said = _widest(sheet, sample, len(group), limits)
+    widest, said = _widest(sheet, sample, len(group), limits, fleets_wanted)
     notes += (*sheet.notes, *said)
     count = -(-len(group) // widest)
     width = -(-len(group) // count)
@@ -287,8 +312,11 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
     return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 
-def _widest(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> tuple[int, tuple[str, ...]]:
-    wanted = limits.width or min(_WIDEST.get(limits.device.type, 64), -(-count // limits.workers))
+def _widest(
+    sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits, fleets_wanted: int
+) -> tuple[int, tuple[str, ...]]:
+    """The width of fleets, at least so many of which are wanted; as many as there are workers share the memory."""
+    wanted = limits.width or min(_WIDEST.get(limits.device.type, 64), -(-count // fleets_wanted))
     wanted = min(wanted, count)
     need = bytes_per_member(sheet, sample)
     memory = available_memory(limits.device) if limits.memory is None else limits.memory

@@ -34,7 +34,9 @@ from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]
 
-_OF_A_FLEET = re.compile(r"checkpoint(\.old|\.new)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json")
+_OF_A_FLEET = re.compile(
+    r"checkpoint(\.old|\.new|\.gone)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json"
+)
 _ASIDE = re.compile(
     rf"checkpoint\.damaged(\.\d+)?|((results|failure|split)\.json|weights)\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
 )

@@ -34,9 +34,14 @@ _MANY = 2000
 """Members, from which on the table stands for the results while nothing has changed."""
 
 
-def runs_table(store: Store) -> pd.DataFrame:
-    """The merged table of members; those without results are ``failed`` or ``stopped``."""
-    record = store.record()
+def runs_table(store: Store, record: StudyRecord | None = None) -> pd.DataFrame:
+    """The merged table of members; those without results are ``failed`` or ``stopped``.
+
+    Arguments:
+        store: The study.
+        record: Its record, where that was read already.
+    """
+    record = record or store.record()
     by_run = record.member_by_run
     rows = _Rows()
     for planned in record.plan.fleets:
@@ -61,13 +66,17 @@ def runs_table(store: Store) -> pd.DataFrame:
     return rows.frame().sort_values("run", ignore_index=True)
 
 
-def read_runs(store: Store) -> pd.DataFrame:
+def read_runs(store: Store, record: StudyRecord | None = None) -> pd.DataFrame:
     """The same table as :func:`runs_table`; that of a large study from ``runs.parquet``, while this is as it was made.
+
+    Arguments:
+        store: The study.
+        record: Its record, where that was read already.
 
     Raises:
         StoreError: There is no study, or it is damaged.
     """
-    record = store.record()
+    record = record or store.record()
     if len(record.plan.members) >= _MANY:
         try:
             made = store.read_json("views.json")
@@ -76,7 +85,7 @@ def read_runs(store: Store) -> pd.DataFrame:
                 return store.frame("runs.parquet")
         except (StoreError, OSError):  # not there, or not as it was written: the results tell
             pass
-    return runs_table(store)
+    return runs_table(store, record)
 
 
 def _fingerprint(store: Store, record: StudyRecord) -> str:
@@ -162,7 +171,7 @@ def write_views(store: Store) -> None:
     """Rewrite ``runs.parquet`` and ``history.parquet`` from the fleets' files."""
     record = store.record()
     files = _fingerprint(store, record) if len(record.plan.members) >= _MANY else ""
-    written = store.write_frame("runs.parquet", runs_table(store))
+    written = store.write_frame("runs.parquet", runs_table(store, record))
     if files:
         store.write_json("views.json", {"files": files, "runs": written})
     store.write_frame("history.parquet", store.history())

@@ -46,6 +46,7 @@ __all__ = [
 _FORMAT = 1
 _LARGEST = 1 << 28  # bytes of a state
 _NAMES = ("tensors.safetensors", "state.json")
+_DIVERGENCE = {"step": int, "player": str, "cause": str}
 _KINDS = {"step": int, "discriminator_steps": int, "exits": dict, "history_counts": dict, "stopped": dict}
 
 
@@ -148,7 +149,13 @@ def put_in_place(folder: Path) -> None:
 
 def _put_in_place(folder: Path) -> None:
     if folder.exists():  # else the old one, if any, is the last good one
-        clear_away(_before(folder))
+        going = folder.with_name(folder.name + ".gone")
+        clear_away(going)
+        if os.path.lexists(
+            _before(folder)
+        ):  # renamed first: who dies while it is deleted leaves no half of a checkpoint
+            _before(folder).rename(going)
+            clear_away(going)
         folder.rename(_before(folder))
     unplaced(folder).rename(folder)
     _sync(folder.parent)
@@ -240,9 +247,18 @@ def read_state(place: Path) -> dict[str, Any]:
     for name, kind in _KINDS.items():
         if type(rest.get(name)) is not kind or (kind is int and rest[name] < 0):
             raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
-    if not all(slot.isdecimal() and type(step) is int for slot, step in rest["stopped"].items()):
-        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: stopped.")
+    sound = {
+        "exits": all(slot.isdecimal() and _is_divergence(left) for slot, left in rest["exits"].items()),
+        "history_counts": all(type(count) is int and count >= 0 for count in rest["history_counts"].values()),
+        "stopped": all(slot.isdecimal() and type(step) is int for slot, step in rest["stopped"].items()),
+    }
+    for name in (name for name, is_sound in sound.items() if not is_sound):
+        raise Damaged(f"The state of the checkpoint in {place} is not what a fleet writes: {name}.")
     return rest
+
+
+def _is_divergence(left: object) -> bool:
+    return isinstance(left, dict) and {name: type(value) for name, value in left.items()} == _DIVERGENCE  # pyright: ignore[reportUnknownVariableType]
 
 
 def stopped_of(rest: Mapping[str, Any]) -> dict[int, int]:

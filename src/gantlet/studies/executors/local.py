@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from ..cache import Cache
+from ..plan import bytes_of_fleets
 from ..record import StudyRecord
 from ..store import Store
 from ..trust import TRUSTED
@@ -27,7 +28,7 @@ from .base import Callbacks, FleetResult, message_taken
 from .inline import InlineExecutor
 from .messages import heard
 from .orphans import dying_with_me
-from .placement import gpus_here, place_workers
+from .placement import Room, gpus_here, place_workers
 from .together import train_together
 
 __all__ = ["LocalExecutor"]
@@ -58,19 +59,35 @@ def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, wo
     messages: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
     trusted = store.record()
     count = min(workers, len(waiting))
-    gpus = place_workers(count, gpus_here()) if trusted.execution.device == "cuda" else []
+    gpus, room = _placed(trusted, fleets, count)
 
     def started(place: int) -> _Worker:
-        return _Worker(place, store, trusted, messages, {"CUDA_VISIBLE_DEVICES": gpus[place]} if gpus else {})
+        environment = {"CUDA_VISIBLE_DEVICES": gpus[place]} if gpus[place] else {}
+        return _Worker(place, store, trusted, messages, environment)
 
-    processes = [started(place) for place in range(count)]
-    for worker in processes:
-        worker.give(waiting.pop(0))
+    processes, gone = [started(place) for place in range(count)], set[int]()
+
+    def give_out() -> None:
+        for place in range(count):
+            training = [
+                each.busy for each, gpu in zip(processes, gpus, strict=True) if each.busy and gpu == gpus[place]
+            ]
+            fleet = "" if processes[place].busy else room.next_fleet(gpus[place], training, waiting)
+            if fleet and place in gone:
+                gone.remove(place)
+                processes[place].dismiss()
+                processes[place] = started(place)
+            if fleet:
+                waiting.remove(fleet)
+                processes[place].give(fleet)
+
+    give_out()
     asked = False
     try:
         while any(worker.busy for worker in processes):
             if callbacks.stopping() and not asked:
-                asked, waiting = True, []
+                asked = True
+                waiting.clear()
                 for worker in processes:
                     worker.process.terminate()
             try:
@@ -78,23 +95,29 @@ def _in_workers(store: Store, fleets: Sequence[str], callbacks: Callbacks, *, wo
             except queue.Empty:
                 continue
             if message is None:  # the pipe closed: the process is gone
+                gone.add(place)
                 fleet, died = processes[place].busy, _died(processes[place], asked=asked)
                 if fleet and not asked and tries[fleet] < _RETRIES:
                     tries[fleet] += 1
                     waiting.insert(0, fleet)
                 elif fleet:
                     _end(died, store, callbacks)
-                if waiting:
-                    processes[place].dismiss()
-                    processes[place] = started(place)
-                    processes[place].give(waiting.pop(0))
-                continue
-            _handle(processes[place], message, callbacks)
-            if waiting and not processes[place].busy:
-                processes[place].give(waiting.pop(0))
+            else:
+                _handle(processes[place], message, callbacks)
+            give_out()
     finally:
         for worker in processes:
             worker.dismiss()
+
+
+def _placed(record: StudyRecord, fleets: Sequence[str], workers: int) -> tuple[list[str], Room]:
+    """The GPU of each worker, empty where it needs none, and what has room on it."""
+    found = gpus_here() if record.execution.device == "cuda" else []
+    placed = place_workers(workers, found)
+    if not placed:
+        return [""] * workers, Room({}, {})
+    free = {gpu.uuid: gpu.free << 20 for gpu in found if gpu.uuid in placed}
+    return placed, Room(free, bytes_of_fleets(record, fleets))
 
 
 def _died(worker: _Worker, *, asked: bool) -> FleetResult:

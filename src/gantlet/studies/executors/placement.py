@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Gpu", "gpus_here", "place_workers", "read_gpus"]
+__all__ = ["Gpu", "Room", "gpus_here", "place_workers", "read_gpus"]
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits")
 _SECONDS = 20.0
+_SHARE = 0.7  # of the free memory, as in planning: what a fleet takes is an estimate
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,38 @@ def place_workers(workers: int, gpus: Sequence[Gpu]) -> list[str]:
         placed[best.uuid] += 1
         found.append(best.uuid)
     return found
+
+
+@dataclass(frozen=True)
+class Room:
+    """Which fleets are trained side by side on a GPU: those whose memory is together at most 0.7 of what was free there.
+
+    Attributes:
+        free: By UUID, the bytes that were free on the GPUs that have workers; nothing where training needs no GPU.
+        needs: By fleet, the bytes that it is thought to take.
+    """
+
+    free: Mapping[str, int]
+    needs: Mapping[str, int]
+
+    def next_fleet(self, gpu: str, training: Sequence[str], waiting: Sequence[str]) -> str:
+        """The first fleet that fits beside those in training on a GPU; empty where all must wait.
+
+        One that fits on no GPU is trained where nothing else is; if memory runs out, it is cut in halves.
+
+        Example:
+            >>> room = Room({"large": 100, "small": 40}, {"a": 60, "b": 20, "c": 90})
+            >>> room.next_fleet("large", [], ["a", "b"]), room.next_fleet("large", ["a"], ["b"]), room.next_fleet("small", [], ["a", "b"])
+            ('a', '', 'b')
+            >>> room.next_fleet("large", ["b"], ["c"]), room.next_fleet("small", [], ["c"])
+            ('', 'c')
+        """
+        if gpu not in self.free:
+            return next(iter(waiting), "")
+        most = _SHARE * max(self.free.values())
+        left = _SHARE * self.free[gpu] - sum(self.needs.get(fleet, 0) for fleet in training)
+        for fleet in waiting:
+            need = self.needs.get(fleet, 0)
+            if need <= left or (need > most and not training):
+                return fleet
+        return ""
