@@ -1,11 +1,8 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
 Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
-something is wrong; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be
-read or written, 3 some members failed or diverged, 130 stopped.
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``export`` and
-``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that
-cannot be read or written, 3 some members failed or diverged, 130 stopped.
+something is wrong; ``export`` and ``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged),
+2 wrong input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
