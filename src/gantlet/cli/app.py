@@ -36,6 +36,7 @@ from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .reproduce import reproduce_command
+from .schema import schema_command
 from .train import extend_command, replay_command, resume_command, run_command
 from .tune import tune_command
 from .weights import weights_command
@@ -92,6 +93,7 @@ app.command("verify")(verify_study_command)
 app.command("repair")(repair_study_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
+app.command("schema")(schema_command)
 data_app.command("weights")(weights_command)
 app.add_typer(data_app)
 
