@@ -48,7 +48,7 @@ def schema(name: str = "study.toml") -> dict[str, Any]:
     """
     if name not in SCHEMAS:
         raise UnknownName("schema", name, SCHEMAS)
-    found = {"$schema": _DRAFT, **SCHEMAS[name].model_json_schema()}
+    found: dict[str, Any] = {"$schema": _DRAFT, **SCHEMAS[name].model_json_schema()}
     for part in (found, *found.get("$defs", {}).values()):
         _describe(part)
     if name == "study.json":
