@@ -163,14 +163,16 @@ def schemas(docs: Path) -> Iterator[tuple[str, str]]:
             f"| `{key}` | {_kind(value)} | {_cell(str(value.get('description', '')))} |"
             for key, value in found["properties"].items()
         ]
-        parts.append(f"## {name}\n\n[{name}.schema.json](../schema/{name}.schema.json)\n")
+        parts.append(f"## {name}\n\n[{name}.schema.json](schema/{name}.schema.json)\n")
         parts.append("\n".join(["| key | holds | what |", "| --- | --- | --- |", *rows]) + "\n")
     yield "reference/schemas.md", "\n".join(parts)
 
 
 def _kind(value: dict[str, Any]) -> str:
     if "anyOf" in value:
-        return " or ".join(dict.fromkeys(_kind(each) for each in value["anyOf"] if "enum" not in each))
+        return " or ".join(dict.fromkeys(_kind(each) for each in value["anyOf"]))
+    if "enum" in value:
+        return "string"
     if "$ref" in value:
         return str(value["$ref"]).rpartition("/")[2]
     return str(value.get("type", "any value"))
