@@ -148,23 +148,22 @@ def _formulas(text: str) -> str:
 
 def schemas(docs: Path) -> Iterator[tuple[str, str]]:
     """The JSON schemas of ``study.toml`` and ``study.json``, as files and as a page."""
-    from gantlet.requests.study_file import StudyFile
-    from gantlet.studies.record import StudyRecord
+    from gantlet.api.schema import SCHEMAS, schema
 
     folder = docs / "schema"
     folder.mkdir(parents=True, exist_ok=True)
     parts = [
-        "# Schemas\n\nEditors complete and check these files by their schema: in `study.toml` put as the first line\n\n"
-        "```toml\n#:schema ./study.toml.schema.json\n```\n\nwith the file beside it.\n"
+        "# Schemas\n\nEditors complete and check these files by their schema. `gantlet schema > study.toml.schema.json` writes it; in "
+        "`study.toml` put as the first line\n\n```toml\n#:schema ./study.toml.schema.json\n```\n\nwith the file beside it.\n"
     ]
-    for name, model in (("study.toml", StudyFile), ("study.json", StudyRecord)):
-        schema = model.model_json_schema()
-        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=1), encoding="utf-8")
+    for name in SCHEMAS:
+        found = schema(name)
+        (folder / f"{name}.schema.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
         rows = [
             f"| `{key}` | {_kind(value)} | {_cell(str(value.get('description', '')))} |"
-            for key, value in schema["properties"].items()
+            for key, value in found["properties"].items()
         ]
-        parts.append(f"## {name}\n\n[{name}.schema.json](../schema/{name}.schema.json)\n")
+        parts.append(f"## {name}\n\n[{name}.schema.json](schema/{name}.schema.json)\n")
         parts.append("\n".join(["| key | holds | what |", "| --- | --- | --- |", *rows]) + "\n")
     yield "reference/schemas.md", "\n".join(parts)
 
@@ -172,6 +171,8 @@ def schemas(docs: Path) -> Iterator[tuple[str, str]]:
 def _kind(value: dict[str, Any]) -> str:
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(_kind(each) for each in value["anyOf"]))
+    if "enum" in value:
+        return "string"
     if "$ref" in value:
         return str(value["$ref"]).rpartition("/")[2]
     return str(value.get("type", "any value"))

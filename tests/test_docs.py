@@ -312,7 +312,11 @@ EXECUTED = [
 
 
 @pytest.mark.parametrize("page", EXECUTED, ids=relative)
-def test_the_python_of_a_page_runs(page: Path, desk: Path, small_runs: None, finished: Store) -> None:
+def test_the_python_of_a_page_runs(
+    page: Path, desk: Path, small_runs: None, finished: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if page.name == "export.md":  # latents and images of the reader's
+        prepare(page.name, desk, monkeypatch)
     if page.name in SERVED:  # what its commands write
         gantlet.export(finished.folder, 0, out=desk / "generator.onnx")
     runs = pd.DataFrame({"task": "ring8", "seed": [1, 2, 1, 2], "status": "finished", "modes": [8.0, 7.0, 5.0, 6.0]})

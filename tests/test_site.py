@@ -79,6 +79,12 @@ def test_links_in_code_stay(scripts: dict[str, ModuleType]) -> None:
     assert pages.rewritten(page, moved) == "```text\n[x](c.md)\n```\n[x](../c.md) [out](https://example.org/c.md)\n"
 
 
+def test_what_a_block_tells_the_tests_is_not_told_to_readers(scripts: dict[str, ModuleType]) -> None:
+    text = '```bash title="not run by the tests: it downloads"\ncurl\n```\n\n```toml title="study.toml"\na = 1\n```\n'
+    page = scripts["site_pages"].Page("b.md", "docs/b.md", text)
+    assert scripts["site_pages"].rewritten(page, {}) == text.replace(' title="not run by the tests: it downloads"', "")
+
+
 def test_a_list_in_a_list_has_the_indent_that_the_site_asks_for(scripts: dict[str, ModuleType]) -> None:
     page = scripts["site_pages"].Page("b.md", "docs/b.md", "- a\n  - b\n  c\n\n```text\n  - code\n```\n")
     assert scripts["site_pages"].rewritten(page, {}) == "- a\n    - b\n  c\n\n```text\n  - code\n```\n"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .api.reproduce import reproduce
     from .api.run import extend, run
     from .api.sampler import interpolate
+    from .api.sampler import write_samples as sample
     from .api.tune import tune
     from .reports.page import write_report as report
     from .reports.printed.write import write_figure as figure
@@ -44,6 +45,7 @@ __all__ = [
     "report",
     "reproduce",
     "run",
+    "sample",
     "tune",
 ]
 
@@ -63,6 +65,7 @@ _HOMES = {
     "report": ("gantlet.reports.page", "write_report"),
     "reproduce": ("gantlet.api.reproduce", "reproduce"),
     "run": ("gantlet.api.run", "run"),
+    "sample": ("gantlet.api.sampler", "write_samples"),
     "tune": ("gantlet.api.tune", "tune"),
 }
 

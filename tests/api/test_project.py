@@ -94,6 +94,20 @@ def test_sample_takes_truncation_and_a_file_of_latents(team: Path, tmp_path: Pat
     assert "Leave one out" in both.err
 
 
+def test_python_takes_folders_and_files_as_text_too(team: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "z.npy", NORMAL.draw(4, 2)[0].numpy())
+    given = gantlet.sample(str(team), latents=str(tmp_path / "z.npy"), out=str(tmp_path / "x.npy"))
+    assert np.load(given).shape == (4, 1, 6, 5)
+    typical = np.load(gantlet.sample(team, count=9, truncation=1e-4, out=tmp_path / "t.npy"))
+    with torch.no_grad():
+        middle = gantlet.load(team)(torch.zeros(2, 3), torch.arange(2)).numpy()  # of each generator
+    assert abs(typical[:, None] - middle).max((2, 3, 4)).min(1).max() < 1e-3
+    way = gantlet.interpolate(str(team), latents=str(tmp_path / "z.npy"), out=str(tmp_path / "way.png"))
+    assert way == tmp_path / "way.png"
+    assert way.is_file()
+    assert gantlet.project(str(team), targets=str(given), steps=1).distances.shape == (4,)
+
+
 def test_files_of_latents_are_checked(tmp_path: Path) -> None:
     (tmp_path / "z.csv").write_text("a,b,c\n1,2,3\n4,5,6\n")
     assert read_latents(tmp_path / "z.csv", 3).tolist() == [[1, 2, 3], [4, 5, 6]]

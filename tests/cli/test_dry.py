@@ -91,7 +91,8 @@ def test_a_few_updates_are_timed_however_many_a_step_has(
     assert done == steps  # 2 + 5 updates, in whole steps: WGAN's first steps have 100 each
 
 
-def test_the_time_is_a_range_and_a_busy_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_time_is_a_range_and_a_busy_machine_is_said(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     advance, slept = Fleet.advance, iter([0.0, 0.0, 0.02, 0.02, 0.02, 0.02, 0.02])
 
     def slow(fleet: Fleet) -> None:
@@ -100,6 +101,8 @@ def test_the_time_is_a_range_and_a_busy_machine_is_said(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Fleet, "advance", slow)
     monkeypatch.setattr("gantlet.cli.dry.busy", lambda: 0.87)
+    monkeypatch.setattr("gantlet.studies.planning.cores", lambda: threads)
+    monkeypatch.setattr("gantlet.studies.planning.threads_allowed", lambda: threads)
     monkeypatch.setenv("COLUMNS", "200")
     out = dry("vanilla", *(word for word in TINY if not word.startswith("steps")), "steps=60000")
     low, high = map(float, re.findall(r"about ([\d.]+) to ([\d.]+) minutes", out)[0])
@@ -107,6 +110,7 @@ def test_the_time_is_a_range_and_a_busy_machine_is_said(monkeypatch: pytest.Monk
     assert high > 60_000 * 0.02 / 60 == 20
     assert low > 20 / 1.3
     assert "The machine was busy when it was measured (87% of its cores): on a quiet one it takes less." in out
+    assert ("OMP_NUM_THREADS=1 keeps threads from waiting" in out) == (threads > 1)
 
 
 def test_notes_of_the_plan_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

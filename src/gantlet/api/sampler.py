@@ -117,14 +117,14 @@ def draw_member(
 
 
 def write_samples(  # noqa: PLR0913 - each argument is an option of the command line
-    folder: Path,
-    run: int | None,
+    folder: str | Path,
+    run: int | None = None,
     *,
-    out: Path | None,
+    out: str | Path | None = None,
     count: int = 25,
     seed: int = 1,
     by_generator: bool = False,
-    latents: Path | None = None,
+    latents: str | Path | None = None,
     truncation: float | None = None,
     step: int | str | None = None,
     trust: bool = False,
@@ -155,15 +155,14 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
     """
-    _check_free(out)
-    source = drawable(folder, run, step=step, trust=trust)
-    z, owners = _latents(
-        source, count=count, seed=seed, by_generator=by_generator, given=latents, truncation=truncation
-    )
+    place, chosen, given = Path(folder), _path(out), _path(latents)
+    _check_free(chosen)
+    source = drawable(place, run, step=step, trust=trust)
+    z, owners = _latents(source, count=count, seed=seed, by_generator=by_generator, given=given, truncation=truncation)
     words = [] if step in (None, "last") else [f"step-{step}"]
-    words += [f"seed-{seed}-n-{count}"] if latents is None else [f"latents-{latents.stem}"]
+    words += [f"seed-{seed}-n-{count}"] if given is None else [f"latents-{given.stem}"]
     words += [f"truncation-{truncation:g}"] if truncation is not None else []
-    target = out or _default(folder, run or 0, "-".join(words))
+    target = chosen or _default(place, run or 0, "-".join(words))
     makers = source.generator.makers if by_generator else 1
     each = len(z) // makers
     samples = source.make(z, owners, notify)
@@ -172,11 +171,11 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
 
 
 def interpolate(  # noqa: PLR0913 - each argument is an option of the command line
-    folder: Path,
+    folder: str | Path,
     run: int | None = None,
     *,
-    out: Path | None = None,
-    latents: Path | None = None,
+    out: str | Path | None = None,
+    latents: str | Path | None = None,
     count: int = 6,
     seed: int = 1,
     steps: int = 10,
@@ -203,17 +202,18 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         BadData: The file of latents cannot be used.
         FolderInUse: The file or folder exists already.
     """
-    _check_free(out)
-    source = drawable(folder, run, step=step, trust=trust)
+    place, chosen, given = Path(folder), _path(out), _path(latents)
+    _check_free(chosen)
+    source = drawable(place, run, step=step, trust=trust)
     space = source.generator.space
     if not 0 <= generator < space.makers:
         raise BadValue(f"--generator {generator}: this run has generators 0 to {space.makers - 1}.")
-    ends = space.draw(count, seed)[0] if latents is None else read_latents(latents, space.dimension)
+    ends = space.draw(count, seed)[0] if given is None else read_latents(given, space.dimension)
     between = walk(ends, space, steps).flatten(0, 1)
     owners = torch.full((len(between),), generator)
     which = "" if step in (None, "last") else f"step-{step}-"
-    name = f"{which}interpolation-{f'seed-{seed}' if latents is None else latents.stem}"
-    target = out or _default(folder, run or 0, name)
+    name = f"{which}interpolation-{f'seed-{seed}' if given is None else given.stem}"
+    target = chosen or _default(place, run or 0, name)
     write_drawn(target, source, source.make(between, owners), owners, columns=steps)
     return target
 
@@ -257,6 +257,10 @@ def write_drawn(
             name = f"{place:06d}.png" if groups == 1 else f"generator-{owner}-{place % each:06d}.png"
             draw_images(target / name, image[None].numpy(), columns=1)
             notify(place + 1, len(samples))
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _check_free(out: Path | None) -> None:

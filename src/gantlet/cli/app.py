@@ -1,11 +1,8 @@
 """The application: its commands, and how errors become one sentence and an exit status.
 
 Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
-something is wrong; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that cannot be
-read or written, 3 some members failed or diverged, 130 stopped.
-Exit status: 0 done, 1 found wrong (``replay``: another result; ``verify`` and ``repair``: something is wrong; ``export`` and
-``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged), 2 wrong input or a file that
-cannot be read or written, 3 some members failed or diverged, 130 stopped.
+something is wrong; ``export`` and ``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged),
+2 wrong input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
@@ -39,6 +36,7 @@ from .latents import interpolate_command, project_command
 from .listing import list_command
 from .look import animate_command, report_command, sample_command, show_command
 from .reproduce import reproduce_command
+from .schema import schema_command
 from .train import extend_command, replay_command, resume_command, run_command
 from .tune import tune_command
 from .weights import weights_command
@@ -95,6 +93,7 @@ app.command("verify")(verify_study_command)
 app.command("repair")(repair_study_command)
 app.command("list")(list_command)
 app.command("explain")(explain_command)
+app.command("schema")(schema_command)
 data_app.command("weights")(weights_command)
 app.add_typer(data_app)
 

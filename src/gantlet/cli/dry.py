@@ -92,6 +92,7 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
     if load > _BUSY:
         typer.echo(
             f"The machine was busy when it was measured ({load:.0%} of its cores): on a quiet one it takes less."
+            + (" On one that stays busy, OMP_NUM_THREADS=1 keeps threads from waiting." if planned.threads > 1 else "")
         )
 
 

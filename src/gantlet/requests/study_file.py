@@ -33,26 +33,44 @@ _Value = StrictBool | StrictInt | StrictFloat | StrictStr
 class StudyFile(BaseModel):
     """What a study file may hold; an empty text, and 0 but for ``recorded``, say no more than leaving the line out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     task: StrictStr
+    """A task's name, or one with a place behind a colon, such as ``points:FILE.npy``."""
     methods: StrictStr | list[StrictStr]
+    """Names of methods, or ``file.py:Name``."""
     seeds: StrictInt | StrictStr | list[StrictInt] | None = None
+    """A number of seeds, a range such as ``6:10``, or a list."""
     preset: StrictStr | list[StrictStr] = ""
+    """Named sets of settings, in order."""
     settings: dict[str, _Value | list[_Value]] = {}
+    """Values by key; a list or a range such as ``0.5:1:0.5`` makes a grid."""
     out: StrictStr | None = None
+    """The study folder."""
     device: StrictStr | None = None
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:i``."""
     executor: StrictStr | None = None
+    """What trains the fleets: ``local``, ``inline``, ``slurm``, or ``package.module:Name``."""
     workers: StrictInt | None = None
+    """Worker processes; 0 for one per core on a CPU."""
     processes: StrictInt | None = None
+    """Processes that train each member together, data-parallel."""
     route: Literal["", "loop", "stacked", "static", "captured"] | None = None
+    """How members of a fleet are trained; empty to choose."""
     width: StrictInt | None = None
+    """The most members of a fleet; 0 to choose."""
     note: StrictStr | None = None
+    """Free text that the report shows."""
     tensorboard: StrictBool | None = None
+    """Whether TensorBoard's event files are written too."""
     tracker: StrictStr | None = None
+    """``wandb`` or ``trackio``: every member is a run there, too."""
     recorded: StrictInt | None = None
+    """About how many members' samples are drawn at evaluations."""
     minutes: StrictInt | StrictFloat | None = None
+    """Wall time for which steps are planned."""
     slurm: dict[str, StrictInt | StrictStr | list[StrictStr]] = {}
+    """What the jobs of the executor ``slurm`` ask for."""
 
 
 _EXPECTED = {
