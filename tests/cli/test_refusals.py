@@ -68,7 +68,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ring8 vanilla --seeds 3,3", "one seed twice"),
         ("ring8 vanilla --preset sede", "Did you mean 'seed'"),
         ("ring8 vanilla --route fast", "--route fast is not loop, stacked, static or captured."),
-        ("ring8 vanilla --device tpu", "--device tpu is not auto, cpu, cuda or cuda:i."),
+        ("ring8 vanilla --device tpu", "--device tpu is not auto, cpu, cuda, cuda:i or mps."),
         ("ring8 vanilla --device cuda:99", "Use --device cpu."),
         ("ring8 vanilla batch_size=50001", "fewer than one batch of 50001"),
         ("ring8 wgan-gp n_critic=2 reuse_fake=true", "needs exactly one discriminator update per step"),

@@ -76,7 +76,7 @@ def test_every_command_that_takes_a_study_is_here() -> None:
 
     from gantlet.cli import app
 
-    others = {"run", "list", "explain", "data", "inspect", "prepare", "conform", "import", "board", "film"}
+    others = {"run", "list", "explain", "data", "inspect", "prepare", "conform", "import", "board", "film", "schema"}
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     assert known - set(COMMANDS) - others == set()
 
