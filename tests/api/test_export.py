@@ -275,6 +275,32 @@ def test_the_lines_of_the_card_run_with_gantlet_and_without(model: Path, tmp_pat
         assert done.stdout.split("\n")[-2] == "[16, 1, 6, 5] True", done.stderr
 
 
+@pytest.mark.slow
+def test_modules_in_a_stranger_s_folder_are_not_imported(model: Path, tmp_path: Path) -> None:
+    """Neither one that bears a library's name nor one that Python looks for by itself, wherever the command is started."""
+    place, mark = tmp_path / "model", tmp_path / "executed"
+    shutil.copytree(model, place)
+    trap = f"from pathlib import Path\nPath({str(mark)!r}).touch()\n"
+    for name in (
+        "gantlet",
+        "torch",
+        "numpy",
+        "safetensors",
+        "config",
+        "model",
+        "sitecustomize",
+        "usercustomize",
+        "__init__",
+    ):
+        (place / f"{name}.py").write_text(trap)
+    lines = f"import gantlet; net = gantlet.load({str(place)!r}); print(list(net.sample(3, seed=1).shape))"
+    done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), mark.exists()) == ("[3, 1, 6, 5]", False), done.stderr
+    program = Path(sys.executable).parent / "gantlet"  # what pip installs does not import from where it is started
+    said = subprocess.run([program, "import", "."], cwd=place, capture_output=True, text=True, check=False)
+    assert (said.returncode, mark.exists()) == (0, False), said.stderr
+
+
 def test_the_card_says_what_the_model_is_and_names_no_place(images: Path, model: Path) -> None:
     card = (model / "README.md").read_text()
     row = gantlet.Study(images).runs.iloc[0]

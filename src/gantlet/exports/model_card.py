@@ -58,7 +58,7 @@ def model_card(facts: CardFacts) -> str:
         _lead(facts),
         "![Samples](samples.png)" if facts.pictured else "",
         "## Sample",
-        "With gantlet, in this folder:",
+        "With gantlet, in this folder (Python imports modules that lie where it is started: of a stranger's folder, give the path):",
         f"```python\n{sampling_with_gantlet(config)}\n```",
         "With PyTorch alone:",
         f"```python\n{sampling_without_gantlet(config)}\n```",
