@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gantlet.reports.page import page_of
-from gantlet.reports.pooled import pooled_table
+from gantlet.reports.pooled import pooled_section, pooled_table
 from gantlet.reports.ranking import ranking_section
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import floors_in, readable
@@ -124,6 +124,12 @@ def test_numbers_that_no_study_writes_are_on_no_card(study: StudyData, number: A
     card = cards_of(replace(study, record=record))["modes"]
     assert (card.samples, card.floor) == (None, None)
     assert "train" not in card.data
+
+
+def test_pooled_heads_stand_over_their_numbers(study: StudyData) -> None:
+    table = pooled_section([study, study])
+    for place, column in enumerate(table.columns):
+        assert {row[place].kind for row in table.rows} == {column.kind}
 
 
 def with_values(study: StudyData, name: str, **values: list[float]) -> StudyData:
