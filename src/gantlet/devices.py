@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gantlet.errors import BadValue
 
-__all__ = ["arithmetic", "choose_device", "doubles", "to_doubles", "widest"]
+__all__ = ["arithmetic", "choose_device", "doubles", "named_device", "to_doubles", "widest"]
 
 _LOG = logging.getLogger("gantlet")
 _SINGLE = ("mps",)  # kinds of devices without double precision
@@ -57,7 +57,7 @@ def choose_device(name: str) -> torch.device:
         count, reason = _cuda()
         if reason:
             _LOG.warning("note: the CPU is used: %s", reason)
-        return _named("cuda" if count else "cpu")
+        return named_device("cuda" if count else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -74,10 +74,11 @@ def choose_device(name: str) -> torch.device:
         raise BadValue(f"--device {name} was asked for, but {reason}, or use --device cpu.")
     if device.type == "cuda" and (device.index or 0) >= count:
         raise BadValue(f"--device {name} was asked for, but torch sees {count} CUDA devices here. Use --device cpu.")
-    return _named(name)
+    return named_device(name)
 
 
-def _named(name: str) -> torch.device:
+def named_device(name: str) -> torch.device:
+    """A device that a process may use, as one of a cluster's does, without asking whether it is here."""
     device = torch.device(name)
     if device.type == "cuda":
         os.environ.setdefault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,11 @@ def test_methods_that_share_no_game_are_refused(study: StudyData) -> None:
     kept = study.runs[study.runs["setting"].isin([LABELS[0], LABELS[-1]])]
     with pytest.raises(BadValue, match="no game"):
         games_table([games_of(StudyData(study.folder, study.record, pd.DataFrame(kept)))])
+
+
+def test_a_metric_that_never_had_a_value_is_refused_in_one_sentence(study: StudyData) -> None:
+    history = study.history
+    history.loc[history["name"] == "kl", "value"] = np.nan
+    runs = study.runs.assign(kl=np.nan)
+    with pytest.raises(BadValue, match="kl"):
+        games_of(replace(study, given=history, runs=runs), "kl")

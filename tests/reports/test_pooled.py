@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gantlet.reports.page import page_of
-from gantlet.reports.pooled import pooled_table
+from gantlet.reports.pooled import pooled_section, pooled_table
 from gantlet.reports.ranking import ranking_section
 from gantlet.reports.read import StudyData, read_study
 from gantlet.reports.tables import floors_in, readable
@@ -126,6 +126,12 @@ def test_numbers_that_no_study_writes_are_on_no_card(study: StudyData, number: A
     assert "train" not in card.data
 
 
+def test_pooled_heads_stand_over_their_numbers(study: StudyData) -> None:
+    table = pooled_section([study, study])
+    for place, column in enumerate(table.columns):
+        assert {row[place].kind for row in table.rows} == {column.kind}
+
+
 def with_values(study: StudyData, name: str, **values: list[float]) -> StudyData:
     """The same members with these values of a column by setting, which becomes the headline."""
     runs = study.runs.assign(**{name: 0.0})
@@ -161,3 +167,25 @@ def test_a_report_of_several_studies_ranks_the_settings_they_share(study: StudyD
     other = read_study(make_study(seeds=2, evaluations=0, labels=("alpha alpha_d=0.3",)))
     assert ranking_section([first, other]) is None
     assert "P(rank 2)" in page_of([make_study(seeds=2, evaluations=2), make_study(seeds=3, evaluations=2)])
+
+
+def test_a_ranking_counts_who_a_rate_counts(study: StudyData) -> None:
+    """A diverged member is no success, whatever its column says; one that was stopped does not count; failures are bad."""
+    runs = study.runs.assign(success=False, status="finished")
+    runs["success"] = runs["success"].astype(object)
+    runs["failure"] = runs["setting"] == "wgan-gp"
+    first, second = ("vanilla", "wgan-gp")
+    runs.loc[runs["setting"] == first, ["success", "status"]] = [True, "diverged"]
+    runs.loc[(runs["setting"] == second) & (runs["seed"] == 1), "success"] = True
+    runs.loc[(runs["setting"] == first) & (runs["seed"] == 1), ["success", "status"]] = [True, "stopped"]
+    record = study.record
+    for headline, best in (("success", second), ("failure", first)):
+        metrics = {name: each for name, each in record.metrics.items() if name not in ("success", "failure")}
+        task = record.task.model_copy(update={"headline": headline})
+        given = replace(study, runs=runs, record=record.model_copy(update={"task": task, "metrics": metrics}))
+        table = ranking_section([given, given])
+        assert table is not None
+        assert table.rows[0][0].text == best
+        assert f"by {headline} ({'higher' if headline == 'success' else 'lower'} is better)" in table.note
+    gone = replace(study, runs=runs.assign(status="failed"))
+    assert ranking_section([gone, gone]) is None

@@ -24,6 +24,11 @@ from gantlet.metrics.features.base import ExtractorCard, Features
 from gantlet.studies.build import blueprint
 from gantlet.studies.cache import Cache
 from gantlet.studies.evaluate import evaluate
+from gantlet.studies.executors.fake import FakeExecutor
+from gantlet.studies.fleets import execution_of
+from gantlet.studies.launch import start
+from gantlet.studies.plan import Limits, make_plan
+from gantlet.studies.store import Store
 from gantlet.training import checkpoint, stack
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
@@ -255,3 +260,33 @@ def test_products_of_a_gpu_have_a_workspace_of_a_fixed_size(monkeypatch: pytest.
             monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", given)
         assert devices.choose_device("cuda") == torch.device("cuda")
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == expected
+
+
+def test_what_a_gpu_trained_in_its_own_arithmetic_is_built_on_a_cpu() -> None:
+    """As by load, GAN.sample and the plan of a cluster's study; only to be trained there it is refused."""
+    (resolved,) = resolve("ring8", "vanilla", "dtype=tf32")
+    data = resolved.source.load().specification
+    assert blueprint([(resolved, 1)], data, Execution(), to_train=False).execution.tf32
+    assert blueprint([(resolved, 1)], data, Execution(), elsewhere=True).execution.tf32
+    with pytest.raises(Refused, match="the device is cpu"):
+        blueprint([(resolved, 1)], data, Execution())
+
+
+def test_a_cluster_without_a_gpu_here_plans_the_arithmetic_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (resolved,) = resolve("ring8", "vanilla", "dtype=tf32")
+    sample = resolved.source.load().specification
+    plan = make_plan([resolved], [1, 2], [sample], Limits(device=torch.device("cuda"), memory=1 << 34))
+    assert [len(fleet.slots) for fleet in plan.fleets] == [2]
+
+
+def test_a_process_of_a_cluster_asks_for_the_same_bits_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It trains what is on record, and chooses no device."""
+    start(terminal.planned(tmp_path / "study", "vanilla"), executor=FakeExecutor())
+    record = Store(tmp_path / "study").record()
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that what is set below is undone
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    for device, config in (("cpu", None), ("cuda", ":4096:8")):
+        on = record.model_copy(update={"execution": record.execution.model_copy(update={"device": device})})
+        assert execution_of(on, on.plan.fleets[0]).device.type == device
+        assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == config

@@ -96,6 +96,15 @@ def test_what_a_fleet_takes_is_what_it_was_planned_by(folder: Path) -> None:
     assert len(set(found.values())) == 4
 
 
+def test_what_a_fleet_takes_is_known_where_its_arithmetic_is_not(folder: Path) -> None:
+    start(terminal.planned(folder, "vanilla", seeds="2"), executor=FakeExecutor())
+    record = Store(folder).record()
+    before = bytes_of_fleets(record, ["0000"])
+    (setting,) = record.settings
+    rounded = setting.model_copy(update={"values": {**setting.values, "dtype": "tf32"}})
+    assert bytes_of_fleets(record.model_copy(update={"settings": (rounded,)}), ["0000"]) == before
+
+
 def _on_gpus(folder: Path, **more: Any) -> Store:
     start(terminal.planned(folder, "vanilla,alpha", width=1, **more), executor=FakeExecutor())
     store = Store(folder)

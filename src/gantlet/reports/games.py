@@ -87,7 +87,7 @@ def games_of(study: StudyData, metric: str = "") -> Games:
         UnknownName: The study has no such column.
         BadValue: It has fewer than two methods, no game that all of them played, or no history of the metric.
     """
-    known = [name for name in (*study.rates, *study.metrics) if name in study.curves]
+    known = [name for name in (*study.rates, *study.metrics) if name in study.curves and study.curves[name].size]
     headline = study.record.task.headline
     name = metric or (headline if headline in known else next(iter(known), ""))
     if metric and metric not in (*study.rates, *study.metrics):

@@ -116,4 +116,4 @@ def pooled_section(studies: Sequence[StudyData]) -> Table:
     rows = [
         [Cell(str(text), kind=kind) for kind, text in zip(kinds, row, strict=True)] for row in texts.to_numpy().tolist()
     ]
-    return Table([Column(str(name)) for name in texts.columns], rows, note)
+    return Table([Column(str(name), kind=kind) for name, kind in zip(texts.columns, kinds, strict=True)], rows, note)

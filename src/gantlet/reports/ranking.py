@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
+import numpy as np
 
-from gantlet.errors import BadValue
-from gantlet.statistics import rank_methods
+from gantlet.statistics import rank_methods, scores_by_task
+from gantlet.statistics.intervals import Floats
 
 from .cells import Cell, Column, Table
 from .read import StudyData
@@ -23,7 +23,7 @@ _MOST_RANKS = 8  # columns
 
 def ranking_section(studies: Sequence[StudyData]) -> Table | None:
     """How probable each rank is; None where the studies share fewer than two settings, or no values of them."""
-    scores: dict[str, dict[str, list[float]]] = {}
+    scores: dict[str, dict[str, Floats]] = {}
     higher: dict[str, bool] = {}
     judged: list[str] = []
     for place, study in enumerate(studies):
@@ -32,18 +32,18 @@ def ranking_section(studies: Sequence[StudyData]) -> Table | None:
         if not name:
             return None
         task, record = f"{place} {study.name}", study.record.metrics.get(name)
-        higher[task] = (record.better if record else None) != "lower"
+        higher[task] = (record.better if record else "lower" if name == "failure" else "higher") != "lower"
         judged.append(f"{study.name} by {name} ({'higher' if higher[task] else 'lower'} is better)")
-        for label, members in study.members.items():
-            values = pd.to_numeric(members[name]).dropna().tolist()
-            scores.setdefault(label, {})[task] = [float(value) for value in values]
-    shared = {label: found for label, found in scores.items() if len(found) == len(higher) and all(found.values())}
+        for label, by_task in scores_by_task(study.runs, name).items():
+            scores.setdefault(label, {})[task] = next(iter(by_task.values()))
+    shared = {
+        label: found
+        for label, found in scores.items()
+        if len(found) == len(higher) and all(np.isfinite(values).any() for values in found.values())
+    }
     if len(shared) < 2 or len(higher) < 2:
         return None
-    try:
-        found = rank_methods(shared, higher=higher)
-    except BadValue:  # no value of theirs is finite
-        return None
+    found = rank_methods(shared, higher=higher)
     ranks = range(min(_MOST_RANKS, len(found.methods)))
     columns = [Column("setting"), Column("mean rank", kind="number")]
     columns += [Column(f"P(rank {rank + 1})", kind="number") for rank in ranks]

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from gantlet.data.specification import SampleSpec
-from gantlet.devices import doubles
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
@@ -40,6 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
+from .arithmetic import check_arithmetic
 from .batches import check_batches
 from .divide import check_division
 from .size import check_memory
@@ -107,6 +107,7 @@ def blueprint(
     steps: int | None = None,
     ended: tuple[int, ...] = (),
     to_train: bool = True,
+    elsewhere: bool = False,
 ) -> Blueprint:
     """The blueprint of a fleet whose slots are these (setting, seed) pairs; all agree on whatever cuts fleets.
 
@@ -117,6 +118,7 @@ def blueprint(
         steps: Generator updates, where they are not those of the settings.
         ended: The steps at which earlier, shorter plans ended.
         to_train: Whether members will be trained by it, and must fit into memory with gradients and moments.
+        elsewhere: Whether they will be trained on another device than this, so that it need not know their arithmetic.
 
     Raises:
         Refused: Settings or parts that do not go together, or that do not fit into memory.
@@ -125,19 +127,12 @@ def blueprint(
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
     execution = _as_chosen(execution, chosen)
-    sizes = Sizes(
-        batch=chosen.batch_size,
-        latent=chosen.latent_dim,
-        steps=steps or steps_of(chosen, sample.pool),
-        generators=1 if chosen.match_capacity else chosen.generators,
-        pack=chosen.pack,
-        accumulate=chosen.accumulate,
-        fakes=chosen.batch_size_g,
-        drop_last=chosen.drop_last,
-    )
+    sizes = _sizes(chosen, steps or steps_of(chosen, sample.pool))
     settings = [resolved for resolved, _ in members]
     rules = _team_rules(settings, sizes)
-    _check(chosen, execution, sizes, rules)
+    _check(chosen, sizes, rules)
+    if to_train and not elsewhere:
+        check_arithmetic(execution)
     check_batches(first, execution)
     family, (makers, note) = _family(first, sample.shape), generator_family(first, sample.shape)
     notes = (note,) if note else ()
@@ -179,6 +174,19 @@ def blueprint(
     )
     check_division(sheet, first.method.name, sample.shape)
     return sheet
+
+
+def _sizes(chosen: TrainingSettings, steps: int) -> Sizes:
+    return Sizes(
+        batch=chosen.batch_size,
+        latent=chosen.latent_dim,
+        steps=steps,
+        generators=1 if chosen.match_capacity else chosen.generators,
+        pack=chosen.pack,
+        accumulate=chosen.accumulate,
+        fakes=chosen.batch_size_g,
+        drop_last=chosen.drop_last,
+    )
 
 
 def _as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
@@ -304,7 +312,7 @@ def discriminator_network(
     return spectrally_normalised(module) if spectral_norm else module
 
 
-def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules: TeamRules) -> None:
+def _check(settings: TrainingSettings, sizes: Sizes, rules: TeamRules) -> None:
     """Settings that do not go together.
 
     Raises:
@@ -334,18 +342,6 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
             f"pack={settings.pack}: the discriminator scores {settings.pack} samples as one, but "
             f"batch_size={settings.batch_size} is not a multiple of {settings.pack}. Choose one that is."
         )
-    if execution.tf32 and execution.device.type != "cuda":
-        raise Refused(
-            f"dtype=tf32 rounds the inputs of products as a GPU of Nvidia does, and the device is {execution.device.type}. "
-            f"Use dtype=float32."
-        )
-    if execution.dtype is torch.float64 and not doubles(execution.device):
-        raise Refused(
-            f"dtype=float64 needs double precision, which {execution.device.type} does not have. Use dtype=float32, or "
-            "--device cpu."
-        )
-    if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")
 
 
 def _left_out(settings: TrainingSettings) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from gantlet.data.base import Dataset
 from gantlet.data.pool import unchanged
+from gantlet.devices import named_device
 from gantlet.errors import BadData, MissingExtra
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
 from gantlet.files import inside, sweep
@@ -95,7 +96,7 @@ def follow_fleet(
 def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:
     """How a fleet of a study is carried out."""
     execution = record.execution
-    return Execution(route=fleet.route, device=torch.device(execution.device), processes=execution.processes)
+    return Execution(route=fleet.route, device=named_device(execution.device), processes=execution.processes)
 
 
 def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:

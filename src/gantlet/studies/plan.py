@@ -217,7 +217,8 @@ def bytes_of_fleets(record: StudyRecord, fleets: Sequence[str]) -> dict[str, int
             slots = plan.slots(fleet)
             alike = slots[0][0].cut
             if alike not in known:
-                known[alike] = bytes_per_member(blueprint(slots[:1], record.sample, Execution()), record.sample)
+                sheet = blueprint(slots[:1], record.sample, Execution(), to_train=False)
+                known[alike] = bytes_per_member(sheet, record.sample)
             found[fleet.id] = len(slots) * known[alike]
     return found
 
@@ -259,7 +260,7 @@ def _cut(
     unseen = limits.device.type == "cuda" and not torch.cuda.is_available()  # a cluster's; counted on the CPU
     device = torch.device("cpu") if unseen else limits.device
     execution = Execution(device=device, processes=limits.processes)
-    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, execution)
+    sheet = blueprint([(settings[m.setting], m.seed) for m in group[:1]], sample, execution, elsewhere=unseen)
     if limits.processes > 1:
         limits = replace(limits, width=1, route="loop")
     route, notes = _route(sheet, sample, len(group), limits)
