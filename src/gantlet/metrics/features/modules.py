@@ -105,6 +105,11 @@ class ModuleExtractor:
         features, logits = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
         if not isinstance(features, Tensor) or isinstance(found, Mapping):
             raise BadValue(f"The extractor '{self.name}' returned a {type(found).__name__}; expected features [N, d].")
+        if logits is not None and not (isinstance(logits, Tensor) and logits.dim() == 2):
+            came = list(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            raise BadValue(
+                f"The extractor '{self.name}' returned {came} beside features; expected class logits [N, Y]."
+            )
         return Features(features.flatten(1).float(), None if logits is None else logits.float().softmax(1))
 
     @property
