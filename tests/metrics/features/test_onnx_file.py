@@ -11,7 +11,6 @@ from torch import nn
 
 import gantlet
 from gantlet.errors import BadData, BadValue
-from gantlet.metrics.features.modules import ModuleExtractor
 from gantlet.metrics.read_features import read_features
 from gantlet.studies.record import SettingRecord
 from gantlet.studies.trust import own_parts
@@ -23,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def odd_onnx(path: Path, extra: str, *, shape: tuple[object, ...] = ("n", 3, 4, 4), kind: int = 1) -> Path:
+def odd_onnx(path: Path, extra: str, *, shape: tuple[str | int, ...] = ("n", 3, 4, 4), kind: int = 1) -> Path:
     """Features, and beside them what a node of another kind makes of them (or alone, for ``Cast``)."""
     import onnx
     from onnx import helper
@@ -86,12 +85,3 @@ def test_weights_beside_an_onnx_file_are_part_of_its_hash(name: str, tmp_path: P
     assert files[0] == files[1]
     trusted = own_parts((SettingRecord(task="", method="", label="", values={"metrics": f"features:{file}"}),))
     assert trusted[str(file)] == gantlet.features.get(str(file)).card.sha256 != hashlib.sha256(files[1]).hexdigest()
-
-
-def test_a_module_whose_logits_are_none_is_a_sentence() -> None:
-    class Labels(nn.Module):
-        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return images.flatten(1), images.flatten(1).argmax(1)
-
-    with pytest.raises(BadValue, match=r"returned \[1\] beside features; expected class logits \[N, Y\]"):
-        _ = ModuleExtractor(Labels(), "nets.py:Labels").card

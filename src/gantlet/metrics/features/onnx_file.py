@@ -77,7 +77,7 @@ class OnnxExtractor:
 
     def _run(self, part: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         try:
-            found: list[np.ndarray[Any, Any]] = self._session.run(None, {self._input.name: part})
+            found: list[Any] = self._session.run(None, {self._input.name: part})
         except Exception as error:  # onnxruntime has errors of its own
             raise BadValue(
                 f"The extractor '{self.path}' cannot read images of shape {list(part.shape)}: {_reason(error)}."
