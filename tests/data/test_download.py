@@ -296,6 +296,7 @@ def test_addresses_with_braces_that_mean_nothing_are_refused(pattern: str) -> No
         ("# x\nhttps://a/b.tar 12 34\n", "line 2: expected an address"),
         ("https://a/b.tar 1234\n", "'1234' is not a hash: give an MD5"),
         ("https://a/\n", "does not end in the name of a file"),
+        ("https://[::1/x.tar\n", r"https://\[::1/x.tar cannot be read: Invalid IPv6 URL"),
         ("https://a/..%2Fb\nhttps://a/%2e%2e\n", "does not end in the name of a file"),
         ("https://a/b.tar\nhttps://c/b.tar\n", "Two addresses of .*list.txt end in 'b.tar'"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from scipy import linalg
 from torch import Tensor
 
+from gantlet.api.image_sets import open_set
 from gantlet.errors import BadData, BadValue
 from gantlet.metrics.distances import frechet, moments
 from gantlet.metrics.gaussian_fit import RunningMoments, frechet_error, moments_of, read_statistics, write_statistics
@@ -151,3 +153,32 @@ def test_files_that_are_no_statistics_are_sentences(tmp_path: Path) -> None:
         read_statistics(tmp_path / "nan.npz")
     with pytest.raises(BadValue, match=r"FILE\.npz or FILE\.pt"):
         write_statistics(tmp_path / "x.txt", moments_of(draws(30, 2, 1)))
+
+
+def test_damaged_statistics_are_sentences_and_change_nothing_in_this_process(tmp_path: Path) -> None:
+    """Among these are pickles that name NumPy's own float64 and would set what it is, and streams that do not inflate."""
+    known = moments_of(draws(300, 5, 1))
+    numbers = np.random.default_rng(0)
+    for name in ("whole.npz", "whole.pt"):
+        write_statistics(tmp_path / name, known)
+        whole = (tmp_path / name).read_bytes()
+        for _ in range(80):
+            content = bytearray(whole)
+            content[numbers.integers(len(whole))] = numbers.integers(256)
+            damaged = tmp_path / f"damaged{Path(name).suffix}"
+            damaged.write_bytes(content)
+            for read in (read_statistics, lambda path: open_set(str(path))):
+                with suppress(BadData):
+                    read(damaged)
+    kind = np.dtype("float64")
+
+    class Shared:
+        """The one float64 of this process, with another order of bytes: ``dtype("f8", False, False)`` is not a copy."""
+
+        def __reduce__(self) -> tuple[object, ...]:
+            return np.dtype, ("f8", False, False), (3, ">", None, None, None, -1, -1, 0)
+
+    torch.save({"mu": np.zeros(2), "sigma": Shared()}, tmp_path / "shared.pt")
+    with pytest.raises(BadData, match="cannot be read as reference statistics"):
+        read_statistics(tmp_path / "shared.pt")
+    assert (kind.byteorder, kind.isnative, float(np.ones(2).sum())) == ("=", True, 2.0)

@@ -9,7 +9,6 @@ Legend: ``N`` images or samples, ``d`` features, ``C`` channels, ``H`` x ``W`` p
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from gantlet.data.data_dir import have, locate
 from gantlet.data.dataset_card import card_or_none
 from gantlet.data.decode import Decoding
 from gantlet.data.readers.base import open_reader, reader_for
-from gantlet.errors import BadData, BadImage, BadValue
+from gantlet.errors import BadData, BadImage, BadValue, GantletError
 from gantlet.exports.model_folder import read_model
 from gantlet.metrics.distances import Moments, fixed_order
 from gantlet.metrics.features.base import Features
@@ -158,7 +157,9 @@ def _array(path: Path, source: str, most: int) -> FeatureSet | StatisticsSet | N
                 if {"mu", "sigma"} <= set(held.files):
                     return StatisticsSet(source, read_statistics(path))
                 held = held[held.files[0]] if len(held.files) == 1 else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except GantletError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise what they like for damage
         raise BadData(f"{path} cannot be read as an array: {error}.") from error
     if held is None or held.ndim != 2 or not np.issubdtype(held.dtype, np.floating):
         return None

@@ -241,9 +241,12 @@ def remote_file(url: str, hash: str = "") -> RemoteFile:
     """The file at an address, and its MD5 or SHA-256 where it is known.
 
     Raises:
-        BadData: The address does not end in a file's name, or the hash is none.
+        BadData: The address is none or does not end in a file's name, or the hash is none.
     """
-    name = unquote(urlsplit(url).path).rpartition("/")[2]
+    try:
+        name = unquote(urlsplit(url).path).rpartition("/")[2]
+    except ValueError as error:
+        raise BadData(f"The address {url} cannot be read: {error}.") from error
     if not re.fullmatch(r"[^./\\\0][^/\\\0]{0,199}", name):
         raise BadData(f"The address {url} does not end in the name of a file.")
     if not re.fullmatch(r"([0-9a-fA-F]{32}|[0-9a-fA-F]{64})?", hash):

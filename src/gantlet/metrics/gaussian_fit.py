@@ -19,8 +19,6 @@ Reference:
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,16 +138,7 @@ def read_statistics(path: Path) -> Moments:
     try:
         held = _held(path)
         mu, sigma = (np.asarray(held[name], dtype=np.float64) for name in _NAMES)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        RuntimeError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # NumPy, zipfile and torch raise what they like for damage
         raise BadData(
             f"{path} cannot be read as reference statistics: expected an .npz file with the arrays mu [d] and sigma [d, d], or "
             f"a .pt file with a dict of them ({type(error).__name__})."
@@ -165,22 +154,47 @@ def read_statistics(path: Path) -> Moments:
 
 def _held(path: Path) -> Mapping[str, Any]:
     if path.suffix == ".pt":
-        with torch.serialization.safe_globals(_arrays_of_numpy()):  # arrays, and nothing that runs
+        with torch.serialization.safe_globals(_STAND_INS):
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
-        return found if isinstance(found, dict) else {}
-    with np.load(path, allow_pickle=False) as held:
+        parts = {name: found[name] for name in _NAMES}
+        return {name: part.values if isinstance(part, _Array) else part for name, part in parts.items()}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
         return {name: held[name] for name in _NAMES}
 
 
-def _arrays_of_numpy() -> list[Any]:
-    """What a pickled array is made by: the function, which the file calls by its old or its new place, and its types."""
-    make = np.empty(0).__reduce__()[0]
-    kinds = [type(np.dtype(kind)) for kind in ("float32", "float64")]
-    return [(make, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")] + [
-        np.ndarray,
-        np.dtype,
-        *kinds,
-    ]
+class _Kind:
+    """What a pickle says of an array's type: its name and, set afterwards, the order of its bytes."""
+
+    def __init__(self, name: str, *_: object) -> None:
+        if name not in ("f4", "f8"):
+            raise ValueError(name)
+        self.name, self.order = name, "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = str(state[1])
+
+
+class _Array:
+    """What a pickle says of an array: nothing of NumPy's is called with it but to read its bytes as numbers."""
+
+    values: np.ndarray[Any, Any]
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, columns_first, content = state
+        numbers = np.frombuffer(content, f"{kind.order}{kind.name}").astype(np.float64)
+        self.values = numbers.reshape(shape, order="F" if columns_first else "C")
+
+
+_STAND_INS: list[Any] = [
+    (_Array, "numpy.ndarray"),
+    (_Array, "numpy.core.multiarray._reconstruct"),
+    (_Array, "numpy._core.multiarray._reconstruct"),
+    (_Kind, "numpy.dtype"),
+]
+"""NumPy's own would do what a file says, down to changing the float64 of this process."""
 
 
 def check_statistics_name(path: Path) -> None:

@@ -48,7 +48,7 @@ class StudyFile(BaseModel):
     out: StrictStr | None = None
     """The study folder."""
     device: StrictStr | None = None
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:i``."""
+    """``auto``, ``cpu``, ``cuda``, ``cuda:i`` or ``mps``."""
     executor: StrictStr | None = None
     """What trains the fleets: ``local``, ``inline``, ``slurm``, or ``package.module:Name``."""
     workers: StrictInt | None = None

@@ -19,6 +19,7 @@ from gantlet.errors import GantletError, Untrusted
 from gantlet.files import file_digest, read_regular, replace_whole
 from gantlet.metrics import split_argument
 from gantlet.metrics.features import ONNX
+from gantlet.metrics.features.onnx_digest import onnx_digest
 
 from .record import SettingRecord
 
@@ -116,7 +117,7 @@ def _hash(name: str) -> str:
     module = name.rpartition(":")[0]
     try:
         if name.endswith(ONNX):
-            return file_digest(Path(name))
+            return onnx_digest(Path(name))
         if module.endswith(".py"):
             return file_digest(Path(module))
         path = module.replace(".", "/")

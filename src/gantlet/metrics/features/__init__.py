@@ -11,6 +11,7 @@
     lenet.py         gantlet's own classifier of 28×28 images
     modules.py       any nn.Module, from file.py:Name
     onnx_file.py     any ONNX file, FILE.onnx
+    onnx_digest.py   its hash, with that of the files in which its weights lie
     weights.py       weights that a user names once: checked, and kept
 
 ``get("efficientnet-lite0")`` makes one; its weights are read when it first reads images. Importing this package does not

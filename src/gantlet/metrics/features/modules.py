@@ -2,7 +2,8 @@
 
 It is given colour images ``[N, 3, H, W]`` float32 and returns features ``[N, d]`` (more axes are flattened), or a pair of
 them and class logits ``[N, Y]``. It may say by attributes what it expects: ``input_size`` (an int or (height, width); without
-it, images come as they are), ``input_range`` (what 0 and 255 become; (0, 1)) and ``channels`` (1 for grey).
+it, images come as they are), ``input_range`` (what 0 and 255 become; (0, 1)) and ``channels`` (1 for grey),
+and by ``any_device = True`` that it may be moved to the device where the images are.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gantlet.files import file_digest
 from gantlet.metrics.cache import weights_digest
 from gantlet.randomness import seeded
 
-from .base import ExtractorCard, Features
+from .base import ExtractorCard, Features, placed
 from .pixels import ANTIALIASED, as_colour, as_grey, resized
 
 __all__ = ["ModuleExtractor"]
@@ -66,6 +67,11 @@ class ModuleExtractor:
             ) from error
 
     @property
+    def any_device(self) -> bool:
+        """Whether the module reads on whatever device the images are, to which it is then moved."""
+        return bool(getattr(self.net, "any_device", False))
+
+    @property
     def card(self) -> ExtractorCard:
         """Its card; dimension and classes are those of one black image.
 
@@ -94,8 +100,9 @@ class ModuleExtractor:
         grey = getattr(self.net, "channels", 3) == 1
         pixels = as_grey(images) if grey else as_colour(images).float()
         pixels = resized(pixels, self._size) if self._size else pixels
+        net = placed(self.net, images.device) if self.any_device else self.net
         try:
-            found: Any = self.net.eval()(rescaled(pixels, was=(0.0, 255.0), becomes=self._range))
+            found: Any = net.eval()(rescaled(pixels, was=(0.0, 255.0), becomes=self._range))
         except Exception as error:  # whatever a user's module does
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BadValue(
@@ -105,6 +112,11 @@ class ModuleExtractor:
         features, logits = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
         if not isinstance(features, Tensor) or isinstance(found, Mapping):
             raise BadValue(f"The extractor '{self.name}' returned a {type(found).__name__}; expected features [N, d].")
+        if logits is not None and not (isinstance(logits, Tensor) and logits.dim() == 2):
+            came = list(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+            raise BadValue(
+                f"The extractor '{self.name}' returned {came} beside features; expected class logits [N, Y]."
+            )
         return Features(features.flatten(1).float(), None if logits is None else logits.float().softmax(1))
 
     @property

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from gantlet.data.base import rescaled
 from gantlet.errors import BadData, BadValue, MissingExtra
-from gantlet.files import file_digest
 
 from .base import ExtractorCard, Features
+from .onnx_digest import onnx_digest
 from .pixels import ANTIALIASED, as_colour, as_grey, resized
 
 __all__ = ["OnnxExtractor"]
@@ -77,20 +77,26 @@ class OnnxExtractor:
 
     def _run(self, part: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
         try:
-            found: list[np.ndarray[Any, Any]] = self._session.run(None, {self._input.name: part})
+            found: list[Any] = self._session.run(None, {self._input.name: part})
         except Exception as error:  # onnxruntime has errors of its own
             raise BadValue(
                 f"The extractor '{self.path}' cannot read images of shape {list(part.shape)}: {_reason(error)}."
             ) from error
-        if any(output.shape[:1] != part.shape[:1] for output in found[:2]):
-            shapes = " and ".join(str(list(output.shape)) for output in found[:2])
-            raise BadValue(f"The extractor '{self.path}' returned {shapes} for {len(part)} images; expected [N, d].")
-        return found[:2]
+        features, *logits = found[:2]
+        fits = all(isinstance(output, np.ndarray) and output.dtype.kind in "fiub" for output in found[:2])
+        fits = fits and all(output.shape[:1] == part.shape[:1] for output in found[:2])
+        if not fits or any(output.ndim != 2 for output in logits):
+            came = " and ".join(map(_described, found[:2]))
+            raise BadValue(
+                f"The extractor '{self.path}' returned {came} for {len(part)} images; expected numbers: features [N, d] and, "
+                "where there is a second output, class logits [N, Y]."
+            )
+        return [features, *logits]
 
     @cached_property
     def _digest(self) -> str:
         try:
-            return file_digest(Path(self.path))
+            return onnx_digest(Path(self.path))
         except OSError as error:
             raise BadData(f"The extractor {self.path} cannot be read: {error.strerror or error}.") from error
 
@@ -113,7 +119,7 @@ class OnnxExtractor:
     def _input(self) -> Any:
         given: list[Any] = self._session.get_inputs()
         fits = len(given) == 1 and given[0].type == _FLOAT and len(given[0].shape) == 4
-        if not fits or given[0].shape[1] not in (1, 3):
+        if not fits or given[0].shape[1] not in (1, 3) or 0 in given[0].shape:
             shapes = ", ".join(f"{one.type} {one.shape}" for one in given)
             raise BadData(
                 f"The extractor {self.path} takes {shapes}; expected images, tensor(float) [N, 3 or 1, H, W]."
@@ -146,6 +152,10 @@ def _batches(images: np.ndarray[Any, Any], fixed: int) -> list[np.ndarray[Any, A
     short = -len(images) % fixed
     filled = np.concatenate([images, images[-1:].repeat(short, 0)]) if short else images
     return np.split(filled, len(filled) // fixed)
+
+
+def _described(output: Any) -> str:
+    return f"{output.dtype} {list(output.shape)}" if isinstance(output, np.ndarray) else f"a {type(output).__name__}"
 
 
 def _reason(error: Exception) -> str:
