@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from gantlet.data.specification import SampleSpec
-from gantlet.devices import doubles
 from gantlet.errors import Refused
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
@@ -40,6 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
+from .arithmetic import as_chosen, check_arithmetic
 from .batches import check_batches
 from .divide import check_division
 from .size import check_memory
@@ -47,7 +47,6 @@ from .size import check_memory
 __all__ = ["blueprint", "discriminator_network", "generator_family", "schedule_of", "steps_of", "tuning_of"]
 
 _Part = TypeVar("_Part")
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
 _AHEAD = "extra-"
 _SIGMOID = (
     "the scores of {name} lie in [0, 1], as after a sigmoid; losses here take logits and apply the sigmoid themselves, so "
@@ -124,7 +123,7 @@ def blueprint(
     """
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
-    execution = _as_chosen(execution, chosen)
+    execution = as_chosen(execution, chosen)
     sizes = Sizes(
         batch=chosen.batch_size,
         latent=chosen.latent_dim,
@@ -179,12 +178,6 @@ def blueprint(
     )
     check_division(sheet, first.method.name, sample.shape)
     return sheet
-
-
-def _as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
-    """How members with these settings are carried out."""
-    mixed, tf32 = chosen.dtype == "bfloat16", chosen.dtype == "tf32"
-    return replace(execution, dtype=_DTYPES[chosen.dtype], mixed=mixed, tf32=tf32, batch_norm=chosen.batch_norm)
 
 
 def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family, str]:
@@ -334,18 +327,7 @@ def _check(settings: TrainingSettings, execution: Execution, sizes: Sizes, rules
             f"pack={settings.pack}: the discriminator scores {settings.pack} samples as one, but "
             f"batch_size={settings.batch_size} is not a multiple of {settings.pack}. Choose one that is."
         )
-    if execution.tf32 and execution.device.type != "cuda":
-        raise Refused(
-            f"dtype=tf32 rounds the inputs of products as a GPU of Nvidia does, and the device is {execution.device.type}. "
-            f"Use dtype=float32."
-        )
-    if execution.dtype is torch.float64 and not doubles(execution.device):
-        raise Refused(
-            f"dtype=float64 needs double precision, which {execution.device.type} does not have. Use dtype=float32, or "
-            "--device cpu."
-        )
-    if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")
+    check_arithmetic(execution)
 
 
 def _left_out(settings: TrainingSettings) -> str:
