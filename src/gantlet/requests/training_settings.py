@@ -192,3 +192,6 @@ class TrainingSettings:
         "floating-point type; bfloat16: only the networks' matrix products; tf32: float32 whose products a GPU rounds to 10 bits",
         choices=("float32", "float64", "bfloat16", "tf32"),
     )
+    compile: bool = setting(
+        False, "compile both networks with torch.compile; penalties call the discriminator as it is"
+    )

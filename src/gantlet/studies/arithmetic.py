@@ -1,18 +1,35 @@
-"""Whether a device has the floating type that members are to be trained in."""
+"""How members are computed as their settings ask for it: in which type, and by which kernels."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 
 from gantlet.devices import doubles
 from gantlet.errors import Refused
+from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training.blueprint import Execution
 
-__all__ = ["check_arithmetic"]
+__all__ = ["as_chosen", "check_arithmetic"]
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
+
+
+def as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
+    """How members with these settings are carried out."""
+    return replace(
+        execution,
+        dtype=_DTYPES[chosen.dtype],
+        mixed=chosen.dtype == "bfloat16",
+        tf32=chosen.dtype == "tf32",
+        compile=chosen.compile,
+        batch_norm=chosen.batch_norm,
+    )
 
 
 def check_arithmetic(execution: Execution) -> None:
-    """A floating type that the device does not have.
+    """Refuse what a device cannot compute, and what is not compiled.
 
     Raises:
         Refused: See the sentences.
@@ -29,3 +46,13 @@ def check_arithmetic(execution: Execution) -> None:
         )
     if execution.mixed and execution.device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise Refused("dtype=bfloat16 needs a GPU that computes in bfloat16; this one does not. Use dtype=float32.")
+    if execution.compile and execution.processes > 1:
+        raise Refused(
+            f"compile=true compiles the networks of one process, but --processes {execution.processes} shares each batch "
+            "among several. Use compile=false, or one process."
+        )
+    if execution.compile and execution.route == "captured":
+        raise Refused(
+            "compile=true does not go with the route captured, which records kernels that are not compiled. Use "
+            "compile=false, or --route static."
+        )

@@ -39,7 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
-from .arithmetic import check_arithmetic
+from .arithmetic import as_chosen, check_arithmetic
 from .batches import check_batches
 from .divide import check_division
 from .size import check_memory
@@ -47,7 +47,6 @@ from .size import check_memory
 __all__ = ["blueprint", "discriminator_network", "generator_family", "schedule_of", "steps_of", "tuning_of"]
 
 _Part = TypeVar("_Part")
-_DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
 _AHEAD = "extra-"
 _SIGMOID = (
     "the scores of {name} lie in [0, 1], as after a sigmoid; losses here take logits and apply the sigmoid themselves, so "
@@ -126,7 +125,7 @@ def blueprint(
     """
     first = members[0][0]
     chosen, shape = first.training, packed_shape(sample.shape, first.training.pack)
-    execution = _as_chosen(execution, chosen)
+    execution = as_chosen(execution, chosen)
     sizes = _sizes(chosen, steps or steps_of(chosen, sample.pool))
     settings = [resolved for resolved, _ in members]
     rules = _team_rules(settings, sizes)
@@ -187,12 +186,6 @@ def _sizes(chosen: TrainingSettings, steps: int) -> Sizes:
         fakes=chosen.batch_size_g,
         drop_last=chosen.drop_last,
     )
-
-
-def _as_chosen(execution: Execution, chosen: TrainingSettings) -> Execution:
-    """How members with these settings are carried out."""
-    mixed, tf32 = chosen.dtype == "bfloat16", chosen.dtype == "tf32"
-    return replace(execution, dtype=_DTYPES[chosen.dtype], mixed=mixed, tf32=tf32, batch_norm=chosen.batch_norm)
 
 
 def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family, str]:

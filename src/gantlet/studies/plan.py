@@ -301,6 +301,10 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
     refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
     if refused and limits.route not in (None, "loop"):
         raise BadValue(f"--route {limits.route} is not possible ({refused}). Use --route loop.")
+    if limits.route == "captured" and sheet.execution.compile:
+        raise BadValue(
+            "--route captured records the kernels of networks that are not compiled. Use --route static, or compile=false."
+        )
     if limits.route == "captured" and limits.device.type != "cuda":
         raise BadValue(
             f"--route captured records steps on a GPU of Nvidia, and the device is {limits.device.type}. Use --route static "
@@ -309,7 +313,8 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
     if limits.device.type == "cuda":
-        return limits.route or ("captured" if sheet.sizes.drop_last else "stacked"), ()
+        recorded: Route = "static" if sheet.execution.compile else "captured"
+        return limits.route or (recorded if sheet.sizes.drop_last else "stacked"), ()
     return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
 
 

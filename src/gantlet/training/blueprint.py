@@ -88,7 +88,8 @@ class Execution:
 
     ``mixed`` computes both networks' products in bfloat16, with parameters, losses and optimisers in ``dtype``; ``tf32``
     has a GPU round the inputs of float32 products to 10 bits, and sum in float32. Each of ``processes`` computes its share
-    of every batch; ``batch_norm`` says over which samples it then normalises.
+    of every batch; ``batch_norm`` says over which samples it then normalises. ``compile`` has ``torch.compile`` make the
+    networks' kernels.
     """
 
     route: Route = "stacked"
@@ -96,6 +97,7 @@ class Execution:
     dtype: torch.dtype = torch.float32
     mixed: bool = False
     tf32: bool = False
+    compile: bool = False
     processes: int = 1
     batch_norm: Literal["synchronised", "per-rank"] = "synchronised"
 

@@ -16,6 +16,7 @@ from gantlet.data.base import Dataset
 from gantlet.devices import arithmetic
 
 from .blueprint import Blueprint
+from .compiled import Compiler, own_derivatives
 from .ranks import Ranks
 from .schedules import ReduceOnPlateau
 from .static_step import Phase, StaticStep
@@ -30,12 +31,16 @@ __all__ = ["Fleet"]
 class Fleet(Updates):
     """Members in training.
 
-    Arguments and attributes are those of :class:`~gantlet.training.updates.Updates`.
+    Arguments and attributes are those of :class:`~gantlet.training.updates.Updates`, and ``compiler``, which compiles both
+    players' networks (None unless that was asked for).
     """
 
     def __init__(self, blueprint: Blueprint, dataset: Dataset, ranks: Ranks | None = None) -> None:
         super().__init__(blueprint, dataset, ranks)
         execution = blueprint.execution
+        self.compiler = Compiler() if execution.compile else None
+        if self.compiler is not None:
+            self._compile(self.compiler)
         self._static = StaticStep(self, capture=execution.route == "captured") if execution.static else None
 
     def advance(self) -> None:
@@ -48,6 +53,14 @@ class Fleet(Updates):
                 self._static.advance()
             else:
                 self.one_step(lambda phase: phase.run(), looking=True)
+
+    def _compile(self, compiler: Compiler) -> None:
+        self.generators.compile(compiler)
+        own = own_derivatives(self.blueprint.objective, self.blueprint.penalties)
+        if own:
+            compiler.refuse(own)
+        else:
+            self.discriminators.compile(compiler)
 
     def _arithmetic(self) -> AbstractContextManager[None]:
         execution = self.blueprint.execution

@@ -25,6 +25,7 @@ from torch.func import functional_call, vmap
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.randomness import seed_of, seeded
 
+from .compiled import Compiler
 from .convolutional import in_turn
 from .dense import dense_stack
 from .synchronised import synchronise
@@ -50,6 +51,7 @@ class Stack:
     Attributes:
         parameters: Leaves ``[N, ...]`` by name.
         buffers: Buffers and constant parameters ``[N, ...]`` by name.
+        compiler: Compiles calls in training; None to compute them as they are.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Stack:
         self.form: Form = form
         self.seeds = tuple(seeds)
         self.moment = ("", 0)
+        self.compiler: Compiler | None = None
         self._calls = 0
         self.parameters: _Tensors = {}
         self.buffers: _Tensors = {}
@@ -99,6 +102,13 @@ class Stack:
         self._dense = dense_stack(modules[0]) if qualifies else None
         self.stochastic = any(isinstance(part, nn.modules.dropout._DropoutNd) for part in modules[0].modules())  # pyright: ignore[reportPrivateUsage]
 
+    def compile(self, compiler: Compiler) -> None:
+        """Have calls in training compiled; a stack that draws masks, each from its own seed, stays as it is."""
+        if self.stochastic:
+            compiler.refuse("masks of dropout are drawn from each member's own seed")
+            return
+        self.compiler = compiler
+
     def at(self, name: str, step: int) -> None:
         """Say which update comes next; it keys the masks of stochastic layers."""
         self.moment, self._calls = (name, step), 0
@@ -110,6 +120,7 @@ class Stack:
         parameters: Mapping[str, Tensor] | None = None,
         train: bool = True,
         advance: bool = False,
+        eager: bool = False,
     ) -> dict[str, Tensor]:
         """Run every network on its own batch, ``[N, B, *in] -> {"score" or "out": [N, B, *out], …}``.
 
@@ -117,17 +128,27 @@ class Stack:
             parameters: Used instead of the stack's own (detached ones, an average).
             train: Whether batch norm uses the statistics of the batch.
             advance: Whether moved buffers are kept for :meth:`commit`.
+            eager: Whether the call is not compiled, so that it can be differentiated twice.
         """
         held = self._working_buffers() if train and self.buffers else dict(self.buffers)
         with self._lower():
-            out = self._run(x, dict(parameters or self.parameters), held, train)
+            used = dict(parameters or self.parameters)
+            if train and self.compiler is not None and not eager:
+                out = self.compiler.run(self._run_training, x, used, held)
+            else:
+                out = self._run(x, used, held, train)
         out = {name: value.to(self._dtype) for name, value in out.items()}
         if advance and train and self.buffers:
             self._pending = held
         return out
 
     def batches(
-        self, x: Tensor, *, parameters: Mapping[str, Tensor] | None = None, advance: bool = False
+        self,
+        x: Tensor,
+        *,
+        parameters: Mapping[str, Tensor] | None = None,
+        advance: bool = False,
+        eager: bool = False,
     ) -> dict[str, Tensor]:
         """Run every network on J batches, each with its own batch statistics, ``[N, J, B, *in] -> [N, J, B, *out]``.
 
@@ -137,15 +158,10 @@ class Stack:
         held = {name: _repeat(buffer, batches) for name, buffer in self._working_buffers().items()}
         used = dict(parameters or self.parameters)
         with self._lower():
-            if self._vmapped(x.shape[2]):
-                inner = vmap(self._one(True), in_dims=(None, 0, 0))
-                out = vmap(inner)(used, held, x)
+            if self.compiler is not None and not eager:
+                out = self.compiler.run(self._run_batches, x, used, held)
             else:
-                columns = [
-                    self._run(x[:, j], used, {name: buffer[:, j] for name, buffer in held.items()}, True)
-                    for j in range(batches)
-                ]
-                out = {name: torch.stack([column[name] for column in columns], 1) for name in columns[0]}
+                out = self._run_batches(x, used, held)
         out = {name: value.to(self._dtype) for name, value in out.items()}
         if advance:
             self._pending = {name: _mean_over_batches(buffer) for name, buffer in held.items()}
@@ -221,6 +237,18 @@ class Stack:
             for i in range(self.size)
         ]
         return {name: torch.stack([call[name] for call in calls]) for name in calls[0]}
+
+    def _run_training(self, x: Tensor, parameters: _Tensors, buffers: _Tensors) -> dict[str, Tensor]:
+        return self._run(x, parameters, buffers, True)
+
+    def _run_batches(self, x: Tensor, parameters: _Tensors, buffers: _Tensors) -> dict[str, Tensor]:
+        if self._vmapped(x.shape[2]):
+            return vmap(vmap(self._one(True), in_dims=(None, 0, 0)))(parameters, buffers, x)
+        columns = [
+            self._run(x[:, j], parameters, {name: buffer[:, j] for name, buffer in buffers.items()}, True)
+            for j in range(x.shape[1])
+        ]
+        return {name: torch.stack([column[name] for column in columns], 1) for name in columns[0]}
 
     def _seeded(
         self,

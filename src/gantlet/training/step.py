@@ -10,7 +10,7 @@ Legend: ``S`` members, ``K`` generators, ``J`` batches scored separately, ``B`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -43,10 +43,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Discriminators:
-    """The outputs of discriminators: real and fake in separate batches where batch statistics matter, else in one call."""
+    """The outputs of discriminators: real and fake in separate batches where batch statistics matter, else in one call.
+
+    They are compiled where the stack's are, unless they are ``eager``.
+    """
 
     stack: Stack
     batch_statistics: bool
+    eager: bool = False
+
+    def differentiable(self, *, frozen: bool) -> DiscriminatorFunction:
+        """The same function, or :meth:`frozen`, whose derivatives have derivatives: those of compiled ones have none."""
+        eager = replace(self, eager=True)
+        return eager.frozen() if frozen else eager
 
     def __call__(
         self, x: Tensor, *, parameters: Mapping[str, Tensor] | None = None, advance: bool = False
@@ -54,9 +63,9 @@ class Discriminators:
         """The output for J batches per member, each on its own."""
         members, batches, size = x.shape[:3]
         if self.batch_statistics and batches > 1:
-            return _output(self.stack.batches(x, parameters=parameters, advance=advance))
+            return _output(self.stack.batches(x, parameters=parameters, advance=advance, eager=self.eager))
         flat = x.reshape(members, batches * size, *x.shape[3:])
-        out = self.stack(flat, parameters=parameters, advance=advance)
+        out = self.stack(flat, parameters=parameters, advance=advance, eager=self.eager)
         return _output({name: part.unflatten(1, (batches, size)) for name, part in out.items()})
 
     def both(self, *, real: Tensor, fake: Tensor) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset
-from gantlet.penalties.base import DiscriminatorFunction
 
 from . import objective_state
 from .after_update import average as move_average
@@ -198,7 +197,7 @@ class Updates:
             batches.append(batch)
             found = {"loss_d": losses(self.blueprint.objective, "discriminator", batch)}
             found |= self._which("discriminator", batch)
-            return found | self._penalties("discriminator", self.discriminate, batch, update, part)
+            return found | self._penalties("discriminator", batch, update, part)
 
         good = self._differentiate("discriminator", terms)
         return joined_batch(batches, self.blueprint.objective, self.ranks), good
@@ -218,7 +217,7 @@ class Updates:
                 real_output = discriminate(mine) if "real" in needs_of(objective) else None
             batch = PlayerBatch(real_output, discriminate(fake), mine, fake, self.state)
             found = {"loss_g": losses(objective, "generator", batch)} | self._which("generator", batch)
-            return found | self._penalties("generator", discriminate, batch, update, part)
+            return found | self._penalties("generator", batch, update, part)
 
         return self._differentiate("generator", terms)
 
@@ -340,14 +339,7 @@ class Updates:
             optimiser.freeze(diverged)
         self._alive.copy_(good)
 
-    def _penalties(
-        self,
-        player: str,
-        discriminate: DiscriminatorFunction,
-        batch: PlayerBatch,
-        update: Callable[[], int],
-        part: int,
-    ) -> dict[str, Tensor]:
+    def _penalties(self, player: str, batch: PlayerBatch, update: Callable[[], int], part: int) -> dict[str, Tensor]:
         penalties, sizes = self.blueprint.penalties, self.blueprint.sizes
         if not penalties:
             return {}
@@ -359,6 +351,7 @@ class Updates:
         def draw(name: str, shape: tuple[int, ...], kind: Literal["normal", "uniform"]) -> Tensor:
             return self.inputs.draw(name, update, shape, kind)
 
+        discriminate = self.discriminate.differentiable(frozen=player == "generator")
         batches, division = self.blueprint.fake_batches, self.division
         given = PenaltyContext(player, update(), batches, draw, parameters, factor, division, part, sizes.whole)
         return penalty_losses(penalties, critic(self.blueprint.objective, discriminate, batch), batch, given)
