@@ -23,7 +23,7 @@ from gantlet.devices import arithmetic
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint
-from gantlet.training import checkpoint
+from gantlet.training import checkpoint, compiled
 from gantlet.training.blueprint import Blueprint, Execution, Player
 from gantlet.training.fleet import Fleet
 
@@ -338,20 +338,31 @@ class _Pair:
     keys: dict[str, Any]
     members: tuple[int, ...] = (1,)
     plain: tuple[str, ...] = ("float32",)
+    compiled: bool = False
 
 
 _PAIRS = (
     _Pair(
-        "dcgan64", "celeba64", "vanilla", (3, 64, 64), {"batch_size": 128}, plain=("float32", "bfloat16", "compiled")
+        "dcgan64",
+        "celeba64",
+        "vanilla",
+        (3, 64, 64),
+        {"batch_size": 128},
+        plain=("float32", "bfloat16", "compiled"),
+        compiled=True,
     ),
     _Pair("stacked-mnist", "stacked-mnist", "vanilla", (3, 28, 28), {}, members=(1, 8, 32)),
     _Pair("dcgan28", "digits", "vanilla", (1, 28, 28), {"network": "dcgan28", "batch_size": 64}, members=(1, 8)),
-    _Pair("r3gan32", "cifar10", "r3gan", (3, 32, 32), {"batch_size": 256}, plain=()),
+    _Pair("r3gan32", "cifar10", "r3gan", (3, 32, 32), {"batch_size": 256}, plain=(), compiled=True),
 )
 
 
 def images(machine: Machine, keep: Keep) -> None:
-    """Convolutional pairs: a step takes as long on noise as on pictures. ``bfloat16`` and ``compiled`` are channels-last."""
+    """Convolutional pairs: a step takes as long on noise as on pictures. ``bfloat16`` and ``compiled`` are channels-last.
+
+    What is compiled by gantlet comes last, as the compiler may take minutes.
+    """
+    late: list[tuple[_Pair, dict[str, Any], Callable[[], Any]]] = []
     for pair in _PAIRS[2:3] if machine.dry else _PAIRS:
         rows: dict[str, Any] = {}
         pool = torch.randint(0, 256, (256 if machine.dry else 20_000, *pair.shape), dtype=torch.uint8)
@@ -383,12 +394,25 @@ def images(machine: Machine, keep: Keep) -> None:
             except Exception as error:  # one that does not fit must not hide the others
                 rows[label] = {"error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
             keep(pair.name, rows)
+        if pair.compiled or machine.dry:
+            late.append((pair, rows, partial(_compiled_row, machine, resolved(dtype="bfloat16", compile=True), data)))
+    for pair, rows, make in late:
+        rows["bfloat16/compiled/1"] = make()
+        keep(pair.name, rows)
 
 
 def _fleet_row(machine: Machine, resolved: Resolved, data: Dataset, count: int, route: str) -> dict[str, Any]:
     fleet = Fleet(sheet(resolved, count, data, Execution(route=route, device=machine.device)), data)  # pyright: ignore[reportArgumentType]
     step, host = machine.timed(fleet.advance, warm=5)
-    return _images_row(step, host, count * resolved.training.batch_size) | {"refused": fleet.refused}
+    refused = fleet.refused or (fleet.compiler.refused if fleet.compiler is not None else "")
+    return _images_row(step, host, count * resolved.training.batch_size) | {"refused": refused}
+
+
+def _compiled_row(machine: Machine, resolved: Resolved, data: Dataset) -> dict[str, Any]:
+    """A lone member's row; in miniature it is traced, and torch's own kernels run."""
+    if machine.dry:
+        compiled.BACKEND = "aot_eager"
+    return _fleet_row(machine, resolved, data, 1, "static")
 
 
 def _plain_row(machine: Machine, resolved: Resolved, data: Dataset, kind: str) -> dict[str, Any]:

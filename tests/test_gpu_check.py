@@ -53,6 +53,7 @@ def test_every_part_runs_in_miniature(tmp_path: Path) -> None:
     ends = found["replay"]["divergences"]
     assert ends["stacked"] == ends["static"] != {}
     assert all("step" in row for row in found["images"]["dcgan28"].values())
+    assert found["images"]["dcgan28"]["bfloat16/compiled/1"]["refused"] == ""
 
 
 def test_a_part_that_does_not_exist_is_refused(tmp_path: Path) -> None:
