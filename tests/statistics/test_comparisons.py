@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gantlet.errors import BadValue
-from gantlet.statistics.comparisons import all_paired, mcnemar, paired, sign_flip, sign_flips
+from gantlet.statistics import comparisons
+from gantlet.statistics.comparisons import RANDOM_SIGNS, all_paired, mcnemar, paired, sign_flip, sign_flips
 from gantlet.statistics.intervals import bootstrap_mean
 
 
@@ -162,3 +163,9 @@ def test_the_level_is_kept_where_the_settings_do_not_differ() -> None:
     for level in (0.05, 0.2, 0.5):
         rate = np.mean(np.array(p_values) <= level)
         assert rate == pytest.approx(level, abs=4 * math.sqrt(level * (1 - level) / 2000) + 1 / 128)
+
+
+@pytest.mark.parametrize("n", [16, 17, 33])
+def test_random_signs_are_those_of_numpy_s_integers(n: int) -> None:
+    signs = np.concatenate(comparisons._kept_signs(n, 5))  # pyright: ignore[reportPrivateUsage]
+    assert np.array_equal(signs, 1 - 2 * np.random.default_rng(5).integers(2, size=(RANDOM_SIGNS, n)))

@@ -198,3 +198,11 @@ def test_many_columns_have_the_intervals_of_each() -> None:
         np.testing.assert_allclose(
             [one.estimate, one.low, one.high], [alone.estimate, alone.low, alone.high], rtol=1e-12
         )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 1000])
+def test_draws_are_cut_where_numpy_s_quantile_cuts_them(count: int) -> None:
+    numbers = np.random.default_rng(count)
+    for shares in (np.array([0.0, 1.0]), *np.sort(numbers.random((50, 2)), axis=1)):
+        means = numbers.normal(size=count)
+        assert np.array_equal(module._cut(means, shares), np.quantile(means, shares))  # pyright: ignore[reportPrivateUsage]

@@ -252,11 +252,20 @@ def _random_signs(n: int, seed: int) -> Iterator[Floats]:  # [r, n]
 
 @lru_cache(maxsize=2)  # a table asks for the same signs in every cell
 def _kept_signs(n: int, seed: int) -> list[NDArray[np.int8]]:  # [r, n]
-    generator, rows = np.random.default_rng(seed), max(1, _BLOCK // n)
-    return [
-        1 - 2 * generator.integers(2, size=(min(rows, RANDOM_SIGNS - start), n)).astype(np.int8)
-        for start in range(0, RANDOM_SIGNS, rows)
-    ]
+    """``1 - 2 * numpy.random.default_rng(seed).integers(2, size=(RANDOM_SIGNS, n))``, in less than half the time.
+
+    Such an integer is the upper bit of a word of 32, of which a draw of the generator has two, the lower one first.
+    """
+    stream, count = np.random.default_rng(seed).bit_generator, RANDOM_SIGNS * n
+    signs = np.empty(count, np.int8)
+    for start in range(0, count, _BLOCK):  # an even number
+        part = signs[start : start + _BLOCK]
+        words = np.asarray(stream.random_raw(-(-len(part) // 2)), dtype="<u8").view("<i4")
+        np.less(words[: len(part)], 0, out=part.view(np.bool_))
+    np.multiply(signs, -2, out=signs)
+    signs += 1
+    rows = max(1, _BLOCK // n)
+    return np.split(signs.reshape(RANDOM_SIGNS, n), range(rows, RANDOM_SIGNS, rows))
 
 
 def _listed(seeds: Mapping[int, float]) -> str:

@@ -148,8 +148,8 @@ def bootstrap_means(
             chosen = places[start : start + _TOGETHER]
             stacked = np.stack([known[place] for place in chosen], axis=1)  # [n, c]
             means = np.concatenate([counts @ stacked / n for counts in _draws(n, resamples, seed)])  # [R, c]
-            for place, drawn in zip(chosen, means.T, strict=True):
-                low, high = np.quantile(drawn, _shares(known[place], drawn, level))
+            for place, drawn in zip(chosen, np.ascontiguousarray(means.T), strict=True):
+                low, high = _cut(drawn, _shares(known[place], drawn, level))
                 limits[place] = float(low), float(high)
     found: list[Interval] = []
     for place, (every, values) in enumerate(zip(given, known, strict=True)):
@@ -160,13 +160,24 @@ def bootstrap_means(
     return found
 
 
+def _cut(means: Floats, shares: Floats) -> Floats:  # [R], [2] -> [2]
+    """What ``np.quantile`` gives, to the last bit, in two thirds of the time: means are finite, and only four places are sorted."""
+    places = shares * (len(means) - 1)
+    below = np.clip(np.floor(places), 0, len(means) - 1).astype(np.intp)
+    above = np.minimum(below + 1, len(means) - 1)
+    ordered = np.partition(means, np.unique(np.concatenate([below, above])))
+    part, gap = places - below, ordered[above] - ordered[below]
+    return np.where(part >= 0.5, ordered[above] - gap * (1 - part), ordered[below] + gap * part)
+
+
 def _shares(values: Floats, means: Floats, level: float) -> Floats:  # [n], [R] -> [2]
     """The shares of the draws at which the BCa interval is cut."""
     mean = values.mean()
     # Means that differ by rounding alone are ties.
-    close = np.abs(means - mean) <= 1e-12 * abs(mean)
-    below = (means < mean) & ~close
-    share = (below.sum() + close.sum() / 2) / len(means)
+    gaps, tie = means - mean, 1e-12 * abs(mean)
+    below = np.count_nonzero(gaps < -tie)
+    close = np.count_nonzero(gaps <= tie) - below
+    share = (below + close / 2) / len(means)
     # Kept inside (0, 1): with few draws all of them may fall on one side.
     bias = ndtri(np.clip(share, 0.5 / len(means), 1 - 0.5 / len(means)))
     centred = values - mean
