@@ -9,6 +9,7 @@
     inception_graph.py   its graph, where that file is a state_dict
     dinov2.py        dinov2-vits14, from a file of yours
     lenet.py         gantlet's own classifier of 28×28 images
+    own.py           what networks of the user's own share
     modules.py       any nn.Module, from file.py:Name
     onnx_file.py     any ONNX file, FILE.onnx
     onnx_digest.py   its hash, with that of the files in which its weights lie

@@ -16,17 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import torch
 from torch import Tensor, nn
 
-from gantlet.data.base import rescaled
 from gantlet.errors import BadValue
 from gantlet.files import file_digest
 from gantlet.metrics.cache import weights_digest
 from gantlet.randomness import seeded
 
 from .base import ExtractorCard, Features, placed
-from .pixels import ANTIALIASED, as_colour, as_grey, resized
+from .own import card_of_own, pixels_of
 
 __all__ = ["ModuleExtractor"]
 
@@ -82,27 +80,15 @@ class ModuleExtractor:
 
     @cached_property
     def _card(self) -> ExtractorCard:
-        size = self._size or (64, 64)
-        with torch.inference_mode():
-            found = self(torch.zeros(1, 3, *size, dtype=torch.uint8))
-        return ExtractorCard(
-            name=self.name,
-            sha256=_digest(self.net),
-            input_size=self._size,
-            input_range=self._range,
-            resizer=ANTIALIASED if self._size else "none",
-            dimension=found.features.shape[1],
-            classes=0 if found.probabilities is None else found.probabilities.shape[1],
-        )
+        return card_of_own(self, name=self.name, sha256=_digest(self.net), size=self._size, becomes=self._range)
 
     def __call__(self, images: Tensor) -> Features:
         """Features and, where it has classes, their probabilities."""
         grey = getattr(self.net, "channels", 3) == 1
-        pixels = as_grey(images) if grey else as_colour(images).float()
-        pixels = resized(pixels, self._size) if self._size else pixels
+        pixels = pixels_of(images, grey=grey, size=self._size, becomes=self._range)
         net = placed(self.net, images.device) if self.any_device else self.net
         try:
-            found: Any = net.eval()(rescaled(pixels, was=(0.0, 255.0), becomes=self._range))
+            found: Any = net.eval()(pixels)
         except Exception as error:  # whatever a user's module does
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise BadValue(

@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gantlet.data.base import rescaled
 from gantlet.errors import BadData, BadValue, MissingExtra
 
 from .base import ExtractorCard, Features
 from .onnx_digest import onnx_digest
-from .pixels import ANTIALIASED, as_colour, as_grey, resized
+from .own import card_of_own, pixels_of
 
 __all__ = ["OnnxExtractor"]
 
@@ -52,23 +51,12 @@ class OnnxExtractor:
 
     @cached_property
     def _card(self) -> ExtractorCard:
-        found = self(torch.zeros(1, 3, *(self._size or (64, 64)), dtype=torch.uint8))
-        return ExtractorCard(
-            name=self.path,
-            sha256=self._digest,
-            input_size=self._size,
-            input_range=self._range,
-            resizer=ANTIALIASED if self._size else "none",
-            dimension=found.features.shape[1],
-            classes=0 if found.probabilities is None else found.probabilities.shape[1],
-        )
+        return card_of_own(self, name=self.path, sha256=self._digest, size=self._size, becomes=self._range)
 
     def __call__(self, images: Tensor) -> Features:
         """Features and, where it has classes, their probabilities."""
         grey = self._input.shape[1] == 1
-        pixels = as_grey(images) if grey else as_colour(images).float()
-        pixels = resized(pixels, self._size) if self._size else pixels
-        given = rescaled(pixels.cpu(), was=(0.0, 255.0), becomes=self._range).numpy()
+        given = pixels_of(images.cpu(), grey=grey, size=self._size, becomes=self._range).numpy()
         fixed = self._input.shape[0]
         parts = [self._run(part) for part in _batches(given, fixed if isinstance(fixed, int) else 0)]
         whole = [torch.from_numpy(np.concatenate(outputs)[: len(given)]) for outputs in zip(*parts, strict=True)]
