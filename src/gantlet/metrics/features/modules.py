@@ -38,6 +38,7 @@ class ModuleExtractor:
         name: For its card.
 
     Example:
+        >>> import torch
         >>> pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         >>> ModuleExtractor(pooled, "nets.py:Pooled")(torch.full((2, 1, 4, 4), 255, dtype=torch.uint8)).features
         tensor([[1., 1., 1.],
