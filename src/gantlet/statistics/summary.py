@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from gantlet.errors import BadData, BadValue, UnknownName
 
@@ -38,6 +39,7 @@ RUN_COLUMNS = ("task", "method", "setting", "seed", "status")
 """The columns that a table of runs must have."""
 _RATES = ("success", "failure")
 _COUNTED = ("finished", "diverged")
+_Places = NDArray[np.intp]
 
 
 def summarise(
@@ -69,18 +71,24 @@ def summarise(
     _check(runs, metrics)
     if aggregate not in get_args(Aggregate):
         raise BadValue(f"aggregate={aggregate} is not one of {', '.join(get_args(Aggregate))}.")
-    narrow = runs[[name for name in runs if name in {*RUN_COLUMNS, *_RATES, *metrics}]]
-    groups = [group for _, group in narrow.groupby(list(_KEYS), sort=False, observed=True, dropna=False)]
-    counted = [group[group["status"].isin(_COUNTED)] for group in groups]
-    rows = [_row(group, known, level) for group, known in zip(groups, counted, strict=True)]
-    columns = [_values(known, name) for known in counted for name in metrics]
+    rates = [name for name in _RATES if name in runs]
+    runs = runs[list(dict.fromkeys([*RUN_COLUMNS, *rates, *metrics]))]
+    counts = runs["status"].isin(_COUNTED).to_numpy()
+    groups = _groups(runs)
+    counted = [rows[counts[rows]] for rows in groups]
+    rows = _rows(runs, groups, counted)
+    values = {name: _at(counts, _values(runs[counts], name)) for name in dict.fromkeys([*rates, *metrics])}
+    for name in rates:
+        for row, known in zip(rows, counted, strict=True):
+            row.update(_named(name, "rate", _rate(values[name][known], level)))
+    columns = [values[name][known] for known in counted for name in metrics]
     if aggregate == "iqm":
-        found = [interquartile_mean({"": values}, level=level) for values in columns]
+        found = [interquartile_mean({"": column}, level=level) for column in columns]
     else:
         found = bootstrap_means(columns, level=level)
     for place, interval in enumerate(found):
         rows[place // len(metrics)] |= _named(metrics[place % len(metrics)], aggregate, interval)
-    names = _columns(runs, metrics, aggregate)
+    names = _columns(rates, metrics, aggregate)
     table = pd.DataFrame(rows, columns=names)
     return table.drop(columns=[name for name in names if name.endswith("_missing") and not table[name].any()])
 
@@ -172,20 +180,36 @@ def scores_by_task(runs: pd.DataFrame, metric: str) -> dict[str, dict[str, Float
     return scores
 
 
-def _row(group: pd.DataFrame, counted: pd.DataFrame, level: float) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "task": group["task"].iloc[0],
-        "method": group["method"].iloc[0],
-        "setting": group["setting"].iloc[0],
-        "seeds": len(group),
-        "finished": int((group["status"] == "finished").sum()),
-        "diverged": int((group["status"] == "diverged").sum()),
-        "unfinished": len(group) - len(counted),
-    }
-    for name in _RATES:
-        if name in group:
-            row |= _named(name, "rate", _rate(_values(counted, name), level))
-    return row
+def _groups(runs: pd.DataFrame) -> list[_Places]:
+    """The places of the runs of each task and setting, in the order in which these first appear."""
+    if not len(runs):
+        return []
+    found = runs.groupby(list(_KEYS), sort=False, observed=True, dropna=False).ngroup().to_numpy()
+    order = np.argsort(found, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(found[order])) + 1)
+
+
+def _at(chosen: NDArray[np.bool_], values: Floats) -> Floats:  # [n], [m] -> [n]
+    """The values at their places among all runs; nan at the others."""
+    found = np.full(len(chosen), np.nan)
+    found[chosen] = values
+    return found
+
+
+def _rows(runs: pd.DataFrame, groups: Sequence[_Places], counted: Sequence[_Places]) -> list[dict[str, Any]]:
+    """Of each setting its words, and how many of its runs are what."""
+    words = runs[["task", "method", "setting"]].iloc[[rows[0] for rows in groups]].to_dict("records")
+    finished = runs["status"].isin(["finished"]).to_numpy()
+    return [
+        {str(name): word for name, word in each.items()}
+        | {
+            "seeds": len(rows),
+            "finished": (ended := int(finished[known].sum())),
+            "diverged": len(known) - ended,
+            "unfinished": len(rows) - len(known),
+        }
+        for each, rows, known in zip(words, groups, counted, strict=True)
+    ]
 
 
 def _rate(values: Floats, level: float) -> Interval:
@@ -203,9 +227,9 @@ def _named(name: str, kind: str, interval: Interval) -> dict[str, float]:
     }
 
 
-def _columns(runs: pd.DataFrame, metrics: Sequence[str], aggregate: Aggregate) -> list[str]:
+def _columns(rates: Sequence[str], metrics: Sequence[str], aggregate: Aggregate) -> list[str]:
     names = ["task", "method", "setting", "seeds", "finished", "diverged", "unfinished"]
-    quantities = [(name, "rate") for name in _RATES if name in runs] + [(name, aggregate) for name in metrics]
+    quantities = [(name, "rate") for name in rates] + [(name, aggregate) for name in metrics]
     for name, kind in quantities:
         names += [f"{name}_{kind}", f"{name}_low", f"{name}_high", f"{name}_missing"]
     return names
