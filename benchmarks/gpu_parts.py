@@ -28,6 +28,7 @@ from gantlet.training.blueprint import Blueprint, Execution, Player
 from gantlet.training.fleet import Fleet
 
 from .arithmetic import flops
+from .gpu_metrics import evaluations_of
 from .plain import PlainLoop
 from .workloads import MIDDLE, NARROW, RING, Workload
 
@@ -101,9 +102,12 @@ def sheet(resolved: Resolved, members: int, data: Dataset, execution: Execution)
 
 
 def smoke(machine: Machine, keep: Keep) -> None:
-    """Every method on every route, 20 steps in float64 against the CPU."""
-    methods = [m for m in catalogue.names("method") if not machine.dry or m not in _ENERGY][:: 6 if machine.dry else 1]
+    """Every method on every route, 20 steps in float64 against the CPU, and what metrics measure of the last route's."""
+    methods = catalogue.names("method")
+    if machine.dry:
+        methods = [*[method for method in methods if method not in _ENERGY][::6], _ENERGY[1]]
     steps, differences, wrong = 4 if machine.dry else 20, {}, []
+    evaluations: dict[str, float | None] = {}
     for method in methods:
         if method in _ENERGY:
             resolved = setting("digits", method, batch_size=8, steps=steps, dtype="float64")
@@ -112,7 +116,8 @@ def smoke(machine: Machine, keep: Keep) -> None:
                 "ring8", method, batch_size=16, steps=steps, dtype="float64", g_width=8, d_width=8, g_depth=2, d_depth=2
             )
         data = resolved.source.load()
-        reference = _after(sheet(resolved, 2, data, Execution()), data, steps)
+        there = _advance(Fleet(sheet(resolved, 2, data, Execution()), data), steps)
+        reference = _parameters(there)
         for route in machine.routes:
             name = f"{method}/{route}"
             try:
@@ -120,12 +125,15 @@ def smoke(machine: Machine, keep: Keep) -> None:
                 found = _parameters(_advance(fleet, steps))
                 differences[name] = float((found - reference).norm() / reference.norm())
                 refused = fleet.refused
+                if route == machine.routes[-1]:
+                    evaluations |= evaluations_of(method, fleet, there, data, wrong)
             except Exception as error:  # what is wrong with one method must not hide the others
                 differences[name], refused = None, f"{type(error).__name__}: {error}".partition("\n")[0][:300]
             difference = differences[name]
             if refused or difference is None or not difference <= 1e-6:
                 wrong.append({"what": name, "difference": difference, "why": refused})
         keep("differences", {name: value and float(f"{value:.2g}") for name, value in differences.items()})
+        keep("evaluations", evaluations)
         keep("wrong", wrong)
     keep("largest", max(value for value in differences.values() if value is not None))
 
@@ -201,10 +209,6 @@ def _advance(fleet: Fleet, steps: int) -> Fleet:
     for _ in range(steps):
         fleet.advance()
     return fleet
-
-
-def _after(drawn: Blueprint, data: Dataset, steps: int) -> Tensor:
-    return _parameters(_advance(Fleet(drawn, data), steps))
 
 
 def _parameters(fleet: Fleet) -> Tensor:

@@ -20,7 +20,19 @@ __all__ = ["Documentable", "File", "Function", "Graph", "Signature", "documented
 PACKAGE = "gantlet"
 
 ORDER = (
-    ("errors", "main_guard", "settings", "catalogue", "families", "files", "cpu", "devices", "randomness", "_version"),
+    (
+        "errors",
+        "main_guard",
+        "settings",
+        "catalogue",
+        "families",
+        "files",
+        "cpu",
+        "memory",
+        "devices",
+        "randomness",
+        "_version",
+    ),
     ("data", "networks", "objectives", "penalties"),
     ("training",),
     ("metrics", "conformance"),

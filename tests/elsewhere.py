@@ -1,7 +1,8 @@
 """A double of a device that is not the CPU: its tensors compute on the CPU, and meet no tensor of the CPU unless they are moved.
 
 It stands for a GPU of Apple (``mps``), and like it has no double precision. What it refuses, such a device refuses in the
-same words: tensors of two devices in one operation, float64, and a conversion to NumPy. It counts what the host reads.
+same words: tensors of two devices in one operation, float64, and a conversion to NumPy. Where such a device would take what has become of
+memory that the host does not keep (``non_blocking``), the double refuses, too. It counts what the host reads.
 """
 
 from __future__ import annotations
@@ -159,8 +160,12 @@ class _Functions(TorchFunctionMode):
         if args and isinstance(args[0], Tensor):
             args = (args[0].device, args[0].dtype)
         copy = given.pop("copy", False)
-        device, dtype, _, layout = torch._C._nn._parse_to(*args, **given)  # pyright: ignore
+        device, dtype, at_once, layout = torch._C._nn._parse_to(*args, **given)  # pyright: ignore
         there = here if device is None else device.type == DEVICE.type
+        if at_once and there and not here:
+            raise RuntimeError(
+                "non_blocking: the host's memory is not pinned, and may be another's before it was copied"
+            )
         wanted = {"dtype": dtype or tensor.dtype, "device": DEVICE if there else torch.device("cpu")}
         if there == here and wanted["dtype"] == tensor.dtype and not copy and layout is None:
             return tensor

@@ -9,8 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+
+from gantlet.training.blueprint import Execution
+from gantlet.training.fleet import Fleet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +43,38 @@ def test_hours_follow_from_the_rate(page: ModuleType) -> None:
     assert "| tf32 | 128 | 2.00 | 65,000 | 10.0 |" in page.study({"tf32/128": row, "hours": 10.0})
 
 
+def test_the_page_says_how_metrics_agree(page: ModuleType) -> None:
+    assert page.evaluated({}).endswith("not measured.")
+    found = {"vanilla/mixture": 1e-9, "wgan/mixture": 2e-9, "began/features": 0.5}
+    said = page.evaluated({"evaluations": found, "wrong": [{"what": "began/features"}]})
+    assert said.endswith("2 of 3 agree; mixture by at most 2.0e-09.")
+
+
+def test_what_a_metric_measures_elsewhere_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In miniature both sides are the same machine; a generator that differs, and a metric that fails, are wrong."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import gpu_metrics, gpu_parts
+
+    resolved = gpu_parts.setting("ring8", "vanilla", g_width=8, d_width=8, steps=2, dtype="float64")
+    data = resolved.source.load()
+    one, other = (Fleet(gpu_parts.sheet(resolved, 2, data, Execution()), data) for _ in range(2))
+    wrong: list[dict[str, Any]] = []
+    assert set(gpu_metrics.evaluations_of("vanilla", one, other, data, wrong).values()) == {0.0}
+    assert wrong == []
+    one.advance()
+    found = gpu_metrics.evaluations_of("vanilla", one, other, data, wrong)["vanilla/two-sample"]
+    assert found is not None
+    assert found > 1e-6
+    assert [entry["what"] for entry in wrong] == ["vanilla/two-sample"]
+
+    def fails(*_: object) -> None:
+        raise ValueError("no such kernel")
+
+    monkeypatch.setattr(gpu_metrics, "evaluate", fails)
+    assert set(gpu_metrics.evaluations_of("vanilla", one, other, data, wrong).values()) == {None}
+    assert wrong[-1]["why"] == "ValueError: no such kernel"
+
+
 @pytest.mark.slow
 def test_every_part_runs_in_miniature(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
@@ -50,6 +86,9 @@ def test_every_part_runs_in_miniature(tmp_path: Path) -> None:
     assert all(found[part]["ended"] == "" for part in found if part != "machine")
     assert found["smoke"]["wrong"] == [] == found["replay"]["wrong"]
     assert found["smoke"]["largest"] == 0.0
+    evaluated = found["smoke"]["evaluations"]
+    assert {name.partition("/")[2] for name in evaluated} == {"mixture", "two-sample", "features"}
+    assert set(evaluated.values()) == {0.0}
     ends = found["replay"]["divergences"]
     assert ends["stacked"] == ends["static"] != {}
     assert all("step" in row for row in found["images"]["dcgan28"].values())

@@ -67,3 +67,14 @@ def test_no_study_seeds_every_device(folder: Path, tmp_path: Path, monkeypatch: 
     store = terminal.study(folder, "vanilla", f"discriminator={tmp_path / 'drops.py'}:discriminator", seeds="2")
     assert {row["status"] for row in terminal.results(store).values()} == {"finished"}
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_masks_on_a_gpu_of_apple_are_seeded_and_its_state_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its generator is one of its own, so that masks were others whenever a member was replayed."""
+    state = [torch.tensor([7], dtype=torch.uint8)]
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state[0])
+    monkeypatch.setattr(torch.mps, "set_rng_state", lambda new: state.__setitem__(0, new))
+    monkeypatch.setattr(torch.mps, "manual_seed", lambda seed: state.__setitem__(0, torch.tensor([seed])))
+    with seeded(3, torch.device("mps")):
+        assert state[0].tolist() == [3]
+    assert state[0].tolist() == [7]

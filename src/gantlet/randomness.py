@@ -68,8 +68,16 @@ def seeded(seed: int, device: torch.device | None = None) -> Generator[None]:
     gpus: list[int] = []
     if device is not None and device.type == "cuda":
         gpus = [torch.cuda.current_device() if device == torch.device("cuda") else device.index]
-    with torch.random.fork_rng(gpus):
-        torch.default_generator.manual_seed(seed)
-        for gpu in gpus:
-            torch.cuda.default_generators[gpu].manual_seed(seed)
-        yield
+    apple = device is not None and device.type == "mps"
+    before = torch.mps.get_rng_state() if apple else None
+    try:
+        with torch.random.fork_rng(gpus):
+            torch.default_generator.manual_seed(seed)
+            for gpu in gpus:
+                torch.cuda.default_generators[gpu].manual_seed(seed)
+            if apple:
+                torch.mps.manual_seed(seed)
+            yield
+    finally:
+        if before is not None:
+            torch.mps.set_rng_state(before)

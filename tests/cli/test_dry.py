@@ -145,3 +145,27 @@ def test_a_command_can_be_looked_at_without_its_data(tmp_path: Path, monkeypatch
     assert [setting["values"] for setting in plan["settings"]] == [asked.values]
     assert plan["missing"].startswith("The data set 'celeba' is not in")
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("name", ["nosuch.onnx", "inception-2015"])
+def test_an_extractor_that_is_not_here_is_said(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run itself refuses it; a dry run, which makes no metrics, had nothing to say."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "400")
+    words = (
+        "digits",
+        "vanilla",
+        f"metrics=features:{name}",
+        "batch_size=8",
+        "train_size=64",
+        "test_size=64",
+        "steps=2",
+    )
+    done = gantlet("run", *words, "--workers", "1", "--dry-run")
+    assert (done.status, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("The metrics cannot be computed")]
+    assert name in line
+    plan = json.loads(gantlet("run", *words, "--workers", "1", "--dry-run", "--json").out)
+    assert name in plan["missing_metrics"]
+    known = json.loads(gantlet("run", *words[:2], "metrics=features:lenet", *words[3:], "--dry-run", "--json").out)
+    assert known["missing_metrics"] == ""

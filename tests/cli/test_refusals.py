@@ -297,6 +297,35 @@ def fill(monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
     monkeypatch.setattr("safetensors.torch.save_file", save)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("Unable to allocate 9. TiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+    ],
+)
+def test_memory_that_runs_out_before_or_after_training_is_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def none(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("gantlet.studies.cache.Cache.load", none)
+    done = gantlet("run", "ring8", "vanilla", *TINY, "--out", folder)
+    assert "does not have the memory for this" in refused(done)
+    assert str(error)[:30] in done.err
+
+
+def test_a_fault_of_the_program_is_still_a_traceback(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr("gantlet.studies.cache.Cache.load", wrong)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        gantlet("run", "ring8", "vanilla", *TINY, "--out", folder)
+
+
 @pytest.mark.parametrize("after", leading((1, 0)))
 def test_a_full_disk_keeps_the_last_good_checkpoint_and_resume_goes_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int

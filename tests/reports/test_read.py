@@ -53,6 +53,16 @@ def test_curves_are_members_by_steps(folder: Path) -> None:
     assert table.loc[2, 15_000] == recorded
 
 
+@pytest.mark.parametrize("value", [1.5, -3.0])
+def test_a_rate_beyond_0_and_1_names_its_file(folder: Path, value: float) -> None:
+    """The interval of a rate refused it, and said nothing of where it was."""
+    history = pd.read_parquet(folder / "history.parquet")
+    history.loc[history[history["name"] == "success"].index[2], "value"] = value
+    history.to_parquet(folder / "history.parquet")
+    with pytest.raises(StoreError, match=rf"'.*history\.parquet' .* success={value:g}.* run \d+ .* expected 0 to 1"):
+        write_report([folder])
+
+
 def test_a_metric_of_words_has_no_mean(folder: Path) -> None:
     runs = pd.read_parquet(folder / "runs.parquet")
     runs["kl"] = "a lot"

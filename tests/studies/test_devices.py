@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 import terminal
 from elsewhere import DEVICE, elsewhere
 from gantlet import catalogue, devices
+from gantlet.data.base import Dataset
 from gantlet.errors import BadValue, Refused
 from gantlet.files import cache_folder
 from gantlet.metrics.base import MetricInput
@@ -30,8 +32,10 @@ from gantlet.studies.launch import start
 from gantlet.studies.plan import Limits, make_plan
 from gantlet.studies.store import Store
 from gantlet.training import checkpoint, stack
+from gantlet.training.batch_loader import BatchLoader
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
+from gantlet.training.randomness import KeyedRandom
 from terminal import resolve
 
 CPU = torch.device("cpu")
@@ -99,6 +103,44 @@ def test_the_host_reads_one_number_of_an_update_and_none_of_a_static_step() -> N
             read[route] = list(reads.names)
     assert read["static"] == []
     assert len(read["stacked"]) == 2 * 4
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A pool that is streamed."""
+
+    images: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        return tuple(self.images.shape[1:])
+
+    def take(self, index: torch.Tensor) -> torch.Tensor:
+        return self.images[index]
+
+    def prefetch(self, index: torch.Tensor) -> None:
+        """It is all at hand."""
+
+
+@pytest.mark.parametrize("flips", [False, True])
+def test_a_streamed_pool_reaches_the_device(flips: bool) -> None:
+    """A batch was moved to a GPU of Nvidia only, and met networks elsewhere as a tensor of the CPU."""
+    pool = torch.randint(256, (23, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    streamed = Dataset(pool[:2], pool[:1].float(), streamed=Shelf(pool), flips=flips)
+    expected = _loader(streamed, CPU).real(1)
+    with elsewhere():
+        batch = _loader(streamed, DEVICE).real(1)
+        assert batch.device.type == DEVICE.type
+        batch = batch.cpu()
+    assert torch.equal(batch, expected)
+
+
+def _loader(dataset: Dataset, device: torch.device) -> BatchLoader:
+    return BatchLoader(dataset, KeyedRandom((3, 8, 3), device=device, dtype=torch.float32), batch=5, kind="fixed")
 
 
 METRICS = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import gantlet
 import terminal
@@ -15,7 +17,7 @@ from gantlet.reports.read import read_study
 from gantlet.reports.remarks import remarks
 from gantlet.requests.options import Options
 from gantlet.studies import planning
-from gantlet.studies.measure import FleetTime, makespan, steps_within
+from gantlet.studies.measure import FleetTime, _advance, _evaluation, makespan, steps_within
 from gantlet.studies.replay import replay
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
@@ -51,6 +53,54 @@ def test_as_many_steps_are_planned_as_fit_into_nine_tenths_of_the_time(
     assert makespan([each.seconds(found, 5) for each in times], workers) <= 90
     assert makespan([each.seconds(found + 1, 5) for each in times], workers) > 90
     assert found == steps
+
+
+@dataclass
+class Clock:
+    """Time that only evaluations and steps take: seconds of a member, and more for each of its samples."""
+
+    fixed: float
+    sample: float
+    now: float = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def evaluate(self, training: Any, metrics: Any, dataset: Any, slots: list[int], count: int) -> None:
+        self.now += len(slots) * (self.fixed + self.sample * (count or metrics.samples))
+
+
+@pytest.mark.parametrize("count", [0, 26_000])
+@pytest.mark.parametrize(
+    ("fixed", "sample", "most"),
+    [(0.5, 0.01, 60.0), (5.0, 1e-3, 70.0), (0.2, 1e-4, 10.0), (1e-3, 1e-6, 1.0)],
+    ids=["long", "long whatever its samples", "long for eight members", "short"],
+)
+def test_a_long_evaluation_is_measured_in_part(
+    monkeypatch: pytest.MonkeyPatch, fixed: float, sample: float, most: float, count: int
+) -> None:
+    """Eight members with 26,000 samples of a DCGAN take a quarter of an hour, and were measured twice, whatever the budget."""
+    clock, training = Clock(fixed, sample), SimpleNamespace()
+    monkeypatch.setattr("gantlet.studies.measure.time", clock)
+    monkeypatch.setattr("gantlet.studies.measure.evaluate", clock.evaluate)
+    metrics: Any = SimpleNamespace(samples=26_000)
+    found = _evaluation(training, metrics, SimpleNamespace(), 8, count)  # pyright: ignore[reportArgumentType]
+    assert found == pytest.approx(8 * (fixed + 26_000 * sample), rel=1e-6)
+    assert clock.now < most
+
+
+@pytest.mark.parametrize(("seconds", "steps"), [(0.1, 2), (1.6, 1)])
+def test_one_step_warms_up_where_it_is_long(monkeypatch: pytest.MonkeyPatch, seconds: float, steps: int) -> None:
+    clock, done = Clock(0, 0), SimpleNamespace(discriminator_steps=0)
+
+    def advance() -> None:
+        clock.now += seconds
+        done.discriminator_steps += 1
+
+    done.advance = advance
+    monkeypatch.setattr("gantlet.studies.measure.time", clock)
+    _advance(done, torch.device("cpu"), 2, 0.1, long=1.5)  # pyright: ignore[reportArgumentType]
+    assert done.discriminator_steps == steps
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
 something is wrong; ``export`` and ``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged),
-2 wrong input or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
+2 wrong input, too little memory, or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, ExportMismatch, GantletError, ReplayMismatch, TrainingFailed
+from gantlet.memory import out_of_memory
 
 from .board import board_command
 from .check import repair_study_command, verify_study_command
@@ -114,6 +115,15 @@ def main() -> None:
         _fail(str(error), 2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        _fail(
+            f"The machine does not have the memory for this{f' ({reason})' if reason else ''}. Ask for less at a time, or close "
+            "other programs.",
+            2,
+        )
     except OSError as error:  # the terminal, pipe or file behind standard output
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EPIPE, errno.EBADF):
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ import torch
 import typer
 
 from gantlet.errors import BadValue
+from gantlet.metrics import chosen, split_argument
+from gantlet.metrics.feature_metric import lacking_for
 from gantlet.requests.resolve import Resolved
 from gantlet.studies.measure import FleetTime, busy, makespan, measure
 from gantlet.studies.plan import bytes_per_member
@@ -63,6 +66,7 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
         threads=planned.threads,
         without_data=bool(planned.missing),
     )
+    unread = _unread(planned.plan.settings)
     estimates = [_estimate(planned, *pair) for pair in zip(planned.plan.fleets, times, strict=True)]
     each = [estimate.seconds for estimate in estimates if estimate.seconds is not None]
     seconds = None
@@ -85,15 +89,25 @@ def show_plan(planned: PlannedStudy, *, json: bool, everything: bool = False) ->
             "seconds_range": seconds and [seconds[0], seconds[2]],
             "busy": load,
             "missing": planned.missing,
+            "missing_metrics": unread,
         }
         typer.echo(jsonlib.dumps(plan))
         return
     _print(planned, estimates, seconds, everything=everything)
+    if unread:
+        typer.echo(f"The metrics cannot be computed on this machine: {unread}")
     if load > _BUSY:
         typer.echo(
             f"The machine was busy when it was measured ({load:.0%} of its cores): on a quiet one it takes less."
             + (" On one that stays busy, OMP_NUM_THREADS=1 keeps threads from waiting." if planned.threads > 1 else "")
         )
+
+
+def _unread(settings: Sequence[Resolved]) -> str:
+    """What the extractors that settings name lack here: the run itself would be refused for it; empty where nothing."""
+    named = [split_argument(name) for each in settings for name in chosen(each.training.metrics, each.task.metrics)]
+    lacking = (lacking_for(argument) for metric, argument in dict.fromkeys(named) if metric == "features")
+    return next(filter(None, lacking), "")
 
 
 def _estimate(planned: PlannedStudy, fleet: FleetPlan, found: FleetTime) -> Estimate:

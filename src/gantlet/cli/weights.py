@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gantlet.errors import BadData
+from gantlet.errors import BadData, BadValue
 
 if TYPE_CHECKING:
     from gantlet.metrics.features.weights import StoredWeights
@@ -29,6 +29,11 @@ def weights_command(
     """Give a feature extractor its weights: checked by their hash, and copied into gantlet's cache."""
     from gantlet.metrics.features.weights import NEEDED, find_weights, store_weights
 
+    if (source and not name) or (any_hash and not source):
+        raise BadValue(
+            f"{'--from' if source else '--any-hash'} alone stores nothing: expected gantlet data weights EXTRACTOR --from FILE, with "
+            f"EXTRACTOR one of {', '.join(NEEDED)}."
+        )
     if name and source:
         is_address = source.startswith(("http://", "https://"))
         stored = (

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gantlet.data.base import Dataset, Range
-from gantlet.errors import BadData, BadValue, TooFewSamples
+from gantlet.errors import BadData, BadValue, MissingExtra, TooFewSamples
 
 from . import features
 from .base import MetricColumn, MetricInput
@@ -27,7 +27,7 @@ from .features.pixels import quantised
 from .kernels import block_discrepancy
 from .read_features import read_features
 
-__all__ = ["FeaturesMetric"]
+__all__ = ["FeaturesMetric", "lacking_for"]
 
 _DEFAULT = "efficientnet-lite0"
 _ERROR = "kid_error"
@@ -175,6 +175,26 @@ class FeaturesMetric:
         assert trained is not None
         scores = self._scored(trained.part(some), names)
         return {**scores, "between": f"{len(some)} training images and {len(self.test)} test images"}
+
+
+def lacking_for(name: str) -> str:
+    """What an extractor lacks on this machine, its weights or a package, in a sentence; empty where it can read images.
+
+    One that is trained on the data is not asked, which would train it.
+
+    Raises:
+        UsageError: There is no such extractor, or it is not one.
+
+    Example:
+        >>> lacking_for("lenet")
+        ''
+    """
+    found = features.get(name or _DEFAULT)
+    try:
+        _ = hasattr(found, "trained_for") or found.card
+    except (BadData, MissingExtra) as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)

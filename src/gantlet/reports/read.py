@@ -100,8 +100,29 @@ class StudyData:
 
     @cached_property
     def curves(self) -> dict[str, pd.DataFrame]:
-        """Every quantity over training, name to a table member × step (missing after a member diverged)."""
-        return curves_by_name(self.history)
+        """Every quantity over training, name to a table member × step (missing after a member diverged).
+
+        Raises:
+            StoreError: The history cannot be read, or holds a rate that is not within 0 and 1.
+        """
+        found = curves_by_name(self.history)
+        for name in _RATES:
+            if name in found:
+                self._check_rate(name, found[name])
+        return found
+
+    def _check_rate(self, name: str, table: pd.DataFrame) -> None:
+        values = table.to_numpy()
+        rows, columns = np.nonzero((values < 0) | (values > 1))
+        if not len(rows):
+            return
+        run, step = int(table.index.to_numpy()[rows[0]]), int(table.columns.to_numpy()[columns[0]])
+        fleet = next((fleet.id for fleet in self.record.plan.fleets if run in fleet.runs), "")
+        place = self.folder / "fleets" / fleet if _trained(Store(self.folder)) else self.folder / "history.parquet"
+        raise StoreError(
+            f"'{place}' is not what a study writes: its history has {name}={values[rows[0], columns[0]]:g} of run {run} at step {step}; "
+            "expected 0 to 1."
+        )
 
     @cached_property
     def members(self) -> dict[str, pd.DataFrame]:

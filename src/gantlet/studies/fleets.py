@@ -15,6 +15,7 @@ from gantlet.devices import named_device
 from gantlet.errors import BadData, MissingExtra
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
 from gantlet.files import inside, sweep
+from gantlet.memory import out_of_memory
 from gantlet.metrics.compose import Composed
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.resolve import Resolved
@@ -69,7 +70,7 @@ def train_fleet(
             if not train(job):
                 return False
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error) or len(fleet.slots) == 1:
+            if not out_of_memory(error) or len(fleet.slots) == 1:
                 raise
             queue = _halve(store, fleet, record.lineage, str(error)) + queue
     return True
@@ -209,9 +210,3 @@ def _halve(store: Store, fleet: FleetPlan, lineage: Collection[str], error: str)
         store.restart_fleet(fleet.id)
     store.write_split(fleet.id, parts, error)
     return parts
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    words = str(error).lower()
-    known = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(part in words for part in known)

@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -16,6 +17,7 @@ from gantlet.cpu import threads_set
 from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
+from gantlet.metrics.compose import Composed
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 
@@ -25,11 +27,14 @@ from .evaluate import evaluate
 from .plan import Plan
 from .record import FleetPlan
 
-__all__ = ["FleetTime", "busy", "makespan", "measure", "steps_within"]
+__all__ = ["FleetTime", "busy", "makespan", "measure", "seconds_for", "steps_within"]
 
 _WARM, _TIMED = 2, 5  # discriminator updates at least, in whole steps
 _SECONDS = 1.5
 """For which steps of a fleet are timed at most; steps that agree within 5 % are timed for a third of that."""
+_LONG = 3.0
+"""Seconds, from which on an evaluation is measured in part."""
+_FEW = (256, 1024)  # samples of such parts
 _SHARE = 0.9  # of a budget: the rest is for starting processes, tables and the report
 _LONGEST = 1 << 40  # steps
 
@@ -106,7 +111,7 @@ def _measured(
     dataset = _stand_in(sheet.sizes.batch, sample.shape) if without_data else cache.dataset(resolved)
     training = Fleet(sheet, dataset)
     each, spent = list[float](), 0.0
-    _advance(training, device, _WARM, _SECONDS / 15)
+    _advance(training, device, _WARM, _SECONDS / 15, long=_SECONDS)
     begun = training.discriminator_steps
     while training.discriminator_steps - begun < _TIMED or not (spent >= _SECONDS or _agree(each, spent)):
         before, started = training.discriminator_steps, time.perf_counter()
@@ -120,19 +125,37 @@ def _measured(
     middle = statistics.quantiles(each, n=10) if len(each) > 1 else [update] * 9
     evaluation = 0.0
     if evaluations and not without_data:
-        metrics = cache.metrics(resolved)
-        for _ in range(2):  # features of the real data and the like are made in the first one
-            started = time.perf_counter()
-            evaluate(training, metrics, dataset, list(range(len(fleet.runs))), resolved.training.samples)
-            evaluation = time.perf_counter() - started
+        evaluation = _evaluation(training, cache.metrics(resolved), dataset, len(fleet.runs), resolved.training.samples)
     return FleetTime(sheet, update, min(update / 1.2, middle[1]), max(update * 1.2, middle[-2]), evaluation)
 
 
-def _advance(training: Fleet, device: torch.device, updates: int, seconds: float) -> None:
-    """Train for so many updates at least, in whole steps, and for so long."""
+def _evaluation(training: Fleet, metrics: Composed, dataset: Dataset, members: int, count: int) -> float:
+    """Seconds of one evaluation of all members; of a long one they follow from few samples of one member."""
+
+    def timed(slots: int, samples: int) -> float:
+        started = time.perf_counter()
+        evaluate(training, metrics, dataset, list(range(slots)), samples)
+        return time.perf_counter() - started
+
+    wanted, (few, more) = count or metrics.samples, _FEW
+    timed(1, min(few, wanted))  # features of the real data and the like are made in the first one
+    if wanted > more:
+        first, second = timed(1, few), timed(1, more)
+        each = first + (wanted - few) * max(0.0, second - first) / (more - few)
+    else:
+        each = timed(1, count)
+    if members * each <= _LONG:
+        return timed(members, count)
+    return members * (each if each > _LONG else timed(1, count))
+
+
+def _advance(training: Fleet, device: torch.device, updates: int, seconds: float, *, long: float = 0.0) -> None:
+    """Train for so many updates at least, in whole steps, and for so long; one step is enough if it is that long itself."""
     begun, started = training.discriminator_steps, time.perf_counter()
     while training.discriminator_steps - begun < updates or time.perf_counter() - started < seconds:
         training.advance()
+        if time.perf_counter() - started > long > 0:
+            break
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -157,6 +180,12 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
     return max(free)
 
 
+def seconds_for(steps: int, times: Sequence[FleetTime], workers: int, evaluations: Sequence[int]) -> float:
+    """The part of a budget that so many steps of each fleet and its evaluations take, and the tenth that is left over."""
+    each = [time.seconds(steps, count) for time, count in zip(times, evaluations, strict=True)]
+    return makespan(each, workers) / _SHARE
+
+
 def steps_within(seconds: float, times: Sequence[FleetTime], workers: int, evaluations: Sequence[int]) -> int:
     """The most steps, the same in each fleet, that fit into some seconds with the evaluations; a tenth is left over.
 
@@ -170,20 +199,18 @@ def steps_within(seconds: float, times: Sequence[FleetTime], workers: int, evalu
         BadValue: Not one step fits.
     """
 
-    def needed(steps: int) -> float:
-        return makespan([each.seconds(steps, count) for each, count in zip(times, evaluations, strict=True)], workers)
-
-    if needed(1) > _SHARE * seconds:
+    needed = partial(seconds_for, times=times, workers=workers, evaluations=evaluations)
+    if needed(1) > seconds:
         raise BadValue(
-            f"{seconds:g} seconds is not enough for one step of each fleet with its evaluations, about {needed(1):.1f} s here. "
+            f"{seconds:.3g} seconds is not enough for one step of each fleet with its evaluations, about {needed(1):.1f} s here. "
             "Give more, or fewer seeds, settings or evaluations."
         )
     low, high = 1, 2
-    while high < _LONGEST and needed(high) <= _SHARE * seconds:
+    while high < _LONGEST and needed(high) <= seconds:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if needed(middle) <= _SHARE * seconds else (low, middle)
+        low, high = (middle, high) if needed(middle) <= seconds else (low, middle)
     return low
 
 

@@ -135,13 +135,16 @@ class PlannedStudy:
         )
 
 
-def plan_study(request: Request, options: Options, *, without_data: bool = False) -> PlannedStudy:
+def plan_study(
+    request: Request, options: Options, *, without_data: bool = False, cache: Cache | None = None
+) -> PlannedStudy:
     """Resolve and plan a request; everything wrong with it is found here, before anything is written.
 
     Arguments:
         request: What was asked.
         options: How it is carried out.
         without_data: Whether to go on where the data are missing, with the shape that the settings give and no counts.
+        cache: Data sets and metrics that are there already.
 
     Raises:
         UsageError: Whatever is wrong.
@@ -164,7 +167,7 @@ def plan_study(request: Request, options: Options, *, without_data: bool = False
     if elsewhere and not without_data:
         executors.get(options.executor).check()
     device = _device_elsewhere(options) if elsewhere else choose_device(options.device)
-    cache = Cache()
+    cache = cache or Cache()
     missing = _missing(cache, settings) if without_data else ""
     samples = tuple(
         SampleSpec(_expected_shape(resolved), pool=0)

@@ -22,7 +22,7 @@ from gantlet.errors import BadData, Refused
 from gantlet.randomness import keyed_generator
 
 from .division import Division
-from .randomness import KeyedRandom, block_length
+from .randomness import KeyedRandom, block_length, moved
 
 __all__ = ["POOL_SEED", "BatchLoader", "Latents", "fixed_latents"]
 
@@ -97,9 +97,7 @@ class _Streaming:
             batch = self._pool.take(order.at(update))  # [U, B, *x]
             for step in range(1, self._ahead + 1):
                 self._pool.prefetch(order.at(update + step))
-            if self._random.device.type == "cuda":
-                batch = batch.pin_memory().to(self._random.device, non_blocking=True)
-            self._last = (update, batch)
+            self._last = (update, moved(batch, self._random.device))
         return self._random.spread(self._last[1])
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from gantlet.randomness import keyed_generator
 
-__all__ = ["KeyedRandom", "block_length"]
+__all__ = ["KeyedRandom", "block_length", "moved"]
 
 _Kind = Literal["normal", "uniform"]
 
@@ -91,9 +91,12 @@ class KeyedRandom:
             coming = (index, [_drawers().submit(fresh, seed, index) for seed in self.distinct])
         drawn = torch.stack([future.result() for future in coming[1]])
         self._coming[name] = (index + 1, [_drawers().submit(fresh, seed, index + 1) for seed in self.distinct])
-        if self.device.type == "cuda":
-            drawn = drawn.pin_memory()
-        return drawn.to(self.device, non_blocking=True).to(self.dtype)
+        return moved(drawn, self.device).to(self.dtype)
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """Numbers of the CPU on a device; the host waits for the copy, unless their memory can be kept for it (pinned, on CUDA)."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
 
 
 @cache

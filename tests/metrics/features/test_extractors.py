@@ -177,6 +177,14 @@ def test_weights_on_the_command_line(script: Path) -> None:
     assert "cannot be read" in command("data", "weights", "inception-2015", "--from", "nosuch.pt").err
 
 
+@pytest.mark.parametrize("words", [("--from", "net.pt"), ("--any-hash",), ("inception-2015", "--any-hash")])
+def test_an_option_of_weights_that_has_nothing_to_act_on_is_refused(words: tuple[str, ...]) -> None:
+    """It was ignored, and the weights were not kept though the command had ended well."""
+    done = command("data", "weights", *words)
+    assert (done.status, done.out) == (2, "")
+    assert "gantlet data weights EXTRACTOR --from FILE" in done.err
+
+
 def test_weights_come_from_an_address_too(script: Path, cache: Path) -> None:
     """A transfer that is cut goes on; what has another hash is refused and leaves nothing."""
     content = script.read_bytes()

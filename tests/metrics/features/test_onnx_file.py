@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import gantlet
-from gantlet.errors import BadData, BadValue
+from gantlet.errors import BadData, BadValue, UnknownName
 from gantlet.metrics.read_features import read_features
 from gantlet.studies.record import SettingRecord
 from gantlet.studies.trust import own_parts
@@ -85,3 +85,11 @@ def test_weights_beside_an_onnx_file_are_part_of_its_hash(name: str, tmp_path: P
     assert files[0] == files[1]
     trusted = own_parts((SettingRecord(task="", method="", label="", values={"metrics": f"features:{file}"}),))
     assert trusted[str(file)] == gantlet.features.get(str(file)).card.sha256 != hashlib.sha256(files[1]).hexdigest()
+
+
+def test_an_onnx_file_and_a_module_have_no_options(tmp_path: Path) -> None:
+    """They were ignored, as if ``side=3`` had made another extractor."""
+    (tmp_path / "nets.py").write_text("from torch import nn\nNet = nn.Flatten()\n")
+    for name in (str(tmp_path / "net.onnx"), f"{tmp_path}/nets.py:Net"):
+        with pytest.raises(UnknownName, match=r"There is no setting of the extractor '.*' called 'side'"):
+            gantlet.features.get(name, side=3)

@@ -6,8 +6,9 @@ import json
 import math
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,18 @@ import terminal
 from gantlet import catalogue
 from gantlet.errors import BadValue, StoreError, UnknownName
 from gantlet.requests.grid import axes_from_mapping
+from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, expand
+from gantlet.studies.build import steps_of
 from gantlet.studies.launch import start
+from gantlet.studies.measure import FleetTime
+from gantlet.studies.plan import Plan
 from gantlet.studies.published import TABLES, find_table
 from gantlet.studies.published import reproduce as work
-from gantlet.studies.published.reproduce import compare_table, parse_budget, prospects, table_of
+from gantlet.studies.published.reproduce import begin_table, compare_table, parse_budget, prospects, table_of
 from gantlet.studies.published.table import PublishedCell, PublishedTable
 from gantlet.studies.store import Store
+from gantlet.training.update_schedule import UpdateSchedule
 
 TINY = dict(word.split("=") for word in terminal.TINY if not word.startswith("steps"))
 SMALL = PublishedTable(
@@ -53,7 +59,12 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many steps fit into the next budgets, instead of a measurement."""
     given: list[int] = []
     monkeypatch.setattr(work, "measure", lambda *words, **more: [])
-    monkeypatch.setattr(work, "steps_within", lambda *words: given.pop(0))
+
+    def affordable(*_: object, full: int, seeds: int, **more: object) -> tuple[int, int]:
+        number = given.pop(0)
+        return (seeds * number // full, full) if number >= full else (seeds, number)
+
+    monkeypatch.setattr(work, "affordable", affordable)
     return given
 
 
@@ -90,6 +101,64 @@ def test_where_the_full_length_fits_seeds_are_cut(folder: Path, fits: list[int])
     assert sorted(set(found.study.runs["seed"])) == list(range(1, 10))
     assert set(found.study.runs["generator_steps"]) == {6}
     assert [each.cell for each in found.cells] == list(SMALL.cells)
+
+
+@dataclass
+class Slow:
+    """A machine on which preparation and steps take long, by a clock that stands still otherwise."""
+
+    preparation: float
+    update: float  # of a member
+    evaluation: float  # of a member
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def measure(self, plan: Plan, *_: object, **__: object) -> list[FleetTime]:
+        self.now, self.preparation = self.now + self.preparation, 0.0
+        sheet: Any = SimpleNamespace(schedule=UpdateSchedule())
+        each = [(len(fleet.runs) * self.update, len(fleet.runs) * self.evaluation) for fleet in plan.fleets]
+        return [FleetTime(sheet, update, update, update, evaluation) for update, evaluation in each]
+
+
+@pytest.mark.parametrize(
+    ("slow", "seeds", "steps"),
+    [
+        (Slow(0.0, 0.1, 1.0), 10, 6),  # 8 seeds of 2 settings: 16 × (6 × 0.1 + 2 × 1) = 41.6 s of 54
+        (
+            Slow(25.0, 0.1, 1.0),
+            8,
+            1,
+        ),  # 35 s are left: 31.5 of them for 17.6 (35.2 with a second step, which is evaluated, too)
+        (
+            Slow(5000.0, 0.1, 1.0),
+            6,
+            1,
+        ),  # a quarter of the minute is left, however long preparation took: 12 × 1.1 of 13.5
+        (Slow(0.0, 0.1, 7.0), 3, 1),  # one step of 8 seeds and its evaluation would take 113.6 s
+        (Slow(0.0, 0.1, 20.0), 1, 1),
+        (Slow(50.0, 0.1, 20.0), 1, 1),  # 15 s are left for 40, which the whole minute has
+    ],
+    ids=["quiet", "preparation", "long preparation", "evaluations", "one seed", "one step"],
+)
+def test_a_budget_begins_with_the_command_and_what_is_too_dear_is_cut(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, slow: Slow, seeds: int, steps: int
+) -> None:
+    slow = replace(slow)
+    monkeypatch.setattr(work, "time", slow)
+    monkeypatch.setattr(work, "measure", slow.measure)
+    planned = begin_table(SMALL, Options(out=folder, executor="inline", workers=1), 60.0)
+    assert len({member.seed for member in planned.plan.members}) == seeds
+    assert {steps_of(each.training, planned.samples[0].pool) for each in planned.plan.settings} == {steps}
+
+
+def test_what_does_not_fit_with_one_seed_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(0.0, 0.1, 100.0)
+    monkeypatch.setattr(work, "time", slow)
+    monkeypatch.setattr(work, "measure", slow.measure)
+    with pytest.raises(BadValue, match="60 seconds is not enough for one step"):
+        begin_table(SMALL, Options(out=folder, executor="inline", workers=1), 60.0)
 
 
 @pytest.mark.slow

@@ -21,10 +21,11 @@ import torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from gantlet import catalogue
-from gantlet.errors import BadValue
+from gantlet.errors import BadValue, UnknownName
 from gantlet.families import Registry
 
 if TYPE_CHECKING:
@@ -58,10 +59,12 @@ class _Extractors(Registry):
         from .onnx_file import OnnxExtractor
 
         if name.endswith(ONNX):
+            _check_none(name, options)
             return OnnxExtractor(name)
         if catalogue.is_path(name) and name not in names():
             given = catalogue.find("extractor", name)
             if isinstance(given, nn.Module) or (isinstance(given, type) and issubclass(given, nn.Module)):
+                _check_none(name, options)
                 return ModuleExtractor.of(given, name)
         found = super().get(name, **options)
         made: Any = found() if isinstance(found, type) else found
@@ -71,6 +74,16 @@ class _Extractors(Registry):
                 f"'{name}' is not a feature extractor: expected an nn.Module, or a class with card and __call__(images)."
             )
         return cast("Extractor", made)
+
+
+def _check_none(name: str, options: Mapping[str, object]) -> None:
+    """A file of somebody's own has no options, and says itself what it expects.
+
+    Raises:
+        UnknownName: There is one.
+    """
+    for option in options:
+        raise UnknownName(f"setting of the extractor '{name}'", option, ())
 
 
 _REGISTRY = _Extractors("extractor")

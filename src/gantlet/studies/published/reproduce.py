@@ -1,16 +1,21 @@
 """Training a published table at a budget: what fits, what that can show, and how the results compare.
 
 Seeds are cut before steps: a run that is shorter than the published one answers another question, so a table is trained in full
-length over as many seeds as fit, and only where not even eight fit, eight are trained for as many steps as do. A later budget goes
-on from there: first to the full length, then with more seeds.
+length over as many seeds as fit, and only where not even eight fit, eight are trained for as many steps as do; fewer where one step of
+eight and its evaluation do not fit. A later budget goes on from there: first to the full length, then with more seeds.
+
+A budget begins with the command: reading the data, making the metrics and measuring are part of it.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +30,7 @@ from gantlet.statistics.published import Against, detectable_rate, mean_against,
 from ..build import steps_of
 from ..cache import Cache
 from ..extend import Extension
-from ..measure import measure, steps_within
+from ..measure import FleetTime, measure, seconds_for, steps_within
 from ..plan import plan_of
 from ..planning import PlannedStudy, plan_study, specification_of
 from ..record import StudyRecord
@@ -38,6 +43,7 @@ from .table import PublishedCell, PublishedTable
 __all__ = [
     "FACT",
     "CellComparison",
+    "affordable",
     "begin_table",
     "compare_table",
     "full_steps",
@@ -50,6 +56,7 @@ __all__ = [
 FACT = "reproduction"
 """Where a study's record keeps which table it is of, among its facts."""
 
+_LOG = logging.getLogger("gantlet")
 _LEAST = 8  # seeds: the fewest that are trained where time is short
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -100,15 +107,20 @@ def begin_table(table: PublishedTable, options: Options, seconds: float | None) 
     Raises:
         UsageError: The data are not here, not one step fits, or the options are wrong.
     """
-    first = _LEAST if seconds is not None else table.seeds
-    planned = plan_study(_request(table, first), options)
-    if seconds is not None:
-        full, fits = _lengths(planned.plan.settings[0].training, planned), _fits(planned, seconds)
-        if fits >= full:
-            planned = plan_study(_request(table, min(table.seeds, first * fits // full)), options)
+    began, seeds = time.monotonic(), _LEAST if seconds is not None else table.seeds
+    planned, steps = plan_study(_request(table, seeds), options), 0
+    again = partial(plan_study, options=options, cache=planned.cache)
+    while seconds is not None and not steps:
+        full = steps_of(planned.plan.settings[0].training, planned.samples[0].pool)
+        fit, steps = affordable(*_measured(planned), left=_left(seconds, began), budget=seconds, full=full, seeds=seeds)
+        if steps == full:
+            planned = again(_request(table, min(table.seeds, fit)))
+        elif steps:
+            planned = again(_request(table, fit, Axis(("steps",), (str(steps),))))
         else:
-            shorter = Axis(("steps",), (str(fits),))
-            planned = plan_study(_request(table, first, shorter), options)
+            planned, seeds = again(_request(table, fit)), fit
+    if seconds is not None:
+        _tell_spent(seconds, began)
     return replace(planned, facts={FACT: {"table": table.name}})
 
 
@@ -118,21 +130,67 @@ def _request(table: PublishedTable, seeds: int, *more: Axis) -> Request:
     return Request(table.task, table.methods, axes, tuple(range(1, seeds + 1)), table.presets)
 
 
-def _lengths(training: object, planned: PlannedStudy) -> int:
-    return steps_of(training, planned.samples[0].pool)  # pyright: ignore[reportArgumentType]
+def _measured(planned: PlannedStudy) -> tuple[list[FleetTime], int, list[int]]:
+    plan, device = planned.plan, planned.device
+    times = measure(plan, planned.samples, planned.cache, device, threads=planned.threads, evaluations=True)
+    return times, planned.workers, [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
 
 
-def _fits(planned: PlannedStudy, seconds: float) -> int:
-    times = measure(
-        planned.plan,
-        planned.samples,
-        planned.cache,
-        planned.device,
-        threads=planned.threads,
-        evaluations=True,
-    )
-    counts = [planned.plan.slots(fleet)[0][0].training.evaluations for fleet in planned.plan.fleets]
-    return steps_within(seconds, times, planned.workers, counts)
+def affordable(
+    times: Sequence[FleetTime],
+    workers: int,
+    evaluations: Sequence[int],
+    *,
+    left: float,
+    budget: float,
+    full: int,
+    seeds: int,
+    fewer: bool = True,
+) -> tuple[int, int]:
+    """Seeds and steps that fit into some seconds: the full length of as many seeds as do, else these seeds for as long as do.
+
+    Where not even one step of these seeds and its evaluations fits, it is fewer seeds and 0 steps: they are to be measured anew.
+
+    Arguments:
+        times: What each fleet takes, of these seeds together.
+        workers: Fleets that are trained side by side.
+        evaluations: How often each is evaluated.
+        left: Seconds.
+        budget: Seconds of the whole budget, into which one step of one seed must fit.
+        full: The published length, in steps.
+        seeds: How many the fleets have of each setting.
+        fewer: Whether fewer seeds will do.
+
+    Raises:
+        BadValue: Not one step fits, and there is one seed only or fewer will not do.
+    """
+    whole = seconds_for(full, times, workers, evaluations)
+    if whole <= left:
+        return int(seeds * left / whole), full
+    try:
+        return seeds, steps_within(left, times, workers, evaluations)
+    except BadValue:
+        least = seconds_for(1, times, workers, evaluations)
+        if not fewer or (seeds == 1 and least > budget):
+            raise
+    if seeds > 1:
+        return max(1, min(seeds - 1, int(seeds * left / least))), 0
+    _LOG.warning("note: one step of one seed and its evaluation take about %.3g s, more than is left", least)
+    return 1, 1
+
+
+def _left(seconds: float, began: float) -> float:
+    """What is left of a budget; a quarter at least, since what preparation made is kept for the next one."""
+    return max(seconds - (time.monotonic() - began), seconds / 4)
+
+
+def _tell_spent(seconds: float, began: float) -> None:
+    spent = time.monotonic() - began
+    if spent > seconds / 10:
+        _LOG.warning(
+            "note: reading the data, making the metrics and measuring took %.3g s of the %.3g s; what is left is planned with",
+            *(spent, seconds),
+        )
 
 
 def table_of(record: StudyRecord, folder: Path) -> PublishedTable:
@@ -165,7 +223,7 @@ def more_of_table(store: Store, seconds: float | None) -> Extension | None:
         UsageError: A part or the data are not here, or not one step fits.
         StoreError: It is no study of a table.
     """
-    record = store.record()
+    record, began = store.record(), time.monotonic()
     table, cache = table_of(record, store.folder), Cache()
     plan, full = plan_of(record), full_steps(table, record)
     samples = [specification_of(each.task, cache.dataset(each)) for each in plan.settings]
@@ -173,15 +231,19 @@ def more_of_table(store: Store, seconds: float | None) -> Extension | None:
     seeds = len({member.seed for member in plan.members})
     if now >= full and seeds >= table.seeds:
         return None
-    fits = full
+    added, steps = table.seeds, full
     if seconds is not None:
-        device = choose_device(record.execution.device)
+        device, workers = choose_device(record.execution.device), record.execution.workers
         times = measure(plan, samples, cache, device, threads=record.execution.threads, evaluations=True)
         counts = [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
-        fits = steps_within(seconds, times, record.execution.workers, counts)
+        left = _left(seconds, began)
+        added, steps = affordable(
+            times, workers, counts, left=left, budget=seconds, full=full, seeds=seeds, fewer=False
+        )
+        _tell_spent(seconds, began)
     if now < full:
-        return Extension(axes=(Axis(("steps",), (str(min(full, now + fits)),)),))
-    added = table.seeds if seconds is None else max(1, seeds * fits // full)
+        return Extension(axes=(Axis(("steps",), (str(min(full, now + steps)),)),))
+    added = added if steps == full else max(1, seeds * steps // full)
     return Extension(seeds=tuple(range(1, min(table.seeds, seeds + added) + 1)))
 
 
