@@ -73,6 +73,25 @@ def test_finite_differences_of_both_orders() -> None:
     assert torch.autograd.gradgradcheck(run, arguments)
 
 
+@pytest.mark.parametrize("layer", [nn.ReLU(), nn.LeakyReLU(0.2), nn.LeakyReLU(0.0), nn.LeakyReLU(-0.1)])
+def test_rectifiers_that_overwrite_have_the_bits_and_derivatives_of_their_modules(layer: nn.Module) -> None:
+    module = nn.Sequential(nn.Linear(3, 8), layer, nn.Linear(8, 2)).double()
+    chain, held, x = dense_stack(module), stacked(module), inputs(N, B, 3)
+    assert chain is not None
+    hidden = torch.baddbmm(held["0.bias"].unsqueeze(2), held["0.weight"], x.mT.contiguous())
+    expected = torch.baddbmm(held["2.bias"].unsqueeze(2), held["2.weight"], layer(hidden)).mT
+    made = chain(held, x)
+    assert torch.equal(made, expected)
+    wanted = [x, *held.values()]
+    pairs = zip(
+        torch.autograd.grad(made.square().sum(), wanted),
+        torch.autograd.grad(expected.square().sum(), wanted),
+        strict=True,
+    )
+    assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+    assert torch.autograd.gradgradcheck(lambda x, *values: chain(dict(zip(held, values, strict=True)), x), wanted)
+
+
 def test_the_families_that_qualify() -> None:
     points, images = (2,), (1, 28, 28)
     for family, shape in ((MLP(), points), (StackelbergMixture(), points), (FullyConnected(), images)):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.training.adam import scheduled_adam
+from gantlet.training.adam import AdamRun, Run, scheduled_adam
 from gantlet.training.optimisers import OptimiserSpec, StackOptimiser
 
 SHAPES = {"weight": (3, 7), "bias": (5,), "wide": (2, 4, 3)}
@@ -160,3 +160,22 @@ def test_adam_with_numbers_on_the_device_is_torch_s_adam(beta2: Any) -> None:
         )
         for mine, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(mine, other.detach(), rtol=1e-13, atol=0.0)
+
+
+def test_the_fused_kernel_is_called_as_torch_s_adam_calls_it() -> None:
+    generator = torch.Generator().manual_seed(4)
+    start = {name: torch.randn(2, 16, generator=generator) for name in ("weight", "bias")}
+    theirs, ours = ({name: value.clone() for name, value in start.items()} for _ in range(2))
+    torch_own = torch.optim.Adam(list(theirs.values()), lr=0.01, betas=(0.5, 0.9), eps=1e-6, fused=True)
+    moments = [[torch.zeros_like(value) for value in start.values()] for _ in range(2)]
+    steps = [torch.zeros(()) for _ in start]
+    options = {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-6}
+    run = AdamRun(Run(0, 2, ours), options, (moments[0], moments[1]), steps)
+    for _ in range(5):
+        gradients = {name: torch.randn(2, 16, generator=generator) for name in start}
+        for name, value in theirs.items():
+            value.grad = gradients[name].clone()
+        torch_own.step()
+        run.move(gradients)
+        assert all(torch.equal(ours[name], theirs[name]) for name in start)
+    assert [float(step) for step in steps] == [5.0, 5.0]

@@ -82,7 +82,7 @@ class _Resident:
         self._pool = pool.to(random.device) if pool.dtype == torch.uint8 else pool.to(random.device, random.dtype)
 
     def at(self, order: _Order, update: int) -> Tensor:  # [S, B, *x]
-        return self._pool[self._random.spread(order.on_device(update))]
+        return _rows(self._pool, self._random.spread(order.on_device(update)))
 
 
 class _Streaming:
@@ -220,13 +220,18 @@ class Latents:
     def at(self, name: str, update: int) -> Tensor:
         """The latents of one update of the player ``name``, ``[S, K, B, latent]``."""
         if self._order is not None:
-            drawn = self._pool[self._random.spread(self._order.on_device(update))].unsqueeze(1)
+            drawn = _rows(self._pool, self._random.spread(self._order.on_device(update))).unsqueeze(1)
             return drawn.expand(-1, self._generators, -1, -1)
         apart = 1 if self._shared else self._generators
         drawn = self._division.mine(self._random.draw(name, update, (apart, self._batch, self._latent), self._prior), 2)
         drawn = drawn * 2 - 1 if self._prior == "uniform" else drawn
         drawn = drawn if self._size_at is None else drawn[:, :, : self._size_at(update)]
         return drawn.expand(-1, self._generators, -1, -1)
+
+
+def _rows(pool: Tensor, index: Tensor) -> Tensor:  # [N, *x], [S, B] -> [S, B, *x]
+    """``pool[index]``; selecting copies whole samples, where indexing computes the place of each number."""
+    return pool.index_select(0, index.reshape(-1)).unflatten(0, index.shape)
 
 
 def fixed_latents(count: int, latent: int, prior: Literal["normal", "uniform"], *, name: str) -> Tensor:
