@@ -157,7 +157,10 @@ def test_what_does_not_fit_with_one_seed_is_refused(folder: Path, monkeypatch: p
     slow = Slow(0.0, 0.1, 100.0)
     monkeypatch.setattr(work, "time", slow)
     monkeypatch.setattr(work, "measure", slow.measure)
-    with pytest.raises(BadValue, match="60 seconds is not enough for one step"):
+    with pytest.raises(
+        BadValue,
+        match=r"A budget of 60 s is not enough for one step of 1 seed with its evaluations, about 2\d\d s here",
+    ):
         begin_table(SMALL, Options(out=folder, executor="inline", workers=1), 60.0)
 
 

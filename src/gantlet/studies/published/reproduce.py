@@ -172,7 +172,10 @@ def affordable(
     except BadValue:
         least = seconds_for(1, times, workers, evaluations)
         if not fewer or (seeds == 1 and least > budget):
-            raise
+            raise BadValue(
+                f"A budget of {budget:.3g} s is not enough for one step of {seeds} seed{'s' * (seeds > 1)} with its evaluations, about "
+                f"{least:.3g} s here, beside reading the data, making the metrics and measuring. Give more with --budget."
+            ) from None
     if seeds > 1:
         return max(1, min(seeds - 1, int(seeds * left / least))), 0
     _LOG.warning("note: one step of one seed and its evaluation take about %.3g s, more than is left", least)
