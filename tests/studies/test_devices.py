@@ -33,6 +33,7 @@ from gantlet.training import checkpoint, stack
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from terminal import resolve
+from thinning import leading
 
 CPU = torch.device("cpu")
 PARTS = {"vanilla", "wgan-gp"}
@@ -107,7 +108,7 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("double", leading([False, True]))
 @pytest.mark.parametrize("task", ["ring8", pytest.param("digits", marks=pytest.mark.slow)])
 def test_metrics_are_computed_where_samples_are(task: str, double: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the study's device where it has double precision, else on the CPU; the numbers are the CPU's own."""
