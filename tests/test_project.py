@@ -23,7 +23,6 @@ from packaging.version import Version
 
 import gantlet
 from gantlet.catalogue import FAMILIES, find
-from thinning import covering
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "gantlet"
@@ -153,7 +152,7 @@ def test_faults_of_exports_are_found(tmp_path: Path) -> None:
 EXAMPLES = [path for path in MODULES if ">>>" in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("path", covering(EXAMPLES, lambda path: path.parent), ids=dotted)
+@pytest.mark.parametrize("path", EXAMPLES, ids=dotted)
 def test_doctests_hold(path: Path) -> None:
     outcome = doctest.testmod(importlib.import_module(dotted(path)), optionflags=doctest.ELLIPSIS)
     assert outcome.attempted > 0, "The examples stand where doctest does not look."

@@ -37,6 +37,7 @@ from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.randomness import KeyedRandom
 from terminal import resolve
+from thinning import leading
 
 CPU = torch.device("cpu")
 PARTS = {"vanilla", "wgan-gp"}
@@ -149,7 +150,7 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("double", [True, False])
+@pytest.mark.parametrize("double", leading([False, True]))
 @pytest.mark.parametrize("task", ["ring8", pytest.param("digits", marks=pytest.mark.slow)])
 def test_metrics_are_computed_where_samples_are(task: str, double: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the study's device where it has double precision, else on the CPU; the numbers are the CPU's own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from gantlet.studies.store import Store
 from gantlet.studies.verify import verify_study
 from gantlet.training import checkpoint
 from gantlet.training.history import Rows
-from thinning import crossed, leading
+from thinning import covering, leading
 
 WORDS = ("steps=12", "evaluations=4")
 STATE: dict[str, Any] = {"format": 1, "exits": {}, "history_counts": {}, "stopped": {}}
@@ -168,7 +169,7 @@ def test_a_study_of_joined_files_is_the_unjoined_one(folder: Path, whole: Store,
 DEATHS: dict[str, Any] = {"add": FleetHistory, "write": checkpoint, "tidy": FleetHistory, "write_results": Store}
 
 
-@pytest.mark.parametrize(("after", "name"), crossed((False, True), tuple(DEATHS)))
+@pytest.mark.parametrize(("after", "name"), covering(list(product((False, True), DEATHS)), lambda case: case[0]))
 def test_a_death_around_a_join_changes_nothing(
     folder: Path, whole: Store, often: None, name: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,7 +339,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("by_hand", leading([True, False]))
 @pytest.mark.parametrize("damage", leading(list(DAMAGES)))
 @pytest.mark.parametrize("steps", leading([5, 6, 7]))
 def test_a_damaged_study_of_joined_files_ends_as_if_it_had_not_been(

@@ -75,10 +75,10 @@ def gap(one: Fleet, other: Fleet) -> float:
 
 
 PLAYED = [
-    pytest.param("ring8", "vanilla", SMALL, 3, id="vanilla"),
     pytest.param("ring8", "wgan-gp", (*SMALL, "n_critic=2"), 4, id="penalty"),
-    pytest.param("ring8", "r3gan", SMALL, 3, id="critic of both batches"),
-    pytest.param("digits", "dcgan", CONVOLUTIONS, 3, id="batch norm"),
+    pytest.param("ring8", "vanilla", SMALL, 3, id="vanilla", marks=pytest.mark.slow),
+    pytest.param("ring8", "r3gan", SMALL, 3, id="critic of both batches", marks=pytest.mark.slow),
+    pytest.param("digits", "dcgan", CONVOLUTIONS, 3, id="batch norm", marks=pytest.mark.slow),
     pytest.param("ring8", "hinge", (*SMALL, "spectral_norm=true"), 3, id="spectral norm", marks=pytest.mark.slow),
     pytest.param("digits", "r3gan", ("g_width=4", "d_width=4"), 3, id="residual", marks=pytest.mark.slow),
     pytest.param("digits", "dcgan", (*CONVOLUTIONS, "generators=2"), 3, id="team", marks=pytest.mark.slow),
@@ -107,6 +107,7 @@ def test_so_do_other_routes_and_lone_members(route: Any) -> None:
     assert gap(plain, fast) <= WITHIN
 
 
+@pytest.mark.slow
 def test_a_resumed_fleet_has_the_numbers_of_one_that_was_not_interrupted() -> None:
     """The last batch of an epoch is smaller, and has kernels of its own, whichever batch came first."""
     shallow = ("g_width=16", "d_width=16", "g_depth=1", "d_depth=1")
