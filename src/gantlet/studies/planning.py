@@ -321,6 +321,7 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
             resolved.method.constraint or "",
             resolved.training.generator,
             resolved.training.discriminator,
+            *resolved.training.metrics.split("+"),
         )
     }
     here = sorted(name for name in named if catalogue.only_here(name))
