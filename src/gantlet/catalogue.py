@@ -263,7 +263,9 @@ def plural(family: str) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name reads ``package.module:Name`` or ``file.py:Name``."""
+    """Whether a name reads ``package.module:Name`` or ``file.py:Name``, or stands for what this process was given itself."""
+    if name in _REMEMBERED:
+        return True
     module, colon, attribute = name.rpartition(":")
     dotted = module.endswith(".py") or all(part.isidentifier() for part in module.split("."))
     return bool(colon) and attribute.isidentifier() and dotted

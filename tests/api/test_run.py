@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 import gantlet
 import terminal
+from gantlet.data.base import Dataset
 from gantlet.devices import choose_device
 from gantlet.errors import BadGrid, BadValue, FolderInUse, UnknownName
+from gantlet.metrics.base import MetricColumn, MetricInput
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.requests.options import default_folder
 from gantlet.studies.store import Store
@@ -160,3 +162,63 @@ def test_extend_takes_what_the_method_of_a_study_takes() -> None:
     assert {name: named[name] for name in list(named)[1:]} == {name: methods[name] for name in list(methods)[1:]}
     assert named["folder"].default is inspect.Parameter.empty
     assert inspect.get_annotations(gantlet.extend)["folder"] == "str | Path"
+
+
+class Gap:
+    """A metric of one's own: how far the mean of the samples is from the origin."""
+
+    columns = (MetricColumn("own_gap", "distance of the mean from the origin", better="lower"),)
+    samples = 8
+    facts: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Gap:
+        return cls()
+
+    def __call__(self, inputs: MetricInput) -> dict[str, list[float]]:
+        return {"own_gap": inputs.fake.flatten(2).mean(1).norm(dim=-1).tolist()}
+
+
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_networks_and_metrics_of_ones_own_are_handed_over_as_objectives_are(
+    sigmoid: bool, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Classes of a function, as of a notebook's cell: no other process can import them, so this one trains."""
+
+    class Score(torch.nn.Sequential):
+        def __init__(self, shape: tuple[int, ...]) -> None:
+            end = [torch.nn.Sigmoid()] if sigmoid else []
+            super().__init__(torch.nn.Linear(shape[0], 8), torch.nn.ReLU(), torch.nn.Linear(8, 1), *end)
+
+    def sampler(latent: int, shape: tuple[int, ...]) -> torch.nn.Module:
+        return torch.nn.Linear(latent, shape[0])
+
+    two = {"workers": 2, "width": 1}
+    study = gantlet.run(
+        "ring8",
+        "vanilla",
+        out=folder,
+        seeds=2,
+        options=two,
+        discriminator=Score,
+        generator=sampler,
+        metrics=Gap,
+        steps=2,
+        evaluations=1,
+        samples=8,
+    )
+    assert set(study.runs["status"]) == {"finished"}
+    assert study.runs["own_gap"].between(0, 10).all()
+    assert "so no worker process can import it: this process trains alone" in caplog.text
+    assert ("lie in [0, 1], as after a sigmoid" in caplog.text) == sigmoid
+
+
+def test_a_grid_of_networks_of_ones_own_is_one_setting_each(folder: Path) -> None:
+    def narrow(latent: int, shape: tuple[int, ...]) -> torch.nn.Module:
+        return torch.nn.Linear(latent, shape[0])
+
+    def wide(latent: int, shape: tuple[int, ...]) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(latent, 32), torch.nn.Linear(32, shape[0]))
+
+    study = run(folder, "vanilla", generator=[narrow, wide])
+    assert study.runs["generator"].str.rpartition("<locals>.")[2].tolist() == ["narrow", "wide"]

@@ -169,3 +169,33 @@ def test_an_extractor_that_is_not_here_is_said(name: str, tmp_path: Path, monkey
     assert name in plan["missing_metrics"]
     known = json.loads(gantlet("run", *words[:2], "metrics=features:lenet", *words[3:], "--dry-run", "--json").out)
     assert known["missing_metrics"] == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "content", "words"),
+    [
+        ("points:{}/x.csv", b"a,b\n1,NA\n", "'NA' is a missing value"),
+        ("points:{}/x.xlsx", b"PK", "has the ending '.xlsx'"),
+        ("images:{}/x.npy", b"no array", "is not a .npy array"),
+        ("zip:{}/x.zip", b"no archive", "is not a zip archive"),
+        ("shards:{}/x-{{0..1}}.tar", b"no archive", "1 of 2 shards are missing"),
+    ],
+)
+def test_data_that_are_here_and_wrong_are_refused_as_a_run_refuses_them(
+    task: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    named = task.format(tmp_path)
+    Path(named.partition(":")[2].replace("{0..1}", "0")).write_bytes(content)
+    asked = ("run", named, "vanilla", "steps=2", "--out", str(tmp_path / "out"))
+    done, ran = gantlet(*asked, "--dry-run"), gantlet(*asked)
+    assert (done.status, ran.status) == (2, 2)
+    assert done.err == ran.err
+    assert words in done.err
+
+
+def test_a_set_that_is_made_of_another_is_looked_at_without_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "data"))
+    plan = json.loads(gantlet("run", "stacked-mnist", "vanilla", "steps=2", "batch_size=4", "--dry-run", "--json").out)
+    assert plan["missing"].startswith("The data set 'mnist' is not in")

@@ -195,7 +195,7 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     "npy too few to split": (lambda folder: f"points:{save(folder / 'x.npy', size=(2, 2))}", "x.npy"),
     "npy of images as points": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 8, 8))}", "use the task"),
     "npy of points as images": (lambda folder: f"images:{save(folder / 'x.npy')}", "For points use the task 'points'"),
-    "an ending of its own": (lambda folder: f"points:{save(folder / 'x.npy').rename(folder / 'x.dat')}", "'.dat'"),
+    "an ending of its own": (lambda folder: f"points:{save(folder / 'x.npy').rename(folder / 'x.bin')}", "'.bin'"),
     "csv with words": (csv_words, "line 2, column 2: 'four' is not a number"),
     "idx missing": (idx_missing, IDX[1]),
     "idx truncated": (idx_truncated, "truncated"),

@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gantlet.data.csv_files import NumberTable, read_csv, write_csv
+from gantlet.data.parquet_files import read_parquet
 from gantlet.data.points import Points
 from gantlet.data.specification import SampleSpec, restored
 from gantlet.errors import BadData
@@ -81,6 +84,12 @@ FROM_R = {
     "write.csv2(d, row.names = FALSE)": '"height";"width"\n1;2,5\n-3;400\n',
     'write.table(d, sep = ",")': '"height","width"\n"1",1,2.5\n"2",-3,400\n',
     'write.table(d, sep = "\\t", quote = FALSE)': "height\twidth\n1\t1\t2.5\n2\t-3\t400\n",
+    "write.table(d)": '"height" "width"\n"1" 1 2.5\n"2" -3 400\n',
+    "write.table, rows with names": '"height" "width"\n"Mazda RX4" 1 2.5\n"Datsun, 710" -3 400\n',
+    "write.table(d, row.names = FALSE)": '"height" "width"\n1 2.5\n-3 400\n',
+    'write.table(d, dec = ",")': '"height" "width"\n"1" 1 2,5\n"2" -3 400\n',
+    'write.table(d, dec = ",", row.names = FALSE)': '"height" "width"\n1 2,5\n-3 400\n',
+    "print(d), as a text": "   height width\n1       1   2.5 \n2      -3 400.0 \n",
     "readr::write_csv(d)": "height,width\n1,2.5\n-3,400\n",
 }
 FROM_EXCEL = {
@@ -130,12 +139,77 @@ def test_a_pandas_index_that_was_read_as_a_column_is_left_out(tmp_path: Path) ->
     assert read_csv(tmp_path / "x.csv").columns == NAMES
 
 
-def test_what_numpy_writes_is_read_to_the_last_bit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delimiter", [",", " ", "\t"])
+@pytest.mark.parametrize("names", [(), ("a", "b", "c")])
+def test_what_numpy_writes_is_read_to_the_last_bit(names: tuple[str, ...], delimiter: str, tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(50, 3)) * 10.0 ** np.arange(-3, 3)[None, :3]
-    np.savetxt(tmp_path / "x.csv", values, delimiter=",", header="a,b,c")
+    np.savetxt(tmp_path / "x.csv", values, delimiter=delimiter, header=delimiter.join(names))
     found = read_csv(tmp_path / "x.csv")
-    assert found.columns == ("a", "b", "c")
-    np.testing.assert_array_equal(found.values, np.loadtxt(tmp_path / "x.csv", delimiter=","))
+    assert found.columns == names
+    np.testing.assert_array_equal(found.values, np.loadtxt(tmp_path / "x.csv", delimiter=delimiter))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".dat"])
+def test_points_are_read_from_a_text_of_every_usual_ending(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x{ending}"
+    path.write_text('"height" "width"\n' + "".join(f'"{row}" {row} {row / 2}\n' for row in range(1, 21)))
+    data = Points(data_path=str(path)).load()
+    assert (tuple(data.train.shape), data.columns) == ((16, 2), NAMES)
+
+
+@pytest.mark.parametrize("index", [None, list("abcdefghij"), list(range(4, 24, 2))], ids=str)
+def test_parquet_of_pandas_is_read_without_its_index(index: Any, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(10, 2))
+    pd.DataFrame(values, columns=list(NAMES), index=index).to_parquet(tmp_path / "x.parquet")
+    found = read_parquet(tmp_path / "x.parquet")
+    assert found.columns == NAMES
+    np.testing.assert_array_equal(found.values, values)
+    assert Points(data_path=str(tmp_path / "x.parquet")).load().columns == NAMES
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (
+            {"a": [1.0, None], "b": [1, 2]},
+            "column 'a': 1 of 2 values is missing, the first in row 2; fill in or leave out",
+        ),
+        (
+            {"a": [1, 2], "b": ["x", "y"]},
+            "column 'b' holds string, which is not a number; leave the column out, or encode",
+        ),
+        ({"a": [1, 2], "b": [True, False]}, "column 'b' holds bool, which is not a number"),
+        ({"a": [1.0, float("inf")]}, "column 'a': inf in row 2 is not finite; remove or replace it"),
+        ({"a": [1.0, float("nan"), float("nan")]}, "column 'a': 2 of 3 values are missing, the first in row 2"),
+        ({"a": []}, "holds no row of numbers"),
+        ({}, "holds no row of numbers"),
+    ],
+)
+def test_each_wrong_parquet_has_its_own_sentence(columns: dict[str, Any], words: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with pytest.raises(BadData, match=r"x\.parquet") as caught:
+        read_parquet(tmp_path / "x.parquet")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1", b"no parquet at all", None])
+def test_a_damaged_parquet_is_a_sentence(damage: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0] * 500}), path)
+    path.write_bytes(path.read_bytes()[:-40] if damage is None else damage)
+    with pytest.raises(BadData, match=r"x\.parquet (is empty|is truncated, corrupt, or not a Parquet file)"):
+        read_parquet(path)
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".ods", ".rds", ".sav", ".feather", ".json", ".pkl", ".png"])
+def test_another_ending_is_told_every_one_that_is_read_and_how_to_save_so(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"x{ending}"
+    path.write_bytes(b"PK")
+    with pytest.raises(BadData) as caught:
+        Points(data_path=str(path)).load()
+    said = str(caught.value)
+    assert f"has the ending '{ending}'; points are read from .npy, .npz, .csv, .tsv, .txt, .dat and .parquet" in said
+    assert ("'CSV UTF-8'" in said) == (ending in (".xlsx", ".ods"))
 
 
 @pytest.mark.parametrize(
@@ -169,6 +243,12 @@ def test_what_numpy_writes_is_read_to_the_last_bit(tmp_path: Path) -> None:
             "a;b\n1,5;2.5\n",
             "has '1,5' in line 2, column 1 (a) and '2.5' in line 2, column 2 (b); write all numbers with one",
         ),
+        ("x\n1 500,5\n2 500,5\n", "one name is over two columns: give both a name, or write decimal points instead"),
+        ("x\n1 500\n25 000\n", "line 2, column 1 (x): '1 500' may have a thousands separator"),
+        ("1 500\n25 000\n", "may have a thousands separator"),
+        ("x;y\n1\u202f500,5;2\n", "may have a thousands separator"),
+        ("a b\n1 two\n", "line 2, column 2 (b): 'two' is not a number"),
+        ("a b\n1 2\n1 2 3\n", "line 3 has 3 columns where line 2 has 2"),
         ("a,b\n5%,2\n", "'5%' is not a number"),
         (
             "1.0,2.O,3.5\n4,5,6\n",

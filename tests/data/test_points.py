@@ -96,7 +96,9 @@ def test_what_is_no_set_of_points_is_refused(values: np.ndarray, words: str, tmp
 
 
 def test_without_a_path_the_message_says_how_to_give_one() -> None:
-    with pytest.raises(BadData, match=r"The task 'points' .* write points:FILE\.npy \(or \.npz, \.csv, \.tsv\)\.$"):
+    with pytest.raises(
+        BadData, match=r"The task 'points' .* write points:FILE\.npy \(or \.npz, \.csv, \.tsv, \.txt, \.parquet\)\.$"
+    ):
         Points(data_path="  ").load()
 
 

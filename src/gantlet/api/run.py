@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -24,6 +25,7 @@ from gantlet.studies.study import Study
 __all__ = ["extend", "run"]
 
 _P = ParamSpec("_P")
+_LOG = logging.getLogger("gantlet")
 
 
 def run(  # noqa: PLR0913 - as many as the command line has options
@@ -54,7 +56,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         progress: Whether to print a line of progress, which a terminal or notebook overwrites.
         on_evaluation: Called with an :class:`~gantlet.studies.progress.Evaluation` after each evaluation of a fleet; an error
             in it stops training, with everything saved, and is raised.
-        settings: Any key; a list makes a grid.
+        settings: Any key; a list makes a grid. Networks and metrics may be classes or functions of your own, as objectives may.
 
     Raises:
         UsageError: Whatever is wrong with the request; nothing is written then.
@@ -75,6 +77,8 @@ def run(  # noqa: PLR0913 - as many as the command line has options
         chosen["slurm"] = parse_slurm(chosen["slurm"])
     folder = default_folder(task) if out is None else Path(out)
     planned = plan_study(request, Options(out=folder, **chosen))
+    for note in dict.fromkeys(note for fleet in planned.plan.fleets for note in fleet.notes):
+        _LOG.warning("note: %s", note)
     train = partial(start, planned)
     watched(Store(folder), planned.plan.fleets, train, progress=progress, on_evaluation=on_evaluation)
     return _checked(Study(folder))

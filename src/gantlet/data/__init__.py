@@ -9,6 +9,7 @@
     digits.py       digits, mnist, fashion-mnist: sources of images; stacked_mnist.py three digits in one
     points.py       points of the user's own
     csv_files.py    tables as R, Excel and pandas write them
+    parquet_files.py  tables in Parquet files
     array_files.py  how .npy and .npz files are read, idx_files.py how idx files are, and all that can be wrong with them
     resize.py       from pixels to one size
     files.py        how any file is named and opened; byte_ranges.py how one is read by ranges, from several threads

@@ -1,6 +1,6 @@
 """Tables of numbers in text files, as R, Excel, pandas and NumPy write them.
 
-Understood are commas, semicolons and tabs between fields; quoted fields; a byte-order mark and any line ends; decimal
+Understood are commas, semicolons, tabs and blanks between fields; quoted fields; a byte-order mark and any line ends; decimal
 commas, where fields are separated otherwise; a header, whose names may be whole numbers beside words; names of rows, as R's ``write.csv`` and pandas' ``to_csv`` put them
 into a first column without a name. What is not a number is named by line and column, never guessed.
 
@@ -34,7 +34,8 @@ _MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".", "?"}
 _UNNAMED = {"", "Unnamed: 0"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([.,' ]\d{3})+([.,]\d+)?", re.ASCII)
+_THOUSANDS = re.compile("[+-]?[1-9]\\d{0,2}([.,' \u00a0\u202f]\\d{3})+([.,]\\d+)?", re.ASCII)
+_PIECE = re.compile(r'"[^"]*"|[^ ]+')  # of a line whose fields blanks part
 _Line = tuple[int, list[str]]  # the number of a line, from 1, and its fields
 
 
@@ -119,6 +120,8 @@ def _lines(text: str, source: str) -> tuple[str, list[_Line]]:
     stated = re.match(r"sep=([,;\t])\r?\n", text)  # Excel's own first line
     start = text[stated.end() :] if stated else text
     separator = stated[1] if stated else _separator(start)
+    if separator == " ":
+        start = re.sub(r" +(?=[\r\n]|$)", "", re.sub(r"\A# *", "", start))
     reader = csv.reader(io.StringIO(start, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         rows = [(reader.line_num + bool(stated), [field.strip() for field in fields]) for fields in reader]
@@ -128,10 +131,26 @@ def _lines(text: str, source: str) -> tuple[str, list[_Line]]:
 
 
 def _separator(text: str) -> str:
-    """What parts the fields of the first two lines: a tab or a semicolon where both have one, else a comma."""
+    """What parts the fields of the first two lines: a tab or a semicolon where both have one, blanks, or else a comma."""
     first = [line for line in text[:65536].splitlines() if line.strip()][:2]
     bare = [re.sub(r'"[^"]*"', "", line) for line in first]
-    return next((mark for mark in "\t;" if bare and all(mark in line for line in bare)), ",")
+    marks = (mark for mark in "\t;" if bare and all(mark in line for line in bare))
+    return next(marks, " " if first and _by_blanks(first) else ",")
+
+
+def _by_blanks(first: Sequence[str]) -> bool:
+    """Whether blanks part the fields of the last of the first lines: each is quoted, a number, or free of commas.
+
+    A blank between three digits and others parts thousands, unless there is a name for each piece.
+    """
+    head, last = (_PIECE.findall(re.sub(r"^# *", "", line)) for line in (first[0], first[-1]))
+    if len(last) < 2 or len(last) - len(head) not in (0, 1):
+        return False
+    if _THOUSANDS.fullmatch(first[-1].strip()) and (len(head) < len(last) or any(map(_value, head))):
+        return False
+    return all(
+        piece[0] == '"' or "," not in piece or (_value(piece) and "," not in (piece[0], piece[-1])) for piece in last
+    )
 
 
 def _is_header(fields: Sequence[str]) -> bool:
@@ -171,7 +190,8 @@ def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: 
         BadData: It holds other numbers, which may be data.
     """
     values = [name for _, name in names]
-    if not any(map(_value, values)) or (
+    parted = any(_THOUSANDS.fullmatch(name) and not _value(name) for name in values)  # "1 500,5" in one column
+    if (not any(map(_value, values)) and not parted) or (
         len(set(values)) == len(values) and all(map(str.isdigit, values)) and not commas
     ):
         return

@@ -6,6 +6,7 @@ whole: a download and a copy are made beside their place and renamed into it. A 
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from gantlet import catalogue
 from gantlet.errors import BadData, BadValue
 
 from .dataset_card import DatasetCard, card_or_none
-from .files import named_path
+from .files import expand_braces, named_path
 from .readers.base import reader_for
 
-__all__ = ["Located", "content_of", "find_raw", "folder", "have", "locate", "root"]
+__all__ = ["Located", "content_of", "find_raw", "folder", "have", "is_here", "locate", "names_files", "root"]
 
 _OWN_KIND = "shards"
 """The reader of sets that have no card: lists of shards that the user downloaded."""
@@ -109,6 +110,34 @@ def content_of(place: Path) -> Path:
     if not entries:
         raise BadData(f"The folder {place} is empty.")
     return entries[0] if len(entries) == 1 else place
+
+
+def names_files(source: object) -> bool:
+    """Whether a task's source says where its data are: a path of the user's own in ``data_path``, or the name of a set in ``card``.
+
+    Example:
+        >>> from gantlet.data.points import Points
+        >>> names_files(Points()), names_files(Points(data_path="x.csv"))
+        (False, True)
+    """
+    return bool(str(getattr(source, "data_path", "")).strip() or getattr(source, "card", ""))
+
+
+def is_here(source: object) -> bool:
+    """Whether the files that a source names are on this disk, whatever they hold; any of those that match a pattern.
+
+    Example:
+        >>> from gantlet.data.points import Points
+        >>> is_here(Points(data_path="/nowhere/x.csv"))
+        False
+    """
+    path = os.path.expanduser(str(getattr(source, "data_path", "")).strip())
+    try:
+        if path:
+            return os.path.exists(path) or any(map(glob.glob, expand_braces(path)))
+        return find_raw(str(getattr(source, "card", ""))).exists()
+    except (BadData, BadValue):
+        return False
 
 
 def locate(source: str) -> Located:

@@ -6,6 +6,7 @@ Legend: ``N`` samples, ``d`` dimensions.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,19 +18,21 @@ from gantlet.settings import setting
 from .array_files import as_float32, read_array
 from .base import Dataset
 from .csv_files import NumberTable, read_csv
-from .files import named_path
+from .files import check_file, named_path
+from .parquet_files import read_parquet
 from .pool import split, with_facts
 
 __all__ = ["Points"]
 
-_TABLES = (".csv", ".tsv")
+_TEXTS, _ARRAYS = (".csv", ".tsv", ".txt", ".dat"), (".npy", ".npz")
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 
 
 @dataclass(frozen=True)
 class Points:
-    """Points ``[N, d]`` of the user's own, from a .npy, .npz, .csv or .tsv file; ``[N]`` is read as ``[N, 1]``."""
+    """Points ``[N, d]`` of the user's own, from an array, a text of numbers or a Parquet file; ``[N]`` is read as ``[N, 1]``."""
 
-    data_path: str = setting("", "the file: .npy, .npz, .csv or .tsv, one row per point", path=True)
+    data_path: str = setting("", "the file: .npy, .npz, .csv, .tsv, .txt or .parquet, one row per point", path=True)
     test_share: float = setting(0.2, "share of the points that is held out", above=0, below=1)
     data_seed: int = setting(1, "seed of the split; the same for every member", low=0)
     standardise: bool = setting(False, "shift and scale each column to mean 0 and variance 1")
@@ -40,8 +43,8 @@ class Points:
         Raises:
             BadData: No file was given, it is missing or wrong, it holds no points, or too few of them.
         """
-        path = named_path(self.data_path, task="points", form="FILE.npy (or .npz, .csv, .tsv)")
-        table = read_csv(path) if path.suffix.lower() in _TABLES else NumberTable(read_array(path))
+        path = named_path(self.data_path, task="points", form="FILE.npy (or .npz, .csv, .tsv, .txt, .parquet)")
+        table = _table(path)
         values = table.values
         if values.ndim > 2:
             raise BadData(
@@ -59,6 +62,23 @@ class Points:
             moments = {"mean": mean.tolist(), "standard_deviation": deviation.tolist()}
             data = replace(data, train=train, test=test, mean=tuple(mean.tolist()), deviation=tuple(deviation.tolist()))
         return with_facts(data, source=f"points in {path}", **moments)
+
+
+def _table(path: Path) -> NumberTable:
+    """What a file holds, by its ending."""
+    check_file(path)
+    ending = path.suffix.lower()
+    if ending in _TEXTS:
+        return read_csv(path)
+    if ending == ".parquet":
+        return read_parquet(path)
+    if ending in _ARRAYS:
+        return NumberTable(read_array(path))
+    *others, last = (*_ARRAYS, *_TEXTS, ".parquet")
+    remedy = "save the sheet as 'CSV UTF-8'" if ending in _SHEETS else "write it as one of them"
+    raise BadData(
+        f"{path} has the ending '{path.suffix}'; points are read from {', '.join(others)} and {last}: {remedy}."
+    )
 
 
 def _moments(train: Tensor, source: str) -> tuple[Tensor, Tensor]:  # [N, d] -> [d], [d] float64

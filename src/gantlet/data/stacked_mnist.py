@@ -14,7 +14,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +46,8 @@ class StackedDigits:
     test_size: int = setting(25_000, "test images, drawn from MNIST's test part", low=LEAST)
     data_seed: int = setting(1, "seed of the draws; the same for all members", low=0)
     pixel_range: Literal["-1..1", "0..1"] = setting("-1..1", "what black and white become", choices=tuple(_RANGES))
+    card: ClassVar[str] = "stacked-mnist"
+    """The named set that is read where no folder was given."""
 
     def load(self) -> Dataset:
         """Read the files, and draw.

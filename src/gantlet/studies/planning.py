@@ -15,6 +15,7 @@ import torch
 from gantlet import catalogue
 from gantlet.cpu import cores, threads_allowed
 from gantlet.data.base import Dataset
+from gantlet.data.data_dir import is_here, names_files
 from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadGrid, BadValue, MissingExtra, Refused
@@ -323,6 +324,7 @@ def executor_for(settings: Sequence[Resolved], asked: str) -> str:
             resolved.method.constraint or "",
             resolved.training.generator,
             resolved.training.discriminator,
+            *resolved.training.metrics.split("+"),
         )
     }
     here = sorted(name for name in named if catalogue.only_here(name))
@@ -347,20 +349,23 @@ def _trains_here(executor: str) -> bool:
 
 
 def _missing(cache: Cache, settings: Sequence[Resolved]) -> str:
-    """Why the data of a dry run cannot be read; empty where they can.
+    """Why the data of a dry run are not at hand; empty where they are.
 
     Raises:
-        BadData: The user did not say where they are.
+        BadData: The user did not say where they are, or they are here and wrong, which a run would refuse, too.
     """
-    try:
-        for resolved in settings:
+    missing = ""
+    for resolved in settings:
+        try:
             cache.load(resolved)
-    except (BadData, MissingExtra) as error:
-        sources = [resolved.source for resolved in settings]  # of files of the user's own, of which none were named
-        if any(getattr(each, "data_path", None) == "" and not getattr(each, "card", "") for each in sources):
-            raise
-        return str(error)
-    return ""
+        except MissingExtra as error:
+            missing = missing or str(error)
+        except BadData as error:
+            if names_files(resolved.source) and not is_here(resolved.source):
+                missing = missing or str(error)
+            else:
+                raise
+    return missing
 
 
 def _expected_shape(resolved: Resolved) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ _ADAM: dict[str, Scalar] = {"lr_g": 5e-4, "lr_d": 5e-4, "beta1": 0.5, "beta2": 0
 
 POINTS = Task(
     name="points",
-    summary="points of your own: points:FILE.npy, .npz or .csv",
+    summary="points of your own: points:FILE.npy, .csv, .parquet or their like",
     paper="your own data",
     source=Points(),
     networks={"mlp": MLP(g_width=128, g_depth=2, d_width=128, d_depth=2)},
