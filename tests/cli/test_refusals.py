@@ -191,7 +191,6 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
     "npy truncated": (npy_truncated, "is truncated"),
     "npy corrupt": (npy_corrupt, "is not a .npy array"),
     "npy with nan": (npy_nan, "1 values that are not finite; the first is nan at [7, 1]"),
-    "npy too few": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 2))}", "fewer than one batch of 64"),
     "npy too few to split": (lambda folder: f"points:{save(folder / 'x.npy', size=(2, 2))}", "x.npy"),
     "npy of images as points": (lambda folder: f"points:{save(folder / 'x.npy', size=(20, 8, 8))}", "use the task"),
     "npy of points as images": (lambda folder: f"images:{save(folder / 'x.npy')}", "For points use the task 'points'"),

@@ -677,3 +677,20 @@ def test_a_device_is_not_changed_while_somebody_extends(folder: Path) -> None:
     assert (folder / "study.json").read_bytes() == before
     assert terminal.gantlet("resume", folder, "--device", "cpu", "-q").status == 0
     assert store.record().execution.device == "cpu"
+
+
+def test_a_dozen_images_train_with_the_defaults_and_are_extended(tmp_path: Path) -> None:
+    """Few samples lower the batch, unless the user chose it: in new studies and in new settings of old ones."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3), dtype=np.uint8))
+    task, small = f"images:{tmp_path}/x.npy", {"steps": 2, "evaluations": 1, "metrics": "none"}
+    study = gantlet.run(task, "dcgan", out=tmp_path / "study", **small)
+    store = extend(Store(study.folder), "lr=1e-4")
+    packed = gantlet.run(task, "dcgan", out=tmp_path / "packed", pack=4, **small)
+    batches = [
+        setting.values["batch_size"] for each in (store, Store(packed.folder)) for setting in each.record().settings
+    ]
+    assert batches == [10, 10, 8]  # two are held out
+    assert set(study.runs["status"]) == set(packed.runs["status"]) == {"finished"}
+    for words, most in (({"batch_size": 64}, 64), ({"pack": 16}, 64)):
+        with pytest.raises(BadData, match=f"holds 10 samples, fewer than one batch of {most}. Lower batch_size"):
+            gantlet.run(task, "dcgan", out=tmp_path / "none", **small, **words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.studies.batches import fitting
 from gantlet.studies.build import blueprint
 from gantlet.studies.initial import begin, read_sources
 from gantlet.studies.migrations import migrated_setting
@@ -38,7 +38,6 @@ from gantlet.training.trained import Team, latents, network
 
 __all__ = ["GAN", "StackelbergGAN"]
 
-_LOG = logging.getLogger("gantlet")
 _ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
 
 
@@ -247,8 +246,7 @@ class GAN:
             return resolved
         if resolved.by_user.batch_size:
             raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
-        _LOG.warning("note: %d samples are fewer than a batch of %d, so batch_size=%d.", count, size, count)
-        return replace(resolved, training=replace(resolved.training, batch_size=count))
+        return fitting([resolved], lambda _: count)[0]
 
     def _network(self, player: str) -> tuple[torch.nn.Module, Blueprint]:
         resolved, specification = self._need_fit()

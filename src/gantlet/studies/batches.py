@@ -1,13 +1,21 @@
-"""Which settings go together with batches of several sizes: a partial one at an epoch's end, fakes other in number than reals."""
+"""Which settings go together with batches of several sizes: a partial one at an epoch's end, fakes other in number than reals;
+and a batch for few samples.
+"""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from gantlet.errors import Refused
 from gantlet.requests.resolve import Resolved
 from gantlet.training.blueprint import Execution
 from gantlet.training.step import needs_of
 
-__all__ = ["check_batches"]
+__all__ = ["check_batches", "fitting"]
+
+_LOG = logging.getLogger("gantlet")
 
 
 def check_batches(resolved: Resolved, execution: Execution) -> None:
@@ -44,6 +52,31 @@ def check_batches(resolved: Resolved, execution: Execution) -> None:
             f"team={chosen.team}": chosen.team != "stackelberg" and chosen.generators > 1,
         }
         _refuse(f"batch_size_g={chosen.batch_size_g} makes fewer or more fakes than there are real samples", conflicts)
+
+
+def fitting(settings: Iterable[Resolved], size_of: Callable[[Resolved], int]) -> list[Resolved]:
+    """Settings whose batches few samples lower, with a note, so that a dozen images train with the defaults.
+
+    A batch size that the user chose stays, and so does one of packs that the samples do not fill even once.
+
+    Arguments:
+        settings: Any.
+        size_of: How many samples each is trained on; 0 for endless ones.
+    """
+    fitted: list[Resolved] = []
+    notes: dict[str, None] = {}
+    for resolved in settings:
+        size, chosen = size_of(resolved), resolved.training
+        fits = size // chosen.pack * chosen.pack
+        if fits and size < chosen.batch_size and not resolved.by_user.batch_size:
+            notes[f"{size} samples are fewer than a batch of {chosen.batch_size}, so batch_size={fits}."] = None
+            sources = {**resolved.sources, "batch_size": f"data ({size} samples)"}
+            fitted.append(replace(resolved, training=replace(chosen, batch_size=fits), sources=sources))
+        else:
+            fitted.append(resolved)
+    for note in notes:
+        _LOG.warning("note: %s", note)
+    return fitted
 
 
 def _refuse(what: str, conflicts: dict[str, bool]) -> None:

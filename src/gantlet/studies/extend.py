@@ -29,6 +29,7 @@ from gantlet.requests.training_settings import TrainingSettings
 from gantlet.settings import Scalar, settings_of
 from gantlet.training.blueprint import Route
 
+from .batches import fitting
 from .build import steps_of
 from .cache import Cache
 from .fleets import check_unchanged
@@ -175,7 +176,7 @@ def _extended(
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
     adds = asked.methods or asked.axes or asked.presets or asked.points
-    new = [] if asked.length or not adds else _new_settings(plan, asked)
+    new = [] if asked.length or not adds else _new_settings(plan, asked, cache)
     settings = [*kept, *new]
     members = _new_members(record, len(settings), asked)
     if not (longer or members):
@@ -283,7 +284,7 @@ def _longer(plan: Plan, length: Axis, cache: Cache) -> Iterator[tuple[EarlierPla
             yield EarlierPlan(place, before), replace(resolved, training=longer, sources={**resolved.sources, **said})
 
 
-def _new_settings(plan: Plan, asked: Extension) -> list[Resolved]:
+def _new_settings(plan: Plan, asked: Extension, cache: Cache) -> list[Resolved]:
     """The settings that the study does not have yet: made from its own by what was asked.
 
     Raises:
@@ -296,7 +297,8 @@ def _new_settings(plan: Plan, asked: Extension) -> list[Resolved]:
         bases = tuple(
             Base(first.method, (*first.layers, ("user", dict(values))), words) for values, words in asked.points
         )
-    found = expand(Request(plan.settings[0].task.name, methods, asked.axes, presets=asked.presets, bases=bases))
+    expanded = expand(Request(plan.settings[0].task.name, methods, asked.axes, presets=asked.presets, bases=bases))
+    found = fitting(expanded, lambda resolved: cache.load(resolved).size)
     known, labels = {resolved.identity for resolved in plan.settings}, {each.label for each in plan.settings}
     new = [resolved for resolved in found if resolved.identity not in known]
     for resolved in new:

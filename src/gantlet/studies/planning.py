@@ -29,6 +29,7 @@ from gantlet.tasks.base import Task
 from gantlet.training.memory import available_memory
 
 from . import executors
+from .batches import fitting
 from .best import best_columns, check_rule
 from .build import steps_of
 from .cache import Cache
@@ -170,6 +171,7 @@ def plan_study(
     device = _device_elsewhere(options) if elsewhere else choose_device(options.device)
     cache = cache or Cache()
     missing = _missing(cache, settings) if without_data else ""
+    settings = settings if missing else fitting(settings, lambda resolved: cache.load(resolved).size)
     samples = tuple(
         SampleSpec(_expected_shape(resolved), pool=0)
         if missing
