@@ -240,13 +240,11 @@ class GAN:
         found = expand(Request(f"{task}:in memory", (method,), tuple(axes), (self.seed,)))
         if len(found) != 1:
             raise BadValue("GAN trains one network; give each setting one value, or use gantlet.run for a grid.")
-        resolved = found[0]
+        (resolved,) = fitting(found, lambda _: count)
         size = resolved.training.batch_size
-        if count >= size:
-            return resolved
-        if resolved.by_user.batch_size:
+        if count < size:
             raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
-        return fitting([resolved], lambda _: count)[0]
+        return resolved
 
     def _network(self, player: str) -> tuple[torch.nn.Module, Blueprint]:
         resolved, specification = self._need_fit()

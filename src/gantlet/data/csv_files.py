@@ -139,17 +139,20 @@ def _separator(text: str) -> str:
 
 
 def _by_blanks(first: Sequence[str]) -> bool:
-    """Whether blanks part the fields of the last of the first lines: each is quoted, a number, or free of commas.
+    """Whether blanks part the fields of the first lines: each is quoted, a number, or free of commas.
 
     A blank between three digits and others parts thousands, unless there is a name for each piece.
     """
-    head, last = (_PIECE.findall(re.sub(r"^# *", "", line)) for line in (first[0], first[-1]))
+    lines = [re.sub(r"^# *", "", line).strip() for line in (first[0], first[-1])]
+    head, last = map(_PIECE.findall, lines)
     if len(last) < 2 or len(last) - len(head) not in (0, 1):
         return False
-    if _THOUSANDS.fullmatch(first[-1].strip()) and (len(head) < len(last) or any(map(_value, head))):
+    nameless = len(head) < len(last) or any(map(_value, head))
+    if nameless and any(map(_THOUSANDS.fullmatch, (lines[1], *map(str.strip, lines[1].split(","))))):
         return False
     return all(
-        piece[0] == '"' or "," not in piece or (_value(piece) and "," not in (piece[0], piece[-1])) for piece in last
+        piece[0] == '"' or "," not in piece or (_value(piece) and "," not in (piece[0], piece[-1]))
+        for piece in (*head, *last)
     )
 
 

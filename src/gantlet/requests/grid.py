@@ -169,6 +169,6 @@ def _plain(number: Decimal) -> str:
 def _word(item: Any) -> str:
     if isinstance(item, bool):
         return str(item).lower()
-    if isinstance(item, type) or callable(item):  # a class or function of the user's own
+    if callable(item):  # a class or function of the user's own
         return remember(item)
     return repr(item) if isinstance(item, float) else str(item)
