@@ -107,10 +107,10 @@ def no_seeds_for_absent_accelerators() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def few_loggers_to_listen_to() -> None:
     """pytest listens to each logger that hands nothing on, six times a test: those of torch, some sixty, hand on to the root."""
+    import importlib
     import logging
 
-    import torch._logging
-
+    importlib.import_module("torch")
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith("torch") and isinstance(logger, logging.Logger):
             logger.propagate = True
