@@ -81,10 +81,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick() -> Iterator[None]:
-    """One core (tiny products gain nothing from more), and no images: who needs some asks for ``recorded``."""
+    """One core (tiny products gain nothing from more), no images (who needs some asks for ``recorded``), and few timed steps."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANTLET_CORES", "1")
         patch.setenv("GANTLET_RECORDED", "0")
+        patch.setattr("gantlet.studies.measure._SECONDS", 0.0)  # as many steps as a dry run times at least
+        patch.setattr(
+            "psutil.cpu_percent", lambda interval: 0.0
+        )  # a quiet machine, which need not be watched for a while
         yield
 
 
@@ -98,6 +102,18 @@ def no_seeds_for_absent_accelerators() -> Iterator[None]:
             if not kind.is_available():
                 patch.setattr(kind, "manual_seed_all", lambda seed: None)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_loggers_to_listen_to() -> None:
+    """pytest listens to each logger that hands nothing on, six times a test: those of torch, some sixty, hand on to the root."""
+    import importlib
+    import logging
+
+    importlib.import_module("torch")
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("torch") and isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 @pytest.fixture(scope="session", autouse=True)

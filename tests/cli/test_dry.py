@@ -15,13 +15,6 @@ from gantlet.training.fleet import Fleet
 from terminal import TINY, gantlet, resolve
 
 
-@pytest.fixture(autouse=True)
-def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps are timed for a moment only, and the machine is quiet."""
-    monkeypatch.setattr("gantlet.studies.measure._SECONDS", 0.0)
-    monkeypatch.setattr("gantlet.cli.dry.busy", lambda: 0.0)
-
-
 def dry(*words: str) -> Any:
     done = gantlet("run", "ring8", *words, "--workers", "1", "--dry-run")
     assert (done.status, done.err) == (0, "")

@@ -166,7 +166,7 @@ def test_a_report_of_several_studies_ranks_the_settings_they_share(study: StudyD
     assert ranking_section([first]) is None
     other = read_study(make_study(seeds=2, evaluations=0, labels=("alpha alpha_d=0.3",)))
     assert ranking_section([first, other]) is None
-    assert "P(rank 2)" in page_of([make_study(seeds=2, evaluations=2), make_study(seeds=3, evaluations=2)])
+    assert "P(rank 2)" in page_of([make_study(seeds=2, evaluations=0), make_study(seeds=3, evaluations=0)])
 
 
 def test_a_ranking_counts_who_a_rate_counts(study: StudyData) -> None:
