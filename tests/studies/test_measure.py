@@ -84,8 +84,9 @@ def test_a_long_evaluation_is_measured_in_part(
     monkeypatch.setattr("gantlet.studies.measure.time", clock)
     monkeypatch.setattr("gantlet.studies.measure.evaluate", clock.evaluate)
     metrics: Any = SimpleNamespace(samples=26_000)
-    found = _evaluation(training, metrics, SimpleNamespace(), 8, count)  # pyright: ignore[reportArgumentType]
+    found, each = _evaluation(training, metrics, SimpleNamespace(), 8, count)  # pyright: ignore[reportArgumentType]
     assert found == pytest.approx(8 * (fixed + 26_000 * sample), rel=1e-6)
+    assert each == pytest.approx(8 * sample, rel=1e-6)
     assert clock.now < most
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gantlet.catalogue import refuse_while_importing
+from gantlet.errors import BadValue
 from gantlet.requests.options import Options, default_folder
 from gantlet.studies.build import steps_of
 from gantlet.studies.executors.base import Callbacks
@@ -20,18 +21,11 @@ from gantlet.studies.launch import resume, start, unfinished
 from gantlet.studies.plan import plan_of
 from gantlet.studies.progress import watched
 from gantlet.studies.published import find_table
-from gantlet.studies.published.reproduce import (
-    CellComparison,
-    begin_table,
-    compare_table,
-    full_steps,
-    more_of_table,
-    parse_budget,
-    prospects,
-    table_of,
-)
+from gantlet.studies.published.budgets import parse_budget
+from gantlet.studies.published.compare import CellComparison, compare_table
+from gantlet.studies.published.reproduce import begin_table, full_steps, more_of_table, prospects, table_of
 from gantlet.studies.published.table import PublishedTable
-from gantlet.studies.record import FleetPlan
+from gantlet.studies.record import FleetPlan, StudyRecord
 from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
@@ -49,11 +43,13 @@ class Reproduction:
         study: The study.
         table: What was published.
         cells: One comparison for each published number.
+        others: Further studies that were compared together with it.
     """
 
     study: Study
     table: PublishedTable
     cells: list[CellComparison]
+    others: tuple[Study, ...] = ()
 
     def frame(self) -> pd.DataFrame:
         """One row per published number: ``setting, column, published, own, low, high, runs, verdict, why``.
@@ -90,20 +86,20 @@ def reproduce(
     name: str,
     *,
     budget: str = "5m",
-    out: str | Path | None = None,
+    out: str | Path | Sequence[str | Path] | None = None,
     options: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> Reproduction:
     """Train a published table as far as a budget goes, and compare; or go on with one that was begun.
 
     With a table and the folder of a study that is there already, ``out``, nothing is trained or written: the study is
-    compared with the table as it stands, if it holds the table's settings.
+    compared with the table as it stands, if it holds the table's settings. Several such folders, of other seeds, are compared as one.
 
     Arguments:
         name: A table (``gantlet reproduce`` lists them; behind a colon the folder of its data), or the folder of one that was
             begun.
         budget: ``90s``, ``5m``, ``1h``, ``2d``, or ``paper``: the published seeds and length.
-        out: The study folder; ``runs/<table>-<date>-<time>`` if None.
+        out: The study folder; ``runs/<table>-<date>-<time>`` if None; several that are there are compared together.
         options: ``device``, ``executor``, ``workers``, ``note``, as of ``gantlet.run``.
         progress: Whether to print a line of progress.
 
@@ -117,14 +113,15 @@ def reproduce(
         return watched(store, fleets, go, progress=progress, on_evaluation=None)
 
     given: dict[str, Any] = {"command": f"gantlet.reproduce({name!r}, budget={budget!r})", **(options or {})}
-    return advance(name, parse_budget(budget), given, None if out is None else Path(out), train)
+    folders = [] if out is None else [out] if isinstance(out, str | Path) else out
+    return advance(name, parse_budget(budget), given, [Path(each) for each in folders], train)
 
 
 def advance(
     name: str,
     seconds: float | None,
     options: Mapping[str, Any],
-    out: Path | None,
+    out: Sequence[Path],
     train: Train,
     say: Callable[[str], object] = lambda sentence: None,
 ) -> Reproduction:
@@ -134,11 +131,17 @@ def advance(
         name: A table, or a folder.
         seconds: The budget; None for the published seeds and length.
         options: Of :class:`~gantlet.requests.options.Options`.
-        out: The study folder of a table that is begun, or a study that is only compared.
+        out: The study folder of a table that is begun, or studies that are only compared; none for a folder of its own.
         train: Trains what is planned.
         say: Told what the budget can and cannot show.
+
+    Raises:
+        BadValue: Several folders, of which one is no study.
     """
-    folder = Path(name)
+    folder, there = Path(name), [each for each in out if (each / "study.json").exists()]
+    if len(out) > 1 and len(there) < len(out):
+        missing = next(each for each in out if each not in there)
+        raise BadValue(f"--out is given {len(out)} times, which compares studies, and {missing} is none.")
     if (folder / "study.json").exists():
         store = Store(folder)
         go: Callable[[Callbacks], Store] = partial(resume, folder)
@@ -146,32 +149,30 @@ def advance(
             extension = more_of_table(store, seconds)
             if extension is not None:
                 go = partial(resume, folder, cache=extend_plan(folder, extension))
-        _say(store, say)
+        record = store.record()
+        _say(record, table_of(record, folder), say)
         if waiting := unfinished(store):
             train(store, waiting, go)
-    elif out is not None and (out / "study.json").exists():
-        store, table = Store(out), find_table(name)
-        cells = compare_table(store, table)
-        say(f"{out} is a study already: it is compared as it stands, and nothing is trained.")
-        return Reproduction(Study(out), table, cells)
+    elif there:
+        table = find_table(name)
+        cells = compare_table([Store(each) for each in there], table)
+        are = "are studies already: they are compared" if len(there) > 1 else "is a study already: it is compared"
+        stand = "they stand" if len(there) > 1 else "it stands"
+        say(f"{' and '.join(map(str, there))} {are} as {stand}, and nothing is trained.")
+        return Reproduction(Study(there[0]), table, cells, tuple(Study(each) for each in there[1:]))
     else:
         table = find_table(name)
-        target = default_folder(table.name) if out is None else out
+        target = out[0] if out else default_folder(table.name)
         planned = begin_table(table, Options(out=target, **options), seconds)
         store, fleets = Store(target), list(planned.plan.fleets)
-        setting = planned.plan.settings[0]
-        steps, record = steps_of(setting.training, planned.samples[0].pool), planned.record()
-        seeds = len({member.seed for member in planned.plan.members})
-        for sentence in prospects(table, seeds=seeds, steps=steps, full=full_steps(table, record)):
-            say(sentence)
+        _say(planned.record(), table, say)
         train(store, fleets, partial(start, planned))
     return Reproduction(Study(store.folder), table_of(store.record(), store.folder), compare_table(store))
 
 
-def _say(store: Store, say: Callable[[str], object]) -> None:
-    record = store.record()
-    table, plan = table_of(record, store.folder), plan_of(record)
-    steps = steps_of(plan.settings[0].training, record.sample.pool)
-    seeds = len({member.seed for member in plan.members})
-    for sentence in prospects(table, seeds=seeds, steps=steps, full=full_steps(table, record)):
+def _say(record: StudyRecord, table: PublishedTable, say: Callable[[str], object]) -> None:
+    training = plan_of(record).settings[0].training
+    steps, seeds = steps_of(training, record.sample.pool), len({member.seed for member in record.plan.members})
+    full, samples = full_steps(table, record), training.samples
+    for sentence in prospects(table, seeds=seeds, steps=steps, full=full, samples=samples):
         say(sentence)

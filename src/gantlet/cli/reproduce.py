@@ -27,8 +27,11 @@ def reproduce_command(
     ] = "",
     budget: Annotated[str, typer.Option(help="90s, 5m, 1h, 2d, or paper: the published seeds and length.")] = "5m",
     out: Annotated[
-        Path | None,
-        typer.Option(help="The study folder; a study that is there is only compared. [default: runs/TABLE-DATE-TIME]"),
+        list[Path] | None,
+        typer.Option(
+            help="The study folder; a study that is there is only compared, several (--out A --out B) together. "
+            "[default: runs/TABLE-DATE-TIME]"
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:i or mps.")] = "auto",
     executor: Annotated[str, typer.Option(help="Where to train: local or inline.")] = "local",
@@ -39,12 +42,13 @@ def reproduce_command(
     """Train a published table as far as a budget goes, and compare with the published numbers; the same folder again goes on.
 
     Examples: gantlet reproduce alpha-ring --budget 1h, gantlet reproduce runs/alpha-ring --budget 8h,
-    gantlet reproduce stackelberg-mixture8 --out runs/mixture8 (a study that is there is compared as it stands)
+    gantlet reproduce stackelberg-mixture8 --out runs/mixture8 (a study that is there is compared as it stands; several
+    of other seeds, --out A --out B, as one)
     """
     from gantlet.api.reproduce import advance
     from gantlet.studies.machine import command_line
     from gantlet.studies.published import TABLES
-    from gantlet.studies.published.reproduce import parse_budget
+    from gantlet.studies.published.budgets import parse_budget
 
     if not name:
         for table in TABLES.values():
@@ -53,7 +57,7 @@ def reproduce_command(
     seconds = parse_budget(budget)
     given: dict[str, Any] = {"device": device, "executor": executor, "workers": workers, "command": command_line()}
     train = partial(train_or_wait, voice_of(quiet=quiet, json=json), onward="reproduce")
-    found = advance(name, seconds, given, out, train, (lambda line: None) if quiet or json else typer.echo)
+    found = advance(name, seconds, given, out or [], train, (lambda line: None) if quiet or json else typer.echo)
     if json:
         rows = json_text.loads(found.frame().to_json(orient="records"))
         typer.echo(json_text.dumps({"folder": str(found.study.folder), "table": found.table.name, "cells": rows}))
@@ -90,6 +94,8 @@ def _print(found: Reproduction) -> None:
     for note in found.table.notes:
         typer.echo(f"note: {note}")
     folder = found.study.folder
+    if found.others:
+        return
     if FACT in Store(folder).record().facts:
         typer.echo(f"on with: gantlet reproduce {folder} --budget TIME")
     else:

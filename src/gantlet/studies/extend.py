@@ -55,6 +55,7 @@ __all__ = ["Extension", "extend_plan"]
 
 _LOG = logging.getLogger("gantlet")
 _LENGTHS = ("steps", "epochs")
+_OF_LENGTH = (*_LENGTHS, "samples")  # what changes where a study is made longer
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Extension:
         points: New settings one by one: values by key, and the words that say them, put on the study's first setting. They
             get ``seeds``, and the other settings nothing.
         only: The settings (by position) that get ``seeds``; none: all do, and the study's own beside them.
+        samples: Of an evaluation from now on, where the study is made longer; None: as many as before.
     """
 
     methods: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Extension:
     command: str = ""
     points: tuple[tuple[Mapping[str, Scalar], tuple[str, ...]], ...] = ()
     only: tuple[int, ...] = ()
+    samples: int | None = None
 
     @property
     def length(self) -> Axis | None:
@@ -172,7 +175,7 @@ def _extended(
     plan = plan_of(record)
     for resolved in plan.settings:
         check_unchanged(store, record, resolved, cache.dataset(resolved))
-    longer = list(_longer(plan, asked.length, cache)) if asked.length else []
+    longer = list(_longer(plan, asked.length, cache, asked.samples)) if asked.length else []
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
     adds = asked.methods or asked.axes or asked.presets or asked.points
@@ -246,7 +249,7 @@ def _extended(
     return extended, sources
 
 
-def _longer(plan: Plan, length: Axis, cache: Cache) -> Iterator[tuple[EarlierPlan, Resolved]]:
+def _longer(plan: Plan, length: Axis, cache: Cache, samples: int | None) -> Iterator[tuple[EarlierPlan, Resolved]]:
     """The settings that are to be trained for longer than they were planned for, with where that plan ended.
 
     Raises:
@@ -274,6 +277,8 @@ def _longer(plan: Plan, length: Axis, cache: Cache) -> Iterator[tuple[EarlierPla
             longer = replace(chosen, steps=int(value))
         else:
             longer, said = replace(chosen, epochs=float(value), steps=0), {"steps": "epochs", "epochs": "user"}
+        if samples not in (None, chosen.samples):
+            longer, said = replace(longer, samples=samples), {**said, "samples": "user"}
         before, after = steps_of(chosen, pool), steps_of(longer, pool)
         if after < before:
             raise BadValue(
@@ -345,8 +350,8 @@ def _recorded(record: StudyRecord, place: int, resolved: Resolved, changed: dict
     before = record.settings[place]
     if place not in changed:
         return before
-    values = {name: resolved.values[name] for name in _LENGTHS}
-    sources = {name: resolved.sources[name] for name in _LENGTHS}
+    values = {name: resolved.values[name] for name in _OF_LENGTH}
+    sources = {name: resolved.sources[name] for name in _OF_LENGTH}
     return before.model_copy(update={"values": before.values | values, "sources": before.sources | sources})
 
 

@@ -49,6 +49,7 @@ class FleetTime:
         low: The same, if the rest is as fast as the faster of the measured steps.
         high: The same, if the rest is as slow as the slower ones.
         evaluation: Seconds of one evaluation of all members; 0 where it was not measured.
+        sample: Seconds by which it is shorter for each sample less of every member.
     """
 
     sheet: Blueprint
@@ -56,6 +57,7 @@ class FleetTime:
     low: float
     high: float
     evaluation: float = 0.0
+    sample: float = 0.0
 
     def seconds(self, steps: int, evaluations: int = 0) -> float:
         """Of a training of so many steps and evaluations."""
@@ -123,30 +125,31 @@ def _measured(
             break
     update = spent / (training.discriminator_steps - begun)
     middle = statistics.quantiles(each, n=10) if len(each) > 1 else [update] * 9
-    evaluation = 0.0
+    evaluation = 0.0, 0.0
     if evaluations and not without_data:
         evaluation = _evaluation(training, cache.metrics(resolved), dataset, len(fleet.runs), resolved.training.samples)
-    return FleetTime(sheet, update, min(update / 1.2, middle[1]), max(update * 1.2, middle[-2]), evaluation)
+    return FleetTime(sheet, update, min(update / 1.2, middle[1]), max(update * 1.2, middle[-2]), *evaluation)
 
 
-def _evaluation(training: Fleet, metrics: Composed, dataset: Dataset, members: int, count: int) -> float:
-    """Seconds of one evaluation of all members; of a long one they follow from few samples of one member."""
+def _evaluation(training: Fleet, metrics: Composed, dataset: Dataset, members: int, count: int) -> tuple[float, float]:
+    """Seconds of one evaluation of all members, and of one more sample of each; long ones follow from few samples of one member."""
 
     def timed(slots: int, samples: int) -> float:
         started = time.perf_counter()
         evaluate(training, metrics, dataset, list(range(slots)), samples)
         return time.perf_counter() - started
 
-    wanted, (few, more) = count or metrics.samples, _FEW
+    wanted, (few, more), sample = count or metrics.samples, _FEW, 0.0
     timed(1, min(few, wanted))  # features of the real data and the like are made in the first one
     if wanted > more:
         first, second = timed(1, few), timed(1, more)
-        each = first + (wanted - few) * max(0.0, second - first) / (more - few)
+        sample = max(0.0, second - first) / (more - few)
+        each = first + (wanted - few) * sample
     else:
         each = timed(1, count)
     if members * each <= _LONG:
-        return timed(members, count)
-    return members * (each if each > _LONG else timed(1, count))
+        return timed(members, count), members * sample
+    return members * (each if each > _LONG else timed(1, count)), members * sample
 
 
 def _advance(training: Fleet, device: torch.device, updates: int, seconds: float, *, long: float = 0.0) -> None:

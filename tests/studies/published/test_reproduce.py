@@ -27,7 +27,9 @@ from gantlet.studies.measure import FleetTime
 from gantlet.studies.plan import Plan
 from gantlet.studies.published import TABLES, find_table
 from gantlet.studies.published import reproduce as work
-from gantlet.studies.published.reproduce import begin_table, compare_table, parse_budget, prospects, table_of
+from gantlet.studies.published.budgets import Afforded, Allowance, Pace, affordable, crowded, more_seeds, parse_budget
+from gantlet.studies.published.compare import compare_table
+from gantlet.studies.published.reproduce import begin_table, prospects, table_of
 from gantlet.studies.published.table import PublishedCell, PublishedTable
 from gantlet.studies.store import Store
 from gantlet.training.update_schedule import UpdateSchedule
@@ -52,6 +54,7 @@ SMALL = PublishedTable(
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TABLES, "small", SMALL)
+    monkeypatch.setattr(work, "busy", lambda: 0.0)
 
 
 @pytest.fixture
@@ -60,11 +63,16 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     given: list[int] = []
     monkeypatch.setattr(work, "measure", lambda *words, **more: [])
 
-    def affordable(*_: object, full: int, seeds: int, **more: object) -> tuple[int, int]:
+    def fitting(pace: Pace, _: object, *, full: int, seeds: int, **more: object) -> Afforded:
         number = given.pop(0)
-        return (seeds * number // full, full) if number >= full else (seeds, number)
+        if number < full:
+            return Afforded(seeds, number, pace.samples // 2)
+        return Afforded(seeds * number // full, full, pace.samples)
 
-    monkeypatch.setattr(work, "affordable", affordable)
+    monkeypatch.setattr(work, "rates_of", lambda *_: {})
+    monkeypatch.setattr(work, "times_of", lambda *_: [])
+    monkeypatch.setattr(work, "affordable", fitting)
+    monkeypatch.setattr(work, "more_seeds", lambda *_, seeds, **more: seeds * given.pop(0) // 6)
     return given
 
 
@@ -110,6 +118,7 @@ class Slow:
     preparation: float
     update: float  # of a member
     evaluation: float  # of a member
+    sample: float = 0.0  # by which that is shorter for a sample less
     now: float = 0.0
 
     def monotonic(self) -> float:
@@ -119,28 +128,25 @@ class Slow:
         self.now, self.preparation = self.now + self.preparation, 0.0
         sheet: Any = SimpleNamespace(schedule=UpdateSchedule())
         each = [(len(fleet.runs) * self.update, len(fleet.runs) * self.evaluation) for fleet in plan.fleets]
-        return [FleetTime(sheet, update, update, update, evaluation) for update, evaluation in each]
+        members = [len(fleet.runs) for fleet in plan.fleets]
+        return [
+            FleetTime(sheet, update, update, update, evaluation, count * self.sample)
+            for count, (update, evaluation) in zip(members, each, strict=True)
+        ]
 
 
 @pytest.mark.parametrize(
     ("slow", "seeds", "steps"),
     [
         (Slow(0.0, 0.1, 1.0), 10, 6),  # 8 seeds of 2 settings: 16 × (6 × 0.1 + 2 × 1) = 41.6 s of 54
-        (
-            Slow(25.0, 0.1, 1.0),
-            8,
-            1,
-        ),  # 35 s are left: 31.5 of them for 17.6 (35.2 with a second step, which is evaluated, too)
-        (
-            Slow(5000.0, 0.1, 1.0),
-            6,
-            1,
-        ),  # a quarter of the minute is left, however long preparation took: 12 × 1.1 of 13.5
-        (Slow(0.0, 0.1, 7.0), 3, 1),  # one step of 8 seeds and its evaluation would take 113.6 s
-        (Slow(0.0, 0.1, 20.0), 1, 1),
-        (Slow(50.0, 0.1, 20.0), 1, 1),  # 15 s are left for 40, which the whole minute has
+        (Slow(25.0, 0.1, 1.0), 8, 5),  # 31.5 s for 16 × (5 × 0.1 + 1): shorter runs are evaluated once, at the end
+        (Slow(5000.0, 0.1, 1.0), 6, 1),  # a quarter of the minute is left whatever came before: 12 × 1.1 of 13.5
+        (Slow(0.0, 0.1, 7.0), 3, 5),  # one step of 8 seeds and its evaluation would take 113.6 s
+        (Slow(0.0, 0.1, 20.0), 1, 5),
+        (Slow(30.0, 0.1, 20.0), 1, 1),  # 30 s are left for 45, with which it is a quarter over the minute
+        (Slow(0.0, 0.3, 7.0), 3, 5),  # one seed is measured, since its steps are long
     ],
-    ids=["quiet", "preparation", "long preparation", "evaluations", "one seed", "one step"],
+    ids=["quiet", "preparation", "long preparation", "evaluations", "one seed", "one step", "long steps"],
 )
 def test_a_budget_begins_with_the_command_and_what_is_too_dear_is_cut(
     folder: Path, monkeypatch: pytest.MonkeyPatch, slow: Slow, seeds: int, steps: int
@@ -159,9 +165,73 @@ def test_what_does_not_fit_with_one_seed_is_refused(folder: Path, monkeypatch: p
     monkeypatch.setattr(work, "measure", slow.measure)
     with pytest.raises(
         BadValue,
-        match=r"A budget of 60 s is not enough for one step of 1 seed with its evaluations, about 2\d\d s here",
+        match=r"A budget of 60 s is not enough: .* took 0 s, and one step of 1 seed with an evaluation of .* takes about 222 s here. "
+        r"The smallest that would do is --budget 3m\.",
     ):
         begin_table(SMALL, Options(out=folder, executor="inline", workers=1), 60.0)
+    planned = begin_table(SMALL, Options(out=folder, executor="inline", workers=1), 180.0)
+    assert (len(planned.plan.members), planned.plan.settings[0].training.steps) == (2, 1)
+
+
+def test_what_a_shorter_run_is_measured_with_is_cut_before_seeds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step of 8 seeds and its evaluation of 4,000 samples take 144 s of a minute, of 1,000 samples 37."""
+    slow = Slow(0.0, 0.1, 8.0, sample=0.002)
+    monkeypatch.setattr(work, "time", slow)
+    monkeypatch.setattr(work, "measure", slow.measure)
+    table = replace(SMALL, settings={**SMALL.settings, "samples": 4_000})
+    planned = begin_table(table, Options(out=folder, executor="inline", workers=1), 60.0)
+    training = planned.plan.settings[0].training
+    assert (len(planned.plan.members), training.steps, training.samples, training.evaluations) == (16, 5, 1_000, 1)
+    whole = begin_table(table, Options(out=folder, executor="inline", workers=1), 600.0)
+    assert (whole.plan.settings[0].training.samples, whole.plan.settings[0].training.evaluations) == (4_000, 2)
+
+
+def pace(update: float, evaluation: float, workers: int = 1, fleets: int = 1) -> Pace:
+    """Of fleets that take so many seconds per update and evaluation of 1,000 samples."""
+    sheet: Any = SimpleNamespace(schedule=UpdateSchedule())
+    return Pace([FleetTime(sheet, update, update, update, evaluation)] * fleets, workers, [1] * fleets, 1_000)
+
+
+def test_a_seed_that_does_not_fit_into_a_budget_is_not_added() -> None:
+    """One more seed was added whatever the budget: of a long table it trained for days."""
+    assert more_seeds(pace(1.0, 0.0), Allowance(1000.0, 0.0), full=90, seeds=2) == 20  # 45 s of a seed, and a tenth
+    assert more_seeds(pace(1.0, 0.0), Allowance(50.0, 10.0), full=90, seeds=2) == 1  # 60 s: a fifth over the budget
+    with pytest.raises(BadValue, match=r"took 20 s, and one more seed .* about 50 s here. .* would do is --budget 56s"):
+        more_seeds(pace(1.0, 0.0), Allowance(50.0, 20.0), full=90, seeds=2)
+
+
+@pytest.mark.parametrize(
+    ("load", "workers", "slower"), [(0.0, 2, 1.0), (0.5, 1, 1.0), (0.5, 2, 1.5), (1.0, 2, 2.0 / 1.5), (0.25, 2, 1.25)]
+)
+def test_fleets_side_by_side_share_two_cores_with_other_work(
+    load: float, workers: int, slower: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one of two cores busy, the fleet that is measured has the other, and two fleets have two thirds of a core each."""
+    monkeypatch.setattr("gantlet.studies.published.budgets.cores", lambda: 2)
+    assert crowded(load, workers, 1) == pytest.approx(slower)
+
+
+@pytest.mark.parametrize("update", [0.01, 0.3, 1.0, 30.0, 200.0])
+@pytest.mark.parametrize("evaluation", [0.1, 10.0, 200.0])
+@pytest.mark.parametrize("spent", [0.0, 30.0, 120.0, 280.0])
+def test_what_is_planned_ends_within_a_quarter_over_the_budget_or_is_refused(
+    update: float, evaluation: float, spent: float
+) -> None:
+    """Of a machine that keeps its pace, whatever it is: fewer seeds are planned until it fits."""
+    budget = Allowance(300.0, spent)
+    found = Afforded(8, 0, 0)
+    while not found.steps:
+        seeds = found.seeds
+        members = replace(pace(seeds * update, seeds * evaluation), evaluations=[4])
+        if seeds == 1 and spent + (update + evaluation) / 0.9 > 375:
+            with pytest.raises(BadValue, match="is not enough"):
+                affordable(members, budget, full=100_000, seeds=1)
+            return
+        found = affordable(members, budget, full=100_000, seeds=seeds)
+        assert found.steps or 1 <= found.seeds < seeds
+    evaluations = 4 if found.steps == 100_000 else 1
+    took = spent + found.seeds * (found.steps * update + evaluations * evaluation)
+    assert took <= 375
 
 
 @pytest.mark.slow
@@ -212,7 +282,10 @@ def test_the_paper_is_all_seeds_at_full_length(folder: Path) -> None:
 def test_before_it_starts_it_says_what_can_be_shown() -> None:
     short = list(prospects(SMALL, seeds=8, steps=2, full=6))
     assert short[0] == "8 of 12 seeds × 2 steps (33.3% of the published 6 steps)"
-    assert "no published number can be confirmed" in short[1]
+    assert short[1].startswith("Shorter runs are measured less: once, at the end, instead of 2 times. Counts of modes")
+    assert "no published number can be confirmed" in short[2]
+    (fewer,) = [line for line in prospects(SMALL, seeds=8, steps=2, full=6, samples=100) if "measured less" in line]
+    assert "by 100 samples instead of 200" in fewer
     full = list(prospects(SMALL, seeds=8, steps=6, full=6))
     assert len(full) == 3  # one for each rate
     assert "points from the published 90 %" in full[1]
@@ -255,6 +328,29 @@ def test_an_ordinary_study_with_the_tables_settings_is_compared_and_left_alone(o
     assert found.cells[2].against.own == pytest.approx(means["vanilla lr=0.002"])
     assert {each.against.n for each in found.cells} == {2}
     assert {path: path.read_bytes() for path in ordinary.rglob("*") if path.is_file()} == before
+
+
+def test_studies_of_other_seeds_are_compared_as_one(ordinary: Path, folder: Path, tmp_path: Path) -> None:
+    """As seeds 1 and 2 of one machine, and 3 and 4 of another."""
+    words = ("vanilla", "lr=0.001,0.002")
+    start(terminal.planned(folder, *words, seeds="3,4", executor="inline"))
+    whole = start(terminal.planned(tmp_path / "whole", *words, seeds="1,2,3,4", executor="inline")).folder
+    found = gantlet.reproduce("small", out=[ordinary, folder])
+    expected = gantlet.reproduce("small", out=whole)
+    columns = ["setting", "column", "runs", "verdict"]
+    assert found.frame()[columns].equals(expected.frame()[columns])
+    assert {each.against.n for each in found.cells} == {4}
+    for mine, theirs in zip(found.cells, expected.cells, strict=True):  # fleets of other widths differ by rounding
+        assert mine.against.own == pytest.approx(theirs.against.own, abs=1e-3)
+    shown = terminal.gantlet("reproduce", "small", "--out", ordinary, "--out", folder)
+    assert (shown.status, f"{ordinary} and {folder} are studies already" in shown.out) == (0, True)
+
+
+def test_a_run_does_not_count_twice_and_a_folder_without_a_study_is_named(ordinary: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"both hold seed 1 of vanilla lr=0\.001, which would count twice"):
+        gantlet.reproduce("small", out=[ordinary, ordinary])
+    with pytest.raises(BadValue, match=r"--out is given 2 times, which compares studies, and .*none is none\."):
+        gantlet.reproduce("small", out=[ordinary, tmp_path / "none"])
 
 
 @pytest.mark.parametrize(

@@ -1,99 +1,47 @@
-"""Training a published table at a budget: what fits, what that can show, and how the results compare.
+"""Training a published table at a budget: what fits (:mod:`~gantlet.studies.published.budgets`), and what that can show.
 
-Seeds are cut before steps: a run that is shorter than the published one answers another question, so a table is trained in full
-length over as many seeds as fit, and only where not even eight fit, eight are trained for as many steps as do; fewer where one step of
-eight and its evaluation do not fit. A later budget goes on from there: first to the full length, then with more seeds.
-
-A budget begins with the command: reading the data, making the metrics and measuring are part of it.
+A later budget goes on from where the last one ended: first to the full length, with the full evaluation, then with more seeds. A budget
+begins with the command: reading the data, making the metrics and measuring are part of it.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from gantlet.devices import choose_device
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import StoreError
 from gantlet.requests.grid import Axis, axes_from_mapping
 from gantlet.requests.options import Options
-from gantlet.requests.resolve import Request, expand
-from gantlet.statistics.published import Against, detectable_rate, mean_against, rate_against
+from gantlet.requests.resolve import Request, Resolved, expand
+from gantlet.requests.training_settings import TrainingSettings
+from gantlet.statistics.published import detectable_rate
 
 from ..build import steps_of
 from ..cache import Cache
 from ..extend import Extension
-from ..measure import FleetTime, measure, seconds_for, steps_within
-from ..plan import plan_of
+from ..measure import FleetTime, busy, measure
+from ..plan import Plan, plan_of
 from ..planning import PlannedStudy, plan_study, specification_of
 from ..record import StudyRecord
 from ..store import Store
-from ..views import read_runs
 from . import find_table
-from .adopt import matching
-from .table import PublishedCell, PublishedTable
+from .budgets import Afforded, Allowance, Pace, affordable, crowded, more_seeds, rates_of, scaled, times_of
+from .table import PublishedTable
 
-__all__ = [
-    "FACT",
-    "CellComparison",
-    "affordable",
-    "begin_table",
-    "compare_table",
-    "full_steps",
-    "more_of_table",
-    "parse_budget",
-    "prospects",
-    "table_of",
-]
+__all__ = ["FACT", "begin_table", "full_steps", "more_of_table", "prospects", "request_of", "share_of", "table_of"]
 
 FACT = "reproduction"
 """Where a study's record keeps which table it is of, among its facts."""
 
 _LOG = logging.getLogger("gantlet")
 _LEAST = 8  # seeds: the fewest that are trained where time is short
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True)
-class CellComparison:
-    """One cell of a table: the published number and one's own.
-
-    Attributes:
-        cell: The published number.
-        against: The comparison.
-        verdict: ``agrees``, ``differs`` or ``cannot tell``.
-        why: What keeps it from being told; empty where it was.
-    """
-
-    cell: PublishedCell
-    against: Against
-    verdict: str
-    why: str
-
-
-def parse_budget(text: str) -> float | None:
-    """Seconds of ``90s``, ``5m``, ``1h`` or ``2d``; None for ``paper``: whatever the paper took.
-
-    Raises:
-        BadValue: It is none of these.
-
-    Example:
-        >>> parse_budget("5m"), parse_budget("1.5h"), parse_budget("paper")
-        (300.0, 5400.0, None)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if text.strip() == "paper":
-        return None
-    if match is None or not 0 < float(match[1]) < 1e6:
-        raise BadValue(f"--budget {text} is not a time such as 90s, 5m, 1h or 2d, and not paper.")
-    return float(match[1]) * _UNITS[match[2]]
+_LONG_STEP = 0.25  # seconds of one member's step, from which on a stack of members takes as many times as long
 
 
 def begin_table(table: PublishedTable, options: Options, seconds: float | None) -> PlannedStudy:
@@ -107,92 +55,82 @@ def begin_table(table: PublishedTable, options: Options, seconds: float | None) 
     Raises:
         UsageError: The data are not here, not one step fits, or the options are wrong.
     """
-    began, seeds = time.monotonic(), _LEAST if seconds is not None else table.seeds
-    planned, steps = plan_study(_request(table, seeds), options), 0
-    again = partial(plan_study, options=options, cache=planned.cache)
-    while seconds is not None and not steps:
-        full = steps_of(planned.plan.settings[0].training, planned.samples[0].pool)
-        fit, steps = affordable(*_measured(planned), left=_left(seconds, began), budget=seconds, full=full, seeds=seeds)
-        if steps == full:
-            planned = again(_request(table, min(table.seeds, fit)))
-        elif steps:
-            planned = again(_request(table, fit, Axis(("steps",), (str(steps),))))
-        else:
-            planned, seeds = again(_request(table, fit)), fit
-    if seconds is not None:
-        _tell_spent(seconds, began)
+    if seconds is None:
+        planned = plan_study(request_of(table, table.seeds), options)
+    else:
+        planned = _within(table, options, seconds)
     return replace(planned, facts={FACT: {"table": table.name}})
 
 
-def _request(table: PublishedTable, seeds: int, *more: Axis) -> Request:
-    given = {key: value for key, value in table.settings.items() if not (more and key in ("steps", "epochs"))}
-    axes = (*axes_from_mapping(given), *more)
-    return Request(table.task, table.methods, axes, tuple(range(1, seeds + 1)), table.presets)
+def request_of(table: PublishedTable, seeds: int, **instead: object) -> Request:
+    """The request of so many seeds of a table, with some values instead of its own; ``steps`` is instead of ``epochs``, too."""
+    given = {key: value for key, value in table.settings.items() if not (key == "epochs" and "steps" in instead)}
+    return Request(
+        table.task,
+        table.methods,
+        tuple(axes_from_mapping({**given, **instead})),
+        tuple(range(1, seeds + 1)),
+        table.presets,
+    )
 
 
-def _measured(planned: PlannedStudy) -> tuple[list[FleetTime], int, list[int]]:
+def _within(table: PublishedTable, options: Options, seconds: float) -> PlannedStudy:
+    """As much of a table as fits: one seed is measured, and the seeds of a fleet together where their steps are short."""
+    began, load = time.monotonic(), busy()
+    planned = plan_study(request_of(table, 1), options)
+    again = partial(plan_study, options=options, cache=planned.cache)
+    full = steps_of(planned.plan.settings[0].training, planned.samples[0].pool)
+    times = _measured(planned)
+    rates, seeds = rates_of(planned.plan, times), min(_LEAST, table.seeds)
+    planned = again(request_of(table, seeds))
+    if all(rate.update < _LONG_STEP for rate in rates.values()):
+        rates = rates_of(planned.plan, _measured(planned))
+    while True:
+        budget = Allowance(seconds, time.monotonic() - began)
+        pace = _pace(planned, times_of(planned.plan, rates), load)
+        found = affordable(pace, budget, full=full, seeds=seeds)
+        if found.steps:
+            break
+        planned, seeds = again(request_of(table, found.seeds)), found.seeds
+    _tell_spent(budget)
+    if found.steps == full:
+        return again(request_of(table, min(table.seeds, found.seeds)))
+    return again(request_of(table, found.seeds, **_shortened(found, pace)))
+
+
+def _shortened(found: Afforded, pace: Pace) -> dict[str, object]:
+    """What a shorter run has instead of a table's settings."""
+    fewer: dict[str, object] = {"samples": found.samples} if found.samples != pace.samples else {}
+    return {"steps": found.steps, "evaluations": 1, **fewer}
+
+
+def _measured(planned: PlannedStudy) -> list[FleetTime]:
     plan, device = planned.plan, planned.device
-    times = measure(plan, planned.samples, planned.cache, device, threads=planned.threads, evaluations=True)
-    return times, planned.workers, [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
+    return measure(plan, planned.samples, planned.cache, device, threads=planned.threads, evaluations=True)
 
 
-def affordable(
-    times: Sequence[FleetTime],
-    workers: int,
-    evaluations: Sequence[int],
-    *,
-    left: float,
-    budget: float,
-    full: int,
-    seeds: int,
-    fewer: bool = True,
-) -> tuple[int, int]:
-    """Seeds and steps that fit into some seconds: the full length of as many seeds as do, else these seeds for as long as do.
-
-    Where not even one step of these seeds and its evaluations fits, it is fewer seeds and 0 steps: they are to be measured anew.
-
-    Arguments:
-        times: What each fleet takes, of these seeds together.
-        workers: Fleets that are trained side by side.
-        evaluations: How often each is evaluated.
-        left: Seconds.
-        budget: Seconds of the whole budget, into which one step of one seed must fit.
-        full: The published length, in steps.
-        seeds: How many the fleets have of each setting.
-        fewer: Whether fewer seeds will do.
-
-    Raises:
-        BadValue: Not one step fits, and there is one seed only or fewer will not do.
-    """
-    whole = seconds_for(full, times, workers, evaluations)
-    if whole <= left:
-        return int(seeds * left / whole), full
-    try:
-        return seeds, steps_within(left, times, workers, evaluations)
-    except BadValue:
-        least = seconds_for(1, times, workers, evaluations)
-        if not fewer or (seeds == 1 and least > budget):
-            raise BadValue(
-                f"A budget of {budget:.3g} s is not enough for one step of {seeds} seed{'s' * (seeds > 1)} with its evaluations, about "
-                f"{least:.3g} s here, beside reading the data, making the metrics and measuring. Give more with --budget."
-            ) from None
-    if seeds > 1:
-        return max(1, min(seeds - 1, int(seeds * left / least))), 0
-    _LOG.warning("note: one step of one seed and its evaluation take about %.3g s, more than is left", least)
-    return 1, 1
+def _pace(planned: PlannedStudy, times: Sequence[FleetTime], load: float) -> Pace:
+    plan, workers = planned.plan, planned.workers
+    slower = crowded(load, workers, planned.threads)
+    if slower > 1.1:
+        _LOG.warning(
+            "note: other work keeps %.0f%% of the cores busy; %d fleets side by side are planned with %.1f times as long",
+            *(100 * load, workers, slower),
+        )
+    first = plan.settings[0]
+    samples = first.training.samples or planned.cache.metrics(first).samples
+    return Pace([scaled(time, slower) for time in times], workers, _evaluations(plan), samples)
 
 
-def _left(seconds: float, began: float) -> float:
-    """What is left of a budget; a quarter at least, since what preparation made is kept for the next one."""
-    return max(seconds - (time.monotonic() - began), seconds / 4)
+def _evaluations(plan: Plan) -> list[int]:
+    return [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
 
 
-def _tell_spent(seconds: float, began: float) -> None:
-    spent = time.monotonic() - began
-    if spent > seconds / 10:
+def _tell_spent(budget: Allowance) -> None:
+    if budget.spent > budget.seconds / 10:
         _LOG.warning(
             "note: reading the data, making the metrics and measuring took %.3g s of the %.3g s; what is left is planned with",
-            *(spent, seconds),
+            *(budget.spent, budget.seconds),
         )
 
 
@@ -211,8 +149,11 @@ def table_of(record: StudyRecord, folder: Path) -> PublishedTable:
 
 def full_steps(table: PublishedTable, record: StudyRecord) -> int:
     """The published length, in steps, with the data that the study was trained on."""
-    resolved = expand(_request(table, 1))[0]
-    return steps_of(resolved.training, record.sample.pool)
+    return steps_of(_first(table).training, record.sample.pool)
+
+
+def _first(table: PublishedTable) -> Resolved:
+    return expand(request_of(table, 1))[0]
 
 
 def more_of_table(store: Store, seconds: float | None) -> Extension | None:
@@ -226,34 +167,53 @@ def more_of_table(store: Store, seconds: float | None) -> Extension | None:
         UsageError: A part or the data are not here, or not one step fits.
         StoreError: It is no study of a table.
     """
-    record, began = store.record(), time.monotonic()
+    record, began, load = store.record(), time.monotonic(), busy()
     table, cache = table_of(record, store.folder), Cache()
     plan, full = plan_of(record), full_steps(table, record)
     samples = [specification_of(each.task, cache.dataset(each)) for each in plan.settings]
     now = steps_of(plan.settings[0].training, samples[0].pool)
-    seeds = len({member.seed for member in plan.members})
+    seeds, wanted = len({member.seed for member in plan.members}), _first(table).training.samples
     if now >= full and seeds >= table.seeds:
         return None
-    added, steps = table.seeds, full
-    if seconds is not None:
-        device, workers = choose_device(record.execution.device), record.execution.workers
-        times = measure(plan, samples, cache, device, threads=record.execution.threads, evaluations=True)
-        counts = [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
-        left = _left(seconds, began)
-        added, steps = affordable(
-            times, workers, counts, left=left, budget=seconds, full=full, seeds=seeds, fewer=False
+    if seconds is None:
+        whole = Axis(("steps",), (str(full),))
+        return (
+            Extension(axes=(whole,), samples=wanted)
+            if now < full
+            else Extension(seeds=tuple(range(1, table.seeds + 1)))
         )
-        _tell_spent(seconds, began)
-    if now < full:
-        return Extension(axes=(Axis(("steps",), (str(min(full, now + steps)),)),))
-    added = added if steps == full else max(1, seeds * steps // full)
-    return Extension(seeds=tuple(range(1, min(table.seeds, seeds + added) + 1)))
+    execution = record.execution
+    times = measure(plan, samples, cache, choose_device(execution.device), threads=execution.threads, evaluations=True)
+    slower = crowded(load, execution.workers, execution.threads)
+    most = wanted or cache.metrics(plan.settings[0]).samples
+    fewer = most - (plan.settings[0].training.samples or most)
+    paced = [scaled(replace(each, evaluation=each.evaluation + fewer * each.sample), slower) for each in times]
+    pace = Pace(paced, execution.workers, _evaluations(plan), most)
+    budget = Allowance(seconds, time.monotonic() - began)
+    _tell_spent(budget)
+    if now >= full:
+        added = more_seeds(pace, budget, full=full, seeds=seeds)
+        return Extension(seeds=tuple(range(1, min(table.seeds, seeds + added) + 1)))
+    found = affordable(pace, budget, full=full - now, seeds=seeds, fewer=False)
+    steps = min(full, now + found.steps)
+    counted = wanted if steps == full or found.samples == most else found.samples
+    return Extension(axes=(Axis(("steps",), (str(steps),)),), samples=counted)
 
 
-def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> Iterator[str]:
-    """What a budget can and cannot show, in sentences, before anything is trained."""
-    length = "the published length" if steps >= full else f"{steps / full:.1%} of the published {full:,} steps"
+def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int, samples: int = 0) -> Iterator[str]:
+    """What a budget can and cannot show, in sentences, before anything is trained.
+
+    Arguments:
+        table: The table.
+        seeds: That are trained.
+        steps: For which they are.
+        full: The published length, in steps.
+        samples: Of an evaluation; 0 for as many as each metric wants.
+    """
+    length = "the published length" if steps >= full else f"{share_of(steps, full)} of the published {full:,} steps"
     yield f"{seeds} of {table.seeds} seeds × {steps:,} steps ({length})"
+    if steps < full and (reduced := _reduced(_first(table).training, samples)):
+        yield f"Shorter runs are measured less: {reduced}. Counts of modes, divergences and distances depend on the samples."
     if table.departs:
         yield f"No published number can be confirmed or refuted: {table.departs}. The settings are compared with each other."
         return
@@ -275,64 +235,19 @@ def prospects(table: PublishedTable, *, seeds: int, steps: int, full: int) -> It
             )
 
 
-def compare_table(store: Store, table: PublishedTable | None = None) -> list[CellComparison]:
-    """A study against the published numbers, all of them judged together at 95 %.
+def _reduced(wanted: TrainingSettings, samples: int) -> str:
+    once = f"once, at the end, instead of {wanted.evaluations} times" if wanted.evaluations > 1 else ""
+    fewer = f"by {samples:,} samples" if samples not in (0, wanted.samples) else ""
+    full = f" instead of {wanted.samples:,}" if fewer and wanted.samples else ""
+    return ", ".join(part for part in (once, f"{fewer}{full}") if part)
 
-    Arguments:
-        store: The study.
-        table: The table, if the study is an ordinary one; it must hold the table's settings.
 
-    Raises:
-        StoreError: It is not a study of a table, or lacks a setting of this one.
+def share_of(steps: int, full: int) -> str:
+    """A part of the published steps in percent, with two digits that say something.
+
+    Example:
+        >>> share_of(2, 6), share_of(3, 100_000)
+        ('33.3%', '0.003%')
     """
-    record = store.record()
-    own = table_of(record, store.folder) if table is None else table
-    known = {resolved.label: resolved for resolved in expand(_request(own, 1))}
-    labels = matching(own, known.values(), record, store.folder, begun=table is None)
-    runs, full = read_runs(store), full_steps(own, record)
-    level = 1 - 0.05 / len(own.cells)
-    found: list[CellComparison] = []
-    for cell in own.cells:
-        label, differs = labels[cell.setting]
-        each = _compared(cell, own, runs[runs["setting"] == label], full=full, level=level)
-        if differs and each.against.n:
-            each = replace(each, verdict="cannot tell", why=f"begun with {differs}")
-        found.append(each)
-    return found
-
-
-def _compared(
-    cell: PublishedCell, table: PublishedTable, runs: pd.DataFrame, *, full: int, level: float
-) -> CellComparison:
-    mine = runs[runs["status"].isin(["finished", "diverged"])]
-    out = mine["status"] == "diverged"
-    known = (
-        out if cell.column == "diverged" else mine[cell.column] if cell.column in mine else pd.Series([], dtype=float)
-    )
-    absent = 0.0 if cell.kind == "rate" else math.nan
-    values = [absent if pd.isna(value) else float(value) for value in known]
-    published_n = table.runs_of(cell)
-    if math.isnan(cell.value):
-        finite = [value for value in values if math.isfinite(value)]
-        own = sum(finite) / len(finite) if finite else math.nan
-        found = Against(own, cell.value, math.nan, math.nan, len(finite), 0.0)
-    elif cell.kind == "rate":
-        failed = out.tolist() if cell.column == "success" else [False] * len(values)
-        hits = sum(bool(value) and not bad for value, bad in zip(values, failed, strict=True))
-        found = rate_against(hits, len(values), published=cell.value, published_n=published_n, level=level)
-    else:
-        found = mean_against(
-            values, published=cell.value, published_n=published_n, deviation=cell.deviation, level=level
-        )
-    if not found.n:
-        return CellComparison(cell, found, "cannot tell", "no run of it has ended")
-    if math.isnan(cell.value):
-        return CellComparison(cell, found, "cannot tell", "no number was published")
-    if table.departs:
-        return CellComparison(cell, found, "cannot tell", table.departs)
-    steps = int(mine["generator_steps"].max()) if "generator_steps" in mine else 0
-    if steps != full:
-        return CellComparison(cell, found, "cannot tell", f"trained for {steps / full:.1%} of the published steps")
-    width = max(found.high, -found.low)
-    why = "" if found.verdict != "cannot tell" else f"{found.n} seeds leave ±{width:.3g} open"
-    return CellComparison(cell, found, found.verdict, why)
+    share = 100 * steps / full
+    return f"{share:.1f}%" if share >= 1 else f"{share:.2g}%"
