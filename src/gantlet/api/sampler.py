@@ -92,7 +92,7 @@ def drawable(folder: Path, run: int | None = None, *, step: int | str | None = N
     if trust:
         allow(record.settings, record.key)
     net, sheet, member = trained(store, run or 0, step=step)
-    generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample, "network").eval()
+    generator = TrainedGenerator(net, latent_space(sheet, net), member.sample, "network").eval()
     title = f"run {run or 0}" if step in (None, "last") else f"run {run or 0}, step {step}"
     return Drawable(generator, member.record.task.pictures, title)
 

@@ -37,6 +37,7 @@ from .initial import SourceWeights, check_copies, read_sources, write_copies
 from .kept_size import check_disk, kept_size, noted
 from .launch import check_device
 from .machine import now, versions
+from .own_data import MIXED, own_data, same_test, without_floors, without_stated_floors
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
 from .planning import (
     check_rules,
@@ -170,8 +171,8 @@ def _extended(
 ) -> tuple[StudyRecord | None, dict[str, SourceWeights]]:
     """The record with what is added, None where that is nothing, and weights from which new settings start."""
     plan = plan_of(record)
-    for resolved in plan.settings:
-        check_unchanged(store, record, resolved, cache.dataset(resolved))
+    for place, resolved in enumerate(plan.settings):
+        check_unchanged(store, record, place, resolved, cache.dataset(resolved))
     longer = list(_longer(plan, asked.length, cache)) if asked.length else []
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
@@ -220,7 +221,11 @@ def _extended(
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
     found = joined(cache.metrics(resolved) for resolved in settings)
     new_columns = {column.name for column in found.columns} - record.metrics.keys()
-    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns else {}
+    alike = same_test(cache.dataset(each) for each in settings)
+    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns and alike else {}
+    if not alike:
+        _LOG.warning(MIXED)
+    own = own_data(settings, samples, cache, first=record.sample, facts=record.data_of(0), start=len(record.settings))
     executor = executor_for(new, record.execution.executor)
     extended = record.model_copy(
         update={
@@ -236,8 +241,10 @@ def _extended(
                 }
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
+            "own_data": {**record.own_data, **own},
+            "facts": record.facts if alike else without_stated_floors(record.facts),
             "metrics": metric_records(settings, found, floors)
-            | record.metrics
+            | (record.metrics if alike else without_floors(record.metrics))
             | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
