@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
@@ -219,13 +221,6 @@ def _extended(
         versions=here,
     )
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
-    found = joined(cache.metrics(resolved) for resolved in settings)
-    new_columns = {column.name for column in found.columns} - record.metrics.keys()
-    alike = same_test(cache.dataset(each) for each in settings)
-    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns and alike else {}
-    if not alike:
-        _LOG.warning(MIXED)
-    own = own_data(settings, samples, cache, first=record.sample, facts=record.data_of(0), start=len(record.settings))
     executor = executor_for(new, record.execution.executor)
     extended = record.model_copy(
         update={
@@ -241,16 +236,33 @@ def _extended(
                 }
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "own_data": {**record.own_data, **own},
-            "facts": record.facts if alike else without_stated_floors(record.facts),
-            "metrics": metric_records(settings, found, floors)
-            | (record.metrics if alike else without_floors(record.metrics))
-            | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
+            **_measured(record, settings, samples, cache),
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }
     )
     return extended, sources
+
+
+def _measured(
+    record: StudyRecord, settings: Sequence[Resolved], samples: Sequence[SampleSpec], cache: Cache
+) -> dict[str, Any]:
+    """What the record says of data and columns once all these settings are in it."""
+    found = joined(cache.metrics(resolved) for resolved in settings)
+    alike = same_test(cache.dataset(each) for each in settings)
+    if not alike:
+        _LOG.warning(MIXED)
+    new_columns = {column.name for column in found.columns} - record.metrics.keys()
+    first, measured = settings[0], alike and new_columns
+    floors = floors_of(found, cache.dataset(first), first.training.samples) if measured else {}
+    own = own_data(settings, samples, cache, first=record.sample, facts=record.data_of(0), start=len(record.settings))
+    return {
+        "own_data": {**record.own_data, **own},
+        "facts": record.facts if alike else without_stated_floors(record.facts),
+        "metrics": metric_records(settings, found, floors)
+        | (record.metrics if alike else without_floors(record.metrics))
+        | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
+    }
 
 
 def _longer(plan: Plan, length: Axis, cache: Cache) -> Iterator[tuple[EarlierPlan, Resolved]]:
