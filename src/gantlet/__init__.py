@@ -69,13 +69,26 @@ _HOMES = {
     "tune": ("gantlet.api.tune", "tune"),
 }
 
+_MODULES = {
+    **{
+        name: name for name in ("objectives", "penalties", "networks", "data", "metrics", "methods", "tasks", "figures")
+    },
+    "constraints": "penalties.constraints",
+    "readers": "data.readers",
+    "cards": "data.named",
+    "extractors": "metrics.features",
+    "features": "metrics.features",
+    "executors": "studies.executors",
+    "statistics": "statistics",
+    "errors": "errors",
+}
+"""Every family by its name for many, as ``gantlet list`` has it, and what else is found as an attribute."""
+
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         module, attribute = _HOMES[name]
         return getattr(importlib.import_module(module), attribute)
-    if name in ("objectives", "penalties", "networks", "data", "metrics", "methods", "tasks", "statistics", "errors"):
-        return importlib.import_module(f"gantlet.{name}")
-    if name == "features":
-        return importlib.import_module("gantlet.metrics.features")
+    if name in _MODULES:
+        return importlib.import_module(f"gantlet.{_MODULES[name]}")
     raise AttributeError(f"module 'gantlet' has no attribute '{name}'")

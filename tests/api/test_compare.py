@@ -136,6 +136,18 @@ def test_a_member_of_a_study_is_compared_by_its_samples() -> None:
     assert "There is no run 7" in gantlet("compare", "fake", "s:7", "--features", "nets.py:Squares").err
 
 
+def test_a_set_that_is_too_small_is_refused_before_any_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    np.save("few.npy", np.full((12, 8, 8, 3), 200, dtype=np.uint8))
+
+    def read(*_: object, **__: object) -> None:
+        pytest.fail("images were read")
+
+    monkeypatch.setattr("gantlet.api.compare.read_features", read)
+    done = gantlet("compare", "real", "few.npy", "--features", "nets.py:Squares")
+    assert done.status == 2
+    assert "few.npy holds 12 images; scores need at least 20 of each set" in done.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

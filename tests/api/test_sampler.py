@@ -93,6 +93,16 @@ def test_images_are_written_one_by_one(pictures: Path, tmp_path: Path, by_genera
     assert np.abs(pixels(place / names[0])[2:-2:11, 2:-2:11] - shades).max() <= 1
 
 
+@pytest.mark.parametrize("name", ["x.jpg", "x.npz", "x.TIFF", "x.parquet"])
+def test_a_file_of_a_kind_that_is_not_written_does_not_become_a_folder(
+    pictures: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(BadValue, match=r"Give FILE\.png, FILE\.npy, FILE\.csv or a folder"):
+        write_samples(pictures, 0, out=tmp_path / name, count=2)
+    assert not (tmp_path / name).exists()
+    assert write_samples(pictures, 0, out=tmp_path / "x.PNG", count=2).is_file()
+
+
 def test_nothing_is_overwritten(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_text("mine")
     (tmp_path / "full").mkdir()

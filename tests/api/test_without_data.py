@@ -73,3 +73,27 @@ def test_a_picture_of_standardised_points_is_in_their_own_units(
     window = np.reshape(drawn["extent"], (2, 2))  # of each column, from and to
     np.testing.assert_allclose(window.mean(1), sample.mean, rtol=1e-6)
     np.testing.assert_allclose(np.diff(window)[:, 0] / sample.deviation, [2 * sample.extent] * 2, rtol=1e-4)
+
+
+def test_settings_that_see_other_data_each_keep_the_units_and_columns_of_their_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name, (header, centre) in {"a": ("height,age", 1000.0), "b": ("x,y", -50.0)}.items():
+        rows = rng.normal(centre, 2.0, (200, 2))
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header=header, comments="")
+    request = terminal.request(
+        "points", "vanilla", f"data_path={tmp_path}/a.csv,{tmp_path}/b.csv", "standardise=true,false", *SMALL
+    )
+    store = terminal.trained(request, tmp_path / "study")
+    names = [setting.values for setting in store.record().settings]
+    assert [Path(str(values["data_path"])).stem + str(values["standardise"]) for values in names] == [
+        "aTrue",
+        "aFalse",
+        "bTrue",
+        "bFalse",
+    ]
+    for run, (header, centre) in enumerate([("height,age", 1000), ("height,age", 0), ("x,y", -50), ("x,y", 0)]):
+        first, *rows = write_samples(store.folder, run, out=tmp_path / f"{run}.csv", count=100).read_text().split()
+        made = np.array([row.split(",") for row in rows], float)
+        assert first == header
+        assert made.mean() == pytest.approx(centre, abs=5)
+        assert gantlet.load(store.folder, run=run).sample(100).mean().item() == pytest.approx(centre, abs=5)

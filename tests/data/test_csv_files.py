@@ -56,6 +56,30 @@ def test_plain_tables_have_rows_of_numbers_and_perhaps_a_header(
     assert (found.values.tolist(), found.columns) == (VALUES, columns)
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("0,1\n1,0\n0.5,1\n", [[0, 1], [1, 0], [0.5, 1]]),  # a curve from (0, 1)
+        ("0,1\n1,1\n", [[0, 1], [1, 1]]),
+        ("0.0,1.0\n0.5,1.5\n", [[0, 1], [0.5, 1.5]]),
+        ("0,1,2\n", [[0, 1, 2]]),
+        ("x;y\n1.5;2\n1.500;3\n9;4\n", [[1.5, 2], [1.5, 3], [9, 4]]),
+        ("x;y\n1.500;2.250\n2.125;3.000\n", [[1.5, 2.25], [2.125, 3]]),
+        ("x\ty\n1,500\t2\n0,25\t3\n", [[1.5, 2], [0.25, 3]]),
+    ],
+)
+def test_what_may_be_names_or_thousands_is_data_where_the_rest_says_so(
+    text: str, values: list[list[float]], tmp_path: Path
+) -> None:
+    assert read(tmp_path, text).values.tolist() == values
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_line_ends_in_a_quoted_name_do_not_hide_what_parts_the_fields(mark: str, tmp_path: Path) -> None:
+    found = read(tmp_path, f'"height\r\n(cm)"{mark}"width\n"\r\n"1"{mark}"2.5"\r\n-3{mark}400\r\n')
+    assert (found.values.tolist(), found.columns) == (VALUES, ("height\r\n(cm)", "width"))
+
+
 def test_a_table_of_one_column_or_one_row_stays_a_table(tmp_path: Path) -> None:
     assert read(tmp_path, "x\n1\n2\n").values.tolist() == [[1], [2]]
     assert read(tmp_path, "1,2,3\n").values.tolist() == [[1, 2, 3]]
@@ -250,6 +274,11 @@ def test_another_ending_is_told_every_one_that_is_read_and_how_to_save_so(ending
         ("my x,other x\n1 000,2 000\n", "line 2, column 1 (my x): '1 000' may have a thousands separator"),
         ("a x,y\n1 2,3\n", "line 2, column 1 (a x): '1 2' is not a number"),
         ("x;y\n1\u202f500,5;2\n", "may have a thousands separator"),
+        ("x\ty\n1,500\t2\n25,000\t3\n", "line 2, column 1 (x): '1,500' may have a thousands separator"),
+        ("x;y\n900;2\n1.500;3\n25.000;4\n", "line 3, column 1 (x): '1.500' may have a thousands separator"),
+        ("0,1\n0.5,1.5\n2.5,3.5\n", "line 1 counts from 0, as pandas names columns"),
+        ("0\n0.5\n2.5\n", "line 1 counts from 0, as pandas names columns"),
+        ("0;1;2\n3;4;5\n6;7;8\n", "line 1 counts from 0, as pandas names columns"),
         ("a b\n1 two\n", "line 2, column 2 (b): 'two' is not a number"),
         ("a b\n1 2\n1 2 3\n", "line 3 has 3 columns where line 2 has 2"),
         ("a,b\n5%,2\n", "'5%' is not a number"),

@@ -115,6 +115,7 @@ def test_a_file_given_without_its_reader_is_told_which_one(tmp_path: Path) -> No
         ("faces.zip", "write zip:faces.zip"),
         ("a/b.tar.gz", "write tar:a/b.tar.gz"),
         ("x", "write folder:x"),
+        ("nowhere.npy", "write images:nowhere.npy"),
     ):
         with pytest.raises(BadData, match=words):
             data_dir.locate(path)

@@ -569,7 +569,7 @@ def test_other_data_are_refused(folder: Path, tmp_path: Path) -> None:
     store = terminal.trained(terminal.request(f"points:{tmp_path}/points.npy", "vanilla", *tiny), folder)
     before = (folder / "study.json").read_bytes()
     np.save(tmp_path / "points.npy", points + 1)
-    with pytest.raises(BadData, match="The data are not those"):
+    with pytest.raises(BadData, match="are not those that"):
         extend(store, "steps=9")
     assert (folder / "study.json").read_bytes() == before
     np.save(tmp_path / "points.npy", points)

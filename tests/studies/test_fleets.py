@@ -104,7 +104,7 @@ def recorded_window(folder: Path, task: str) -> tuple[str, float]:
     """How samples of a study are drawn: their kind, and half the side of the window."""
     asked = terminal.request(task, "vanilla", "steps=1", "batch_size=16")
     store = Store(start(terminal.plan_study(asked, terminal.Options(out=folder)), executor=FakeExecutor()).folder)
-    recorder = recorder_of(store, store.record())
+    recorder = recorder_of(store, store.record(), store.record().plan.fleets[0])
     return recorder.kind, recorder.extent
 
 
@@ -252,7 +252,7 @@ def test_resume_refuses_other_data_than_those_of_the_start(folder: Path, tmp_pat
         (store.fleet("0000") / "results.json").unlink(missing_ok=True)
         np.save(tmp_path / "points.npy", changed)
         resume(folder)
-        assert "The data are not those that" in (store.failure("0000") or "")
+        assert "are not those that" in (store.failure("0000") or "")
     np.save(tmp_path / "points.npy", points)
     resume(folder)
     assert terminal.results(store) == whole

@@ -19,7 +19,7 @@ from gantlet.errors import Damaged, StoreError
 from gantlet.files import locked, sealed
 from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.launch import resume, start
-from gantlet.studies.record import InitialRecord
+from gantlet.studies.record_parts import InitialRecord
 from gantlet.studies.repair import repair_study
 from gantlet.studies.store import Store
 from gantlet.studies.verify import verify_study

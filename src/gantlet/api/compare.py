@@ -118,6 +118,9 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
             "--train and the reference are the same images; memorisation needs images that the model never saw."
         )
     opened = [open_set(name, most=most, seed=seed, trust=trust) for name in (reference, judged, train) if name]
+    for one in opened if not any(isinstance(one, StatisticsSet) for one in opened[:2]) else ():
+        if isinstance(one, ImageSet):
+            _check_enough(one.source, one.count)
     reader = _Reader(extractor, notify or _silent)
     card = reader.card if any(isinstance(one, ImageSet) for one in opened) else _given(opened)
     asked = check_scores(metrics, card, train=bool(train))
@@ -224,16 +227,23 @@ def _floor(real: Features, kinds: list[str]) -> dict[str, float]:
     }
 
 
+def _check_enough(source: str, count: int) -> None:
+    """See that a set is large enough for scores, before anything is read where its size is known.
+
+    Raises:
+        BadData: It is not.
+    """
+    if count < LEAST_SAMPLES:
+        raise BadData(f"{source} holds {count} images; scores need at least {LEAST_SAMPLES} of each set.")
+
+
 def _facts(opened: list[ImageSet | FeatureSet | StatisticsSet], read: list[Features]) -> dict[str, dict[str, Any]]:
     titles = ("reference", "judged", "train")
     found: dict[str, dict[str, Any]] = {}
     for title, one, got in zip(titles, opened, read, strict=False):
         facts = one.facts if isinstance(one, ImageSet) else {}
         found[title] = {"source": one.source, "count": len(got.features), **facts}
-        if len(got.features) < LEAST_SAMPLES:
-            raise BadData(
-                f"{one.source} holds {len(got.features)} images; scores need at least {LEAST_SAMPLES} of each set."
-            )
+        _check_enough(one.source, len(got.features))
     for facts in found.values():
         if facts["count"] > MOST_NEIGHBOURS:
             facts["neighbours"] = f"of {MOST_NEIGHBOURS} of them"

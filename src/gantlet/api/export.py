@@ -114,7 +114,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
     space = latent_space(sheet, net)
     if generator is not None:
         net, space = _one_of(net, generator), replace(space, makers=1, weights=())
-    made = TrainedGenerator(net, space, member.record.sample, units).eval()
+    made = TrainedGenerator(net, space, member.sample, units).eval()
     expected = reference(made)
     program = traced(made)
     if format == "hub":
@@ -184,8 +184,8 @@ def _card(store: Store, member: StudyMember, config: ModelConfig, checks: tuple[
 
 
 def _picture(store: Store, run: int, member: StudyMember, step: int | str | None) -> Callable[[Path], object] | None:
-    points = len(member.record.sample.shape) == 1
-    if points and member.record.sample.shape != (2,):
+    points = len(member.sample.shape) == 1
+    if points and member.sample.shape != (2,):
         return None
     return lambda path: write_samples(store.folder, run, out=path, count=1000 if points else 64, step=step)
 

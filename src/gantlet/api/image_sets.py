@@ -121,13 +121,13 @@ def _samples(source: str, folder: Path, run: int | None, *, count: int, seed: in
         raise BadValue(f"{folder} has {record.members} runs; name one, such as {folder}:0.")
     if trust:
         allow(record.settings, record.key)
-    if len(record.sample.shape) != 3:
-        raise BadData(f"The samples of {folder} are points, not images; its own metrics compare them.")
     member = find_member(store, run or 0)
+    if len(member.sample.shape) != 3:
+        raise BadData(f"The samples of {folder} are points, not images; its own metrics compare them.")
     samples, _ = draw_member(folder, run or 0, count=count, seed=seed)
     if not bool(samples.isfinite().all()):
         raise BadData(f"Run {run or 0} of {folder} makes samples that are not finite; it diverged.")
-    images = quantised(samples, record.sample.pixel_range)
+    images = quantised(samples, member.sample.pixel_range)
     averaged = bool(getattr(member.resolved.training, "ema", 0.0))
     facts = {
         "study": record.key,

@@ -65,8 +65,8 @@ def load(
         allow(record.settings, record.key)
     net, sheet, member = trained(store, run, player, step)
     space = latent_space(sheet, net)
-    if member.record.sample.standardised:
-        net = InDataUnits(net, member.record.sample, player).eval()
+    if member.sample.standardised:
+        net = InDataUnits(net, member.sample, player).eval()
     return _with_latents(net, space) if player == "generator" else net
 
 
@@ -122,5 +122,5 @@ def trained(
         raise BadValue(
             f"Of step {weights.step:,} of run {run} only the generator was kept. Its discriminator is there at the last step."
         )
-    sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
+    sheet = blueprint([(member.resolved, member.seed)], member.sample, Execution(), to_train=False)
     return network(sheet, weights.tensors, 0, player), sheet, member

@@ -34,6 +34,10 @@ from .loading import trained
 
 __all__ = ["Drawable", "draw_member", "drawable", "interpolate", "write_drawn", "write_samples"]
 
+_NOT_WRITTEN = frozenset(
+    ".jpg .jpeg .webp .gif .bmp .tif .tiff .pdf .svg .npz .pt .tsv .txt .parquet .zip".split()
+)
+"""Endings of files: a folder of such a name is not what anybody meant."""
 _NUMBERS = 1 << 20  # of samples that are made at once: networks keep many times as many in their layers
 
 
@@ -92,7 +96,7 @@ def drawable(folder: Path, run: int | None = None, *, step: int | str | None = N
     if trust:
         allow(record.settings, record.key)
     net, sheet, member = trained(store, run or 0, step=step)
-    generator = TrainedGenerator(net, latent_space(sheet, net), member.record.sample, "network").eval()
+    generator = TrainedGenerator(net, latent_space(sheet, net), member.sample, "network").eval()
     title = f"run {run or 0}" if step in (None, "last") else f"run {run or 0}, step {step}"
     return Drawable(generator, member.record.task.pictures, title)
 
@@ -150,7 +154,7 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
 
     Raises:
         BadValue: Single PNGs of points, an image of points that are not in the plane, a table of images, or truncation of
-            given latents.
+            given latents; a file of another kind.
         BadData: The file of latents cannot be used.
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
@@ -240,13 +244,14 @@ def write_drawn(
         notify: Told how many are written, where each is a file.
     """
     specification = source.specification
-    if target.suffix == ".npy":
+    ending = target.suffix.lower()
+    if ending == ".npy":
         write_whole(target, _npy(restored(samples, specification)))
-    elif target.suffix == ".csv":
+    elif ending == ".csv":
         _write_table(target, restored(samples, specification), specification)
     elif source.pictures == "points":
         _write_points(target, samples, owners, specification, title=source.title)
-    elif target.suffix == ".png":
+    elif ending == ".png":
         shades = on_scale(samples, specification.pixel_range).numpy()
         draw_images(target, shades, columns=columns, generators=groups)
     else:
@@ -264,6 +269,10 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _check_free(out: Path | None) -> None:
+    if out is not None and out.suffix.lower() in _NOT_WRITTEN:
+        raise BadValue(
+            f"--out {out} ends like a file of a kind that is not written. Give FILE.png, FILE.npy, FILE.csv or a folder."
+        )
     if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
         raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
 
@@ -308,7 +317,7 @@ def _latents(
 
 
 def _write_points(target: Path, samples: Tensor, owners: Tensor, specification: SampleSpec, *, title: str) -> None:
-    if target.suffix != ".png":
+    if target.suffix.lower() != ".png":
         raise BadValue(
             f"--out {target} is a folder for single PNGs, but points are drawn together. Give FILE.png, FILE.npy or FILE.csv."
         )

@@ -73,6 +73,8 @@ def read_csv(path: str | Path) -> NumberTable:
         _check_header(number, header, source)
     if not lines:
         raise BadData(f"{source} holds no row of numbers.")
+    if not header and len(lines) > 1:
+        _check_counted(lines, source)
     width = len(lines[0][1])
     for number, fields in lines:
         if len(fields) != width:
@@ -86,7 +88,7 @@ def read_csv(path: str | Path) -> NumberTable:
         header = header if shorter else header[1:]
         lines = [(number, fields[1:]) for number, fields in lines]
     header = [name.lstrip("# ") for name in header]  # NumPy's savetxt writes a comment
-    return NumberTable(_numbers(lines, header, source, thousands=separator == ","), tuple(header))
+    return NumberTable(_numbers(lines, header, source, separator=separator), tuple(header))
 
 
 def write_csv(path: Path, values: NDArray[np.floating], columns: Sequence[str] = ()) -> None:
@@ -132,7 +134,10 @@ def _lines(text: str, source: str) -> tuple[str, list[_Line]]:
 
 def _separator(text: str) -> str:
     """What parts the fields of the first two lines: a tab or a semicolon where both have one, blanks, or else a comma."""
-    first = [line for line in text[:65536].splitlines() if line.strip()][:2]
+    start = re.sub(
+        r'"[^"]*"', lambda quoted: re.sub(r"[\r\n]", " ", quoted[0]), text[:65536]
+    )  # line ends in a quoted name
+    first = [line for line in start.splitlines() if line.strip()][:2]
     bare = [re.sub(r'"[^"]*"', "", line) for line in first]
     marks = (mark for mark in "\t;" if bare and all(mark in line for line in bare))
     return next(marks, " " if first and _by_blanks(first) else ",")
@@ -184,6 +189,23 @@ def _check_header(number: int, names: Sequence[str], source: str) -> None:
         )
 
 
+def _check_counted(lines: Sequence[_Line], source: str) -> None:
+    """See that a first line 0,1,2,… is data: pandas writes such names over columns that have none.
+
+    It is, where other fields are whole numbers, too; but for 0,1,2 and longer ones, which nobody measures.
+
+    Raises:
+        BadData: It may be names.
+    """
+    (number, first), *rest = lines
+    counted = first == [str(place) for place in range(len(first))]
+    if counted and (len(first) > 2 or not any(field.lstrip("+-").isdigit() for _, fields in rest for field in fields)):
+        raise BadData(
+            f"{source}, line {number} counts from 0, as pandas names columns that have no names: leave the line out "
+            "(header=False), or name the columns; if it is data, write 0.0 for 0."
+        )
+
+
 def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: str) -> None:
     """See that a first column without a name holds names of rows: text, or distinct whole numbers.
 
@@ -207,8 +229,10 @@ def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: 
     raise BadData(f"{source}: {what}.")
 
 
-def _numbers(lines: Sequence[_Line], header: Sequence[str], source: str, *, thousands: bool) -> NDArray[np.float64]:
-    """The fields as numbers; with ``thousands``, commas may part thousands."""
+def _numbers(lines: Sequence[_Line], header: Sequence[str], source: str, *, separator: str) -> NDArray[np.float64]:
+    """The fields as numbers; between commas and tabs commas may part thousands, between semicolons points may."""
+    if separator == ";" and (cell := _by_points(lines)):
+        raise BadData(f"{source}, {_place(*cell[1:], header)}: {_fault(cell[0], lines)}.")
     try:
         values = np.asarray([[float(field) for field in fields] for _, fields in lines], dtype=np.float64)
         if np.isfinite(values).all() and not any("_" in field for _, fields in lines for field in fields):
@@ -225,10 +249,20 @@ def _numbers(lines: Sequence[_Line], header: Sequence[str], source: str, *, thou
     if commas and points:
         one, other = (f"'{cell[0]}' in {_place(*cell[1:], header)}" for cell in (commas[0], points[0]))
         raise BadData(f"{source} has {one} and {other}; write all numbers with one decimal mark.")
-    if thousands and commas and all(_THOUSANDS.fullmatch(cell[0]) for cell in commas):
+    if separator in ",\t" and commas and all(_THOUSANDS.fullmatch(cell[0]) for cell in commas):
         field, number, column = commas[0]
         raise BadData(f"{source}, {_place(number, column, header)}: {_fault(field, lines)}.")
     return np.asarray([[float(_value(field)) for field in row] for _, row in lines], dtype=np.float64)
+
+
+def _by_points(lines: Sequence[_Line]) -> tuple[str, int, int] | None:
+    """The first field, with line and column, of a column in which points part thousands: 1.500 beside 900, and no 1.5."""
+    for column in range(len(lines[0][1])):
+        marked = [(fields[column], number, column) for number, fields in lines if "." in fields[column]]
+        whole = any(re.fullmatch(r"[+-]?\d{1,3}", fields[column]) for _, fields in lines)
+        if marked and whole and all(_THOUSANDS.fullmatch(field) for field, _, _ in marked):
+            return marked[0]
+    return None
 
 
 def _value(field: str) -> str:

@@ -17,9 +17,21 @@ from gantlet.errors import BadData, BadValue
 
 from .dataset_card import DatasetCard, card_or_none
 from .files import expand_braces, named_path
+from .own_files import task_of
 from .readers.base import reader_for
 
-__all__ = ["Located", "content_of", "find_raw", "folder", "have", "is_here", "locate", "names_files", "root"]
+__all__ = [
+    "Located",
+    "content_of",
+    "find_raw",
+    "folder",
+    "have",
+    "is_here",
+    "locate",
+    "names_files",
+    "reader_of",
+    "root",
+]
 
 _OWN_KIND = "shards"
 """The reader of sets that have no card: lists of shards that the user downloaded."""
@@ -140,25 +152,75 @@ def is_here(source: object) -> bool:
         return False
 
 
+def reader_of(source: object) -> str:
+    """The reader of a task's source, that of its data set or its own; empty where it has none, as points have.
+
+    Example:
+        >>> from gantlet.data.points import Points
+        >>> reader_of(Points())
+        ''
+    """
+    known = card_or_none(str(getattr(source, "card", "")))
+    return known.reader if known else str(getattr(source, "reader", ""))
+
+
 def locate(source: str) -> Located:
-    """Images by the name of a data set, or by ``KIND:PATH`` such as ``folder:pictures``.
+    """Images by the name of a data set, or by ``KIND:PATH`` such as ``folder:pictures``: a reader's name, or a task's.
 
     Raises:
-        BadData: Nothing was named, or it is not there.
+        BadData: Nothing was named, it is not there, or it has no images.
         UnknownName: There is no such reader.
     """
     kind, colon, path = source.partition(":")
     if colon and path.strip():
-        catalogue.find("reader", kind)
-        return Located(kind, named_path(path, task=kind, form="PATH"))
-    known = card_or_none(source)
+        reader, known = _reader_of(kind, path)
+        return Located(reader, named_path(path, task=kind, form="PATH"), known)
+    known = card_or_none(source) or (_task_card(source) if not task_of(source) else None)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
-        reader = reader_for(Path(source)) or "folder"
-        raise BadData(
-            f"'{source}' is not a data set ({names}); for files of your own write {reader}:{source or 'PATH'}."
-        )
-    return Located(known.reader if known else _OWN_KIND, find_raw(source), known)
+        array = "images" if Path(source).suffix.lower() in (".npy", ".npz") else ""
+        task = task_of(source) or array or reader_for(Path(source)) or "folder"
+        if task == "points":
+            raise BadData(_not_images(source))
+        raise BadData(f"'{source}' is not a data set ({names}); for files of your own write {task}:{source or 'PATH'}.")
+    return Located(known.reader if known else _OWN_KIND, find_raw(known.name if known else source), known)
+
+
+def _reader_of(kind: str, path: str) -> tuple[str, DatasetCard | None]:
+    """The reader of that name, or that of the task of that name with its data set's card.
+
+    Raises:
+        BadData: The task has points, not images.
+        UnknownName: There is neither.
+    """
+    if kind in catalogue.names("reader") or kind not in catalogue.names("task"):
+        catalogue.find("reader", kind)
+        return kind, None
+    source = catalogue.find("task", kind).source
+    if not (reader := reader_of(source)):
+        raise BadData(_not_images(path))
+    return reader, card_or_none(getattr(source, "card", ""))
+
+
+def _task_card(name: str) -> DatasetCard | None:
+    """The data set of a named task, such as ``celeba64``.
+
+    Raises:
+        BadData: The task draws points.
+    """
+    if name not in catalogue.names("task"):
+        return None
+    source = catalogue.find("task", name).source
+    if not hasattr(source, "data_path"):
+        raise BadData(f"The task '{name}' draws points from a known distribution, and gantlet data looks at images.")
+    return card_or_none(source.card) if getattr(source, "card", "") else None
+
+
+def _not_images(path: str) -> str:
+    return (
+        f"{path} has points, and gantlet data looks at images. To see whether it is read as you mean it, write: gantlet run "
+        f"points:{path} vanilla --dry-run"
+    )
 
 
 def _missing(name: str, place: Path, known: DatasetCard | None) -> str:

@@ -20,7 +20,7 @@ from gantlet.errors import BadData
 from .csv_files import NumberTable
 from .files import read_bytes
 
-__all__ = ["read_parquet"]
+__all__ = ["only_numbers", "read_parquet"]
 
 
 def read_parquet(path: Path) -> NumberTable:
@@ -46,6 +46,25 @@ def read_parquet(path: Path) -> NumberTable:
     return NumberTable(np.stack(columns, axis=1), tuple(names))
 
 
+def only_numbers(path: Path) -> bool:
+    """Whether the columns of a Parquet file are numbers, by its schema; False for what is no such file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema: Any = pq.read_schema(path)
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+    index = _index(schema.metadata)
+    return all(_is_number(schema.field(name).type) for name in schema.names if name not in index)
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
 def _index(metadata: dict[bytes, bytes] | None) -> set[str]:
     """The columns that pandas says are the index of its data frame."""
     try:
@@ -59,7 +78,7 @@ def _numbers(column: Any, source: str) -> NDArray[np.float64]:
     import pyarrow as pa
 
     kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+    if not _is_number(kind):
         raise BadData(f"{source} holds {kind}, which is not a number; leave the column out, or encode it as numbers.")
     values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)  # null becomes nan
     if missing := np.flatnonzero(np.isnan(values)).tolist():

@@ -19,12 +19,13 @@ from .array_files import as_float32, read_array
 from .base import Dataset
 from .csv_files import NumberTable, read_csv
 from .files import check_file, named_path
+from .own_files import TABLES
 from .parquet_files import read_parquet
 from .pool import split, with_facts
 
 __all__ = ["Points"]
 
-_TEXTS, _ARRAYS = (".csv", ".tsv", ".txt", ".dat"), (".npy", ".npz")
+_ARRAYS = (".npy", ".npz")
 _SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 
 
@@ -68,13 +69,13 @@ def _table(path: Path) -> NumberTable:
     """What a file holds, by its ending."""
     check_file(path)
     ending = path.suffix.lower()
-    if ending in _TEXTS:
+    if ending in TABLES:
         return read_csv(path)
     if ending == ".parquet":
         return read_parquet(path)
     if ending in _ARRAYS:
         return NumberTable(read_array(path))
-    *others, last = (*_ARRAYS, *_TEXTS, ".parquet")
+    *others, last = (*_ARRAYS, *TABLES, ".parquet")
     remedy = "save the sheet as 'CSV UTF-8'" if ending in _SHEETS else "write it as one of them"
     raise BadData(
         f"{path} has the ending '{path.suffix}'; points are read from {', '.join(others)} and {last}: {remedy}."

@@ -40,7 +40,7 @@ def describe(member: StudyMember, sheet: Blueprint, *, discriminator: bool) -> d
     Raises:
         Refused: A network that name and options do not describe.
     """
-    resolved, shape = member.resolved, member.record.sample.shape
+    resolved, shape = member.resolved, member.sample.shape
     settings = resolved.training
     family, _ = generator_family(resolved, shape)
     found: dict[str, Any] = {
@@ -49,7 +49,7 @@ def describe(member: StudyMember, sheet: Blueprint, *, discriminator: bool) -> d
         "prior": sheet.prior,
         "generators": sheet.sizes.generators,
         "team": sheet.team.kind,
-        "sample": member.record.sample,
+        "sample": member.sample,
         "pictures": member.record.task.pictures,
     }
     if discriminator:

@@ -171,7 +171,7 @@ def _settings(resolved: Resolved) -> str:
 
 
 def _data(member: StudyMember) -> Iterator[str]:
-    facts: Any = member.record.facts.get("data", {})
+    facts: Any = member.record.data_of(member.setting)
     source: Any = member.resolved.source
     named = card_or_none(str(getattr(source, "card", "")) or _OF_FILES.get(str(getattr(source, "reader", "")), ""))
     words = _portable(str(facts.get("source", member.record.task.name)))

@@ -96,7 +96,9 @@ def _saved(program: ExportedProgram, facts: Mapping[str, str]) -> bytes:
 
 def _checked(generator: TrainedGenerator, content: bytes, expected: Expected) -> Check:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the loader's own parts: torch 2.11 reads weights from bytes that it may not write
+        warnings.simplefilter(
+            "ignore"
+        )  # of the loader's own parts: torch 2.11 reads weights from bytes that it may not write
         module: nn.Module = torch.export.load(io.BytesIO(content)).module()
 
     def run(latents: Tensor, owners: Tensor) -> Tensor:

@@ -1,1 +1,11 @@
-"""Figures: samples and decision maps as images, recorded during training, and joined to animations."""
+"""Figures: samples and decision maps as images, recorded during training, and joined to animations.
+
+``get`` and ``names`` are of the figures for print, which :mod:`gantlet.reports.printed` draws.
+"""
+
+from gantlet.families import Registry
+
+_REGISTRY = Registry("figure", "draw()")
+get, names = _REGISTRY.get, _REGISTRY.names
+
+__all__ = ["get", "names"]

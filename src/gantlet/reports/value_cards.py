@@ -23,6 +23,7 @@ __all__ = ["ValueCard", "card_lines", "cards_of"]
 _MOST = 1e300  # a record may come from a stranger: a number beyond is none
 _SAMPLES, _METRICS = "samples", "metrics"  # as files have them
 _DATA = ("train", "test", "shape", "sha256", "digest", "content", "sigma", "modes")  # what tells data apart
+_MOST_DATA = 3  # different data of settings are told
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,20 @@ def _facts(metrics: Any, metric: str, *, alone: bool) -> Mapping[str, Any]:
 
 
 def _data(study: StudyData) -> str:
-    facts = study.record.facts.get("data")
-    known = {key: facts[key] for key in _DATA if key in facts} if isinstance(facts, Mapping) else {}
+    every = [study.record.data_of(0), *(own.facts for own in study.record.own_data.values())]
+    different = list(dict.fromkeys(_counts({key: facts[key] for key in _DATA if key in facts}) for facts in every))
+    shown = " or ".join(different[:_MOST_DATA]) + (
+        f" or {len(different) - _MOST_DATA} others" if different[_MOST_DATA:] else ""
+    )
+    return f"{study.record.task.name} ({shown})" if shown else study.record.task.name
+
+
+def _counts(known: Mapping[str, Any]) -> str:
+    if not known:
+        return ""
     digest = hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()[:8]
     counts = [f"{number(float(known[key]))} {key}" for key in ("train", "test") if _whole(known.get(key))]
-    return f"{study.record.task.name} ({', '.join([*counts, digest])})" if known else study.record.task.name
+    return ", ".join([*counts, digest])
 
 
 def _stated(facts: Mapping[str, Any], column: str) -> float | None:

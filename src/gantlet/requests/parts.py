@@ -6,14 +6,14 @@ and the data set. A key on the command line is a part's field; a penalty's field
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from gantlet import catalogue
+from gantlet.data.data_dir import reader_of
+from gantlet.data.own_files import task_of
 from gantlet.errors import BadValue, Refused, UnknownName
 from gantlet.families import options_of, with_options
 from gantlet.methods.base import Method
@@ -135,10 +135,9 @@ class Catalogue:
         try:
             task = self.find("task", name)
         except (UnknownName, BadValue):
-            if kind := _kind_of_path(name):
-                raise BadValue(
-                    f"'{name}' is a path, not a task; write {kind}:{name} to train on what it holds."
-                ) from None
+            if better := _suggested(name):
+                what = f"'{prefix}' is a reader" if better.rpartition(":")[2] != name else f"'{name}' is a path"
+                raise BadValue(f"{what}, not a task; write {better} to train on what it holds.") from None
             raise
         if not isinstance(task, Task):
             raise BadValue(f"'{name}' is not a gantlet Task but a {type(task).__name__}.")
@@ -212,21 +211,15 @@ class Catalogue:
         return name, family
 
 
-def _kind_of_path(name: str) -> str:
-    """The task that reads what is stored at a path, by its ending; empty where there is no such path."""
-    path = Path(os.path.expanduser(name))  # unlike pathlib, os.path minds no unknown user and no name that is too long
-    if os.path.isdir(path):
-        return "folder"
-    if not os.path.isfile(path):
-        return ""
-    endings = {
-        "points": (".csv", ".npy", ".npz"),
-        "zip": (".zip",),
-        "tar": (".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz"),
-        "hf": (".parquet",),
-        "hdf5": (".h5", ".hdf5"),
-    }
-    return next((kind for kind, known in endings.items() if path.name.lower().endswith(known)), "")
+def _suggested(name: str) -> str:
+    """What somebody should have written who gave a path, or a reader and a path, for a task; empty where that is not clear."""
+    reader, colon, path = name.partition(":")
+    if not colon or reader not in catalogue.names("reader"):
+        return f"{task}:{name}" if (task := task_of(name)) else ""
+    if reader == "prepared":
+        return f"folder:{path}"
+    sources = {task: catalogue.find("task", task).source for task in catalogue.names("task")}
+    return next((f"{task}:{path}" for task, source in sources.items() if reader_of(source) == reader), "")
 
 
 def keys_of(task: str, method: str) -> dict[str, Key]:

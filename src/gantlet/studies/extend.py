@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, product
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadGrid, BadValue, StoreError
 from gantlet.files import locked
@@ -37,6 +39,7 @@ from .initial import SourceWeights, check_copies, read_sources, write_copies
 from .kept_size import check_disk, kept_size, noted
 from .launch import check_device
 from .machine import now, versions
+from .own_data import MIXED, own_data, same_test, without_floors, without_stated_floors
 from .plan import Limits, Plan, cut_into_fleets, plan_of, recorded_setting
 from .planning import (
     check_rules,
@@ -173,8 +176,8 @@ def _extended(
 ) -> tuple[StudyRecord | None, dict[str, SourceWeights]]:
     """The record with what is added, None where that is nothing, and weights from which new settings start."""
     plan = plan_of(record)
-    for resolved in plan.settings:
-        check_unchanged(store, record, resolved, cache.dataset(resolved))
+    for place, resolved in enumerate(plan.settings):
+        check_unchanged(store, record, place, resolved, cache.dataset(resolved))
     longer = list(_longer(plan, asked.length, cache, asked.samples)) if asked.length else []
     changed = {earlier.setting: resolved for earlier, resolved in longer}
     kept = [changed.get(place, resolved) for place, resolved in enumerate(plan.settings)]
@@ -221,9 +224,6 @@ def _extended(
         versions=here,
     )
     recorded = [_recorded(record, place, resolved, changed) for place, resolved in enumerate(settings)]
-    found = joined(cache.metrics(resolved) for resolved in settings)
-    new_columns = {column.name for column in found.columns} - record.metrics.keys()
-    floors = floors_of(found, cache.dataset(settings[0]), settings[0].training.samples) if new_columns else {}
     executor = executor_for(new, record.execution.executor)
     extended = record.model_copy(
         update={
@@ -239,14 +239,33 @@ def _extended(
                 }
             ),
             "execution": record.execution.model_copy(update={"executor": executor}),
-            "metrics": metric_records(settings, found, floors)
-            | record.metrics
-            | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
+            **_measured(record, settings, samples, cache),
             "initial": {**record.initial, **{text: source.record for text, source in sources.items()}},
             "extensions": (*record.extensions, extension),
         }
     )
     return extended, sources
+
+
+def _measured(
+    record: StudyRecord, settings: Sequence[Resolved], samples: Sequence[SampleSpec], cache: Cache
+) -> dict[str, Any]:
+    """What the record says of data and columns once all these settings are in it."""
+    found = joined(cache.metrics(resolved) for resolved in settings)
+    alike = same_test(cache.dataset(each) for each in settings)
+    if not alike:
+        _LOG.warning(MIXED)
+    new_columns = {column.name for column in found.columns} - record.metrics.keys()
+    first, measured = settings[0], alike and new_columns
+    floors = floors_of(found, cache.dataset(first), first.training.samples) if measured else {}
+    own = own_data(settings, samples, cache, first=record.sample, facts=record.data_of(0), start=len(record.settings))
+    return {
+        "own_data": {**record.own_data, **own},
+        "facts": record.facts if alike else without_stated_floors(record.facts),
+        "metrics": metric_records(settings, found, floors)
+        | (record.metrics if alike else without_floors(record.metrics))
+        | rule_records([(resolved, cache.metrics(resolved)) for resolved in settings]),
+    }
 
 
 def _longer(plan: Plan, length: Axis, cache: Cache, samples: int | None) -> Iterator[tuple[EarlierPlan, Resolved]]:

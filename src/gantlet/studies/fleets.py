@@ -100,8 +100,8 @@ def execution_of(record: StudyRecord, fleet: FleetPlan) -> Execution:
     return Execution(route=fleet.route, device=named_device(execution.device), processes=execution.processes)
 
 
-def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:
-    """Who draws the samples of a study."""
+def recorder_of(store: Store, record: StudyRecord, fleet: FleetPlan) -> SampleRecorder:
+    """Who draws the samples of a fleet."""
     ends = (
         *(extension.first_run for extension in record.extensions),
         1 << 31,
@@ -112,12 +112,12 @@ def recorder_of(store: Store, record: StudyRecord) -> SampleRecorder:
     for member in record.plan.members:
         if member.run in runs:
             first.setdefault(member.setting, member.run)
-    kind = record.task.pictures
+    kind, spec = record.task.pictures, record.sample_of(record.member_by_run[fleet.runs[0]].setting)
     return SampleRecorder(
         inside(store.folder, "samples"),
         runs,
-        kind="none" if kind == "points" and record.sample.shape != (2,) else kind,
-        extent=record.sample.extent,
+        kind="none" if kind == "points" and spec.shape != (2,) else kind,
+        extent=spec.extent,
         first_of_settings=frozenset(first.values()),
     )
 
@@ -134,7 +134,7 @@ def _job(
     slots = slots_of(record, fleet)
     first = slots[0][0]
     dataset, metrics = cache.dataset(first), cache.metrics(first)
-    check_unchanged(store, record, first, dataset)
+    check_unchanged(store, record, record.member_by_run[fleet.runs[0]].setting, first, dataset)
     keeping = parse_keeping(first.training.checkpoints)
     return FleetJob(
         fleet=fleet,
@@ -144,7 +144,7 @@ def _job(
         headline=headline_of(first.task, metrics),
         store=store,
         execution=execution_of(record, fleet),
-        recorder=recorder_of(store, record),
+        recorder=recorder_of(store, record, fleet),
         study=record.seal,
         lineage=record.lineage,
         ended=record.ended(fleet),
@@ -176,23 +176,28 @@ def _tracker(
     return Tracker(record.tracker, f"gantlet-{record.task.name.rpartition('/')[2]}", told)
 
 
-def check_unchanged(store: Store, record: StudyRecord, resolved: Resolved, dataset: Dataset) -> None:
-    """Refuse to go on with other data than a study was started with; files of one's own can change meanwhile.
+def check_unchanged(store: Store, record: StudyRecord, setting: int, resolved: Resolved, dataset: Dataset) -> None:
+    """Refuse to go on with other data than a setting was started with; files of one's own can change meanwhile.
 
     Raises:
         BadData: They are others.
     """
     values = record.settings[0].values
     data = [name for name, key in resolved.parts.keys.items() if key.part == "data"]
-    if "data_path" not in data or any(
-        name in values and str(values[name]) != str(resolved.values[name]) for name in data
-    ):
-        return  # the facts are those of the first setting's data
-    known = record.facts.get("data", {})
+    others = any(name in values and str(values[name]) != str(resolved.values[name]) for name in data)
+    if "data_path" not in data or (others and setting not in record.own_data):
+        return  # studies of an earlier version have the facts of the first setting's data alone
+    known, now = record.data_of(setting), dataset.facts.get("train")
     if not unchanged(dataset, known):
+        as_many = known.get("train") == now and known.get("test") == dataset.facts.get("test")
+        what = (
+            f"as many, {now} to train on, but others"
+            if as_many
+            else f"{known.get('train')} to train on then, {now} now"
+        )
         raise BadData(
-            f"The data are not those that {store.folder} was started with: {known.get('train')} images or points to train "
-            f"on then, {dataset.facts.get('train')} now, or others of the same number. Put the files back, or start a new study."
+            f"The data of '{resolved.label}' are not those that {store.folder} was started with: {what}. Put the files back, or "
+            f"start a new study."
         )
 
 

@@ -41,7 +41,8 @@ from .model_record import (
     read_config,
     read_model_weights,
 )
-from .record import InitialRecord, StudyRecord
+from .record import StudyRecord
+from .record_parts import InitialRecord
 from .store import Store
 from .stored_weights import read_weights
 from .weights_file import read_weights_file

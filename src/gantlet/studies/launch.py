@@ -140,7 +140,9 @@ def _check_processes(store: Store, record: StudyRecord, processes: int, executor
                 f"on with several."
             )
         execution = Execution(route="loop", device=torch.device("cpu"), processes=processes)
-        blueprint(plan.slots(fleet), record.sample, execution, to_train=False)
+        blueprint(
+            plan.slots(fleet), record.sample_of(record.member_by_run[fleet.runs[0]].setting), execution, to_train=False
+        )
 
 
 def _move(store: Store, device: str, processes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
 from gantlet.requests.resolve import Resolved
 
@@ -34,6 +35,16 @@ class StudyMember:
     def resolved(self) -> Resolved:
         """Its setting."""
         return self.slots[self.slot][0]
+
+    @property
+    def setting(self) -> int:
+        """The position of its setting in the record."""
+        return self.record.member_by_run[self.fleet.slots[self.slot]].setting
+
+    @property
+    def sample(self) -> SampleSpec:
+        """What its samples look like."""
+        return self.record.sample_of(self.setting)
 
     @property
     def seed(self) -> int:

@@ -217,8 +217,9 @@ def bytes_of_fleets(record: StudyRecord, fleets: Sequence[str]) -> dict[str, int
             slots = plan.slots(fleet)
             alike = slots[0][0].cut
             if alike not in known:
-                sheet = blueprint(slots[:1], record.sample, Execution(), to_train=False)
-                known[alike] = bytes_per_member(sheet, record.sample)
+                sample = record.sample_of(record.member_by_run[fleet.slots[0]].setting)
+                sheet = blueprint(slots[:1], sample, Execution(), to_train=False)
+                known[alike] = bytes_per_member(sheet, sample)
             found[fleet.id] = len(slots) * known[alike]
     return found
 

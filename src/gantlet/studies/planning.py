@@ -37,8 +37,10 @@ from .initial import SourceWeights, read_sources
 from .kept_size import check_disk, kept_size, noted
 from .machine import command_line, facts_of_machine, git_commit, now, versions
 from .measure import busy, measure, steps_within
+from .own_data import MIXED, own_data, same_test, without_stated_floors
 from .plan import Limits, Plan, make_plan
-from .record import BudgetRecord, ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
+from .record import ExecutionRecord, MetricRecord, StudyRecord, TaskRecord
+from .record_parts import BudgetRecord
 from .several import check_parts, check_several
 from .store import Store
 from .success import rule_records
@@ -92,7 +94,11 @@ class PlannedStudy:
         metrics = joined(self.cache.metrics(resolved) for resolved in self.plan.settings)
         for note in metrics.notes:
             _LOG.warning("note: %s", note)
-        floors = floors_of(metrics, dataset, first.training.samples)
+        alike = same_test(self.cache.dataset(resolved) for resolved in self.plan.settings)
+        if not alike:
+            _LOG.warning(MIXED)
+        floors = floors_of(metrics, dataset, first.training.samples) if alike else {}
+        card = metrics.facts if alike else without_stated_floors(metrics.facts)
         settings, plan = self.plan.recorded()
         here = versions()
         return StudyRecord(
@@ -124,10 +130,11 @@ class PlannedStudy:
                 slurm=self.options.slurm if self.executor == "slurm" else None,
             ),
             sample=self.samples[0],
+            own_data=own_data(self.plan.settings, self.samples, self.cache, first=self.samples[0], facts=dataset.facts),
             metrics=metric_records(self.plan.settings, metrics, floors)
             | rule_records([(resolved, self.cache.metrics(resolved)) for resolved in self.plan.settings]),
             initial={text: source.record for text, source in self.sources.items()},
-            facts={"data": dict(dataset.facts), "metrics": dict(metrics.facts), **self.facts},
+            facts={"data": dict(dataset.facts), "metrics": dict(card), **self.facts},
             versions=here,
             machine=facts_of_machine(self.device)
             | {"threads": self.threads, "workers": self.workers}

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue, Damaged, StoreError
@@ -23,16 +23,15 @@ from gantlet.requests.slurm_options import SlurmOptions
 from gantlet.settings import Scalar
 
 from .migrations import migrated
+from .record_parts import STRICT, BudgetRecord, DataRecord, InitialRecord
 
 __all__ = [
     "FORMAT",
-    "BudgetRecord",
     "EarlierPlan",
     "ExecutionRecord",
     "ExtensionRecord",
     "FleetId",
     "FleetPlan",
-    "InitialRecord",
     "Member",
     "MetricRecord",
     "PlanRecord",
@@ -43,8 +42,8 @@ __all__ = [
 ]
 
 FORMAT = 2
-_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions", "initial")
-_TIED_IF_ANY = ("extensions", "initial")
+_TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions", "initial", "own_data")
+_TIED_IF_ANY = ("extensions", "initial", "own_data")
 _LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
@@ -66,7 +65,7 @@ def _possible(options: SlurmOptions) -> SlurmOptions:
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = STRICT
 
 
 class Member(NamedTuple):
@@ -167,20 +166,6 @@ class ExecutionRecord(_Part):
     slurm: Annotated[SlurmOptions, AfterValidator(_possible)] | None = None
 
 
-class InitialRecord(_Part):
-    """Weights from which members start: the study, run and step that they are of, and the SHA-256 of the copy of them.
-
-    Those of a model folder are of run 0, and ``study`` is the SHA-256 that names its files.
-    ``discriminator`` says whether there are such of the discriminator, too.
-    """
-
-    study: Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")]
-    run: Annotated[int, Field(ge=0)]
-    step: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    discriminator: bool = True
-
-
 class EarlierPlan(NamedTuple):
     """Where the plan of a setting (by position) ended before it was made longer: ``steps`` generator updates."""
 
@@ -212,24 +197,6 @@ class ExtensionRecord(_Part):
     versions: dict[str, Any] = {}
 
 
-class BudgetRecord(_Part):
-    """A budget of wall time, by which the number of steps was planned, and what was measured for it.
-
-    Attributes:
-        minutes: The budget.
-        steps: What was planned for each setting.
-        update_seconds: By fleet, of a discriminator update of all its members.
-        evaluation_seconds: By fleet, of an evaluation of all its members.
-        busy: The share of the machine's cores that were busy before.
-    """
-
-    minutes: float
-    steps: int
-    update_seconds: dict[str, float] = {}
-    evaluation_seconds: dict[str, float] = {}
-    busy: float = 0.0
-
-
 class StudyRecord(_Part):
     """What ``study.json`` holds.
 
@@ -252,6 +219,7 @@ class StudyRecord(_Part):
         execution: Device, workers, threads, executor.
         moved_from: The devices on which it was trained before, where it was resumed on another.
         sample: The specification of a sample, so that the data are not needed to use what was trained.
+        own_data: By position of a setting, its data, where they are not those of the first setting.
         metrics: By column, what it is.
         initial: By value of the key ``init_from``, the weights that it stands for.
         facts: Of the data set and of the metrics, for readers of the report.
@@ -280,6 +248,7 @@ class StudyRecord(_Part):
     execution: ExecutionRecord
     moved_from: tuple[str, ...] = ()
     sample: SampleSpec
+    own_data: dict[int, DataRecord] = {}
     metrics: dict[str, MetricRecord] = {}
     initial: dict[str, InitialRecord] = {}
     facts: dict[str, Any] = {}
@@ -297,6 +266,8 @@ class StudyRecord(_Part):
             raise ValueError("a run is listed twice, or not all members are listed")
         if any(not 0 <= member.setting < len(self.settings) for member in self.plan.members):
             raise ValueError("a member has a setting that is not listed")
+        if any(not 0 <= setting < len(self.settings) for setting in self.own_data):
+            raise ValueError("there are data of a setting that is not listed")
         if any(not 0 <= member.seed < 1 << 63 or not 0 <= member.run < 1 << 31 for member in self.plan.members):
             raise ValueError("a run or seed is out of range")
         if sorted(planned) != sorted(runs) or any(run not in runs for f in self.plan.fleets for run in f.slots):
@@ -351,6 +322,15 @@ class StudyRecord(_Part):
             if longer or min(fleet.runs) >= extension.first_run:
                 return extension.versions
         return self.versions
+
+    def sample_of(self, setting: int) -> SampleSpec:
+        """The specification of a sample of a setting, by its position."""
+        return self.own_data[setting].sample if setting in self.own_data else self.sample
+
+    def data_of(self, setting: int) -> dict[str, Any]:
+        """The facts of a setting's data, by its position."""
+        facts = self.own_data[setting].facts if setting in self.own_data else self.facts.get("data")
+        return dict(facts) if isinstance(facts, Mapping) else {}
 
     @cached_property
     def member_by_run(self) -> dict[int, Member]:

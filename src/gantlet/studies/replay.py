@@ -64,7 +64,7 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
         if then != version and name in ("torch", "gantlet", "random key"):
             say(f"note: {name} was {then} then and is {version} now")
     dataset = Cache().dataset(found.resolved)
-    check_unchanged(store, record, found.resolved, dataset)
+    check_unchanged(store, record, found.setting, found.resolved, dataset)
     ended, execution = record.ended(found.fleet), execution_of(record, found.fleet)
     sheet = blueprint(found.slots, dataset.specification, execution, ended=ended)
     if rest["step"] > sheet.sizes.steps:

@@ -1,3 +1,17 @@
-"""Named data sets: one card each. A new one is its card and one line in the catalogue."""
+"""Named data sets: one card each. A new one is its card and one line in the catalogue.
 
-__all__: list[str] = []
+``get("mnist")`` is a :class:`~gantlet.data.dataset_card.DatasetCard`.
+"""
+
+from typing import Any
+
+from gantlet.families import Registry
+
+_REGISTRY = Registry("card", "reader", "pictures")
+get, names = _REGISTRY.get, _REGISTRY.names
+
+__all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _REGISTRY.attribute(name)

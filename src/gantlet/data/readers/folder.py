@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gantlet.data.own_files import task_of
 from gantlet.errors import BadData, BadImage
 
 from .base import Entry, Fault
@@ -51,7 +52,9 @@ class FolderReader:
         self._root = os.path.expanduser(path)
         if not os.path.isdir(self._root):
             if os.path.exists(self._root):
-                raise BadData(f"{path} is a file; the reader 'folder' wants a folder ('zip' and 'tar' read archives).")
+                task = task_of(path)
+                remedy = f"write {task}:{path}" if task else "'zip' and 'tar' read archives"
+                raise BadData(f"{path} is a file; the reader 'folder' wants a folder: {remedy}.")
             raise BadData(f"There is no folder {path}.")
         listing = Listing[str]()
         _walk(self._root, listing)

@@ -142,7 +142,7 @@ def _cases(
     notes: dict[str, None],
     most_drawn: int | None,
 ) -> Iterator[MemberCase]:
-    modes, left = _modes(record.facts), len(record.member_by_run)
+    left = len(record.member_by_run)
     if len(record.sample.shape) == 3 and most_drawn is not None and most_drawn < left:
         left = most_drawn
         notes[f"Images are drawn of {left:,} members here; gantlet doctor draws those of all."] = None
@@ -155,7 +155,7 @@ def _cases(
                 place = record.member_by_run[run]
                 setting = record.settings[place.setting]
                 samples, left = _samples(member, tensors, notes) if left > 0 else None, left - 1
-                spec = record.sample
+                spec = record.sample_of(place.setting)
                 low, high = spec.pixel_range
                 yield MemberCase(
                     folder=store.folder,
@@ -167,7 +167,7 @@ def _cases(
                     user_keys=frozenset(key for key, source in setting.sources.items() if source == "user"),
                     row=rows.get(run, {}),
                     courses=courses.get(run, {}),
-                    modes=modes,
+                    modes=_modes(record.data_of(place.setting)),
                     extent=spec.extent if len(spec.shape) == 1 else (high - low) / 2,
                     pool=spec.pool,
                     images=len(spec.shape) == 3,
@@ -208,7 +208,7 @@ def _samples(
     if member is None or not tensors:
         return None
     try:
-        count = _IMAGES if len(member.record.sample.shape) == 3 else _SAMPLES
+        count = _IMAGES if len(member.sample.shape) == 3 else _SAMPLES
         return draw_generators(member, tensors, count)
     except (GantletError, RuntimeError, KeyError, IndexError) as error:
         notes[f"Samples of some members cannot be drawn: {str(error).splitlines()[0][:200]}"] = None
@@ -228,10 +228,9 @@ def _copies(
         return None
 
 
-def _modes(facts: Mapping[str, Any]) -> int:
+def _modes(data: Mapping[str, Any]) -> int:
     """How many modes or classes the data have, by the facts of the data set; 0 where they do not say."""
-    data = facts.get("data")
-    found = data.get("modes", data.get("classes")) if isinstance(data, dict) else None
+    found = data.get("modes", data.get("classes"))
     return found if isinstance(found, int) and found > 1 else 0
 
 

@@ -57,7 +57,7 @@ class CopyDistances:
 
 def draw_generators(member: StudyMember, tensors: Mapping[str, Tensor], count: int) -> MemberSamples:
     """Let the generators of a member make ``count`` samples each, as it stands in its fleet's tensors."""
-    sheet = blueprint([(member.resolved, member.seed)], member.record.sample, Execution(), to_train=False)
+    sheet = blueprint([(member.resolved, member.seed)], member.sample, Execution(), to_train=False)
     team = sheet.sizes.generators
     latents = fixed_latents(count, sheet.sizes.latent, sheet.prior, name="latent/diagnosis").to(sheet.execution.dtype)
     with torch.random.fork_rng(devices=[]):

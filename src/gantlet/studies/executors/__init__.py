@@ -4,9 +4,15 @@ The protocol is in :mod:`gantlet.studies.executors.base`; :mod:`gantlet.studies.
 executors.
 """
 
+from typing import Any
+
 from gantlet.families import Registry
 
 _REGISTRY = Registry("executor", "run()")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
+
+
+def __getattr__(name: str) -> Any:
+    return _REGISTRY.attribute(name)
