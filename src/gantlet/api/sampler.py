@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +35,7 @@ from .loading import trained
 
 __all__ = ["Drawable", "draw_member", "drawable", "interpolate", "write_drawn", "write_samples"]
 
-_NOT_WRITTEN = frozenset(
-    ".jpg .jpeg .webp .gif .bmp .tif .tiff .pdf .svg .npz .pt .tsv .txt .parquet .zip".split()
-)
+_NOT_WRITTEN = re.compile(r"\.(jpe?g|webp|gif|bmp|tiff?|pdf|svg|npz|pt|tsv|txt|parquet|zip)", re.IGNORECASE)
 """Endings of files: a folder of such a name is not what anybody meant."""
 _NUMBERS = 1 << 20  # of samples that are made at once: networks keep many times as many in their layers
 
@@ -269,7 +268,7 @@ def _path(given: str | Path | None) -> Path | None:
 
 
 def _check_free(out: Path | None) -> None:
-    if out is not None and out.suffix.lower() in _NOT_WRITTEN:
+    if out is not None and _NOT_WRITTEN.fullmatch(out.suffix):
         raise BadValue(
             f"--out {out} ends like a file of a kind that is not written. Give FILE.png, FILE.npy, FILE.csv or a folder."
         )
