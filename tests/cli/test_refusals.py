@@ -106,6 +106,12 @@ def test_a_setting_with_dashes_is_told_from_a_misspelt_option(workplace: Path, w
     assert list(workplace.iterdir()) == []
 
 
+def test_an_option_of_another_command_is_no_setting(tmp_path: Path) -> None:
+    said = refused(gantlet("extend", tmp_path, "--executor", "inline"))
+    assert "gantlet extend has no option --executor, which gantlet run has." in said
+    assert "executor=" not in said
+
+
 def test_what_follows_an_option_is_its_value(workplace: Path) -> None:
     done = gantlet("run", "ring8", "vanilla", "--note", "--x=3", "--dry-run", *TINY)
     assert (done.status, done.err) == (0, "")

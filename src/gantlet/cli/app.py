@@ -155,11 +155,22 @@ def _check_dashes(words: list[str]) -> None:
         if before in wants or not word.startswith("--") or not key.replace("-", "_").isidentifier():
             continue
         if key not in known and not _misspelt(key.replace("_", "-"), known):
+            if other := _trains_with(f"--{key}"):
+                raise BadGrid(
+                    f"gantlet {words[0]} has no option --{key}, which gantlet {other} has. gantlet {words[0]} --help lists its own."
+                )
             raise BadGrid(
                 f"There is no option --{key}. A setting is written without dashes: write "
                 f"{key.replace('-', '_')}={value if equals else '…'}. gantlet {words[0]} --help lists the options, gantlet list keys "
                 "the settings."
             )
+
+
+def _trains_with(option: str) -> str:
+    """The command that trains and has an option of this name; empty where none has."""
+    commands = _program().commands
+    has = (name for name in ("run", "extend", "tune") if any(option in each.opts for each in commands[name].params))
+    return next(has, "")
 
 
 def _misspelt(key: str, known: Iterable[str]) -> bool:
