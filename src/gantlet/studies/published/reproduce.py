@@ -92,6 +92,7 @@ def _within(table: PublishedTable, options: Options, seconds: float) -> PlannedS
         if found.steps:
             break
         planned, seeds = again(request_of(table, found.seeds)), found.seeds
+    _tell_crowded(planned, load)
     _tell_spent(budget)
     if found.steps == full:
         return again(request_of(table, min(table.seeds, found.seeds)))
@@ -112,11 +113,6 @@ def _measured(planned: PlannedStudy) -> list[FleetTime]:
 def _pace(planned: PlannedStudy, times: Sequence[FleetTime], load: float) -> Pace:
     plan, workers = planned.plan, planned.workers
     slower = crowded(load, workers, planned.threads)
-    if slower > 1.1:
-        _LOG.warning(
-            "note: other work keeps %.0f%% of the cores busy; %d fleets side by side are planned with %.1f times as long",
-            *(100 * load, workers, slower),
-        )
     first = plan.settings[0]
     samples = first.training.samples or planned.cache.metrics(first).samples
     return Pace([scaled(time, slower) for time in times], workers, _evaluations(plan), samples)
@@ -124,6 +120,15 @@ def _pace(planned: PlannedStudy, times: Sequence[FleetTime], load: float) -> Pac
 
 def _evaluations(plan: Plan) -> list[int]:
     return [plan.slots(fleet)[0][0].training.evaluations for fleet in plan.fleets]
+
+
+def _tell_crowded(planned: PlannedStudy, load: float) -> None:
+    slower = crowded(load, planned.workers, planned.threads)
+    if slower > 1.1:
+        _LOG.warning(
+            "note: other work keeps %.0f%% of the cores busy; %d fleets side by side are planned with %.1f times as long",
+            *(100 * load, planned.workers, slower),
+        )
 
 
 def _tell_spent(budget: Allowance) -> None:
