@@ -177,7 +177,10 @@ def _log_loss_stable(score: Tensor, label: Literal[0, 1]) -> Tensor:
 
 
 def _log_right_faithful(score: Tensor, label: Literal[0, 1]) -> Tensor:
-    kept = torch.sigmoid(score).clamp(1e-7, 1 - 1e-7)
+    s = torch.sigmoid(score)
+    inside = (s >= 1e-7) & (s <= 1 - 1e-7)
+    # clamp's own gradient at the bounds themselves is 1 up to torch 2.13 and 0 from 2.14 on, and there lies all of [15.6, 16.6].
+    kept = torch.where(inside, s, s.detach().clamp(1e-7, 1 - 1e-7))
     return (kept if label == 1 else 1 - kept).log()
 
 

@@ -100,7 +100,7 @@ class Inception2015:
             return net
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # TorchScript is, but the field's file is one
+                warnings.simplefilter("ignore")  # TorchScript is deprecated, but the field's file is one
                 return torch.jit.load(str(self._stored.path), map_location="cpu").eval()  # pyright: ignore[reportPrivateImportUsage]
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
