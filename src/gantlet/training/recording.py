@@ -10,7 +10,7 @@ are. Those that a call made are given memory that stays, which other ones take o
 then writes there through its ``out=`` form (or is copied there, where it has none). So views are made once instead of at
 every step, and nothing is allocated.
 
-A call that hands a number to the host, draws random numbers, or makes a tensor whose shape depends on its contents cannot be
+A call that hands a number to the host, draws random numbers, or makes a tensor that is sparse or as long as its contents say cannot be
 made again. It is computed all the same, so that the step is whole, and the recording says why it is of no use.
 """
 
@@ -27,7 +27,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from .out_form import Step, into
+from .out_form import OutForm, Step, into, out_form
 
 __all__ = ["Memory", "Recording"]
 
@@ -61,9 +61,10 @@ class _Made:
 
 @dataclass(frozen=True)
 class _Call:
-    """A kernel, what it takes, and where its results are; None for one in an older storage."""
+    """A kernel and its form for a given result, what it takes, and where its results are; None for one in an older storage."""
 
     kernel: Any
+    form: OutForm | None
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     results: list[_Place | None]
@@ -102,7 +103,7 @@ class Recording(TorchDispatchMode):
         if func.namespace == "profiler":
             return out
         results = [] if out is None else tree_leaves(out)
-        if _UNREPEATABLE & set(func.tags) or any(not isinstance(one, Tensor | None) for one in results):
+        if _UNREPEATABLE & set(func.tags) or not all(one is None or _plain(one) for one in results):
             self.refused = self.refused or f"{func} cannot be made again"
         if not self.refused:
             self._note(func, args, kwargs or {}, results)
@@ -125,12 +126,12 @@ class Recording(TorchDispatchMode):
 
     def _note(self, kernel: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: list[Tensor | None]) -> None:
         mutable, given = kernel._schema.is_mutable, tree_leaves((args, kwargs))
-        older = {
-            StorageWeakRef(one.untyped_storage()) for one in given if isinstance(one, Tensor)
-        } | self._numbers.keys()
+        taken = {StorageWeakRef(one.untyped_storage()) for one in given if isinstance(one, Tensor)}
+        older = taken | self._numbers.keys()
         fresh = [one for one in results if one is not None and StorageWeakRef(one.untyped_storage()) not in older]
         if not fresh and not mutable:
             return  # a view
+        form = out_form(kernel, args, kwargs, fresh[0]) if len(results) == 1 and not mutable else None
         args, kwargs = tree_map_only(Tensor, self._placed, (args, kwargs))
         for place in tree_leaves((args, kwargs)) if mutable else ():
             if isinstance(place, _Place):
@@ -140,7 +141,7 @@ class Recording(TorchDispatchMode):
             if self._numbers.setdefault(StorageWeakRef(storage), len(self._made)) == len(self._made):
                 self._made.append(_Made(storage.nbytes(), len(self._calls)))
         made = [self._placed(one) if one is not None and any(one is new for new in fresh) else None for one in results]
-        self._calls.append(_Call(kernel, args, kwargs, made))
+        self._calls.append(_Call(kernel, form, args, kwargs, made))
 
     def _placed(self, tensor: Tensor) -> Any:
         number = self._numbers.get(StorageWeakRef(tensor.untyped_storage()))
@@ -148,6 +149,11 @@ class Recording(TorchDispatchMode):
             return tensor.detach()
         self._made[number].last = len(self._calls)
         return _Place(number, tensor.dtype, tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset()))
+
+
+def _plain(result: object) -> bool:
+    """Whether a result is a tensor with a storage: no number for the host, no handle, nothing sparse."""
+    return isinstance(result, Tensor) and result.layout is torch.strided
 
 
 class _Plan:
@@ -170,9 +176,8 @@ class _Plan:
             for place in places:  # memory of its own, which nothing takes over
                 self._storages[place.storage] = torch.UntypedStorage(self._made[place.storage].bytes)
                 self._ending[self._made[place.storage].last].remove(place.storage)
-        function, args, kwargs = into(
-            call.kernel, *tree_map_only(_Place, self._view, (call.args, call.kwargs, call.results))
-        )
+        given = tree_map_only(_Place, self._view, (call.args, call.kwargs, call.results))
+        function, args, kwargs = into(call.kernel, call.form, *given)
         for number in self._ending[index]:
             self._free[self._made[number].bytes].append(self._storages[number])
         if once:
