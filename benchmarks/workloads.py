@@ -9,13 +9,15 @@ Reference:
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import cast
 
 from gantlet.data.base import Dataset
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.resolve import Request, Resolved, expand
 from gantlet.studies.build import blueprint
-from gantlet.training.blueprint import Blueprint, Execution
+from gantlet.training.blueprint import Blueprint, Execution, Route
 from gantlet.training.fleet import Fleet
 
 __all__ = ["MIDDLE", "NARROW", "RING", "WORKLOADS", "Workload", "dataset", "fleet", "resolved"]
@@ -83,9 +85,10 @@ def dataset(setting: Resolved) -> Dataset:
 
 
 def fleet(workload: Workload, members: int, *, first_seed: int = 1, reuse_fake: bool = True) -> Fleet:
-    """Members of a workload with consecutive seeds, on the route that a study would choose."""
+    """Members of a workload with consecutive seeds, on the route that ``GANTLET_BENCH_ROUTE`` says or a study would choose."""
     setting = resolved(workload, reuse_fake=reuse_fake)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    sheet: Blueprint = blueprint(slots, data.specification, Execution(route="stacked" if members > 1 else "loop"))
+    route = cast(Route, os.environ.get("GANTLET_BENCH_ROUTE") or ("stacked" if members > 1 else "loop"))
+    sheet: Blueprint = blueprint(slots, data.specification, Execution(route=route))
     return Fleet(sheet, data)

@@ -461,8 +461,9 @@ def test_a_study_that_is_timed_is_really_trained(count: int) -> None:
 
 
 @pytest.mark.slow
-def test_both_routes_are_compared_on_each_workload(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_routes_are_compared_on_each_workload(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
     section = static_route.compare(rounds=1, seconds=0.001)
     assert set(section.numbers) == {"ring", "narrow"}
-    assert all(ratio > 0 for (ratio,) in section.numbers.values())
+    assert [list(routes) for routes in section.numbers.values()] == [["static", "captured"]] * 2
+    assert all(ratio > 0 for routes in section.numbers.values() for (ratio,) in routes.values())

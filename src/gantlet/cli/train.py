@@ -76,7 +76,10 @@ def run_command(  # noqa: PLR0913 - each argument is an option of the command li
     workers: Annotated[int, typer.Option(min=0, help="Worker processes; 0: one per core on a CPU.")] = 0,
     processes: _Processes = 1,
     route: Annotated[
-        str, typer.Option(help="stacked (at once), loop (one by one), static, or captured (on a GPU); empty: chosen.")
+        str,
+        typer.Option(
+            help="stacked (at once), loop (one by one), static, or captured (recorded and replayed; not on mps); empty: chosen."
+        ),
     ] = "",
     width: Annotated[int, typer.Option(min=0, help="Most members trained at once; 0: chosen.")] = 0,
     minutes: _Minutes = 0.0,

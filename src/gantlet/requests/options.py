@@ -35,7 +35,7 @@ class Options:
         executor: What trains the fleets: ``local``, ``inline``, a third party's name, or ``package.module:Name``.
         workers: Worker processes; 0 for one per core on a CPU and one on a GPU.
         processes: Processes that train each member together, data-parallel; 1: members are trained in one process, at once.
-        route: ``loop``, ``stacked``, ``static`` or ``captured`` (on a GPU); None to choose.
+        route: ``loop``, ``stacked``, ``static`` or ``captured`` (recorded and replayed); None to choose.
         width: Members of a fleet; None to choose.
         note: Free text that the report shows.
         tensorboard: Whether event files are written too.

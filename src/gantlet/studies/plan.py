@@ -306,10 +306,10 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         raise BadValue(
             "--route captured records the kernels of networks that are not compiled. Use --route static, or compile=false."
         )
-    if limits.route == "captured" and limits.device.type != "cuda":
+    if limits.route == "captured" and limits.device.type not in ("cuda", "cpu"):
         raise BadValue(
-            f"--route captured records steps on a GPU of Nvidia, and the device is {limits.device.type}. Use --route static "
-            "or stacked."
+            f"--route captured records steps on a GPU of Nvidia or on a CPU, and the device is {limits.device.type}. Use "
+            "--route static or stacked."
         )
     if refused:
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)

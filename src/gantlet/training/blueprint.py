@@ -34,7 +34,7 @@ __all__ = [
 
 Route = Literal["loop", "stacked", "static", "captured"]
 """How a step is carried out: members in turn, or all at once; ``static`` is ``stacked`` without a word to the host, and
-``captured`` is ``static`` recorded once and replayed on a GPU."""
+``captured`` is ``static`` recorded once and replayed, on a GPU of Nvidia or a CPU."""
 
 
 @dataclass(frozen=True)

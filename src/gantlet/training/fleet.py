@@ -41,7 +41,9 @@ class Fleet(Updates):
         self.compiler = Compiler() if execution.compile else None
         if self.compiler is not None:
             self._compile(self.compiler)
-        self._static = StaticStep(self, capture=execution.route == "captured") if execution.static else None
+        capture = execution.route == "captured"
+        changing = self._changing() if capture and execution.device.type == "cpu" else ""
+        self._static = StaticStep(self, capture=capture, refused=changing) if execution.static else None
 
     def advance(self) -> None:
         """Do one step: one generator update and the discriminator updates that belong to it.
@@ -61,6 +63,16 @@ class Fleet(Updates):
             compiler.refuse(own)
         else:
             self.discriminators.compile(compiler)
+
+    def _changing(self) -> str:
+        """Why a CPU does not record steps whose numbers change: a GPU finds them in its memory, a CPU is called with them."""
+        tuning = self.blueprint.tuning
+        names = sorted(tuning.varies) + ["the penalties' factor"] * (tuning.penalty.kind != "constant")
+        return (
+            f"a CPU would repeat the numbers that they were recorded with, and these change: {', '.join(names)}"
+            if names
+            else ""
+        )
 
     def _arithmetic(self) -> AbstractContextManager[None]:
         execution = self.blueprint.execution

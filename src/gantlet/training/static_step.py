@@ -1,9 +1,10 @@
 """Steps that say nothing to the host: whether members diverged is asked once in a while, not at every update.
 
 A static step computes what a stacked one does, with everything that differs from step to step in fixed places
-(:mod:`.feed`) and everything that it changes changed in place. So it can be recorded as a CUDA graph and replayed, which
-spares the host some hundreds of launches per step: that is the route ``captured``. Its unit is a phase (one player's
-update, or a whole step where both share a forward pass), recorded once for each combination of penalties that are due.
+(:mod:`.feed`) and everything that it changes changed in place. So it can be recorded and replayed, as a CUDA graph, which
+spares the host some hundreds of launches per step, or on a CPU as a list of calls (:mod:`.recording`): that is the route
+``captured``. Its unit is a phase (one player's update, or a whole step where both share a forward pass), recorded once for
+each combination of penalties that are due.
 
 Members that diverge are dropped exactly where a stacked step drops them, without a look at each update: a tensor on the
 device counts the sound steps since the last *mark*, where a copy of everything was put aside. When the host reads fewer
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from .feed import Feed, Feeding
 from .history import History
+from .recording import Memory, Recording
 
 __all__ = ["Phase", "StaticStep", "Stepping"]
 
@@ -84,7 +86,7 @@ class _Program:
     feedings: Sequence[Feeding]
     updates: int
     counts: dict[str, int]
-    graph: torch.cuda.CUDAGraph | None = None
+    graph: torch.cuda.CUDAGraph | Recording | None = None
 
 
 class StaticStep:
@@ -92,22 +94,26 @@ class StaticStep:
 
     Arguments:
         fleet: What is trained.
-        capture: Whether phases are recorded and replayed; needs a GPU.
+        capture: Whether phases are recorded and replayed; needs a GPU of Nvidia or a CPU.
+        refused: Why they cannot be, which is known already; empty if nothing is.
 
     Attributes:
         refused: Why recording was given up, empty if it was not.
     """
 
-    def __init__(self, fleet: Stepping, *, capture: bool) -> None:
+    def __init__(self, fleet: Stepping, *, capture: bool, refused: str = "") -> None:
         self._fleet, self._capture = fleet, capture
         self._interval = max(fleet.history.log_interval, _LEAST)
         self._programs: dict[tuple[Any, ...], _Program] = {}
         self._built = -1
         self._pool: Any = None
+        self._memory: Memory = {}
         self._aside: list[Tensor] = []
         self._from: tuple[int, int] | None = None
         self._history: tuple[dict[str, int], int, frozenset[str]] = ({}, 0, frozenset())
         self.refused = ""
+        if refused:
+            self._refuse(refused)
 
     def reset(self) -> None:
         """Forget where the fleet was: it was put somewhere else."""
@@ -170,10 +176,13 @@ class StaticStep:
             self._first(phase)
             return
         if self._fleet.built != self._built:
-            self._programs, self._pool, self._built = {}, None, self._fleet.built
+            self._programs, self._pool, self._memory, self._built = {}, None, {}, self._fleet.built
         program = self._programs.get(phase.key)
         if program is None:
             self._programs[phase.key] = self._first(phase)
+            return
+        if program.graph is None and self._fleet.sound.device.type == "cpu":
+            program.graph = self._noted(program, phase)
             return
         if program.graph is None:
             program.graph = self._recorded(phase)
@@ -191,6 +200,17 @@ class StaticStep:
         counts = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
         return _Program(feedings, fleet.discriminator_steps - start, counts)
 
+    def _noted(self, program: _Program, phase: Phase) -> Recording | None:
+        """Do the phase, and note its calls; None where they cannot be made again, and none will be any more."""
+        self._feed(program)
+        with self._fleet.feed.filled(), Recording() as recording:
+            phase.run()
+        recording.keep(self._memory)
+        if recording.refused:
+            self._refuse(recording.refused)
+            return None
+        return recording
+
     def _recorded(self, phase: Phase) -> torch.cuda.CUDAGraph | None:
         """The phase as a graph; nothing is computed yet. None where it cannot be recorded, and none will be any more."""
         fleet, history = self._fleet, self._fleet.history.mark()
@@ -202,8 +222,8 @@ class StaticStep:
                 phase.run()
         except RuntimeError as error:
             cause = error.__context__ or error  # ending a recording that failed raises another one
-            self._capture, self.refused = False, str(cause).strip().partition("\n")[0]
-            _LOG.warning("note: steps are not recorded, because the GPU refuses: %s", self.refused)
+            first, _, _ = str(cause).strip().partition("\n")
+            self._refuse(f"the GPU refuses: {first}")
             torch.cuda.set_stream(stream)  # a recording that fails may leave its own behind
             fleet.forget()
             graph = None
@@ -211,12 +231,22 @@ class StaticStep:
         fleet.history.go_back(history)
         return graph
 
-    def _replay(self, program: _Program, graph: torch.cuda.CUDAGraph) -> None:
+    def _refuse(self, reason: str) -> None:
+        self._capture, self.refused = False, reason
+        _LOG.warning("note: steps are not recorded, because %s", reason)
+
+    def _feed(self, program: _Program) -> None:
         fleet = self._fleet
         start = fleet.discriminator_steps
         for feeding in program.feedings:
             fleet.discriminator_steps = start + feeding.after
             feeding.again()
+        fleet.discriminator_steps = start
+
+    def _replay(self, program: _Program, graph: torch.cuda.CUDAGraph | Recording) -> None:
+        fleet = self._fleet
+        start = fleet.discriminator_steps
+        self._feed(program)
         graph.replay()
         fleet.discriminator_steps = start + program.updates
         fleet.history.count(program.counts)
