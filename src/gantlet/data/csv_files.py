@@ -134,9 +134,8 @@ def _lines(text: str, source: str) -> tuple[str, list[_Line]]:
 
 def _separator(text: str) -> str:
     """What parts the fields of the first two lines: a tab or a semicolon where both have one, blanks, or else a comma."""
-    start = re.sub(
-        r'"[^"]*"', lambda quoted: re.sub(r"[\r\n]", " ", quoted[0]), text[:65536]
-    )  # line ends in a quoted name
+    # A line end in a quoted name ends no line of the table.
+    start = re.sub(r'"[^"]*"', lambda quoted: re.sub(r"[\r\n]", " ", quoted[0]), text[:65536])
     first = [line for line in start.splitlines() if line.strip()][:2]
     bare = [re.sub(r'"[^"]*"', "", line) for line in first]
     marks = (mark for mark in "\t;" if bare and all(mark in line for line in bare))
