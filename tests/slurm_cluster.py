@@ -106,12 +106,17 @@ class Cluster:
         self.start(name, "slurmd", "-D", "-N", name, "-f", str(self.root / "slurm.conf"))
 
     def kill_node(self, name: str) -> None:
-        """What a power cut does to a node: its daemon and all that runs there are gone at once."""
+        """What a power cut does to a node: its daemon and all that runs there are gone at once.
+
+        They are halted first, daemons of steps before what these watch: one that saw another die would report a failed job.
+        """
         daemon = self.daemons.pop(name)
         daemon.kill()
-        for process in self.processes(name):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        processes = sorted(self.processes(name), key=lambda each: not _watches(each))
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for process in processes:
+                with contextlib.suppress(psutil.Error):
+                    act(process)
         daemon.wait()
 
     def processes(self, node: str = "") -> list[psutil.Process]:
@@ -140,6 +145,13 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 daemon.kill()
                 daemon.wait()
+
+
+def _watches(process: psutil.Process) -> bool:
+    """Whether it is a step's daemon."""
+    with contextlib.suppress(psutil.Error):
+        return process.name() == "slurmstepd"
+    return False
 
 
 def wait_for(condition: Callable[[], object], what: str, *, seconds: float = _SECONDS) -> None:
