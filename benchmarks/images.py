@@ -28,6 +28,8 @@ from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
+from .workloads import measured_route
+
 __all__ = ["DCGAN", "LATENT", "PAIRS", "Images", "PlainImages", "dataset", "fleet", "resolved"]
 
 LATENT = 100
@@ -74,11 +76,14 @@ def dataset(setting: Resolved) -> Dataset:
 
 
 def fleet(pair: Images, members: int, *, first_seed: int = 1) -> Fleet:
-    """Members with consecutive seeds, on the route that a study would choose."""
+    """Members with consecutive seeds, on the :func:`measured_route`."""
     setting = resolved(pair)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    return Fleet(blueprint(slots, data.specification, Execution(route="stacked" if members > 1 else "loop")), data)
+    return Fleet(
+        blueprint(slots, data.specification, Execution(route=measured_route("stacked" if members > 1 else "loop"))),
+        data,
+    )
 
 
 class PlainImages:

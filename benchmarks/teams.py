@@ -40,6 +40,7 @@ from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
 
 from .arithmetic import Pass
+from .workloads import measured_route
 
 __all__ = [
     "GAMES",
@@ -128,11 +129,11 @@ def dataset(setting: Resolved) -> Dataset:
 
 
 def fleet(game: Game, members: int, *, first_seed: int = 1, dtype: str = "float32") -> Fleet:
-    """Teams with consecutive seeds, on the route that a study would choose."""
+    """Teams with consecutive seeds, on the :func:`measured_route`."""
     setting = resolved(game, dtype)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    return Fleet(blueprint(slots, data.specification, Execution(route="stacked")), data)
+    return Fleet(blueprint(slots, data.specification, Execution(route=measured_route("stacked"))), data)
 
 
 def passes(game: Game) -> list[tuple[int, Pass]]:

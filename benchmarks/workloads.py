@@ -20,7 +20,7 @@ from gantlet.studies.build import blueprint
 from gantlet.training.blueprint import Blueprint, Execution, Route
 from gantlet.training.fleet import Fleet
 
-__all__ = ["MIDDLE", "NARROW", "RING", "WORKLOADS", "Workload", "dataset", "fleet", "resolved"]
+__all__ = ["MIDDLE", "NARROW", "RING", "WORKLOADS", "Workload", "dataset", "fleet", "measured_route", "resolved"]
 
 LATENT = POINT = 2
 
@@ -85,10 +85,15 @@ def dataset(setting: Resolved) -> Dataset:
 
 
 def fleet(workload: Workload, members: int, *, first_seed: int = 1, reuse_fake: bool = True) -> Fleet:
-    """Members of a workload with consecutive seeds, on the route that ``GANTLET_BENCH_ROUTE`` says or a study would choose."""
+    """Members of a workload with consecutive seeds, on the :func:`measured_route`."""
     setting = resolved(workload, reuse_fake=reuse_fake)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    route = cast(Route, os.environ.get("GANTLET_BENCH_ROUTE") or ("stacked" if members > 1 else "loop"))
+    route = measured_route("stacked" if members > 1 else "loop")
     sheet: Blueprint = blueprint(slots, data.specification, Execution(route=route))
     return Fleet(sheet, data)
+
+
+def measured_route(usual: Route) -> Route:
+    """The route that ``GANTLET_BENCH_ROUTE`` says, or else the one that a study would choose."""
+    return cast(Route, os.environ.get("GANTLET_BENCH_ROUTE") or usual)
