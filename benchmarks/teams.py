@@ -133,7 +133,7 @@ def fleet(game: Game, members: int, *, first_seed: int = 1, dtype: str = "float3
     setting = resolved(game, dtype)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    return Fleet(blueprint(slots, data.specification, Execution(route=measured_route("stacked"))), data)
+    return Fleet(blueprint(slots, data.specification, Execution(route=measured_route("captured"))), data)
 
 
 def passes(game: Game) -> list[tuple[int, Pass]]:

@@ -89,7 +89,7 @@ def fleet(workload: Workload, members: int, *, first_seed: int = 1, reuse_fake: 
     setting = resolved(workload, reuse_fake=reuse_fake)
     data = dataset(setting)
     slots = [(setting, first_seed + place) for place in range(members)]
-    route = measured_route("stacked" if members > 1 else "loop")
+    route = measured_route("captured" if members > 1 else "loop")
     sheet: Blueprint = blueprint(slots, data.specification, Execution(route=route))
     return Fleet(sheet, data)
 

@@ -83,7 +83,7 @@ def test_fit_says_nothing_to_the_host_where_a_study_does_not(monkeypatch: pytest
         ("cuda", 1, "captured"),
         ("cuda", 2, "captured"),
         ("cpu", 1, "loop"),
-        ("cpu", 2, "stacked"),
+        ("cpu", 2, "captured"),
         ("mps", 2, "stacked"),
     ],
 )

@@ -146,8 +146,44 @@ def test_equal_settings_are_neighbours_in_a_fleet() -> None:
     ],
 )
 def test_routes(members: int, limits: dict[str, Any], routes: list[str]) -> None:
-    plan = plan_of("vanilla", seeds=str(members), limits=Limits(**limits))
+    plan = plan_of("vanilla", "steps=100", seeds=str(members), limits=Limits(**limits))
     assert [fleet.route for fleet in plan.fleets] == routes
+
+
+OWN = """
+from gantlet.objectives.vanilla import Vanilla
+
+class Mine(Vanilla):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "words", "route"),
+    [
+        ("vanilla", ["steps=500"], "captured"),
+        ("wgan-gp", ["steps=500"], "captured"),
+        ("wgan", ["steps=500", "generators=2"], "captured"),
+        ("vanilla", ["steps=499"], "stacked"),  # too few to be worth it
+        ("vanilla", ["steps=500", "lr_schedule=step"], "stacked"),  # numbers that change
+        ("wgan-gp", ["steps=500", "penalty_schedule=cosine"], "stacked"),
+        ("vanilla", ["steps=500", "drop_last=false"], "stacked"),  # batches of two sizes
+        ("vanilla", ["steps=500", "compile=true"], "stacked"),
+        ("vanilla", ["steps=500", "spectral_norm=true"], "stacked"),  # not a chain of linear layers
+        ("{own}", ["steps=500"], "stacked"),  # a part that may count its calls
+    ],
+)
+def test_a_cpu_records_long_trainings_of_linear_layers(
+    method: str, words: list[str], route: str, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    plan = plan_of(method.format(own=f"{tmp_path}/own.py:Mine"), *words, seeds="2")
+    assert [fleet.route for fleet in plan.fleets] == [route]
+
+
+def test_a_lone_team_is_recorded_and_a_lone_pair_is_not() -> None:
+    teams = plan_of("vanilla", "steps=500", "generators=1,2", "evaluations=1", seeds="1")
+    assert [fleet.route for fleet in teams.fleets] == ["loop", "captured"]
 
 
 def test_what_cannot_be_stacked_runs_one_by_one_and_says_why(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from gantlet import catalogue
 from gantlet.errors import Refused
 from gantlet.objectives.wasserstein import Wasserstein
 from gantlet.penalties.gradient import GradientPenalty
+from gantlet.studies import plan
 from gantlet.studies.build import blueprint
 from gantlet.training import checkpoint, feed, optimisers, static_step
 from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
@@ -240,6 +241,57 @@ def test_a_study_takes_the_route_that_it_is_told(tmp_path: Path, route: Any) -> 
     (one, _), (other, _) = (checkpoint.read(store.checkpoint("0000")) for store in (stacked, told))
     assert differing(one, other) == []
     assert "equal bit for bit" in terminal.gantlet("replay", told.folder, 1).out
+
+
+KEYS = (
+    *("", "alpha_d=0.3,1.0 saturating=true", "optimiser=rmsprop", "optimiser=sgd", "optimiser=optimistic-adam"),
+    *("optimiser=extra-adam reuse_fake=false", "ema=0.9 generators=2", "pool=endless", "latent=pool generators=2"),
+    *("latent=shared", "prior=uniform", "n_critic=3 reuse_fake=false", "order=g_first", "accumulate=4 penalties=r1"),
+    *("batch_size_g=8", "generators=3 team=average", "generators=4 team=choose", "generators=3 team_weights=learned"),
+    *(
+        "generators=3 team_latents=shared team_reduction=half-sum",
+        "pack=4 generators=2",
+        "dtype=bfloat16",
+        "lr=50,1e-4",
+    ),
+    *("instance_noise=0.3 instance_noise_steps=40", "penalties=dragan", "penalties=lecam", "penalties=orthogonal"),
+    *("penalties=consistency", "penalties=max-gradient", "penalties=gradient penalty_weight=1,2", "smoothing=0.1"),
+    *(
+        "constraint=weight-clipping",
+        "lr_trick=true n_critic=3",
+        "spectral_norm=true",
+        "which_generator=0.5 generators=2",
+    ),
+)
+
+
+@pytest.mark.parametrize("keys", leading(list(KEYS), 3))
+def test_every_key_of_a_setting_is_recorded_too(keys: str) -> None:
+    """A CPU records long trainings unasked, so whatever a user sets must give the bits of stacked steps."""
+    method = "alpha" if keys.startswith("alpha") else "vanilla"
+    words = ("g_width=8", "d_width=8", "g_depth=1", "d_depth=1", *keys.split())
+    resolved = resolve("ring8", method, "batch_size=16", "steps=60", *words)
+    data = resolved[0].source.load()
+    slots = [(each, seed) for each in resolved for seed in (1, 2)]
+    stacked, captured = (
+        games.train(Fleet(blueprint(slots, data.specification, Execution(route=route)), data), 60)
+        for route in ("stacked", "captured")
+    )
+    assert differing(everything(stacked), everything(captured)) == []
+    assert replayed(captured)
+
+
+def test_the_route_that_is_chosen_for_a_long_training_changes_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("wgan-gp", "lr=1e-3,1e-4")
+    told = terminal.study(tmp_path / "told", *words, seeds="2", route="stacked")
+    monkeypatch.setattr(plan, "_RECORDED", 6)
+    chosen = terminal.study(tmp_path / "chosen", *words, seeds="2")
+    assert [fleet.route for fleet in chosen.record().plan.fleets] == ["captured"]
+    (one, _), (other, _) = (terminal.checkpoint_of(store, "0000") for store in (told, chosen))
+    assert differing(one, other) == []
+    assert told.history().equals(chosen.history())
 
 
 def test_what_needs_a_gpu_is_refused_without_one(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from gantlet.randomness import seeded
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Resolved, resolve
 from gantlet.training.blueprint import Blueprint, Execution, Route
+from gantlet.training.dense import dense_stack
 from gantlet.training.discriminator_input import packed_shape
 from gantlet.training.memory import available_memory
 from gantlet.training.stack import refuses_vmap
@@ -47,6 +48,8 @@ __all__ = [
 
 _WIDEST = {"cpu": 64, "cuda": 256}
 """Beyond this a wider fleet gains nothing (docs/performance.md)."""
+_RECORDED = 500
+"""From so many steps a CPU records them unasked: noting one takes as long as some dozens."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +277,7 @@ def _cut(
         runs = [member.run for member in group[start : start + width]]
         pads = width - len(runs) if route != "loop" else 0
         alone = (len(runs) + pads) * sheet.sizes.generators == 1
-        own: Route = "loop" if limits.route is None and alone and route == "stacked" else route
+        own: Route = "loop" if limits.route is None and alone and limits.device.type != "cuda" else route
         fleets.append(
             FleetPlan(
                 id=f"{first + len(fleets):04d}", slots=(*runs, *runs[:1] * pads), pads=pads, route=own, notes=notes
@@ -295,9 +298,10 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         (sheet.discriminator, torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))),
     )
     with seeded(0):
+        networks = [player.build() for player, _ in examples]
         reasons = {
-            name: refuses_vmap(player.build(), example)
-            for name, (player, example) in zip(("generator", "discriminator"), examples, strict=True)
+            name: refuses_vmap(network, example)
+            for name, network, (_, example) in zip(("generator", "discriminator"), networks, examples, strict=True)
         }
     refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
     if refused and limits.route not in (None, "loop"):
@@ -316,7 +320,26 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
     if limits.device.type == "cuda":
         recorded: Route = "static" if sheet.execution.compile else "captured"
         return limits.route or (recorded if sheet.sizes.drop_last else "stacked"), ()
-    return limits.route or ("stacked" if count * sheet.sizes.generators > 1 else "loop"), ()
+    if limits.route is not None or count * sheet.sizes.generators == 1:
+        return limits.route or "loop", ()
+    return "captured" if limits.device.type == "cpu" and _worth_recording(sheet, networks) else "stacked", ()
+
+
+def _worth_recording(sheet: Blueprint, networks: Sequence[nn.Module]) -> bool:
+    """Whether a CPU gains by recorded steps, and cannot go wrong: fully connected networks, and no part that counts by itself.
+
+    Convolutions gain nothing and would keep their memory. A part of the user's own may do something else at each call, which a
+    recording does not see.
+    """
+    parts = (sheet.objective, *sheet.penalties, *([sheet.constraint] if sheet.constraint is not None else []))
+    return (
+        sheet.sizes.steps >= _RECORDED
+        and sheet.sizes.drop_last
+        and not sheet.execution.compile
+        and not sheet.tuning.changing
+        and all(type(part).__module__.startswith("gantlet.") for part in parts)
+        and all(dense_stack(network) is not None for network in networks)
+    )
 
 
 def _widest(

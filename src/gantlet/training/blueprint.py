@@ -159,6 +159,11 @@ class Tuning:
         lr = isinstance(self.lr, ReduceOnPlateau) or self.lr.kind != "constant"
         return frozenset(["lr"] * lr + ["beta2"] * (self.beta2.kind != "constant"))
 
+    @property
+    def changing(self) -> tuple[str, ...]:
+        """Which numbers of a step change, in words."""
+        return (*sorted(self.varies), *["the penalties' factor"] * (self.penalty.kind != "constant"))
+
 
 @dataclass(frozen=True)
 class InstanceNoise:

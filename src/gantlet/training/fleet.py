@@ -66,13 +66,10 @@ class Fleet(Updates):
 
     def _changing(self) -> str:
         """Why a CPU does not record steps whose numbers change: a GPU finds them in its memory, a CPU is called with them."""
-        tuning = self.blueprint.tuning
-        names = sorted(tuning.varies) + ["the penalties' factor"] * (tuning.penalty.kind != "constant")
-        return (
-            f"a CPU would repeat the numbers that they were recorded with, and these change: {', '.join(names)}"
-            if names
-            else ""
-        )
+        names = self.blueprint.tuning.changing
+        if not names:
+            return ""
+        return f"a CPU would repeat the numbers that they were recorded with, and these change: {', '.join(names)}"
 
     def _arithmetic(self) -> AbstractContextManager[None]:
         execution = self.blueprint.execution
