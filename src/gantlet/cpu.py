@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ["cores", "threads_allowed", "threads_set"]
+__all__ = ["cores", "has_bfloat16", "threads_allowed", "threads_set"]
 
 
 def cores() -> int:
@@ -24,6 +24,13 @@ def threads_allowed() -> int:
     """The most threads that a process may use: ``OMP_NUM_THREADS`` where it is set, as torch has it, else one per core."""
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return max(1, int(given)) if given.isdecimal() else cores()
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor has instructions for products in bfloat16 (AVX-512 BF16, AMX, Arm's BF16)."""
+    import torch
+
+    return any("bf16" in name and bool(has) for name, has in torch.cpu.get_capabilities().items())
 
 
 @contextmanager

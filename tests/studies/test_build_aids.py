@@ -96,6 +96,22 @@ def test_packs_noise_heads_and_spectral_norm() -> None:
     assert "Linear" not in names
 
 
+@pytest.mark.parametrize(
+    ("words", "has", "said"),
+    [
+        ("dtype=bfloat16", {"avx512_bf16": False, "cpu_name": "x"}, True),
+        ("dtype=bfloat16", {"avx512_bf16": False, "amx_bf16": True}, False),
+        ("dtype=float32", {"avx512_bf16": False}, False),
+    ],
+)
+def test_bfloat16_is_slow_where_the_processor_has_no_instructions_for_it(
+    words: str, has: dict[str, Any], said: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    notes = sheet("vanilla", words).notes
+    assert any("no instructions for products in bfloat16" in note for note in notes) is said
+
+
 def test_bfloat16_is_for_products_only() -> None:
     execution = sheet("vanilla", "dtype=bfloat16").execution
     assert (execution.dtype, execution.mixed) == (torch.float32, True)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import torch
 
+from gantlet.cpu import has_bfloat16
 from gantlet.devices import doubles
 from gantlet.errors import Refused
 from gantlet.requests.training_settings import TrainingSettings
 from gantlet.training.blueprint import Execution
 
-__all__ = ["as_chosen", "check_arithmetic"]
+__all__ = ["as_chosen", "check_arithmetic", "slow_arithmetic"]
 
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.float32, "tf32": torch.float32}
 
@@ -56,3 +57,13 @@ def check_arithmetic(execution: Execution) -> None:
             "compile=true does not go with the route captured, which records kernels that are not compiled. Use "
             "compile=false, or --route static."
         )
+
+
+def slow_arithmetic(execution: Execution) -> tuple[str, ...]:
+    """A sentence on what this device computes, but slowly; or none."""
+    if execution.mixed and execution.device.type == "cpu" and not has_bfloat16():
+        return (
+            "dtype=bfloat16: this processor has no instructions for products in bfloat16, which take many times as long as in "
+            "float32; dtype=float32 is faster here",
+        )
+    return ()

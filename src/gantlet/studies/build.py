@@ -39,7 +39,7 @@ from gantlet.training.optimisers import OptimiserSpec
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
 from gantlet.training.update_schedule import UpdateSchedule
 
-from .arithmetic import as_chosen, check_arithmetic
+from .arithmetic import as_chosen, check_arithmetic, slow_arithmetic
 from .batches import check_batches
 from .divide import check_division
 from .size import check_memory
@@ -134,7 +134,7 @@ def blueprint(
         check_arithmetic(execution)
     check_batches(first, execution)
     family, (makers, note) = _family(first, sample.shape), generator_family(first, sample.shape)
-    notes = (note,) if note else ()
+    notes = (*([note] if note else []), *(slow_arithmetic(execution) if to_train and not elsewhere else ()))
     heads = sizes.generators if rules.which else 1
     how = {"heads": heads, "features": chosen.features, "spectral_norm": chosen.spectral_norm}
     made_g = partial(makers.generator, latent=sizes.latent, shape=sample.shape)
