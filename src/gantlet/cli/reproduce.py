@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["reproduce_command"]
 
+_WIDE = 76
+"""From so many columns of a terminal words are not broken in the table."""
+
 
 def reproduce_command(
     name: Annotated[
@@ -68,29 +71,39 @@ def reproduce_command(
 
 
 def _print(found: Reproduction) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     from gantlet.studies.published.reproduce import FACT
     from gantlet.studies.store import Store
 
-    table = Table(title=f"{found.table.title}; {found.table.source}")
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    whole = console.width >= _WIDE
     for name in ("setting", "column", "published", "own", "own - published", "runs", "verdict"):
-        table.add_column(name, justify="left" if name in ("setting", "column", "verdict") else "right")
+        justify = "left" if name in ("setting", "column", "verdict") else "right"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=whole and name in ("column", "verdict"))
+    whys, before = dict[str, int](), ""
     for each in found.cells:
         cell, against = each.cell, each.against
         scale, unit = (100, " %") if cell.kind == "rate" else (1, "")
+        number = f" ({whys.setdefault(each.why, len(whys) + 1)})" if each.why else ""
         limits = f"[{scale * against.low:+.3g}, {scale * against.high:+.3g}]" if isfinite(against.low) else ""
         table.add_row(
-            cell.setting,
+            cell.setting if cell.setting != before else "",
             cell.column,
             f"{scale * cell.value:.4g}{unit}" if isfinite(cell.value) else "a figure",
             f"{scale * against.own:.4g}{unit}" if against.n else "",
             limits,
             str(against.n),
-            f"{each.verdict}{f' ({each.why})' if each.why else ''}",
+            f"{each.verdict}{number}",
         )
-    Console().print(table)
+        before = cell.setting
+    typer.echo(f"{found.table.title}; {found.table.source}")
+    console.print(table)
+    for why, count in whys.items():
+        typer.echo(f"({count}) {why}")
     for note in found.table.notes:
         typer.echo(f"note: {note}")
     folder = found.study.folder

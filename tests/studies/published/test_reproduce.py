@@ -356,7 +356,7 @@ def test_a_run_does_not_count_twice_and_a_folder_without_a_study_is_named(ordina
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"lr": [0.001, 0.004]}, "lacks the setting vanilla lr=0.004 of the table small; nearest is vanilla lr="),
+        ({"lr": [0.005, 0.004]}, r"no setting of the table small; nearest to vanilla lr=0\.005 is vanilla lr="),
         ({"beta1": 0.5}, "beta1=0.9 instead of 0.5"),
     ],
 )
@@ -371,6 +371,23 @@ def test_a_study_of_other_settings_is_refused(
         gantlet.reproduce("small", out=ordinary)
 
 
+def test_a_part_of_a_tables_settings_is_compared_and_the_rest_told(
+    ordinary: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TABLES, "small", replace(SMALL, settings={**SMALL.settings, "lr": [0.004, 0.002]}))
+    cells = {cell.setting: cell for cell in SMALL.cells}
+    other = replace(cells["vanilla lr=0.001"], setting="vanilla lr=0.004")
+    monkeypatch.setitem(TABLES, "small", replace(find_table("small"), cells=(other, cells["vanilla lr=0.002"])))
+    missing, there = gantlet.reproduce("small", out=ordinary).cells
+    assert (missing.verdict, missing.against.n) == ("cannot tell", 0)
+    assert missing.why.startswith("not trained; nearest is vanilla lr=0.00")
+    assert there.against.n == 2
+    start(terminal.planned(folder, "vanilla", "lr=0.004", seeds="1,2", executor="inline"))
+    both = gantlet.reproduce("small", out=[ordinary, folder]).cells  # the one's settings complete the other's
+    assert [cell.against.n for cell in both] == [2, 2]
+    assert not any(cell.why.startswith("not trained") for cell in both)
+
+
 def test_a_table_that_changed_since_its_study_was_begun_is_said_and_not_refused(
     folder: Path, fits: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,7 +400,7 @@ def test_a_table_that_changed_since_its_study_was_begun_is_said_and_not_refused(
     assert {(each.verdict, each.why) for each in later} == {
         ("cannot tell", "begun with drop_last=True instead of False")
     }
-    with pytest.raises(StoreError, match=r"lacks the setting .* with drop_last=True instead of False"):
+    with pytest.raises(StoreError, match=r"has no setting of the table .* with drop_last=True instead of False"):
         gantlet.reproduce("small", out=folder)
 
 

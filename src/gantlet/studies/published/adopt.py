@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gantlet.errors import StoreError
@@ -13,44 +14,61 @@ from ..plan import plan_of
 from ..record import StudyRecord
 from .table import PublishedTable
 
-__all__ = ["matching"]
+__all__ = ["Match", "matching"]
 
 _APART = frozenset({"steps", "epochs", "evaluations", "checkpoints", "data_path"})
 """Keys that change no number of a run at its end, or only its length, which a comparison looks at itself."""
 
 
+@dataclass(frozen=True)
+class Match:
+    """The setting of a study that is nearest to one of a table.
+
+    Attributes:
+        label: Its label in the study.
+        differs: What differs, as ``key=theirs instead of the table's``; empty where it is the same.
+        counts: Whether its runs are of the table's setting.
+    """
+
+    label: str
+    differs: str
+    counts: bool
+
+
 def matching(
     table: PublishedTable, wanted: Iterable[Resolved], record: StudyRecord, folder: Path, *, begun: bool
-) -> Mapping[str, tuple[str, str]]:  # label in the table -> label in the study, and what differs
-    """By the labels of a table's settings, those of the same settings in a study, and what differs of a study of the table.
+) -> Mapping[str, Match]:
+    """By the labels of a table's settings, the nearest settings of a study.
 
     Arguments:
         table: The table.
         wanted: Its settings.
         record: The study's record.
         folder: Where the study is, for the error.
-        begun: Whether the study was begun as this table's; presets may have changed since, which is no error then.
+        begun: Whether the study was begun as this table's: then all count, since presets may have changed since.
 
     Raises:
-        StoreError: The study is of another task, or lacks a setting; the error names the values that differ most nearly.
+        StoreError: The study is of another task, or has none of the settings; the error names the values that differ most nearly.
     """
     if record.task.name != table.task:
         raise StoreError(
             f"{folder} is a study of {record.task.name}, the table {table.name} of {table.task}; its numbers are of other data."
         )
     present = [(setting.label, _compared(setting)) for setting in plan_of(record).settings]
-    found: dict[str, tuple[str, str]] = {}
-    for setting in wanted:
-        values = _compared(setting)
-        differing = [(_differing(values, theirs), label) for label, theirs in present]
-        nearest, label = min(differing, key=lambda pair: len(pair[0]))
-        said = f"{', '.join(nearest[:4])}{' and more' if len(nearest) > 4 else ''}"
-        if nearest and not begun:
-            raise StoreError(
-                f"{folder} lacks the setting {setting.label} of the table {table.name}; nearest is {label}, with {said}."
-            )
-        found[setting.label] = label, said
+    found = {setting.label: _nearest(_compared(setting), present, begun=begun) for setting in wanted}
+    if not any(match.counts for match in found.values()):
+        label, match = next(iter(found.items()))
+        raise StoreError(
+            f"{folder} has no setting of the table {table.name}; nearest to {label} is {match.label}, with {match.differs}."
+        )
     return found
+
+
+def _nearest(values: Mapping[str, Scalar], present: Sequence[tuple[str, dict[str, Scalar]]], *, begun: bool) -> Match:
+    differing = [(_differing(values, theirs), label) for label, theirs in present]
+    nearest, label = min(differing, key=lambda pair: len(pair[0]))
+    said = f"{', '.join(nearest[:4])}{' and more' if len(nearest) > 4 else ''}"
+    return Match(label, said, begun or not nearest)
 
 
 def _compared(setting: Resolved) -> dict[str, Scalar]:

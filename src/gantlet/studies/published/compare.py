@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,7 +15,7 @@ from gantlet.statistics.published import Against, mean_against, rate_against
 
 from ..store import Store
 from ..views import read_runs
-from .adopt import matching
+from .adopt import Match, matching
 from .reproduce import full_steps, request_of, share_of, table_of
 from .table import PublishedCell, PublishedTable
 
@@ -45,11 +45,11 @@ class CellComparison:
 
 @dataclass(frozen=True)
 class _Trained:
-    """The runs of the table's settings, with the settings' labels in the table, and what of the settings differs."""
+    """The runs of the table's settings, with the settings' labels in the table, and by these labels the study's settings."""
 
     runs: pd.DataFrame
     full: int
-    differs: dict[str, str]
+    matches: Mapping[str, Match]
 
 
 def compare_table(stores: Store | Sequence[Store], table: PublishedTable | None = None) -> list[CellComparison]:
@@ -57,10 +57,10 @@ def compare_table(stores: Store | Sequence[Store], table: PublishedTable | None 
 
     Arguments:
         stores: The study, or several of the same settings and other seeds.
-        table: The table, if it is an ordinary study, or there are several; they must hold the table's settings.
+        table: The table, if it is an ordinary study, or there are several; they must hold some of the table's settings.
 
     Raises:
-        StoreError: It is not a study of a table, lacks a setting of this one, or two of them hold the same seed of a setting.
+        StoreError: It is not a study of a table, has none of the settings of this one, or two of them hold the same seed of a setting.
     """
     several = [stores] if isinstance(stores, Store) else list(stores)
     own = table_of(several[0].record(), several[0].folder) if table is None else table
@@ -75,11 +75,10 @@ def compare_table(stores: Store | Sequence[Store], table: PublishedTable | None 
 
 def _trained(store: Store, table: PublishedTable, settings: Sequence[Resolved], *, begun: bool) -> _Trained:
     record = store.record()
-    labels = matching(table, settings, record, store.folder, begun=begun)
+    matches = matching(table, settings, record, store.folder, begun=begun)
     runs = read_runs(store, record)
-    named = [runs[runs["setting"] == label].assign(setting=own) for own, (label, _) in labels.items()]
-    differs = {own: said for own, (_, said) in labels.items()}
-    return _Trained(pd.concat(named, ignore_index=True), full_steps(table, record), differs)
+    named = [runs[runs["setting"] == match.label].assign(setting=own) for own, match in matches.items() if match.counts]
+    return _Trained(pd.concat(named, ignore_index=True), full_steps(table, record), matches)
 
 
 def _check_apart(first: Store, before: _Trained, second: Store, after: _Trained) -> None:
@@ -108,7 +107,9 @@ def _compared(cell: PublishedCell, table: PublishedTable, parts: Sequence[_Train
     rows = [part.runs[part.runs["setting"] == cell.setting] for part in parts]
     ended = [each[each["status"].isin(["finished", "diverged"])] for each in rows]
     found = _against(cell, table, pd.concat(ended, ignore_index=True), level)
-    differs = next((part.differs[cell.setting] for part in parts if part.differs[cell.setting]), "")
+    matches = [part.matches[cell.setting] for part in parts]
+    counted = [match for match in matches if match.counts]
+    differs = next((match.differs for match in counted if match.differs), "")
     trained = [
         (int(each["generator_steps"].max()), part.full)
         for each, part in zip(ended, parts, strict=True)
@@ -116,6 +117,7 @@ def _compared(cell: PublishedCell, table: PublishedTable, parts: Sequence[_Train
     ]
     other = next((share_of(steps, full) for steps, full in trained if steps != full), "" if trained else share_of(0, 1))
     whys = [
+        (f"not trained; nearest is {matches[0].label}, with {matches[0].differs}", not counted),
         ("no run of it has ended", not found.n),
         ("no number was published", math.isnan(cell.value)),
         (table.departs, bool(table.departs)),
