@@ -281,6 +281,15 @@ def test_every_key_of_a_setting_is_recorded_too(keys: str) -> None:
     assert replayed(captured)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["dcgan", "sngan", "cr-gan"])
+def test_convolutions_are_recorded_where_it_is_asked_for(method: str) -> None:
+    made = steps_of("digits", method)
+    stacked, captured = (games.train(made(route), 6) for route in ("stacked", "captured"))
+    assert differing(everything(stacked), everything(captured)) == []
+    assert replayed(captured)
+
+
 def test_the_route_that_is_chosen_for_a_long_training_changes_no_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
