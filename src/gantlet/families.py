@@ -15,7 +15,21 @@ from . import catalogue
 from .errors import BadValue, UnknownName
 from .settings import Setting, settings_of
 
-__all__ = ["Registry", "options_of", "with_options"]
+__all__ = ["Registry", "checked_part", "is_gantlets", "made", "options_of", "with_options"]
+
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "objective": ("discriminator()", "generator()"),
+    "penalty": ("player", "requires", "label", "draws()"),
+    "constraint": ("project()",),
+    "network": ("generator()", "discriminator()", "provides"),
+    "method": ("objective", "formulas"),
+    "task": ("source", "networks"),
+    "reader": ("read()",),
+    "card": ("reader", "pictures"),
+    "executor": ("run()",),
+    "figure": ("draw()",),
+}
+"""By family, what every part of it has: a method such as ``generator()``, or an attribute such as ``formulas``."""
 
 
 class Registry:
@@ -23,7 +37,6 @@ class Registry:
 
     Arguments:
         kind: Its name in the singular, such as ``"objective"``.
-        needs: What every part of it has: a method such as ``"generator()"``, or an attribute such as ``"formulas"``.
 
     Example:
         >>> Registry("objective").names()[:2]
@@ -32,8 +45,8 @@ class Registry:
         0.3
     """
 
-    def __init__(self, kind: str, *needs: str) -> None:
-        self.kind, self.needs = kind, needs
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
 
     def names(self) -> list[str]:
         """Every name, gantlet's own first, then those of installed third parties."""
@@ -49,11 +62,7 @@ class Registry:
             UnknownName: No such part, or it has no such option; the nearest names are offered.
             BadValue: An option's value has the wrong type or is out of range, or what a path names is not such a part.
         """
-        found = catalogue.find(self.kind, name)
-        if lacking := [need for need in self.needs if not hasattr(found, need.removesuffix("()"))]:
-            raise BadValue(
-                f"'{name}' is not {'an' if self.kind[0] in 'aeiou' else 'a'} {self.kind}: it has no {lacking[0]}."
-            )
+        found = checked_part(self.kind, name, catalogue.find(self.kind, name))
         known = options_of(found)
         for key in options:
             if key not in known:
@@ -77,16 +86,51 @@ class Registry:
         raise AttributeError(f"gantlet has no {self.kind} defined as '{name}'; names() lists what there is.")
 
 
+def checked_part(kind: str, name: str, found: Any) -> Any:
+    """What a name stands for, if it has what every part of the family has.
+
+    Raises:
+        BadValue: It lacks something.
+    """
+    if lacking := [need for need in _NEEDS.get(kind, ()) if not hasattr(found, need.removesuffix("()"))]:
+        raise BadValue(f"'{name}' is not {'an' if kind[0] in 'aeiou' else 'a'} {kind}: it has no {lacking[0]}.")
+    return found
+
+
+def is_gantlets(part: object) -> bool:
+    """Whether a part's class is gantlet's own, and not a user's or a third party's."""
+    return type(part).__module__.partition(".")[0] == "gantlet"
+
+
 def options_of(found: object) -> dict[str, Setting]:
     """The settings that a part declares; none where it is not a dataclass."""
     return settings_of(found) if is_dataclass(found) else {}
 
 
 def with_options(found: Any, options: Mapping[str, Any]) -> Any:
-    """A part with its options: a dataclass is made, an instance copied; anything else is what it is."""
+    """A part with its options: a dataclass is made, an instance copied; anything else is what it is.
+
+    Raises:
+        BadValue: A dataclass has fields that are no settings, and have no values of their own.
+    """
     if not is_dataclass(found):
         return found
-    return found(**options) if isinstance(found, type) else replace(found, **options) if options else found
+    return made(found, **options) if isinstance(found, type) else replace(found, **options) if options else found
+
+
+def made(kind: Any, **options: Any) -> Any:
+    """An instance of a part's class.
+
+    Raises:
+        BadValue: It cannot be made with these options alone.
+    """
+    try:
+        return kind(**options)
+    except TypeError as error:
+        raise BadValue(
+            f"{kind.__qualname__} cannot be made with {', '.join(options) or 'no arguments'} ({error}). Declare what it needs with "
+            "gantlet.settings.setting, which gives each a value."
+        ) from error
 
 
 def _checked(declared: Setting, value: object) -> object:

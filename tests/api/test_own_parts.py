@@ -49,7 +49,7 @@ class AtTop(Vanilla):
 class Callable(nn.Module):
     """An objective of which an instance can be called."""
 
-    needs, symmetric = frozenset[str](), True
+    needs, symmetric, smoothing, saturating = frozenset[str](), True, 0.0, False
     discriminator, generator = Vanilla.discriminator, Vanilla.generator
 
 
@@ -119,12 +119,18 @@ def test_what_trains_while_it_is_imported_for_its_parts_is_refused(
 
 def test_a_study_of_which_every_member_failed_is_an_error(folder: Path) -> None:
     class Broken(Vanilla):
-        def generator(self, **_: Any) -> Any:
-            raise ValueError("it broke")
+        calls = 0
+
+        def generator(self, **given: Any) -> Any:
+            Broken.calls += 1
+            if Broken.calls > 1:  # the first is the trial
+                raise ValueError("it broke")
+            return super().generator(**given)
 
     small: dict[str, Any] = {"g_width": 4, "d_width": 4, "steps": 2, "train_size": 256, "samples": 20}
     with pytest.raises(TrainingFailed, match=r"All 2 members failed, see .*study: ValueError: it broke"):
         gantlet.run("ring8", Broken, seeds=2, out=folder, **small)
     assert gantlet.Study(folder).runs["status"].tolist() == ["failed"] * 2
+    Broken.calls = 0
     mixed = gantlet.run("ring8", [Broken, "vanilla"], out=folder.with_name("mixed"), **small)
     assert mixed.runs["status"].tolist() == ["failed", "finished"]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gantlet.errors import BadValue
 from gantlet.networks.base import Family
-from gantlet.networks.custom import CustomNetworks
+from gantlet.networks.custom import CustomNetworks, OwnFamily
 from gantlet.networks.mlp import StackelbergMixture
 from gantlet.objectives.base import DiscriminatorOutput
 
@@ -228,3 +228,54 @@ def test_a_module_that_cannot_be_imported_is_explained(
 def test_what_is_provided_needs_a_shape() -> None:
     with pytest.raises(BadValue, match="give CustomNetworks a shape"):
         _ = own(discriminator="column_judge").provides
+
+
+class Pair:
+    """A family of one's own; each test spoils one thing."""
+
+    provides = frozenset({"no_batch_statistics"})
+
+    def __init__(self, made: Any = None, judge: Any = None) -> None:
+        self.made, self.judge = made, judge
+
+    def generator(self, *, latent: int, shape: tuple[int, ...]) -> Any:
+        return PlainGenerator(latent, shape) if self.made is None else self.made()
+
+    def discriminator(self, *, shape: tuple[int, ...]) -> Any:  # has no word of teams
+        return column_judge(shape=shape) if self.judge is None else self.judge()
+
+
+def test_a_family_of_ones_own_is_called_with_what_it_accepts() -> None:
+    family = OwnFamily("own.py:Pair", Pair())  # pyright: ignore[reportArgumentType] - its discriminator takes fewer keywords
+    assert family.generator(latent=7, shape=SHAPE)(torch.zeros(2, 7)).shape == (2, *SHAPE)
+    module = family.discriminator(shape=SHAPE, generators=3)
+    assert list(dict(module.named_parameters())) == ["1.weight", "1.bias"]  # the names that older studies have
+    assert family.provides == {"no_batch_statistics"}
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (
+            Pair(made=lambda: nn.Linear(7, 3)),
+            r"The generator of network=own\.py:Pair returned a tensor of shape \[4, 3\]",
+        ),
+        (
+            Pair(made=lambda: 1 // 0),
+            r"The generator of network=own\.py:Pair could not be built with latent=7, shape=.*Zero",
+        ),
+        (Pair(made=lambda: "no module"), r"made a str: expected a torch\.nn\.Module"),
+        (
+            Pair(judge=nn.Flatten),
+            r"The discriminator of network=.* returned a tensor of shape \[4, 16\] for 4",
+        ),
+        (
+            Pair(judge=lambda: nn.Linear(3, 1)),
+            r"The discriminator of network=own\.py:Pair failed on a batch of shape \[4, 1,",
+        ),
+    ],
+)
+def test_a_wrong_family_of_ones_own_is_explained(pair: Any, words: str) -> None:
+    family = OwnFamily("own.py:Pair", pair)
+    with pytest.raises(BadValue, match=words):
+        assert family.generator(latent=7, shape=SHAPE) is not family.discriminator(shape=SHAPE)

@@ -5,7 +5,7 @@
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("figure", "draw()")
+_REGISTRY = Registry("figure")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

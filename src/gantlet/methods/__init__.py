@@ -4,7 +4,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("method", "objective", "formulas")
+_REGISTRY = Registry("method")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

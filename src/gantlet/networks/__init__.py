@@ -7,7 +7,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("network", "generator()", "discriminator()")
+_REGISTRY = Registry("network")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

@@ -26,7 +26,7 @@ from .base import Family
 from .inspection import BATCH, has_batch_statistics, random_batch, try_out
 from .mlp import MLP
 
-__all__ = ["CustomNetworks", "ScorePerSample"]
+__all__ = ["CustomNetworks", "OwnFamily", "ScorePerSample"]
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,9 @@ class CustomNetworks:
         """
         if not self.own_generator:
             return self.rest.generator(latent=latent, shape=shape)
-        module = _build("own_generator", self.own_generator, {"latent": latent, "shape": shape})
-        made = _tried("own_generator", self.own_generator, module, (latent,))
-        expected = (BATCH, *shape)
-        if not isinstance(made, Tensor) or tuple(made.shape) != expected:
-            raise BadValue(
-                f"own_generator={self.own_generator} returned {_description(made)} for {BATCH} latents of size "
-                f"{latent}: expected samples, a tensor of shape {list(expected)}."
-            )
+        what = f"generator={self.own_generator}"
+        module = _made(what, _found(what, self.own_generator), {"latent": latent, "shape": shape})
+        _check_samples(what, module, latent, shape)
         return module
 
     def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B]
@@ -93,16 +88,51 @@ class CustomNetworks:
         """
         if not self.own_discriminator:
             return self.rest.discriminator(shape=shape, generators=generators)
+        what = f"discriminator={self.own_discriminator}"
         offered = {"shape": shape, "generators": generators}
-        discriminator = ScorePerSample(_build("own_discriminator", self.own_discriminator, offered))
-        output = _tried("own_discriminator", self.own_discriminator, discriminator, shape)
-        score = output.score if isinstance(output, DiscriminatorOutput) else output
-        if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
-            raise BadValue(
-                f"own_discriminator={self.own_discriminator} returned {_description(score)} for {BATCH} samples of "
-                f"shape {list(shape)}: expected one score per sample, shape [{BATCH}], or a DiscriminatorOutput with such a score."
-            )
+        discriminator = ScorePerSample(_made(what, _found(what, self.own_discriminator), offered))
+        _check_scores(what, discriminator, shape)
         return discriminator
+
+
+@dataclass(frozen=True)
+class OwnFamily:
+    """A family of the user's, each of whose networks is tried before it is trained.
+
+    Example:
+        >>> OwnFamily("mine.py:Pair", MLP()).generator(latent=2, shape=(3,))[-1].out_features
+        3
+    """
+
+    name: str
+    family: Family
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """What the family says."""
+        return self.family.provides
+
+    def generator(self, *, latent: int, shape: tuple[int, ...]) -> nn.Module:  # [B, latent] -> [B, *x]
+        """A fresh generator.
+
+        Raises:
+            BadValue: It cannot be built, or its output does not have the sample shape.
+        """
+        what = f"The generator of network={self.name}"
+        module = _made(what, self.family.generator, {"latent": latent, "shape": shape})
+        _check_samples(what, module, latent, shape)
+        return module
+
+    def discriminator(self, *, shape: tuple[int, ...], generators: int = 1) -> nn.Module:  # [B, *x] -> [B] or [B, 1]
+        """A fresh discriminator.
+
+        Raises:
+            BadValue: It cannot be built, or does not return one score per sample.
+        """
+        what = f"The discriminator of network={self.name}"
+        module = _made(what, self.family.discriminator, {"shape": shape, "generators": generators})
+        _check_scores(what, ScorePerSample(module), shape)
+        return module
 
 
 class ScorePerSample(nn.Module):
@@ -130,37 +160,56 @@ def _flat(score: Tensor) -> Tensor:
     return score.reshape(-1) if single else score
 
 
-def _build(key: str, path: str, offered: dict[str, Any]) -> nn.Module:
+def _check_samples(what: str, generator: nn.Module, latent: int, shape: tuple[int, ...]) -> None:
+    made = _tried(what, generator, (latent,))
+    expected = (BATCH, *shape)
+    if not isinstance(made, Tensor) or tuple(made.shape) != expected:
+        raise BadValue(
+            f"{what} returned {_description(made)} for {BATCH} latents of size {latent}: expected samples, a tensor of shape "
+            f"{list(expected)}."
+        )
+
+
+def _check_scores(what: str, discriminator: nn.Module, shape: tuple[int, ...]) -> None:
+    output = _tried(what, discriminator, shape)
+    score = output.score if isinstance(output, DiscriminatorOutput) else output
+    if not isinstance(score, Tensor) or tuple(score.shape) != (BATCH,):
+        raise BadValue(
+            f"{what} returned {_description(score)} for {BATCH} samples of shape {list(shape)}: expected one score per sample, "
+            f"shape [{BATCH}], or a DiscriminatorOutput with such a score."
+        )
+
+
+def _found(what: str, path: str) -> Any:
     if not is_path(path):
-        raise BadValue(f"{key}={path} is not of the form package.module:Name or file.py:Name.")
-    factory = _loaded(key, path)
-    if isinstance(factory, nn.Module) or not callable(factory):
-        kind = type(factory).__name__
-        raise BadValue(f"{key}={path} is {_article(kind)}: expected a Module class or a function that makes one.")
-    arguments = _accepted(key, path, factory, offered)
-    try:
-        module = factory(**arguments)
-    except Exception as error:
-        raise BadValue(f"{key}={path} could not be built with {_given(arguments)}: {error!r}.") from error
-    if not isinstance(module, nn.Module):
-        raise BadValue(f"{key}={path} made {_article(type(module).__name__)}: expected a torch.nn.Module.")
-    return module
-
-
-def _loaded(key: str, path: str) -> Any:
+        raise BadValue(f"{what} is not of the form package.module:Name or file.py:Name.")
     try:
         return load_path(path)
     except BadValue:
         raise
     except Exception as error:
-        raise BadValue(f"{key}={path} could not be imported: {error!r}.") from error
+        raise BadValue(f"{what} could not be imported: {error!r}.") from error
 
 
-def _accepted(key: str, path: str, factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
+def _made(what: str, factory: Any, offered: dict[str, Any]) -> nn.Module:
+    if isinstance(factory, nn.Module) or not callable(factory):
+        kind = type(factory).__name__
+        raise BadValue(f"{what} is {_article(kind)}: expected a Module class or a function that makes one.")
+    arguments = _accepted(what, factory, offered)
+    try:
+        module = factory(**arguments)
+    except Exception as error:
+        raise BadValue(f"{what} could not be built with {_given(arguments)}: {error!r}.") from error
+    if not isinstance(module, nn.Module):
+        raise BadValue(f"{what} made {_article(type(module).__name__)}: expected a torch.nn.Module.")
+    return module
+
+
+def _accepted(what: str, factory: Callable[..., Any], offered: dict[str, Any]) -> dict[str, Any]:
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError) as error:
-        raise BadValue(f"{key}={path} has no signature to read: wrap it in a function.") from error
+        raise BadValue(f"{what} has no signature to read: wrap it in a function.") from error
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return offered
     by_name = {p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -169,17 +218,17 @@ def _accepted(key: str, path: str, factory: Callable[..., Any], offered: dict[st
     missing = [name for name in required if name not in offered or name not in by_name]
     if missing:
         raise BadValue(
-            f"{key}={path} requires the argument '{missing[0]}', but gantlet passes {' and '.join(offered)}, "
+            f"{what} requires the argument '{missing[0]}', but gantlet passes {' and '.join(offered)}, "
             f"by name: give it a default, or name a function that fills it in."
         )
     return {name: value for name, value in offered.items() if name in by_name}
 
 
-def _tried(key: str, path: str, module: nn.Module, shape: tuple[int, ...]) -> Any:
+def _tried(what: str, module: nn.Module, shape: tuple[int, ...]) -> Any:
     try:
         return try_out(module, random_batch(shape))
     except Exception as error:
-        raise BadValue(f"{key}={path} failed on a batch of shape {[BATCH, *shape]}: {error!r}.") from error
+        raise BadValue(f"{what} failed on a batch of shape {[BATCH, *shape]}: {error!r}.") from error
 
 
 def _given(arguments: dict[str, Any]) -> str:

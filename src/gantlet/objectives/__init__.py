@@ -8,7 +8,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("objective", "discriminator()", "generator()")
+_REGISTRY = Registry("objective")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

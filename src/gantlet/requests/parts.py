@@ -15,7 +15,7 @@ from gantlet import catalogue
 from gantlet.data.data_dir import reader_of
 from gantlet.data.own_files import task_of
 from gantlet.errors import BadValue, Refused, UnknownName
-from gantlet.families import options_of, with_options
+from gantlet.families import checked_part, made, options_of, with_options
 from gantlet.methods.base import Method
 from gantlet.networks.base import Family
 from gantlet.settings import Scalar, Setting, settings_of
@@ -102,7 +102,7 @@ class Parts:
         _, owner = self.owners[part]
         options: dict[str, Any] = dict(self.method.fixed) if part == "objective" else {}
         options |= {key.field: values[name] for name, key in self.keys.items() if key.part == part}
-        return owner() if isinstance(owner, type) and not options else with_options(owner, options)
+        return made(owner) if isinstance(owner, type) and not options else with_options(owner, options)
 
 
 class Catalogue:
@@ -113,9 +113,16 @@ class Catalogue:
         self._parts: dict[tuple[str, str, EarlyChoice], Parts] = {}
 
     def find(self, family: str, name: str) -> Any:
-        """What the catalogue has under a name."""
+        """What the catalogue has under a name.
+
+        Raises:
+            UnknownName: It has nothing.
+            BadValue: What a path names cannot be imported, or lacks what every part of the family has.
+        """
         if (family, name) not in self._found:
-            self._found[family, name] = catalogue.find(family, name)
+            found = catalogue.find(family, name)
+            says_itself = family in ("method", "task")  # which may also be objectives, and paths of data
+            self._found[family, name] = found if says_itself else checked_part(family, name, found)
         return self._found[family, name]
 
     def task(self, name: str) -> NamedTask:
@@ -194,7 +201,7 @@ class Catalogue:
         if early.network:
             name = early.network
             found = task.networks[name] if name in task.networks else self.find("network", name)
-            family: Family = found() if isinstance(found, type) else found
+            family: Family = made(found) if isinstance(found, type) else found
         elif early.discriminator:
             name, family = next(iter(task.networks.items()))
         else:

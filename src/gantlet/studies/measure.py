@@ -26,6 +26,7 @@ from .cache import Cache
 from .evaluate import evaluate
 from .plan import Plan
 from .record import FleetPlan
+from .trial import made_up
 
 __all__ = ["FleetTime", "busy", "makespan", "measure", "seconds_for", "steps_within"]
 
@@ -110,7 +111,7 @@ def _measured(
     sample, (without_data, evaluations) = samples[by_run[fleet.slots[0]].setting], how
     sheet = blueprint(slots, sample, Execution(route=fleet.route, device=device))
     resolved = slots[0][0]
-    dataset = _stand_in(sheet.sizes.batch, sample.shape) if without_data else cache.dataset(resolved)
+    dataset = made_up(sheet.sizes.batch, sample.shape) if without_data else cache.dataset(resolved)
     training = Fleet(sheet, dataset)
     each, spent = list[float](), 0.0
     _advance(training, device, _WARM, _SECONDS / 15, long=_SECONDS)
@@ -222,9 +223,3 @@ def busy() -> float:
     import psutil
 
     return psutil.cpu_percent(interval=0.2) / 100
-
-
-def _stand_in(batch: int, shape: tuple[int, ...]) -> Dataset:
-    """Noise of the samples' shape, where the data are not on this machine: a step takes as long."""
-    noise = torch.rand(max(batch, 2), *shape) * 2 - 1
-    return Dataset(noise, noise)

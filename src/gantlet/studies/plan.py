@@ -18,6 +18,7 @@ from torch import nn
 
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue
+from gantlet.families import is_gantlets
 from gantlet.randomness import seeded
 from gantlet.requests.parts import Catalogue
 from gantlet.requests.resolve import Resolved, resolve
@@ -337,7 +338,7 @@ def _worth_recording(sheet: Blueprint, networks: Sequence[nn.Module]) -> bool:
         and sheet.sizes.drop_last
         and not sheet.execution.compile
         and not sheet.tuning.changing
-        and all(type(part).__module__.startswith("gantlet.") for part in parts)
+        and all(is_gantlets(part) for part in parts)
         and all(dense_stack(network) is not None for network in networks)
     )
 

@@ -46,6 +46,7 @@ from .store import Store
 from .success import rule_records
 from .tensorboard import check_tensorboard
 from .trackers import check_tracker
+from .trial import try_own_parts
 from .trust import own_parts
 
 __all__ = [
@@ -198,6 +199,8 @@ def plan_study(
     limits = Limits(
         device=device, route=options.route, width=options.width, workers=workers, memory=memory, processes=processes
     )
+    if not (elsewhere and device.type != "cpu"):
+        try_own_parts(settings, samples, device)
     plan = make_plan(settings, request.seeds, samples, limits)
     workers = min(workers, len(plan.fleets))
     here = max(1, min(cores() // (workers * processes), threads_allowed()))

@@ -38,14 +38,26 @@ def parameters_of(build: Callable[[], nn.Module]) -> int:
 
 
 def check_memory(
-    generator: Callable[[], nn.Module], discriminator: Callable[[], nn.Module], team: int, execution: Execution
+    generator: Callable[[], nn.Module],
+    discriminator: Callable[[], nn.Module],
+    team: int,
+    execution: Execution,
+    *,
+    own: bool = False,
 ) -> None:
     """Refuse networks that no member of a fleet could hold in memory.
+
+    Those of the user's ``own`` that cannot be built are left to those who build them, and say why.
 
     Raises:
         Refused: One member needs more than is free.
     """
-    numbers = team * parameters_of(generator) + parameters_of(discriminator)
+    try:
+        numbers = team * parameters_of(generator) + parameters_of(discriminator)
+    except Exception as error:
+        if own and not isinstance(error, Refused):
+            return
+        raise
     need = _COPIES * (8 if execution.dtype is torch.float64 else 4) * numbers
     free = available_memory(execution.device)
     if need > free:

@@ -4,7 +4,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("task", "source", "networks")
+_REGISTRY = Registry("task")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("card", "reader", "pictures")
+_REGISTRY = Registry("card")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

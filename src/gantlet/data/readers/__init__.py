@@ -7,7 +7,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("reader", "read()")
+_REGISTRY = Registry("reader")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]

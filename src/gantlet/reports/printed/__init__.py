@@ -4,7 +4,7 @@ from gantlet.families import Registry
 
 __all__ = ["get", "names"]
 
-_REGISTRY = Registry("figure", "draw()")
+_REGISTRY = Registry("figure")
 names, get = _REGISTRY.names, _REGISTRY.get
 
 

@@ -127,7 +127,7 @@ def undecided_loss(objective: Objective) -> float:
     scores = _GRID[:, None]
     try:
         losses = objective.discriminator(real=scores, fake=scores)
-    except (TypeError, ValueError, RuntimeError):  # one's own that wants another shape
+    except Exception:  # whatever one's own raises that wants something else
         return math.nan
     least = float(losses.min())
     return least if least > 1e-6 else math.nan

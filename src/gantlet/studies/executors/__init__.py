@@ -8,7 +8,7 @@ from typing import Any
 
 from gantlet.families import Registry
 
-_REGISTRY = Registry("executor", "run()")
+_REGISTRY = Registry("executor")
 get, names = _REGISTRY.get, _REGISTRY.names
 
 __all__ = ["get", "names"]
