@@ -24,7 +24,7 @@ class {name}(Vanilla):
     calls = 0
     def generator(self, *, real=None, fake):
         {name}.calls += 1
-        if {name}.calls == 4:
+        if {name}.calls == 5:  # the first is a trial
             {act}
         return super().generator(fake=fake)
 """
