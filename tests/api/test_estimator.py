@@ -334,6 +334,15 @@ def test_a_damaged_folder_is_an_error_in_one_sentence(tmp_path: Path, damage: Ca
         gantlet.GAN.load(tmp_path / "gan")
 
 
+def test_weights_that_do_not_fit_are_damage(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "gan")
+    tensors, rest = checkpoint.read(tmp_path / "gan")
+    rest["gan"]["shape"] = [3]
+    checkpoint.write(tmp_path / "gan", tensors, rest)
+    with pytest.raises(StoreError, match="its weights do not fit the networks that it names"):
+        gantlet.GAN.load(tmp_path / "gan")
+
+
 def test_numpy_numbers_may_be_given_and_saved(tmp_path: Path) -> None:
     gan = fitted(generators=np.int64(2), lr=np.float32(0.5))
     gan.save(tmp_path / "gan")

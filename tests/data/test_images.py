@@ -108,6 +108,17 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
     assert len(FixtureReader.reads) == 80
 
 
+def test_another_file_of_the_same_size_and_time_is_read(tmp_path: Path) -> None:
+    """As an archive whose files all have one time leaves it, or ``cp -p``."""
+    image = tmp_path / "40" / "a" / "1.png"
+    image.parent.mkdir(parents=True)
+    for content in (b"one", b"two"):
+        image.write_bytes(content)
+        os.utime(image, ns=(1, 1))
+        source("40").load()
+    assert len(FixtureReader.reads) == 80
+
+
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")

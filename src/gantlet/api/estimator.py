@@ -244,6 +244,12 @@ class GAN:
         gan._tensors, gan._rest = tensors, rest
         resolved = resolve_setting(Catalogue(), setting)
         gan._fitted = (resolved, SampleSpec(shape, pool=resolved.training.batch_size))
+        try:
+            gan._network("generator")
+        except (KeyError, RuntimeError) as error:  # torch's own, of tensors that are missing or of other sizes
+            raise StoreError(
+                f"{folder} is damaged: its weights do not fit the networks that it names. Save the GAN again, or restore the folder."
+            ) from error
         return gan
 
     def _resolve(self, task: str, count: int) -> Resolved:

@@ -143,6 +143,6 @@ def _replaceable(place: Path, *, whole: bool) -> bool:
     state = place / "state.json"
     try:
         held = json.loads(state.read_bytes()) if state.is_file() and state.stat().st_size <= _LARGEST else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return names <= _NAMES  # a GAN whose state is damaged
     return names <= _NAMES and isinstance(held, dict) and "gan" in held
