@@ -19,7 +19,6 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.memory import out_of_memory
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
@@ -38,6 +37,7 @@ from gantlet.training.fleet import Fleet
 from gantlet.training.trained import Team, latents, network
 
 from .given import as_samples, check_place, whole_number
+from .latents import check_fits
 
 __all__ = ["GAN", "StackelbergGAN"]
 
@@ -151,18 +151,12 @@ class GAN:
         chosen = None if generator is None else whole_number("generator", generator, low=-(1 << 63))
         if chosen is not None and not 0 <= chosen < team:
             raise BadValue(f"generator={chosen} does not exist: there are {team}, counted from 0.")
-        try:
-            z, owners = latents(sheet, n, seed, net)
-            if chosen is not None:
-                owners = torch.full((n,), chosen)
-            with torch.no_grad():
-                samples = net(z, owners) if isinstance(net, Team) else net(z)
-        except (MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-            raise BadValue(
-                f"n={n}: the machine does not have the memory for so many samples. Draw fewer at a time."
-            ) from error
+        check_fits(n, sheet.sizes.latent, self._need_fit()[1].shape)
+        z, owners = latents(sheet, n, seed, net)
+        if chosen is not None:
+            owners = torch.full((n,), chosen)
+        with torch.no_grad():
+            samples = net(z, owners) if isinstance(net, Team) else net(z)
         return samples.float().numpy()
 
     def score_samples(self, x: npt.ArrayLike | Tensor) -> npt.NDArray[np.float32]:
