@@ -11,9 +11,9 @@ __all__ = ["leave_terminal", "stop_signals"]
 
 def stop_signals() -> tuple[signal.Signals, ...]:
     """SIGINT, SIGTERM, and SIGHUP (a closed terminal or connection) unless it is ignored, as ``nohup`` has it."""
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    listens = hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN
-    return (signal.SIGINT, signal.SIGTERM, *([hangup] if listens else []))
+    hangups = [number for number in signal.Signals if number.name == "SIGHUP"]  # Windows has none
+    listened = (number for number in hangups if signal.getsignal(number) != signal.SIG_IGN)
+    return (signal.SIGINT, signal.SIGTERM, *listened)
 
 
 def leave_terminal() -> None:

@@ -225,7 +225,7 @@ def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:
 
 @pytest.mark.parametrize("key", ["standardise", "test_share", "data_path"])
 def test_settings_of_data_that_gantlet_reads_are_no_settings_of_fit(key: str) -> None:
-    value = {"standardise": True, "test_share": 0.5, "data_path": "x.npy"}[key]
+    value: Any = {"standardise": True, "test_share": 0.5, "data_path": "x.npy"}[key]
     with pytest.raises(
         BadValue, match=rf"{key} is a setting of data that gantlet reads; GAN.fit takes samples as they are"
     ):
@@ -233,11 +233,13 @@ def test_settings_of_data_that_gantlet_reads_are_no_settings_of_fit(key: str) ->
 
 
 def test_numbers_of_arguments_are_whole() -> None:
-    for seed in (1.5, None, "1", -1, 2**64):
+    seeds: tuple[Any, ...] = (1.5, None, "1", -1, 2**64)
+    for seed in seeds:
         with pytest.raises(BadValue, match=r"^seed="):
-            gantlet.GAN(seed=seed, **TINY).fit(POINTS)  # pyright: ignore[reportArgumentType]
+            gantlet.GAN(seed=seed, **TINY).fit(POINTS)
     gan = fitted()
-    for wrong in ({"n": 2.5}, {"n": "5"}, {"n": 2, "seed": 0.5}, {"n": 2, "generator": 0.0}):
+    wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": "5"}, {"n": 2, "seed": 0.5}, {"n": 2, "generator": 0.0}]
+    for wrong in wrongs:
         with pytest.raises(BadValue, match="is not a whole number"):
             gan.sample(**wrong)
     with pytest.raises(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,10 +175,12 @@ def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(
 
 
 def test_counts_and_seeds_of_python_are_whole_numbers(finished: Store, tmp_path: Path) -> None:
-    for wrong in ({"count": 2.5}, {"count": 0}, {"count": 2, "seed": 1.0}):
+    wrongs: list[dict[str, Any]] = [{"count": 2.5}, {"count": 0}, {"count": 2, "seed": 1.0}]
+    for wrong in wrongs:
         with pytest.raises(BadValue, match=r"is not a whole number|count=0 is out of range"):
             write_samples(finished.folder, 0, out=tmp_path / "a.npy", **wrong)
-    net = gantlet.load(finished.folder, run=0)
-    for wrong in ({"n": 2.5}, {"n": 2, "seed": 1.0}):
+    net: Any = gantlet.load(finished.folder, run=0)
+    net_wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": 2, "seed": 1.0}]
+    for wrong in net_wrongs:
         with pytest.raises(BadValue, match="is not a whole number"):
-            net.sample(**wrong)  # pyright: ignore[reportCallIssue]
+            net.sample(**wrong)

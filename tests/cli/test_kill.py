@@ -144,7 +144,12 @@ def test_a_lost_terminal_stops_and_saves(folder: Path, tmp_path: Path, workers: 
     master, slave = os.openpty()
     words = ["run", "ring8", "vanilla,alpha", *WORDS, "--seeds", "1", "--workers", str(workers), "--out", str(folder)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "gantlet", *words], stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        [sys.executable, "-m", "gantlet", *words],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        text=True,
+        start_new_session=True,
     )
     os.close(slave)
     terminal.wait_until(lambda: saved(folder, "0000"), process)

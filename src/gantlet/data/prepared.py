@@ -161,12 +161,11 @@ class PreparedSet:
 
 def _shard(record: Mapping[str, Any]) -> ShardRecord:
     """A shard's record, checked: a plain name, a part, a number of images and a hash."""
-    found = ShardRecord(**record)
-    plain = isinstance(found.file, str) and found.file == Path(found.file).name
-    if not plain or found.part not in PARTS or not isinstance(found.sha256, str):
-        raise ValueError(f"the shard {found.file!r} of the part {found.part!r}")
-    _whole(found.count, low=0)
-    return found
+    file, part = record["file"], record["part"]
+    if Path(file).name != file or part not in PARTS or not isinstance(record["sha256"], str):
+        raise ValueError(f"the shard {file!r} of the part {part!r}")
+    _whole(record["count"], low=0)
+    return ShardRecord(**record)
 
 
 def _whole(value: Any, *, low: int = 1) -> int:

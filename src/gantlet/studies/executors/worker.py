@@ -1,7 +1,7 @@
 """A worker process: trains the fleets whose ids it reads, one per line, and reports as JSON lines.
 
 ``python -m gantlet.studies.executors.worker FOLDER``. Where the system allows it, it dies with its parent; it stops cleanly on
-SIGTERM.
+SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
