@@ -369,3 +369,21 @@ def test_long_preparing_is_told_to_the_log_now_and_then(
         "preparing the images of holiday, once: 5,120 of 60,000",
         "preparing the images of holiday, once: 40,000 of 60,000",
     ]
+
+
+@pytest.mark.parametrize("brightest", [40, 4095, 65535])
+def test_sixteen_bits_of_which_few_are_used_are_told(
+    tmp_path: Path, brightest: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Masks of 0 to 40 are black as 8-bit, and so are refused; sensors of 12 bits are nearly so, and are noted."""
+    values = np.random.default_rng(1).integers(0, brightest, (8, 6, 8), dtype=np.uint16, endpoint=True)
+    (tmp_path / "own").mkdir()
+    for place, image in enumerate(values):
+        Image.fromarray(image).save(tmp_path / "own" / f"{place}.png")
+    own = ImageSource(data_path=str(tmp_path / "own"), reader="folder", size="6x8", test_share=0.5)
+    if brightest == 40:
+        with pytest.raises(BadData, match="every pixel of all images is 0 of 255 once read"):
+            own.load()
+        return
+    own.load()
+    assert ("samples will look black" in caplog.text) == (brightest == 4095)
