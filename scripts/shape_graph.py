@@ -23,6 +23,7 @@ ORDER = (
     (
         "errors",
         "main_guard",
+        "stopping",
         "settings",
         "catalogue",
         "families",

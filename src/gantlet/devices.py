@@ -60,7 +60,7 @@ def choose_device(name: str) -> torch.device:
         return named_device("cuda" if count else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):  # another word; None
         raise BadValue(f"--device {name} is not auto, cpu, cuda, cuda:i or mps.") from None
     if device.type not in ("cpu", "cuda", "mps"):
         raise BadValue(f"--device {name} is not supported: give auto, cpu, cuda, cuda:i or mps.")

@@ -15,7 +15,7 @@ import torch
 import gantlet
 import terminal
 from gantlet.data.base import Dataset
-from gantlet.errors import BadData, BadValue, GantletError, StoreError, UnknownName
+from gantlet.errors import BadData, BadValue, FolderInUse, GantletError, StoreError, UnknownName
 from gantlet.objectives.vanilla import Vanilla
 from gantlet.studies.build import blueprint
 from gantlet.studies.plan import route_alone
@@ -137,7 +137,7 @@ def test_each_generator_of_a_team_can_be_asked() -> None:
 def test_no_samples_may_be_asked_for_but_no_fewer() -> None:
     gan = fitted()
     assert gan.sample(0).shape == (0, 2)
-    with pytest.raises(BadValue, match=r"sample wants n ≥ 0; -1 was given"):
+    with pytest.raises(BadValue, match=r"n=-1 is out of range: expected 0 ≤ n"):
         gan.sample(-1)
 
 
@@ -178,6 +178,15 @@ def test_divergence_is_told() -> None:
         (np.float64(3.0), r"this is \[\]"),
         (np.full((5, 4, 4), 2.0), r"A sequence \[N, T, F\] is not an image: flatten it to \[N, T·F\]"),
         (np.ma.masked_less(POINTS, 0), "a masked array. Fill or drop what is masked first"),
+        (list(np.ma.masked_less(POINTS, 0)), "a masked array. Fill or drop what is masked first"),
+        ([[1.0, 2.0], [3.0]], "fit wants an array of numbers: setting an array element with a sequence"),
+        (torch.ones(50, 2).to_sparse(), "fit wants an array of numbers: can't convert Sparse layout"),
+        (torch.ones(50, 2, device="meta"), "fit wants an array of numbers: Cannot copy out of meta tensor"),
+        (
+            np.ones((50, 2), dtype=object),
+            r"values of the type object came.*convert the rest, as with \.astype\(float\)",
+        ),
+        (np.ones((50, 2), dtype="M8[s]"), "values of the type datetime64"),
         (POINTS + 1j, "complex numbers. Give real ones"),
         (torch.complex(torch.zeros(50, 2), torch.ones(50, 2)), "complex numbers"),
         (np.array([["a", "b"]] * 50), "fit wants an array of numbers"),
@@ -191,6 +200,80 @@ def test_divergence_is_told() -> None:
 def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> None:
     with pytest.raises(BadData, match=reason):
         gantlet.GAN(steps=1).fit(x)
+
+
+def test_brain_floats_and_long_doubles_are_fitted_as_what_they_are() -> None:
+    rounded = torch.tensor(POINTS).bfloat16()
+    wide = rounded.double().numpy().astype(np.longdouble)
+    for points in (rounded, wide):
+        assert np.array_equal(
+            gantlet.GAN(**TINY).fit(points).sample(5), gantlet.GAN(**TINY).fit(rounded.float()).sample(5)
+        )
+
+
+def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:
+    seconds = 1.7e9 + np.arange(64)  # as float32 all but one of these timestamps become equal
+    with pytest.raises(
+        BadData, match=r"column 1, counted from 0, has numbers near 1.7e\+09 .* Subtract an offset first"
+    ):
+        gantlet.GAN(**TINY).fit(np.stack([np.arange(64.0), seconds], axis=1))
+    with pytest.raises(BadData, match=r"column 0, counted from 0, has numbers near 2e\+07"):
+        gantlet.GAN(**TINY).fit(20_000_001 + np.arange(64))
+    constant = np.stack([np.full(64, 0.1), seconds - 1.7e9], axis=1)
+    assert gantlet.GAN(**TINY).fit(constant).sample(2).shape == (2, 2)
+
+
+@pytest.mark.parametrize("key", ["standardise", "test_share", "data_path"])
+def test_settings_of_data_that_gantlet_reads_are_no_settings_of_fit(key: str) -> None:
+    value: Any = {"standardise": True, "test_share": 0.5, "data_path": "x.npy"}[key]
+    with pytest.raises(
+        BadValue, match=rf"{key} is a setting of data that gantlet reads; GAN.fit takes samples as they are"
+    ):
+        gantlet.GAN(**TINY, **{key: value}).fit(POINTS)
+
+
+def test_numbers_of_arguments_are_whole() -> None:
+    seeds: tuple[Any, ...] = (1.5, None, "1", -1, 2**64)
+    for seed in seeds:
+        with pytest.raises(BadValue, match=r"^seed="):
+            gantlet.GAN(seed=seed, **TINY).fit(POINTS)
+    gan = fitted()
+    wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": "5"}, {"n": 2, "seed": 0.5}, {"n": 2, "generator": 0.0}]
+    for wrong in wrongs:
+        with pytest.raises(BadValue, match="is not a whole number"):
+            gan.sample(**wrong)
+    with pytest.raises(
+        BadValue, match=r"1,000,000,000,000 samples take some .* GB of memory, and .* are free. Draw fewer"
+    ):
+        gan.sample(10**12)
+    with pytest.raises(BadValue, match=r"n_generators=1\.5 is not a whole number"):
+        gantlet.StackelbergGAN(1.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_gan_replaces_nothing_but_a_gan(tmp_path: Path) -> None:
+    gan = fitted()
+    for name in ("mine", "model.old", "model.new", "model.gone"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "precious.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for place in ("mine", "file", "model"):
+        with pytest.raises(FolderInUse, match="is something else than a GAN that was saved; nothing was written"):
+            gan.save(tmp_path / place)
+    for name in ("mine", "model.old", "model.new", "model.gone"):
+        assert (tmp_path / name / "precious.txt").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "mine"
+    for nameless in ("", ".", ".."):
+        with pytest.raises(BadValue, match="save wants the name of a folder"):
+            gan.save(nameless)
+    (tmp_path / "empty").mkdir()
+    for _ in range(3):  # over an empty folder, then over itself and the one before
+        gan.save(tmp_path / "empty")
+    assert np.array_equal(gantlet.GAN.load(tmp_path / "empty").sample(5), gan.sample(5))
+
+
+def test_a_gan_does_not_replace_the_checkpoint_of_a_study(finished: Store) -> None:
+    with pytest.raises(FolderInUse):
+        fitted().save(finished.checkpoint("0000"))
 
 
 def test_a_refusal_names_who_was_given_the_data() -> None:
@@ -252,6 +335,15 @@ def test_a_damaged_folder_is_an_error_in_one_sentence(tmp_path: Path, damage: Ca
         gantlet.GAN.load(tmp_path / "gan")
     checkpoint.write(tmp_path / "gan", tensors, rest | {"gan": 3})
     with pytest.raises(StoreError, match="is damaged"):
+        gantlet.GAN.load(tmp_path / "gan")
+
+
+def test_weights_that_do_not_fit_are_damage(tmp_path: Path) -> None:
+    fitted().save(tmp_path / "gan")
+    tensors, rest = checkpoint.read(tmp_path / "gan")
+    rest["gan"]["shape"] = [3]
+    checkpoint.write(tmp_path / "gan", tensors, rest)
+    with pytest.raises(StoreError, match="its weights do not fit the networks that it names"):
         gantlet.GAN.load(tmp_path / "gan")
 
 

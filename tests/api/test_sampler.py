@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 import gantlet
 import terminal
-from gantlet.api.sampler import draw_member, write_samples
+from gantlet.api.sampler import draw_member, interpolate, write_samples
 from gantlet.errors import BadValue, FolderInUse, StoreError
 from gantlet.studies.store import Store
 from gantlet.training.trained import Team
@@ -157,3 +158,29 @@ def test_how_far_drawing_and_writing_are_is_told_and_parts_are_what_the_whole_is
     heard.clear()
     write_samples(pictures, 0, out=tmp_path / "single", count=3, notify=lambda *told: heard.append(told))
     assert heard == [(3, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(
+    finished: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gantlet.api.latents.available_memory", lambda device: 10_000)
+    write_samples(finished.folder, 0, out=tmp_path / "few.npy", count=100)  # 4 × 100 × (2 × 2 + 3 × 2) = 4,000 bytes
+    for act in (
+        lambda: write_samples(finished.folder, 0, out=tmp_path / "many.npy", count=1000),
+        lambda: interpolate(finished.folder, 0, out=tmp_path / "many.npy", steps=1000),
+    ):
+        with pytest.raises(BadValue, match=r"samples take some 0\.0 GB of memory, and 0\.0 GB are free. Draw fewer"):
+            act()
+    assert [path.name for path in tmp_path.iterdir()] == ["few.npy"]
+
+
+def test_counts_and_seeds_of_python_are_whole_numbers(finished: Store, tmp_path: Path) -> None:
+    wrongs: list[dict[str, Any]] = [{"count": 2.5}, {"count": 0}, {"count": 2, "seed": 1.0}]
+    for wrong in wrongs:
+        with pytest.raises(BadValue, match=r"is not a whole number|count=0 is out of range"):
+            write_samples(finished.folder, 0, out=tmp_path / "a.npy", **wrong)
+    net: Any = gantlet.load(finished.folder, run=0)
+    net_wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": 2, "seed": 1.0}]
+    for wrong in net_wrongs:
+        with pytest.raises(BadValue, match="is not a whole number"):
+            net.sample(**wrong)

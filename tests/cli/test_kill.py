@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 import terminal
+from gantlet.stopping import stop_signals
 from gantlet.studies.launch import resume
 from gantlet.studies.store import Store
 from terminal import gantlet
@@ -118,7 +120,7 @@ def test_a_killed_worker_is_replaced_and_the_study_ends_as_if_nothing_had_been(f
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2)])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 1), (signal.SIGTERM, 2), (signal.SIGHUP, 2)])
 def test_a_signal_to_the_whole_group_stops_and_saves(
     folder: Path, tmp_path: Path, number: signal.Signals, workers: int
 ) -> None:
@@ -134,3 +136,37 @@ def test_a_signal_to_the_whole_group_stops_and_saves(
     assert gantlet("resume", folder, "--quiet").status == 0
     store = Store(folder)
     assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_lost_terminal_stops_and_saves(folder: Path, tmp_path: Path, workers: int) -> None:
+    """The connection breaks: the terminal is gone, the system and then the shell send SIGHUP, and every output fails."""
+    master, slave = os.openpty()
+    words = ["run", "ring8", "vanilla,alpha", *WORDS, "--seeds", "1", "--workers", str(workers), "--out", str(folder)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gantlet", *words],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(slave)
+    terminal.wait_until(lambda: saved(folder, "0000"), process)
+    children = terminal.children_of(process.pid)
+    os.close(master)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGHUP)
+    assert process.wait(timeout=60) == 130
+    assert not any(map(alive, children))
+    assert "failed" not in set(pd.read_parquet(folder / "runs.parquet")["status"])
+    assert gantlet("resume", folder, "--quiet").status == 0
+    store = Store(folder)
+    assert terminal.difference(store, uninterrupted(store, tmp_path / "whole")) is None
+
+
+def test_a_hangup_that_nohup_ignores_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
+    assert signal.SIGHUP not in stop_signals()
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    assert signal.SIGHUP in stop_signals()

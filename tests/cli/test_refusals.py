@@ -365,3 +365,72 @@ def test_a_disk_that_is_full_for_everything_ends_the_study_in_one_line(
     assert "No space left on device" in refused(done)
     assert gantlet("resume", folder, "--quiet").status == 0
     assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["finished"]
+
+
+LONG = "d" * 300
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", LONG),
+        ("sample", LONG, 0),
+        ("verify", LONG),
+        ("import", LONG),
+        ("run", f"points:{LONG}.csv", "vanilla", "--out", "o"),
+        ("run", f"folder:{LONG}", "vanilla", "--out", "o"),
+        ("run", LONG, "--out", "o"),
+        ("data", "inspect", f"folder:{LONG}"),
+        ("compare", LONG, LONG),
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_a_name_that_is_too_long_is_one_sentence(workplace: Path, words: tuple[Any, ...]) -> None:
+    assert LONG not in refused(gantlet(*words)) or words[0] != "sample"
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sample", "{study}", 0, "--out", f"{LONG}.npy"),
+        ("interpolate", "{study}", 0, "--out", f"{LONG}.npy"),
+        ("export", "{study}", 0, "--format", "torch", "--out", f"{LONG}.pt2"),
+        ("export", "{study}", 0, "--format", "hub", "--out", LONG),
+        ("report", "{study}", "--out", f"{LONG}.html"),
+        ("figure", "{study}", "curves", "--out", f"{LONG}.png"),
+    ],
+    ids=lambda words: f"{words[0]} {words[3] if len(words) > 5 else ''}",
+)
+def test_a_name_to_write_to_that_is_too_long_is_one_sentence(
+    workplace: Path, finished: Store, words: tuple[Any, ...]
+) -> None:
+    said = refused(gantlet(*(str(word).replace("{study}", str(finished.folder)) for word in words)))
+    assert "File name too long" in said
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_report_replaces_a_report_and_nothing_else(workplace: Path, finished: Store, real_report: None) -> None:
+    (workplace / "index.html").write_text("<html>mine</html>")
+    assert "is no report of gantlet's; nothing was written" in refused(
+        gantlet("report", finished.folder, "--out", "index.html")
+    )
+    assert (workplace / "index.html").read_text() == "<html>mine</html>"
+    for _ in range(2):
+        assert gantlet("report", finished.folder, "--out", "report.html").status == 0
+
+
+@pytest.mark.parametrize(
+    ("format", "out", "wanted"),
+    [
+        ("onnx", "e.pt", "give FILE.onnx, or another --format"),
+        ("onnx", "e.PT2", "give FILE.onnx"),
+        ("torch", "e.onnx", "give FILE.pt2"),
+        ("hub", "model.zip", "give a folder"),
+    ],
+)
+def test_an_export_is_not_named_like_another_format(
+    workplace: Path, finished: Store, format: str, out: str, wanted: str
+) -> None:
+    assert wanted in refused(gantlet("export", finished.folder, 0, "--format", format, "--out", out))
+    assert list(workplace.iterdir()) == []

@@ -199,7 +199,7 @@ def test_a_fleet_that_was_cut_for_lack_of_memory_is_said(folder: Path, monkeypat
 # Stopping and going on
 
 
-@pytest.mark.parametrize("number", leading((signal.SIGINT, signal.SIGTERM)))
+@pytest.mark.parametrize("number", leading((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
 def test_a_signal_saves_and_stops_and_resume_ends_the_study(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -210,7 +210,8 @@ def test_a_signal_saves_and_stops_and_resume_ends_the_study(
         if fleet.step == 4:
             signal.raise_signal(number)
 
-    handlers = [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)]
+    known = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = [signal.getsignal(each) for each in known]
     with monkeypatch.context() as patch:
         patch.setattr(Fleet, "advance", advance_and_signal)
         done = run(folder, "vanilla,alpha", "--seeds", "2")
@@ -218,7 +219,7 @@ def test_a_signal_saves_and_stops_and_resume_ends_the_study(
     assert done.err == f"gantlet: stopped and saved. Continue with: gantlet resume {folder}\n"
     assert "fleet 0000: stopped" in done.out
     assert pd.read_parquet(folder / "runs.parquet")["status"].tolist() == ["stopped"] * 4
-    assert [signal.getsignal(known) for known in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(each) for each in known] == handlers
     again = gantlet("resume", folder)
     assert (again.status, again.err) == (0, "")
     assert run(tmp_path / "whole", "vanilla,alpha", "--seeds", "2").status == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,3 +133,27 @@ def test_output_that_nobody_can_take_is_no_traceback(folder: Path, command: str)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert "No space left" in done.stderr
+
+
+def test_an_encoding_without_greek_letters_is_no_traceback() -> None:
+    """As that of a terminal of Windows or of a cron job; the letters become escapes."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gantlet", "explain", "alpha"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u03b1" in done.stdout
+
+
+def test_output_that_is_closed_goes_nowhere() -> None:
+    for closed in (">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["sh", "-c", f"{sys.executable} -m gantlet list tasks {closed}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")

@@ -25,6 +25,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "study.toml"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(file: Path) -> None:
+    file.write_text(f"{HEAD}{SETTINGS}", encoding="utf-8-sig")  # as Windows' editor writes it
+    assert read_study_file(file, Options())[0].methods == ("vanilla", "alpha")
+
+
 def test_a_file_says_what_the_words_say(file: Path, folder: Path, tmp_path: Path) -> None:
     file.write_text(
         f'{HEAD}seeds = [3, 1]\nout = "{folder}"\nworkers = 1\nwidth = 2\nnote = "from a file"\npreset = "seed"\n'
@@ -108,6 +113,7 @@ def test_a_variable_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch
     [
         (None, (), "cannot be read as TOML"),
         ("task = ", (), "cannot be read as TOML"),
+        (f"a = {'[' * 5000}{']' * 5000}", (), "its brackets are nested too deeply"),
         ('task = "ring8"\n', (), "must hold task and methods"),
         (HEAD + "sedes = 3\n", (), "holds 'sedes', which is not part of a study file. Known: task, methods"),
         (HEAD, ("alpha",), "already names methods and settings; put 'alpha' into the file"),

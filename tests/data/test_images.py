@@ -108,6 +108,17 @@ def test_a_folder_that_changes_inside_is_prepared_again(tmp_path: Path) -> None:
     assert len(FixtureReader.reads) == 80
 
 
+def test_another_file_of_the_same_size_and_time_is_read(tmp_path: Path) -> None:
+    """As an archive whose files all have one time leaves it, or ``cp -p``."""
+    image = tmp_path / "40" / "a" / "1.png"
+    image.parent.mkdir(parents=True)
+    for content in (b"one", b"two"):
+        image.write_bytes(content)
+        os.utime(image, ns=(1, 1))
+        source("40").load()
+    assert len(FixtureReader.reads) == 80
+
+
 def test_a_prepared_folder_is_taken_as_it_is(tmp_path: Path, cache: Path) -> None:
     whole = source().prepared()
     whole.folder.rename(tmp_path / "mine")
@@ -358,3 +369,21 @@ def test_long_preparing_is_told_to_the_log_now_and_then(
         "preparing the images of holiday, once: 5,120 of 60,000",
         "preparing the images of holiday, once: 40,000 of 60,000",
     ]
+
+
+@pytest.mark.parametrize("brightest", [40, 4095, 65535])
+def test_sixteen_bits_of_which_few_are_used_are_told(
+    tmp_path: Path, brightest: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Masks of 0 to 40 are black as 8-bit, and so are refused; sensors of 12 bits are nearly so, and are noted."""
+    values = np.random.default_rng(1).integers(0, brightest, (8, 6, 8), dtype=np.uint16, endpoint=True)
+    (tmp_path / "own").mkdir()
+    for place, image in enumerate(values):
+        Image.fromarray(image).save(tmp_path / "own" / f"{place}.png")
+    own = ImageSource(data_path=str(tmp_path / "own"), reader="folder", size="6x8", test_share=0.5)
+    if brightest == 40:
+        with pytest.raises(BadData, match="every pixel of all images is 0 of 255 once read"):
+            own.load()
+        return
+    own.load()
+    assert ("samples will look black" in caplog.text) == (brightest == 4095)

@@ -108,3 +108,15 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert Points(data_path="~/own.npy").load().shape == (1,)
     with pytest.raises(BadData, match="has no home folder"):
         Points(data_path="~nobody-of-this-name/own.npy").load()
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_points_of_which_float32_keeps_too_few_digits_are_refused(standardise: bool, tmp_path: Path) -> None:
+    seconds = 1_700_000_000 + np.arange(40)
+    (tmp_path / "own.csv").write_text("speed,time\n" + "".join(f"{i},{time}\n" for i, time in enumerate(seconds)))
+    with pytest.raises(
+        BadData, match=r"own.csv: column 1 \(time\), counted from 0, has numbers near 1.7e\+09 .* Subtract an offset"
+    ):
+        Points(data_path=str(tmp_path / "own.csv"), standardise=standardise).load()
+    days = (seconds - seconds[0]) * 86_400 + seconds[0]  # steps of 128 do not matter over forty days
+    assert Points(data_path=saved(tmp_path, days)).load().train.shape == (32, 1)

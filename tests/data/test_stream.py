@@ -36,7 +36,8 @@ def prepared(folder: Path, counts: Sequence[tuple[Part, int]]) -> tuple[Prepared
         shards.append(ShardRecord(f"{place}.npy", part, count, sha256))
         start += count
     np.save(folder / "labels.npy", np.full(len(x), -1, np.int32))
-    page = {"format": FORMAT, "shape": SHAPE, "classes": [], "shards": [asdict(shard) for shard in shards]}
+    said = {"recipe": {"reader": "folder", "path": "x"}, "source": {}, "bad": 0, "classes": []}
+    page = {"format": FORMAT, "shape": SHAPE, **said, "shards": [asdict(shard) for shard in shards]}
     (folder / PAGE).write_text(json.dumps(page), encoding="utf-8")
     return PreparedSet.open(folder), x
 

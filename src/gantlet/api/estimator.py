@@ -36,9 +36,10 @@ from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.trained import Team, latents, network
 
-__all__ = ["GAN", "StackelbergGAN"]
+from .given import as_samples, check_place, whole_number
+from .latents import check_fits
 
-_ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
+__all__ = ["GAN", "StackelbergGAN"]
 
 
 class GAN:
@@ -105,14 +106,15 @@ class GAN:
             BadValue: A setting that only a study can have, or weights to start from that do not fit.
         """
         refuse_while_importing("GAN.fit")
-        samples = _checked(x, "fit")
+        seed = whole_number("seed", self.seed)
+        samples = as_samples(x, "fit")
         resolved = self._resolve("points" if samples.dim() == 2 else "images", len(samples))
         if resolved.training.stop or parse_keeping(resolved.training.checkpoints) != Keeping():
             raise BadValue(
                 "GAN measures no metrics and has no folder, which stop= and checkpoints= need. Use gantlet.run."
             )
         dataset = Dataset(samples, samples)
-        sheet = blueprint([(resolved, self.seed)], dataset.specification, Execution(device=choose_device(self.device)))
+        sheet = blueprint([(resolved, seed)], dataset.specification, Execution(device=choose_device(self.device)))
         execution = replace(sheet.execution, route=route_alone(sheet, dataset.specification))
         fleet = Fleet(replace(sheet, execution=execution), dataset)
         for source in read_sources([resolved], [dataset.specification]).values():
@@ -143,15 +145,16 @@ class GAN:
         Raises:
             BadValue: Nothing was fitted yet, there is no such generator, or ``n`` is below 0.
         """
-        if n < 0:
-            raise BadValue(f"sample wants n ≥ 0; {n} was given.")
+        n, seed = whole_number("n", n), whole_number("seed", seed, low=-(1 << 63))
         net, sheet = self._network("generator")
-        z, owners = latents(sheet, n, seed, net)
         team = sheet.makers
-        if generator is not None:
-            if not 0 <= generator < team:
-                raise BadValue(f"generator={generator} does not exist: there are {team}, counted from 0.")
-            owners = torch.full((n,), generator)
+        chosen = None if generator is None else whole_number("generator", generator, low=-(1 << 63))
+        if chosen is not None and not 0 <= chosen < team:
+            raise BadValue(f"generator={chosen} does not exist: there are {team}, counted from 0.")
+        check_fits(n, sheet.sizes.latent, self._need_fit()[1].shape)
+        z, owners = latents(sheet, n, seed, net)
+        if chosen is not None:
+            owners = torch.full((n,), chosen)
         with torch.no_grad():
             samples = net(z, owners) if isinstance(net, Team) else net(z)
         return samples.float().numpy()
@@ -164,7 +167,7 @@ class GAN:
             BadData: The data have another shape than those that were fitted.
         """
         _, specification = self._need_fit()
-        samples = _checked(x, "score_samples")
+        samples = as_samples(x, "score_samples")
         if tuple(samples.shape[1:]) != specification.shape:
             raise BadData(
                 f"score_samples was given samples of shape {list(samples.shape[1:])}; this GAN was fitted to "
@@ -187,21 +190,24 @@ class GAN:
         """Write the trained networks and settings: safetensors and JSON.
 
         Raises:
-            BadValue: Nothing was fitted yet.
+            BadValue: Nothing was fitted yet, or the folder has no name.
+            FolderInUse: There is something else than a GAN that was saved, which is replaced.
             StoreError: The folder cannot be written.
         """
         resolved, specification = self._need_fit()
+        place = Path(folder)
+        check_place(place)
         setting, key = recorded_setting(resolved), uuid.uuid4().hex
         allow((setting,), key)
         about = {
             "id": key,
             "method": resolved.method.name,
-            "seed": self.seed,
+            "seed": int(self.seed),
             "settings": {name: _plain(value) for name, value in self.settings.items()},
             "shape": list(specification.shape),
             "resolved": setting.model_dump(),
         }
-        checkpoint.write(Path(folder), self._tensors, {**self._rest, "gan": about})
+        checkpoint.write(place, self._tensors, {**self._rest, "gan": about})
 
     @classmethod
     def load(cls, folder: str | Path, *, trust: bool = False) -> GAN:
@@ -232,6 +238,12 @@ class GAN:
         gan._tensors, gan._rest = tensors, rest
         resolved = resolve_setting(Catalogue(), setting)
         gan._fitted = (resolved, SampleSpec(shape, pool=resolved.training.batch_size))
+        try:
+            gan._network("generator")
+        except (KeyError, RuntimeError) as error:  # torch's own, of tensors that are missing or of other sizes
+            raise StoreError(
+                f"{folder} is damaged: its weights do not fit the networks that it names. Save the GAN again, or restore the folder."
+            ) from error
         return gan
 
     def _resolve(self, task: str, count: int) -> Resolved:
@@ -241,6 +253,17 @@ class GAN:
         if len(found) != 1:
             raise BadValue("GAN trains one network; give each setting one value, or use gantlet.run for a grid.")
         (resolved,) = fitting(found, lambda _: count)
+        of_data = (name for name, key in resolved.parts.keys.items() if key.part == "data")
+        ignored = [
+            name
+            for name in of_data
+            if resolved.sources.get(name) == "user" and (name != "data_path" or name in self.settings)
+        ]
+        if ignored:
+            raise BadValue(
+                f"{ignored[0]} is a setting of data that gantlet reads; GAN.fit takes samples as they are. Leave it out and prepare "
+                f"the array yourself, or use gantlet.run('{task}:FILE', …)."
+            )
         size = resolved.training.batch_size
         if count < size:
             raise BadData(f"fit was given {count} samples, fewer than one batch of {size}. Lower batch_size.")
@@ -288,6 +311,7 @@ class StackelbergGAN:
         device: str = "auto",
         **settings: Any,
     ) -> None:
+        n_generators = whole_number("n_generators", n_generators, low=-(1 << 63))
         if n_generators < 1:
             raise BadValue(f"StackelbergGAN wants at least one generator; n_generators={n_generators} was given.")
         self.n_generators = n_generators
@@ -333,37 +357,3 @@ class StackelbergGAN:
 
 def _plain(value: object) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _checked(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
-    if isinstance(x, np.ma.MaskedArray):
-        raise BadData(
-            f"{caller} was given a masked array. Fill or drop what is masked first, or it would be taken for data."
-        )
-    values = x.detach().cpu() if isinstance(x, Tensor) else x
-    if np.iscomplexobj(values):
-        raise BadData(
-            f"{caller} was given complex numbers. Give real ones, such as real and imaginary part as two columns."
-        )
-    try:
-        samples = torch.as_tensor(np.asarray(values), dtype=torch.float32)
-    except (TypeError, ValueError) as error:
-        raise BadData(f"{caller} wants an array of numbers: {error}.") from error
-    shape = list(samples.shape)
-    if samples.dim() not in (1, 2, 3, 4):
-        raise BadData(f"{caller} wants points [N, d] or images [N, C, H, W]; this is {shape}.")
-    if not samples.numel():
-        raise BadData(f"{caller} was given no samples: {shape}.")
-    if not bool(samples.isfinite().all()):
-        raise BadData(f"{caller} was given values that are not finite. Remove or fill them first.")
-    if samples.dim() in (1, 3):
-        samples = samples.unsqueeze(1)  # one column, or grey images
-    if samples.dim() == 4 and samples.shape[1] not in (1, 3):
-        raise BadData(f"{caller} was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
-    low, high = (float(end) for end in samples.aminmax())
-    if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
-        sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
-        raise BadData(
-            f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}"
-        )
-    return samples

@@ -36,6 +36,9 @@ __all__ = ["EXPORTED", "Export", "ImportedModel", "export", "import_model"]
 
 _Format = Literal["onnx", "torch", "hub"]
 _SUFFIX: dict[str, str] = {"onnx": ".onnx", "torch": ".pt2", "hub": ""}
+_ENDINGS: dict[str, tuple[str, ...]] = {"onnx": (".onnx",), "torch": (".pt2", ".pt"), "hub": ()}
+_FOREIGN = (".onnx", ".pt2", ".pt", ".pth", ".safetensors", ".h5", ".pb", ".tflite", ".zip", ".gz")
+"""Endings by which people and programs tell what reads a file."""
 
 _AT_ONCE = 1 << 24  # numbers of samples that a stranger's generator makes at once
 
@@ -106,6 +109,8 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
     if trust:
         record = store.record()
         allow(record.settings, record.key)
+    if out is not None:
+        _check_ending(Path(out), format)
     which = "" if step in (None, "last") else f"-step-{step}"
     target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
     if target.exists() and not (format == "hub" and target.is_dir() and not any(target.iterdir())):
@@ -151,6 +156,16 @@ def _check_options(format: str, *, units: str, generator: int | None, discrimina
         raise BadValue("--opset is for --format onnx.")
     if format == "onnx":
         check_onnx(opset or OPSET)
+
+
+def _check_ending(out: Path, format: str) -> None:
+    """See that a file is not named like another format's, by which others would choose what reads it."""
+    ending = out.suffix.lower()
+    if ending in _FOREIGN and ending not in _ENDINGS[format]:
+        wanted = f"FILE{_SUFFIX[format]}" if _SUFFIX[format] else "a folder"
+        raise BadValue(
+            f"--out {out} ends in {out.suffix}, which --format {format} does not write: give {wanted}, or another --format."
+        )
 
 
 def _one_of(net: Any, generator: int) -> Any:

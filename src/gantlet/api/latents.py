@@ -14,6 +14,7 @@ Reference:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,27 @@ from torch import Tensor
 from gantlet.data.csv_files import read_csv
 from gantlet.errors import BadData, BadValue
 from gantlet.figures.evaluation import interpolated
+from gantlet.training.memory import available_memory
 from gantlet.training.trained import LatentSpace
 
-__all__ = ["read_latents", "truncated", "walk"]
+__all__ = ["check_fits", "read_latents", "truncated", "walk"]
 
 _MOST = 1 << 28  # numbers in a file
+
+
+def check_fits(count: int, latent: int, shape: Sequence[int]) -> None:
+    """See that so many samples fit into memory before any is drawn: a machine that promises too much of it ends programs.
+
+    Raises:
+        BadValue: They do not.
+    """
+    needed = 4 * count * (2 * latent + 3 * math.prod(shape))  # float32: latents, samples, and copies of both
+    free = available_memory(torch.device("cpu"))
+    if needed > free:
+        raise BadValue(
+            f"{count:,} samples take some {needed / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free. Draw fewer at a time, each part "
+            "with a seed of its own."
+        )
 
 
 def read_latents(path: str | Path, dimension: int) -> Tensor:  # -> [N, latent] float32

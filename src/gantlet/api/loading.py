@@ -21,6 +21,8 @@ from gantlet.studies.trust import allow
 from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.trained import InDataUnits, LatentSpace, latent_space, network
 
+from .given import whole_number
+
 __all__ = ["SampleMethod", "load", "trained"]
 
 
@@ -99,7 +101,7 @@ class SampleMethod:
     @torch.no_grad()
     def __call__(self, n: int, seed: int = 1) -> Tensor:
         """So many samples."""
-        drawn, owners = self._space.draw(n, seed)
+        drawn, owners = self._space.draw(whole_number("n", n), whole_number("seed", seed, low=-(1 << 63)))
         place = next(self._net.parameters(), drawn)
         drawn = drawn.to(place.device, place.dtype)
         return self._net(drawn, owners.to(place.device)) if self._space.makers > 1 else self._net(drawn)

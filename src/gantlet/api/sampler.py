@@ -30,7 +30,8 @@ from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 from gantlet.training.trained import TrainedGenerator, latent_space
 
-from .latents import read_latents, truncated, walk
+from .given import whole_number
+from .latents import check_fits, read_latents, truncated, walk
 from .loading import trained
 
 __all__ = ["Drawable", "draw_member", "drawable", "interpolate", "write_drawn", "write_samples"]
@@ -159,6 +160,7 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         StoreError: It cannot be written.
     """
     place, chosen, given = Path(folder), _path(out), _path(latents)
+    count, seed = whole_number("count", count, low=1), whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
     z, owners = _latents(source, count=count, seed=seed, by_generator=by_generator, given=given, truncation=truncation)
@@ -206,12 +208,17 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         FolderInUse: The file or folder exists already.
     """
     place, chosen, given = Path(folder), _path(out), _path(latents)
+    count, steps = whole_number("count", count), whole_number("steps", steps)
+    seed = whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
     space = source.generator.space
     if not 0 <= generator < space.makers:
         raise BadValue(f"--generator {generator}: this run has generators 0 to {space.makers - 1}.")
+    if given is None:
+        check_fits(count, space.dimension, source.specification.shape)
     ends = space.draw(count, seed)[0] if given is None else read_latents(given, space.dimension)
+    check_fits(len(ends) * steps, space.dimension, source.specification.shape)
     between = walk(ends, space, steps).flatten(0, 1)
     owners = torch.full((len(between),), generator)
     which = "" if step in (None, "last") else f"step-{step}-"
@@ -307,7 +314,9 @@ def _latents(
         if by_generator:
             return z.repeat(space.makers, 1), torch.arange(space.makers).repeat_interleave(len(z))
         return z, space.draw(len(z), seed)[1]
-    z, owners = space.draw(count * space.makers if by_generator else count, seed)
+    total = count * space.makers if by_generator else count
+    check_fits(total, space.dimension, source.specification.shape)
+    z, owners = space.draw(total, seed)
     if truncation is not None:
         z = truncated(z, space, truncation)
     if by_generator:

@@ -8,6 +8,7 @@ something is wrong; ``export`` and ``import``: other samples; ``run``, ``resume`
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterable
@@ -43,6 +44,8 @@ from .tune import tune_command
 from .weights import weights_command
 
 __all__ = ["app", "main"]
+
+_LONGEST = 80  # letters of a path that an error shows
 
 app = typer.Typer(
     name="gantlet",
@@ -101,6 +104,7 @@ app.add_typer(data_app)
 
 def main() -> None:
     """The entry point: every error of gantlet's own is one sentence on standard error."""
+    _mend_streams()
     try:
         try:
             _check_dashes(sys.argv[1:])
@@ -124,13 +128,29 @@ def main() -> None:
             "other programs.",
             2,
         )
-    except OSError as error:  # the terminal, pipe or file behind standard output
+    except OSError as error:
+        if error.filename is not None:  # a name that is too long, links in a circle, a folder that may not be entered
+            name = str(error.filename)
+            named = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
+            _fail(
+                f"{named} cannot be read or written: {error.strerror}. Give another path, or mend its permissions.", 2
+            )
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EPIPE, errno.EBADF):
-            raise
+            raise  # else the terminal, pipe or file behind standard output
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is left in the buffer goes nowhere
         if error.errno == errno.EPIPE:  # whoever read the output has seen enough
             sys.exit(0)
         _fail(f"The output could not be written: {error.strerror}.", 2)
+
+
+def _mend_streams() -> None:
+    """Output that was closed goes nowhere, and letters that its encoding lacks are written as escapes, such as \\u03b1."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gantlet.errors import BadGrid
+from gantlet.stopping import leave_terminal, stop_signals
 
 from .arguments import Trust
 from .jobs import Slurm, Wait
@@ -321,12 +322,12 @@ def watched_training(
     *,
     onward: str = "resume",
 ) -> tuple[Store, bool]:
-    """Run under a progress display, and say what was found damaged; Ctrl-C and SIGTERM ask for a clean stop, a second Ctrl-C insists."""
+    """Run under a progress display, and say what was found damaged; Ctrl-C, SIGTERM and a lost terminal ask for a clean stop, a second Ctrl-C insists."""
     from .progress import Display
 
     stopper = _Stopper()
     display = Display(folder, plan, voice, stopping=stopper.asked)
-    before = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stopper) for number in stop_signals()}
     try:
         with display:
             store = go(display.callbacks())
@@ -345,8 +346,10 @@ class _Stopper:
     def __init__(self) -> None:
         self._came = False
 
-    def __call__(self, _signal: int, _frame: Any) -> None:
-        if self._came:
+    def __call__(self, number: int, _frame: Any) -> None:
+        if number == getattr(signal, "SIGHUP", None):  # comes once from the system and once from the shell
+            leave_terminal()
+        elif self._came:
             raise KeyboardInterrupt
         self._came = True
 

@@ -15,7 +15,7 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ from gantlet.errors import BadData
 
 from .files import Bytes, check_file, read_bytes
 
-__all__ = ["NpzFile", "as_float32", "check_finite", "map_array", "read_array"]
+__all__ = ["NpzFile", "as_float32", "check_finite", "check_rounding", "map_array", "read_array"]
 
 _KEYS = ("x", "images", "data")
+_ROUNDED = 0.01  # of a column's standard deviation: what float32 may move a number by
 _MOST_DIMENSIONS, _LARGEST_SIZE = 16, 2**48  # beyond them a header is damaged
 _HEADER_READERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -196,6 +197,34 @@ def as_float32(values: NDArray[Any], source: str) -> NDArray[np.float32]:
     if not np.isfinite(narrow).all():
         raise BadData(f"{source} holds values beyond ±3.4e38, the range of float32; rescale them.")
     return narrow
+
+
+def check_rounding(values: NDArray[Any], narrow: NDArray[np.float32], source: str, names: Sequence[str] = ()) -> None:
+    """See that float32 keeps what differs between the samples of each column: timestamps of one minute, say, become equal.
+
+    Arguments:
+        values: As they came, ``[N, ...]``; finite.
+        narrow: The same as float32.
+        source: Where they are from, for the message.
+        names: Of the columns, where they have some.
+
+    Raises:
+        BadData: Rounding moves a number of some column by more than a hundredth of the column's standard deviation.
+    """
+    if values.dtype.itemsize <= (4 if values.dtype.kind == "f" else 2):
+        return
+    wide, near = (array.reshape(len(array), -1) for array in (values, narrow))
+    noise = 1e-13 if values.dtype.kind == "f" else 0.0  # of a column that was meant to be constant
+    largest = abs(near).max(0).astype(float)
+    for column in (largest * 2.0**-24 > _ROUNDED * wide.std(0, dtype=float)).nonzero()[0].tolist():
+        exact = wide[:, column].astype(np.longdouble)
+        spread, moved = float(exact.std()), float(abs(exact - near[:, column]).max())
+        if exact.min() < exact.max() and spread > noise * largest[column] and moved > _ROUNDED * spread:
+            name = f" ({names[column]})" if names else ""
+            raise BadData(
+                f"{source}: column {column}{name}, counted from 0, has numbers near {float(exact[0]):g} with a standard deviation of "
+                f"{spread:.3g}, and float32 moves them by up to {moved:.3g}. Subtract an offset first, such as the column's mean."
+            )
 
 
 def check_finite(values: NDArray[Any], source: str) -> None:

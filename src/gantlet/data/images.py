@@ -10,6 +10,7 @@ Legend: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -46,7 +47,9 @@ from .stream import Stream
 __all__ = ["ImageSource"]
 
 _IN_MEMORY, _TEST_FLOATS, _SAMPLE = 1 << 31, 1 << 28, 2000
+_LOG = logging.getLogger("gantlet")
 _NATIVE = "native"
+_DARK = 64  # of 255: images without a brighter pixel look black
 _SIZE = re.compile(r"(\d+)(?:\s*[x×]\s*(\d+))?")
 _OWN_FILES = {
     "array": ("images", "a file", "FILE.npy (or .npz)"),
@@ -147,6 +150,8 @@ class ImageSource:
             flips=self.flips,
             classes=images.classes,
         )
+        if data.streamed is None and data.train.dtype == torch.uint8:
+            _check_light(int(data.train.min()), int(data.train.max()), self._title(images))
         return with_facts(data, source=self._title(images), **self._facts(images, streamed=streamed))
 
     def prepared(self) -> PreparedSet:
@@ -343,6 +348,23 @@ def _some(numbers: NDArray[np.int64], count: int, seed: int, draw: str) -> NDArr
         return numbers
     chosen = torch.randperm(len(numbers), generator=keyed_generator(seed, draw, namespace="data"))[:count]
     return numbers[np.sort(chosen.numpy())]
+
+
+def _check_light(low: int, high: int, title: str) -> None:
+    """Say of images that are nearly black that they are, as of 16-bit ones whose values end at some hundred.
+
+    Raises:
+        BadData: All pixels are equal.
+    """
+    advice = "gantlet data inspect says why; scale the images to 0 to 255 (16-bit ones to 65,535)."
+    if low == high:
+        raise BadData(
+            f"{title}: every pixel of all images is {low} of 255 once read, so there is nothing to learn; {advice}"
+        )
+    if high < _DARK:
+        _LOG.warning(
+            "note: %s: the brightest pixel is %d of 255, so that samples will look black; %s", title, high, advice
+        )
 
 
 def _labels(labels: NDArray[np.int32]) -> Tensor | None:

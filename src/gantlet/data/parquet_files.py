@@ -70,7 +70,7 @@ def _index(metadata: dict[bytes, bytes] | None) -> set[str]:
     try:
         said = json.loads((metadata or {}).get(b"pandas", b"{}"))
         return {name for name in said.get("index_columns", ()) if isinstance(name, str)}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return set()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from gantlet.errors import BadData
 from gantlet.settings import setting
 
-from .array_files import as_float32, read_array
+from .array_files import as_float32, check_rounding, read_array
 from .base import Dataset
 from .csv_files import NumberTable, read_csv
 from .files import check_file, named_path
@@ -52,7 +52,9 @@ class Points:
                 f"{path} has the shape {list(values.shape)}, but points are [N, d]; "
                 "for images use the task named 'images' instead of 'points'."
             )
-        points = torch.from_numpy(as_float32(values.reshape(len(values), -1), str(path)))
+        narrow = as_float32(values.reshape(len(values), -1), str(path))
+        check_rounding(values, narrow, str(path), table.columns)
+        points = torch.from_numpy(narrow)
         parts = split(len(points), test_share=self.test_share, data_seed=self.data_seed, source=str(path))
         train, test = points[parts.train], points[parts.test]
         data = Dataset(train=train, test=test, columns=table.columns)

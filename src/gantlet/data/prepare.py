@@ -19,7 +19,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -224,8 +224,10 @@ def _shard(bench: _Bench, piece: _Piece) -> dict[str, Any]:
     kept = _kept(bench.folder, piece)
     path = bench.folder / piece.file
     if kept.exists() and path.exists():
-        bench.count(len(piece.places))
-        return json.loads(kept.read_bytes())
+        with suppress(ValueError, RecursionError):  # a note that was damaged: the shard is made again
+            found = json.loads(kept.read_bytes())
+            bench.count(len(piece.places))
+            return found
     record: dict[str, Any] = {}
     try:
         replace_whole(path, lambda fresh: record.update(_fill(bench, piece, fresh)))

@@ -64,9 +64,10 @@ class PreparedSet:
         """
         try:
             page = json.loads((folder / PAGE).read_bytes())
-            shards = tuple(ShardRecord(**record) for record in page["shards"])
-            channels, height, width = page["shape"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            shards = tuple(_shard(record) for record in page["shards"])
+            channels, height, width = (_whole(side) for side in page["shape"])
+            _check_page(page)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadData(
                 f"{folder} holds no prepared set ({type(error).__name__} while reading {PAGE}); "
                 f"make one with: gantlet data prepare SOURCE --out {folder}"
@@ -117,10 +118,10 @@ class PreparedSet:
         """The class of every image, ``[N]``, -1 for none; read when first asked for."""
         try:
             labels = np.load(self.folder / "labels.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise BadData(f"The labels of {self.folder} cannot be read ({error}); prepare it again.") from error
         if labels.shape != (len(self),):
-            raise BadData(f"{self.folder} holds {len(labels)} labels for {len(self)} images; prepare it again.")
+            raise BadData(f"{self.folder} holds {labels.size} labels for {len(self)} images; prepare it again.")
         return labels
 
     def read(self, numbers: NDArray[np.int64]) -> Pixels:
@@ -156,6 +157,33 @@ class PreparedSet:
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
         return np.cumsum([shard.count for shard in self.shards], dtype=np.int64)
+
+
+def _shard(record: Mapping[str, Any]) -> ShardRecord:
+    """A shard's record, checked: a plain name, a part, a number of images and a hash."""
+    file, part = record["file"], record["part"]
+    if Path(file).name != file or part not in PARTS or not isinstance(record["sha256"], str):
+        raise ValueError(f"the shard {file!r} of the part {part!r}")
+    _whole(record["count"], low=0)
+    return ShardRecord(**record)
+
+
+def _whole(value: Any, *, low: int = 1) -> int:
+    if type(value) is not int or not low <= value < 1 << 48:
+        raise ValueError(f"{value!r} where a whole number is expected")
+    return value
+
+
+def _check_page(page: Mapping[str, Any]) -> None:
+    """See that what readers ask of a page is there and of its type; another format may have less."""
+    if page.get("format") != FORMAT:
+        return
+    kinds = {"recipe": dict, "source": dict, "classes": list, "bad": int}
+    for name, kind in kinds.items():
+        if not isinstance(page[name], kind):
+            raise TypeError(f"{name} is {page[name]!r}")
+    if not all(isinstance(name, str) for name in (*page["classes"], page["recipe"]["reader"], page["recipe"]["path"])):
+        raise TypeError("names that are no text")
 
 
 def _runs(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:

@@ -103,4 +103,5 @@ def _stamp(path: str) -> str:
         status = os.stat(path)
     except OSError:
         return f"{path} -"
-    return f"{path} {status.st_size} {status.st_mtime_ns}"
+    # The time of the last change of status, too, which nothing sets back: archives and cp -p bring their own times.
+    return f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

@@ -249,7 +249,7 @@ def _note_path(part: Path) -> Path:
 
 
 def _note(part: Path) -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_note_path(part).read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
     return {}

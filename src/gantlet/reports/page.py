@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gantlet._version import VERSION
-from gantlet.errors import BadValue
+from gantlet.errors import BadValue, FolderInUse
 from gantlet.files import write_whole
 
 from . import charts, diagnosis, sections
@@ -104,6 +104,7 @@ def write_report(
 
     Raises:
         BadValue: No folder was named, or the file to write does not end in .html.
+        FolderInUse: There is a file that is no report; a report is replaced.
         StoreError: A study cannot be read, or the page cannot be written.
     """
     paths = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
@@ -111,6 +112,10 @@ def write_report(
         raise BadValue("A report needs at least one study folder; none was named.")
     if out is not None and Path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
+    if out is not None and not _ours(Path(out)):
+        raise FolderInUse(
+            f"{out} exists already and is no report of gantlet's; nothing was written. Choose another --out."
+        )
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
     path = paths[0] / "report.html" if out is None else Path(out)
@@ -119,6 +124,15 @@ def write_report(
     if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):
         on_findings(symptoms)
     return path
+
+
+def _ours(out: Path) -> bool:
+    """Whether a page may be written here: nothing is here, an empty file, or a report that gantlet wrote."""
+    if not out.exists():
+        return True
+    with out.open("rb") as file:
+        start = file.read(4096)
+    return not start or b'<meta name="generator" content="gantlet' in start
 
 
 def page_of(folders: Sequence[Path], live: Live | None = None) -> str:

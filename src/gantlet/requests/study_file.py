@@ -120,7 +120,9 @@ def read_study_file(
 
 def _read(path: Path) -> StudyFile:
     try:
-        return StudyFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return StudyFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except RecursionError:
+        raise BadValue(f"{path} cannot be read as TOML: its brackets are nested too deeply.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadValue(f"{path} cannot be read as TOML: {error}.") from error
     except ValidationError as error:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gantlet.data.decode import Decoding
 from gantlet.data.prepare import PrepareRecipe, prepare_images
+from gantlet.data.prepared import PreparedSet
 from gantlet.data.readers.base import Entry, Reader, open_reader
 from gantlet.data.resize import Resize
 from gantlet.errors import BadData, BadImage
@@ -49,6 +53,35 @@ def test_sets_without_labels_or_parts_have_none(tmp_path: Path) -> None:
     reader = open_reader("prepared", str(tmp_path / "out"))
     assert [(entry.name, entry.label, entry.part) for entry in reader.entries][4] == ("all/4", "", "")
     assert np.asarray(reader.read(2)).shape == (5, 4, 1)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda page: page.pop("source"),
+        lambda page: page.update(recipe=3),
+        lambda page: page.update(classes=-0.5),
+        lambda page: page.update(shape=["x", 5, 4]),
+        lambda page: page.update(shape=[1, 0, 4]),
+        lambda page: page["shards"][0].update(file=7),
+        lambda page: page["shards"][0].update(file="../train-00000.npy"),
+        lambda page: page["shards"][0].update(part="test2"),
+        lambda page: page["shards"][0].update(count="6"),
+        lambda page: page["recipe"].pop("reader"),
+    ],
+)
+def test_a_page_that_was_edited_is_refused_in_a_sentence(folder: Path, damage: Callable[[Any], object]) -> None:
+    page = json.loads((folder / "set.json").read_bytes())
+    damage(page)
+    (folder / "set.json").write_text(json.dumps(page))
+    with pytest.raises(BadData, match="holds no prepared set"):
+        PreparedSet.open(folder)
+
+
+def test_labels_that_are_empty_are_refused_in_a_sentence(folder: Path) -> None:
+    (folder / "labels.npy").write_bytes(b"")
+    with pytest.raises(BadData, match="cannot be read"):
+        _ = PreparedSet.open(folder).labels
 
 
 def test_what_is_no_set_is_refused_and_a_lost_shard_is_a_bad_picture(folder: Path, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def find_weights(name: str) -> StoredWeights:
     try:
         noted = str(json.loads(note.read_text(encoding="utf-8"))["sha256"])
         found = file_digest(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise BadData(
             f"The extractor '{name}' needs weights that are not here: {NEEDED[name].file}. {advice}"
         ) from None

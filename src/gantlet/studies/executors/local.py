@@ -35,7 +35,11 @@ __all__ = ["LocalExecutor"]
 
 _POLL = 0.1
 _RETRIES = 2  # of a fleet whose worker died
-_BY_SIGNAL = (-signal.SIGTERM, -signal.SIGINT, -getattr(signal, "SIGUSR2", signal.SIGTERM))
+_BY_SIGNAL = (
+    -signal.SIGTERM,
+    -signal.SIGINT,
+    *(-getattr(signal, name, signal.SIGTERM) for name in ("SIGUSR2", "SIGHUP")),
+)
 
 
 @dataclass(frozen=True)

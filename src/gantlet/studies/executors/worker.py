@@ -1,7 +1,7 @@
 """A worker process: trains the fleets whose ids it reads, one per line, and reports as JSON lines.
 
 ``python -m gantlet.studies.executors.worker FOLDER``. Where the system allows it, it dies with its parent; it stops cleanly on
-SIGTERM.
+SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ __all__ = ["serve"]
 
 def serve(folder: str) -> None:
     """Serve fleet ids from standard input until it closes."""
+    from gantlet.stopping import stop_signals
+
     stop = _Stop()
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in stop_signals():
+        signal.signal(number, stop)
     if hasattr(signal, "SIGUSR2"):  # by which Slurm tells all processes of a job that its time is nearly up
         signal.signal(signal.SIGUSR2, stop)
     from gantlet.cpu import threads_set

@@ -1,0 +1,148 @@
+"""What ``GAN`` is given: arrays, whole numbers, and folders to write to; whatever is wrong with them is said in one sentence.
+
+Legend: ``N`` samples, ``*x`` sample shape.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from gantlet.data.array_files import as_float32, check_rounding
+from gantlet.errors import BadData, BadValue, FolderInUse
+
+__all__ = ["as_samples", "check_place", "whole_number"]
+
+_ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
+_NAMES = {"tensors.safetensors", "state.json"}
+_BESIDE = (".old", ".new", ".gone")  # behind the folder's name: what writing a checkpoint deletes
+_LARGEST = 1 << 28  # bytes of a state
+
+
+def as_samples(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
+    """Points ``[N, d]`` or images ``[N, C, H, W]`` as float32, checked; ``[N]`` and ``[N, H, W]`` get the axis that they lack.
+
+    Example:
+        >>> as_samples([1, 2, 3], "fit").tolist()
+        [[1.0], [2.0], [3.0]]
+
+    Raises:
+        BadData: The wrong rank, range or type, no samples, values that are masked, complex or not finite, or numbers of
+            which float32 keeps too few digits to train on.
+    """
+    values = _array(x, caller)
+    shape = list(values.shape)
+    if values.ndim not in (1, 2, 3, 4):
+        raise BadData(f"{caller} wants points [N, d] or images [N, C, H, W]; this is {shape}.")
+    if not values.size:
+        raise BadData(f"{caller} was given no samples: {shape}.")
+    if not bool(np.isfinite(values).all()):
+        raise BadData(f"{caller} was given values that are not finite. Remove or fill them first.")
+    narrow = as_float32(values, f"The array that {caller} was given")
+    if caller == "fit" and values.ndim <= 2:
+        check_rounding(values, narrow, "The array that fit was given")
+    samples = torch.from_numpy(narrow.copy() if narrow is x or not narrow.flags.writeable else narrow)
+    if samples.dim() in (1, 3):
+        samples = samples.unsqueeze(1)  # one column, or grey images
+    if samples.dim() == 4 and samples.shape[1] not in (1, 3):
+        raise BadData(f"{caller} was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
+    low, high = (float(end) for end in samples.aminmax())
+    if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
+        sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
+        raise BadData(
+            f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}"
+        )
+    return samples
+
+
+def _array(x: npt.ArrayLike | Tensor, caller: str) -> npt.NDArray[Any]:
+    """Real numbers, of any precision."""
+    parts: Any = x if isinstance(x, (list, tuple)) else (x,)
+    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
+        raise BadData(
+            f"{caller} was given a masked array. Fill or drop what is masked first, or it would be taken for data."
+        )
+    try:
+        if isinstance(x, Tensor) and x.is_complex():
+            values = np.zeros(0, dtype=complex)
+        elif isinstance(x, Tensor):  # NumPy knows no bfloat16
+            values = (
+                (x.detach().float() if x.is_floating_point() and x.dtype != torch.float64 else x.detach()).cpu().numpy()
+            )
+        else:
+            values = np.asarray(x)
+    except (
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # ragged lists; tensors that are sparse, nested or without data
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise BadData(f"{caller} wants an array of numbers: {reason}.") from error
+    if values.dtype.kind == "c":
+        raise BadData(
+            f"{caller} was given complex numbers. Give real ones, such as real and imaginary part as two columns."
+        )
+    if values.dtype.kind not in "biuf":
+        raise BadData(
+            f"{caller} wants an array of numbers; values of the type {values.dtype} came. Leave out or encode what is no number, "
+            "then convert the rest, as with .astype(float)."
+        )
+    return values
+
+
+def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63) -> int:
+    """A whole number that an argument of Python gave: 3, or NumPy's.
+
+    Example:
+        >>> whole_number("n", np.int64(3))
+        3
+
+    Raises:
+        BadValue: It is none, or out of its range.
+    """
+    try:
+        number = operator.index(value)  # pyright: ignore[reportArgumentType] - that is the question
+    except TypeError:
+        raise BadValue(f"{name}={value!r} is not a whole number.") from None
+    if not low <= number < below:
+        raise BadValue(f"{name}={number} is out of range: expected {low} ≤ {name} < {below}.")
+    return number
+
+
+def check_place(folder: Path) -> None:
+    """See that a GAN may be saved here: nothing is here, an empty folder, or a GAN that was saved, which is replaced.
+
+    Raises:
+        BadValue: It has no name of its own.
+        FolderInUse: Something else would be replaced, here or under the names that a checkpoint's older states have beside it.
+    """
+    if folder.name in ("", ".."):
+        raise BadValue(f"save wants the name of a folder; {str(folder)!r} was given. Write for example 'my-gan'.")
+    beside = [folder.with_name(folder.name + ending) for ending in _BESIDE]
+    for place in (folder, *beside):
+        if not _replaceable(place, whole=place == folder):
+            raise FolderInUse(
+                f"{place} is something else than a GAN that was saved; nothing was written. Give save the name of a folder that is "
+                "not there yet."
+            )
+
+
+def _replaceable(place: Path, *, whole: bool) -> bool:
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        return False
+    names = {entry.name for entry in place.iterdir()} if place.exists() else set[str]()
+    if not names or not whole:
+        return names <= _NAMES
+    state = place / "state.json"
+    try:
+        held = json.loads(state.read_bytes()) if state.is_file() and state.stat().st_size <= _LARGEST else {}
+    except (ValueError, RecursionError):
+        return names <= _NAMES  # a GAN whose state is damaged
+    return names <= _NAMES and isinstance(held, dict) and "gan" in held
