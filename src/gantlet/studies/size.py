@@ -11,6 +11,8 @@ from gantlet.errors import Refused
 from gantlet.training.blueprint import Execution
 from gantlet.training.memory import available_memory
 
+from .probes import ask
+
 __all__ = ["check_memory", "parameters_of"]
 
 _COPIES = 4  # weights, gradients and two moments
@@ -27,14 +29,18 @@ def parameters_of(build: Callable[[], nn.Module]) -> int:
         1000001000000
     """
     try:
-        with torch.device("meta"), torch.random.fork_rng(devices=[]):
-            return sum(parameter.numel() for parameter in build().parameters())
+        return ask(_count, build)
     except (RuntimeError, TypeError, OverflowError) as error:  # torch has no class of its own for a size beyond 64 bits
         if not any(word in str(error) for word in ("overflow", "Overflow", "too large", "too big")):
             raise
         raise Refused(
             "A layer of these networks is too large to be counted, far beyond any memory. Choose smaller widths, depths or sizes."
         ) from error
+
+
+def _count(build: Callable[[], nn.Module]) -> int:
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        return sum(parameter.numel() for parameter in build().parameters())
 
 
 def check_memory(
