@@ -264,11 +264,9 @@ def plural(family: str) -> str:
 
 def is_path(name: str) -> bool:
     """Whether a name reads ``package.module:Name`` or ``file.py:Name``, or stands for what this process was given itself."""
-    if name in _REMEMBERED:
-        return True
     module, colon, attribute = name.rpartition(":")
     dotted = module.endswith(".py") or all(part.isidentifier() for part in module.split("."))
-    return bool(colon) and attribute.isidentifier() and dotted
+    return name in _REMEMBERED or (bool(colon) and attribute.isidentifier() and dotted)
 
 
 def remember(thing: Any) -> str:
@@ -397,6 +395,5 @@ def _table(family: str) -> dict[str, str]:
 def _tables() -> dict[str, dict[str, str]]:
     """Every family's table; to read what is installed takes as long for one of them as for all."""
     found = entry_points()
-    groups = {family: found.select(group=f"gantlet.{plural(family)}") for family in FAMILIES}
-    added = {family: {entry.name: entry.value for entry in group} for family, group in groups.items()}
-    return {family: {**own, **added[family], **own} for family, own in FAMILIES.items()}
+    added = {name: {e.name: e.value for e in found.select(group=f"gantlet.{plural(name)}")} for name in FAMILIES}
+    return {name: own | added[name] | own for name, own in FAMILIES.items()}
