@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from gantlet.errors import Refused
 from gantlet.training.blueprint import Execution
@@ -14,6 +17,12 @@ from gantlet.training.memory import available_memory
 from .probes import ask
 
 __all__ = ["check_memory", "parameters_of"]
+
+_DRAWS = {
+    *(torch.Tensor.normal_, torch.Tensor.uniform_, init.normal_, init.uniform_),
+    *(init.kaiming_normal_, init.kaiming_uniform_),
+}
+"""By which layers begin."""
 
 _COPIES = 4  # weights, gradients and two moments
 
@@ -39,8 +48,18 @@ def parameters_of(build: Callable[[], nn.Module]) -> int:
 
 
 def _count(build: Callable[[], nn.Module]) -> int:
-    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+    with torch.device("meta"), torch.random.fork_rng(devices=[]), _WithoutDraws():
         return sum(parameter.numel() for parameter in build().parameters())
+
+
+class _WithoutDraws(TorchFunctionMode):
+    """Draws no numbers for what has no memory: to do so torch would import its compiler, which takes more than a second."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        return (args[0] if args else given["tensor"]) if func in _DRAWS else func(*args, **given)
 
 
 def check_memory(

@@ -90,10 +90,11 @@ def test_channels_last_keeps_to_the_stated_error_and_bfloat16_would_not() -> Non
     pixels = (images.float() - 127) / 128
     with torch.no_grad():
         exact = copy.deepcopy(plain).double().extract_features(pixels.double()).mean((2, 3))
-        narrow = plain.bfloat16().extract_features(pixels.bfloat16()).float().mean((2, 3))
+        few = pixels[:4]  # many processors have no instructions for it
+        narrow = plain.bfloat16().extract_features(few.bfloat16()).float().mean((2, 3))
     deviation = exact.std(0).clamp_min(exact.std(0).median())
     assert float(((usual - exact).abs() / deviation).max()) < STATED_ERROR
-    assert float(((narrow - exact).abs() / deviation).max()) > 100 * STATED_ERROR
+    assert float(((narrow - exact[:4]).abs() / deviation).max()) > 100 * STATED_ERROR
 
 
 def test_its_size_is_on_the_card_and_changes_the_hash() -> None:
@@ -318,6 +319,8 @@ def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypa
 
 def test_a_state_dict_of_another_network_is_a_sentence(tmp_path: Path) -> None:
     whole = random_graph()
+    # What is wrong with it is said of names and shapes: files of one number for each tensor.
+    whole = {name: torch.zeros(1).expand(value.shape) for name, value in whole.items()}
     for name, state in {
         "'fc.bias' is missing": {key: value for key, value in whole.items() if key != "fc.bias"},
         "'aux.weight' has no place": whole | {"aux.weight": torch.zeros(1)},
