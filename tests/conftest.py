@@ -106,13 +106,16 @@ def no_seeds_for_absent_accelerators() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_loggers_to_listen_to() -> None:
-    """pytest listens to each logger that hands nothing on, six times a test: those of torch, some sixty, hand on to the root."""
+    """pytest looks six times a test at every logger for those that hand nothing on: the hundreds of torch's hand on, unlooked at."""
     import importlib
     import logging
 
     importlib.import_module("torch")
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("torch") and isinstance(logger, logging.Logger):
+    importlib.import_module("torch._logging")
+    known = logging.root.manager.loggerDict
+    for name in [name for name in known if name.startswith("torch")]:
+        logger = known.pop(name)
+        if isinstance(logger, logging.Logger):
             logger.propagate = True
 
 

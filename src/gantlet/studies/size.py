@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from gantlet.training.memory import available_memory
 
 from .probes import ask
 
-__all__ = ["check_memory", "parameters_of"]
+__all__ = ["check_memory", "parameters_of", "without_memory"]
 
 _DRAWS = {
     *(torch.Tensor.normal_, torch.Tensor.uniform_, init.normal_, init.uniform_),
@@ -48,8 +49,21 @@ def parameters_of(build: Callable[[], nn.Module]) -> int:
 
 
 def _count(build: Callable[[], nn.Module]) -> int:
-    with torch.device("meta"), torch.random.fork_rng(devices=[]), _WithoutDraws():
+    with without_memory():
         return sum(parameter.numel() for parameter in build().parameters())
+
+
+@contextmanager
+def without_memory() -> Generator[None]:
+    """Networks that are made within have shapes and no numbers; nothing is drawn.
+
+    Example:
+        >>> with without_memory():
+        ...     nn.Linear(1_000_000, 1_000_000).weight.shape
+        torch.Size([1000000, 1000000])
+    """
+    with torch.device("meta"), torch.random.fork_rng(devices=[]), _WithoutDraws():
+        yield
 
 
 class _WithoutDraws(TorchFunctionMode):
