@@ -29,13 +29,13 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fast suite draws a quarter of the examples where a test does not say how many."""
+    """The fast suite draws a sixth of the examples where a test does not say how many."""
     if config.option.markexpr == "not slow" and (
         hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
     ):
         from hypothesis import settings
 
-        settings.register_profile("fast", max_examples=25)
+        settings.register_profile("fast", max_examples=16)
         settings.load_profile("fast")
 
 
