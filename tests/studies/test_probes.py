@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,14 +11,23 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from gantlet import catalogue
 from gantlet.data.specification import SampleSpec
 from gantlet.networks.custom import CustomNetworks
 from gantlet.networks.mlp import MLP
+from gantlet.randomness import seeded
 from gantlet.studies.build import discriminator_network
 from gantlet.studies.plan import Limits, make_plan
 from gantlet.studies.probes import ask
+from gantlet.studies.size import parameters_of
 from terminal import planned, resolve
 
+TRAINING = """
+import sys, gantlet
+small = dict(g_width=4, d_width=4, batch_size=8, steps=1, train_size=64, test_size=64, samples=20, metrics="classification-error")
+study = gantlet.run("digits", ["dcgan", "wgan-gp"], out="study", options={"workers": 1}, **small)
+print(set(study.runs["status"]), "torch._dynamo" in sys.modules)
+"""
 OWN = "from torch import nn\n\ndef judge():\n    return nn.Sequential({})\n"
 
 
@@ -133,3 +144,20 @@ def test_a_network_of_ones_own_that_was_changed_is_looked_at_anew(
         study = planned(tmp_path / f"st{place}", "vanilla", "discriminator=mine.py:judge", seeds="2")
         routes.append(study.plan.fleets[0].route)
     assert routes == ["stacked", "loop"]
+
+
+@pytest.mark.slow
+def test_a_process_that_trains_does_not_import_torchs_compiler(tmp_path: Path) -> None:
+    """It takes more than a second of processor time; networks are counted, and Adam is made, without it."""
+    done = subprocess.run([sys.executable, "-c", TRAINING], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["{'finished'} False"], done.stderr
+
+
+@pytest.mark.parametrize("task", ["ring8", "digits"])
+def test_numbers_that_are_not_drawn_are_counted(task: str) -> None:
+    found = catalogue.find("task", task)
+    for family in found.networks.values():
+        for build in (generator(family, 8, found.shape), partial(family.discriminator, shape=found.shape)):
+            with seeded(0):
+                expected = sum(value.numel() for value in build().parameters())
+            assert parameters_of(build) == expected
