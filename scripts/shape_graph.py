@@ -12,6 +12,7 @@ import io
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeGuard
 
@@ -141,7 +142,7 @@ class File:
         found = [node for node in self.tree.body if isinstance(node, ast.ClassDef | Function)]
         return [node for node in found if node.name in named or not node.name.startswith("_")]
 
-    @property
+    @cached_property
     def code_lines(self) -> int:
         """Lines that hold code: no blank ones, comments or docstrings."""
         tokens = tokenize.generate_tokens(io.StringIO(self.text).readline)

@@ -29,13 +29,13 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fast suite draws a quarter of the examples where a test does not say how many."""
+    """The fast suite draws a sixth of the examples where a test does not say how many."""
     if config.option.markexpr == "not slow" and (
         hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
     ):
         from hypothesis import settings
 
-        settings.register_profile("fast", max_examples=25)
+        settings.register_profile("fast", max_examples=16)
         settings.load_profile("fast")
 
 
@@ -106,13 +106,16 @@ def no_seeds_for_absent_accelerators() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def few_loggers_to_listen_to() -> None:
-    """pytest listens to each logger that hands nothing on, six times a test: those of torch, some sixty, hand on to the root."""
+    """pytest looks six times a test at every logger for those that hand nothing on: the hundreds of torch's hand on, unlooked at."""
     import importlib
     import logging
 
     importlib.import_module("torch")
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.startswith("torch") and isinstance(logger, logging.Logger):
+    importlib.import_module("torch._logging")
+    known = logging.root.manager.loggerDict
+    for name in [name for name in known if name.startswith("torch")]:
+        logger = known.pop(name)
+        if isinstance(logger, logging.Logger):
             logger.propagate = True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,17 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Pretend that a third party is installed with these entry points, by group."""
 
     def install(**groups: dict[str, str]) -> None:
-        def points(*, group: str) -> list[EntryPoint]:
-            named = groups.get(group.removeprefix("gantlet."), {})
-            return [EntryPoint(name=name, value=value, group=group) for name, value in named.items()]
-
-        monkeypatch.setattr(catalogue, "entry_points", points)
-        catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        points = [
+            EntryPoint(name=name, value=value, group=f"gantlet.{group}")
+            for group, named in groups.items()
+            for name, value in named.items()
+        ]
+        monkeypatch.setattr(catalogue, "entry_points", lambda: EntryPoints(points))
+        catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
     yield install
     monkeypatch.undo()
-    catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize(("family", "near", "far"), [("method", "wgan-pg", "wgan-gp"), ("task", "rign8", "ring8")])

@@ -159,9 +159,9 @@ def desk(shown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 def _at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(str(folder))
-    catalogue._table.cache_clear()
+    catalogue._tables.cache_clear()
     yield folder
-    catalogue._table.cache_clear()
+    catalogue._tables.cache_clear()
 
 
 def parsed(words: list[str]) -> dict[str, Any]:

@@ -264,11 +264,9 @@ def plural(family: str) -> str:
 
 def is_path(name: str) -> bool:
     """Whether a name reads ``package.module:Name`` or ``file.py:Name``, or stands for what this process was given itself."""
-    if name in _REMEMBERED:
-        return True
     module, colon, attribute = name.rpartition(":")
     dotted = module.endswith(".py") or all(part.isidentifier() for part in module.split("."))
-    return bool(colon) and attribute.isidentifier() and dotted
+    return name in _REMEMBERED or (bool(colon) and attribute.isidentifier() and dotted)
 
 
 def remember(thing: Any) -> str:
@@ -387,9 +385,15 @@ def _import_file(path: Path) -> Any:
     return _IMPORTED[version]
 
 
-@cache
 def _table(family: str) -> dict[str, str]:
     if family not in FAMILIES:
         raise UnknownName("family", family, FAMILIES)
-    installed = {entry.name: entry.value for entry in entry_points(group=f"gantlet.{plural(family)}")}
-    return FAMILIES[family] | {name: path for name, path in installed.items() if name not in FAMILIES[family]}
+    return _tables()[family]
+
+
+@cache
+def _tables() -> dict[str, dict[str, str]]:
+    """Every family's table; to read what is installed takes as long for one of them as for all."""
+    found = entry_points()
+    added = {name: {e.name: e.value for e in found.select(group=f"gantlet.{plural(name)}")} for name in FAMILIES}
+    return {name: own | added[name] | own for name, own in FAMILIES.items()}

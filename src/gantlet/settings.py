@@ -153,22 +153,22 @@ def setting(  # noqa: PLR0913 - the options of a declaration, all keyword-only
 
 def settings_of(owner: object) -> dict[str, Setting]:
     """The declared settings of a dataclass (type or instance; an instance's own values become the defaults)."""
-    return dict(_of_class(owner)) if isinstance(owner, type) else _declared(owner)
+    if isinstance(owner, type):
+        return dict(_of_class(owner))
+    held = ((declared, getattr(owner, name)) for name, declared in _of_class(type(owner)).items())
+    return {
+        declared.name: declared if value is declared.default else replace(declared, default=value)
+        for declared, value in held
+    }
 
 
 @lru_cache(maxsize=256)  # planning asks for those of a part once for each setting
 def _of_class(owner: type) -> dict[str, Setting]:
-    return _declared(owner)
-
-
-def _declared(owner: object) -> dict[str, Setting]:
     found: dict[str, Setting] = {}
     for entry in fields(owner):  # pyright: ignore[reportArgumentType]
         meta = entry.metadata.get("setting")
         if not isinstance(meta, Setting):
             continue
-        default = entry.default if isinstance(owner, type) else getattr(owner, entry.name)
-        if default is MISSING:
-            default = meta.default
+        default = meta.default if entry.default is MISSING else entry.default
         found[entry.name] = replace(meta, name=entry.name, default=default)
     return found

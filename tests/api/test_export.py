@@ -90,6 +90,11 @@ def test_an_onnx_file_makes_the_samples_of_gantlet_in_the_data_s_units(points: P
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5)
     assert abs(found[:, 0].mean() - 500) < 100  # not standardised
+
+
+@pytest.mark.slow
+def test_an_onnx_file_in_the_network_s_units_is_standardised(points: Path, tmp_path: Path) -> None:
+    z, _ = gantlet.load(points).sample._space.draw(80, 3)
     network = export(points, 0, out=tmp_path / "n.onnx", units="network")
     assert abs(in_onnxruntime(network.path, latents=z)).max() < 100
 

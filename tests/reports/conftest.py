@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,16 +160,25 @@ def spec(runs: pd.DataFrame, labels: tuple[str, ...], task: str) -> dict[str, An
 
 def pictures(folder: Path, runs: pd.DataFrame, evaluations: int) -> None:
     """Samples of the first four members of each setting: eight dots, of which the better members fill more."""
+    names = ["final", *(f"{STEPS * step // evaluations:09d}" for step in range(1, evaluations + 1))]
+    modes = [8 if turn == 0 else 1 + turn * 7 // evaluations for turn in range(len(names))]
     for _, group in runs.groupby("setting", sort=False):
         for run in group["run"].head(4):
             place = folder / "samples" / str(run)
             place.mkdir(parents=True)
-            names = ["final", *(f"{STEPS * step // evaluations:09d}" for step in range(1, evaluations + 1))]
-            for turn, name in enumerate(names):
-                image = Image.new("RGB", (300, 300), "white")
-                pen = ImageDraw.Draw(image)
-                for mode in range(8 if turn == 0 else 1 + turn * 7 // evaluations):
-                    angle = np.pi * mode / 4
-                    x, y = 150 + 100 * np.cos(angle), 150 + 100 * np.sin(angle)
-                    pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill="black")
-                image.save(place / f"{name}.png")
+            for name, count in zip(names, modes, strict=True):
+                (place / f"{name}.png").write_bytes(dots(count))
+
+
+@cache
+def dots(modes: int) -> bytes:
+    """A PNG file with the first of eight dots on a circle."""
+    image = Image.new("RGB", (300, 300), "white")
+    pen = ImageDraw.Draw(image)
+    for mode in range(modes):
+        angle = np.pi * mode / 4
+        x, y = 150 + 100 * np.cos(angle), 150 + 100 * np.sin(angle)
+        pen.ellipse((x - 9, y - 9, x + 9, y + 9), fill="black")
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return content.getvalue()

@@ -54,7 +54,7 @@ def test_letters_are_at_least_seven_points_and_lie_within_the_sheet(study: Study
     assert box.y1 <= height + 0.02
 
 
-@pytest.mark.parametrize("name", ["curves", "profile", "budget"])
+@pytest.mark.parametrize("name", leading(["curves", "profile", "budget"]))
 def test_a_long_legend_makes_the_sheet_longer_and_no_panel_lower(
     study: StudyData, make_study: Callable[..., Path], name: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
 
@@ -276,11 +276,11 @@ def test_a_path_of_ones_own_data_is_what_stands_behind_the_colon(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_survey.py").write_text(SURVEY)
     theirs = EntryPoint(name="survey", value="own_survey:SURVEY", group="gantlet.tasks")
-    monkeypatch.setattr(catalogue, "entry_points", lambda *, group: [theirs] if group == "gantlet.tasks" else [])
-    catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(catalogue, "entry_points", lambda: EntryPoints([theirs]))
+    catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
     try:
         (found,) = resolve("survey:a/b", "vanilla")
         (named,) = resolve("survey", "vanilla", "where=c")
     finally:
-        catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
     assert (found.values["where"], named.values["where"]) == (str(tmp_path / "a" / "b"), str(tmp_path / "c"))

@@ -144,14 +144,14 @@ def test_an_executor_of_a_third_party_that_trains_here_trains_what_only_this_pro
     module = f"third_party_{by.replace(' ', '_')}"
     (tmp_path / f"{module}.py").write_text(ELSEWHERE)
     monkeypatch.syspath_prepend(str(tmp_path))
-    request.addfinalizer(catalogue._table.cache_clear)  # pyright: ignore[reportPrivateUsage]
+    request.addfinalizer(catalogue._tables.cache_clear)  # pyright: ignore[reportPrivateUsage]
     executor = f"{module}:Here"
     if by == "entry point":
         points = tmp_path / "third_party-1.0.dist-info"
         points.mkdir()
         (points / "METADATA").write_text("Name: third-party\nVersion: 1.0\n")
         (points / "entry_points.txt").write_text(f"[gantlet.executors]\nhere = {executor}\n")
-        catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+        catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
         executor = "here"
 
     class OnlyHere(Vanilla):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +61,10 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "other.py").write_text(OTHER)
     theirs = EntryPoint(name="theirs", value="mine:Mine", group="gantlet.metrics")
 
-    def installed(*, group: str) -> list[EntryPoint]:
-        return [theirs] if group == "gantlet.metrics" else []
-
-    monkeypatch.setattr(catalogue, "entry_points", installed)
-    catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(catalogue, "entry_points", lambda: EntryPoints([theirs]))
+    catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
     yield tmp_path
-    catalogue._table.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    catalogue._tables.cache_clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def trained(*words: str, task: str = "ring8", out: str = "st") -> Study:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 import gantlet
 import terminal
 from gantlet.data.specification import SampleSpec
+from gantlet.errors import Damaged
 from gantlet.files import sealed
 from gantlet.studies.executors.fake import FakeExecutor
 from gantlet.studies.fleets import execution_of
@@ -144,3 +146,17 @@ def test_keys_that_a_later_version_adds_do_not_damage_what_was_written(tmp_path:
     path.write_text(json.dumps(sealed(content)))
     assert store.record().plan.fleets[0].notes == ()
     assert store.record().seal == content["digest"]
+
+
+def test_a_record_is_read_anew_once_its_bytes_are_others(folder: Path) -> None:
+    store = terminal.study(folder, "vanilla")
+    first = store.record()
+    assert store.record() is first
+    path = folder / "study.json"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b'"command": "', b'"command": "X'))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(Damaged, match="does not have its checksum"):
+        store.record()
+    store.update(first.model_copy(update={"command": "another"}))
+    assert (store.record().command, first.command) == ("another", first.command)

@@ -89,6 +89,10 @@ def test_rectifiers_that_overwrite_have_the_bits_and_derivatives_of_their_module
         strict=True,
     )
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
+    small = nn.Sequential(nn.Linear(2, 3), layer, nn.Linear(3, 1)).double()
+    chain, held = dense_stack(small), stacked(small)
+    assert chain is not None
+    wanted = [inputs(N, 2, 2), *held.values()]
     assert torch.autograd.gradgradcheck(lambda x, *values: chain(dict(zip(held, values, strict=True)), x), wanted)
 
 

@@ -41,7 +41,7 @@ def gap(one: Fleet, other: Fleet) -> float:
 @pytest.mark.parametrize("name", CASES)
 def test_micro_batches_add_up_to_the_batch(name: str) -> None:
     whole, divided = pair(CASES[name], 4, route="loop" if name in ("team", "lecam") else "stacked")
-    for _ in range(5):
+    for _ in range(3):
         whole.advance()
         divided.advance()
     assert gap(divided, whole) < 1e-10

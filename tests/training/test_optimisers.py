@@ -1,12 +1,13 @@
 """Optimisers on stacks: torch's numbers, per member, and members that leave."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from gantlet.training.adam import AdamRun, Run, scheduled_adam
+from gantlet.training.adam import AdamRun, FusedAdam, Run, scheduled_adam
 from gantlet.training.optimisers import OptimiserSpec, StackOptimiser
 
 SHAPES = {"weight": (3, 7), "bias": (5,), "wide": (2, 4, 3)}
@@ -50,6 +51,27 @@ def test_each_member_moves_as_by_its_own_torch_optimiser(name: str) -> None:
             optimiser.step()
         for key, value in alone.items():
             torch.testing.assert_close(together[key][member], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adam_on_a_cpu_has_the_bits_and_the_state_of_torchs_own(dtype: torch.dtype) -> None:
+    ends: list[list[Tensor]] = []
+    for make in (FusedAdam, partial(torch.optim.Adam, fused=True)):
+        held = [value.detach().to(dtype).requires_grad_() for value in stack(3).values()]
+        idle = torch.ones(4, dtype=dtype, requires_grad=True)  # has no gradient until the fourth step
+        groups = [{"params": [held[0], idle], "lr": 0.01}, {"params": held[1:], "lr": 0.3}]
+        optimiser = make([{**group, "betas": (0.5, 0.9), "eps": 1e-8} for group in groups])
+        for step in range(6):
+            for value in (*held, idle):
+                value.grad = None
+            (loss(dict(enumerate(held)), step) + (idle.sum() if step > 2 else 0.0)).backward()  # type: ignore[arg-type]
+            optimiser.step()
+        states = [optimiser.state[value] for value in (*held, idle)]
+        assert [set(state) for state in states] == [{"step", "exp_avg", "exp_avg_sq"}] * 4
+        ends.append([*held, idle, *(state[key] for state in states for key in sorted(state))])
+    for ours, theirs in zip(*ends, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert torch.equal(ours, theirs)
 
 
 def test_fused_equals_for_loop_adam_on_gradients_of_vmapped_linears() -> None:

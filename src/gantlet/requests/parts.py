@@ -94,7 +94,7 @@ class Parts:
                 full = prefix + name
                 if full in found:
                     raise BadValue(f"The key {full} of {part} clashes with that of {found[full].part}. Rename it.")
-                found[full] = Key(part, name, replace(declared, name=full))
+                found[full] = Key(part, name, declared if full == name else replace(declared, name=full))
         return found
 
     def build(self, part: str, values: Mapping[str, Scalar]) -> Any:

@@ -43,6 +43,7 @@ from gantlet.training.update_schedule import UpdateSchedule
 from .arithmetic import as_chosen, check_arithmetic, slow_arithmetic
 from .batches import check_batches
 from .divide import check_division
+from .probes import ask
 from .size import check_memory
 
 __all__ = ["blueprint", "discriminator_network", "generator_family", "schedule_of", "steps_of", "tuning_of"]
@@ -284,7 +285,7 @@ def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape:
     Raises:
         Refused: It does, and the method needs per-sample gradients.
     """
-    mixing = _quietly(lambda: has_batch_statistics(build(), shape))
+    mixing = ask(_mixes, build, shape)
     requires = resolved.method.requires.union(*(penalty.requires for penalty in resolved.penalties))
     if mixing and "no_batch_statistics" in requires:
         raise Refused(
@@ -292,6 +293,10 @@ def _batch_statistics(resolved: Resolved, build: Callable[[], nn.Module], shape:
             f"score depends on the others of its batch (batch norm or the like). Use one without batch statistics."
         )
     return mixing
+
+
+def _mixes(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> bool:
+    return _quietly(lambda: has_batch_statistics(build(), shape))
 
 
 def _decaying(build: Callable[[], nn.Module], decay: float) -> nn.Module:

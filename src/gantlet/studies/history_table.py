@@ -64,11 +64,14 @@ def joined_history(tables: Sequence[Any]) -> pd.DataFrame:
 
 def rows_table(rows: Rows, runs: dict[int, int]) -> Any:
     """Rows of slots as an Arrow table of runs; slots that are not in ``runs``, pads, are left out."""
-    frame = pd.DataFrame({"slot": rows.slot, "step": rows.step, "name": rows.name, "value": rows.value})
-    frame = frame[frame["slot"].isin(list(runs))]
-    frame.insert(0, "run", frame["slot"].map(runs).astype("int64"))
-    table = pa.Table.from_pandas(frame[SCHEMA.names], schema=SCHEMA, preserve_index=False)
-    return table.replace_schema_metadata()
+    kept = [place for place, slot in enumerate(rows.slot) if slot in runs]
+    columns: dict[str, Any] = {
+        "run": [runs[rows.slot[place]] for place in kept],
+        "step": [rows.step[place] for place in kept],
+        "name": [rows.name[place] for place in kept],
+        "value": pa.array([rows.value[place] for place in kept], SCHEMA.field("value").type, from_pandas=True),
+    }
+    return pa.table(columns, schema=SCHEMA)
 
 
 def read_rows(source: Path | bytes) -> Any:

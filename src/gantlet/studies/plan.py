@@ -8,9 +8,10 @@ planning; it is written down before step 0 and read back by ``resume`` and ``rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
@@ -29,6 +30,7 @@ from gantlet.training.memory import available_memory
 from gantlet.training.stack import refuses_vmap
 
 from .build import blueprint
+from .probes import ask
 from .record import FleetPlan, Member, PlanRecord, SettingRecord, StudyRecord
 from .trust import require_trust
 
@@ -230,19 +232,18 @@ def bytes_of_fleets(record: StudyRecord, fleets: Sequence[str]) -> dict[str, int
 
 def bytes_per_member(sheet: Blueprint, sample: SampleSpec) -> int:
     """An estimate of what one member takes: weights, gradients, moments, average, and activations of a step."""
-    with seeded(0):
-        generator, discriminator = sheet.generator.build(), sheet.discriminator.build()
+    shape = packed_shape(sample.shape, sheet.sizes.pack)
+    generator, left_by_generator = ask(_extent, sheet.generator.build, (sheet.sizes.latent,))
+    discriminator, left_by_discriminator = ask(_extent, sheet.discriminator.build, shape)
     size = 8 if sheet.execution.dtype is torch.float64 else 4
     copies = 4 + bool(sheet.ema)
-    weights = copies * sheet.sizes.generators * _numbers(generator) + 4 * _numbers(discriminator)
-    latents = torch.zeros(2, sheet.sizes.latent)
-    samples = torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))
+    weights = copies * sheet.sizes.generators * generator + 4 * discriminator
     division, team = sheet.division(sheet.execution.processes), sheet.sizes.generators
     at_once = -(-sheet.sizes.batch // division.of_whole(1))  # a pack of samples counts as one, which errs upwards
-    activations = team * _activations(generator, latents) + (1 + 2 * team) * _activations(discriminator, samples)
+    activations = team * left_by_generator + (1 + 2 * team) * left_by_discriminator
     # twice: a forward keeps its outputs, a backward makes as many gradients; penalties differentiate twice
     activations *= at_once * (2 + 2 * len(sheet.penalties))
-    draws = 64 * sheet.sizes.batch * (sheet.sizes.latent * team + samples[0].numel() * (sheet.feed == "endless"))
+    draws = 64 * sheet.sizes.batch * (sheet.sizes.latent * team + prod(shape) * (sheet.feed == "endless"))
     return size * (weights + activations + min(draws, 1 << 22))
 
 
@@ -294,16 +295,10 @@ def route_alone(sheet: Blueprint, sample: SampleSpec) -> Route:
 
 
 def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> tuple[Route, tuple[str, ...]]:
-    examples = (
-        (sheet.generator, torch.zeros(2, sheet.sizes.latent)),
-        (sheet.discriminator, torch.zeros(2, *packed_shape(sample.shape, sheet.sizes.pack))),
-    )
-    with seeded(0):
-        networks = [player.build() for player, _ in examples]
-        reasons = {
-            name: refuses_vmap(network, example)
-            for name, network, (_, example) in zip(("generator", "discriminator"), networks, examples, strict=True)
-        }
+    reasons = {
+        "generator": ask(_refused, sheet.generator.build, (sheet.sizes.latent,)),
+        "discriminator": ask(_refused, sheet.discriminator.build, packed_shape(sample.shape, sheet.sizes.pack)),
+    }
     refused = "; ".join(f"the {name}: {reason}" for name, reason in reasons.items() if reason)
     if refused and limits.route not in (None, "loop"):
         raise BadValue(f"--route {limits.route} is not possible ({refused}). Use --route loop.")
@@ -323,10 +318,10 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         return limits.route or (recorded if sheet.sizes.drop_last else "stacked"), ()
     if limits.route is not None or count * sheet.sizes.generators == 1:
         return limits.route or "loop", ()
-    return "captured" if limits.device.type == "cpu" and _worth_recording(sheet, networks) else "stacked", ()
+    return "captured" if limits.device.type == "cpu" and _worth_recording(sheet) else "stacked", ()
 
 
-def _worth_recording(sheet: Blueprint, networks: Sequence[nn.Module]) -> bool:
+def _worth_recording(sheet: Blueprint) -> bool:
     """Whether a CPU gains by recorded steps, and cannot go wrong: fully connected networks, and no part that counts by itself.
 
     Convolutions gain nothing and would keep their memory. A part of the user's own may do something else at each call, which a
@@ -339,8 +334,13 @@ def _worth_recording(sheet: Blueprint, networks: Sequence[nn.Module]) -> bool:
         and not sheet.execution.compile
         and not sheet.tuning.changing
         and all(is_gantlets(part) for part in parts)
-        and all(dense_stack(network) is not None for network in networks)
+        and all(ask(_is_dense, player.build) for player in (sheet.generator, sheet.discriminator))
     )
+
+
+def _is_dense(build: Callable[[], nn.Module]) -> bool:
+    with seeded(0):
+        return dense_stack(build()) is not None
 
 
 def _widest(
@@ -361,8 +361,17 @@ def _widest(
     return room, (note,)
 
 
-def _numbers(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _refused(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> str | None:
+    """Why a network cannot be stacked, or None; it takes inputs of this shape."""
+    with seeded(0):
+        return refuses_vmap(build(), torch.zeros(2, *shape))
+
+
+def _extent(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[int, int]:
+    """How many parameters a network has, and how many numbers one input of this shape leaves behind in it."""
+    with seeded(0):
+        module = build()
+    return sum(parameter.numel() for parameter in module.parameters()), _activations(module, torch.zeros(2, *shape))
 
 
 def _activations(module: nn.Module, example: torch.Tensor) -> int:

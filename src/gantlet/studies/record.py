@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -44,6 +44,7 @@ __all__ = [
 FORMAT = 2
 _TIED = ("id", "parts", "settings", "plan", "sample", "task", "metrics", "members", "extensions", "initial", "own_data")
 _TIED_IF_ANY = ("extensions", "initial", "own_data")
+_SMALL = 1 << 18  # bytes of one that is remembered
 _LARGEST = 1 << 28  # bytes of a study.json; 100,000 members take about 10 MB
 
 
@@ -353,7 +354,15 @@ def read_record(path: Path) -> StudyRecord:
     if not path.exists():
         raise StoreError(f"{path.parent} is not a study folder: it has no {path.name}.")
     try:
-        found = json.loads(read_regular(path, most=_LARGEST))
+        content = read_regular(path, most=_LARGEST)
+    except ValueError as error:
+        raise StoreError(f"{path} cannot be read: {error}.") from error
+    return _parsed(content, path) if len(content) > _SMALL else _remembered(content, path)
+
+
+def _parsed(content: bytes, path: Path) -> StudyRecord:
+    try:
+        found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
     if not isinstance(found, dict):
@@ -378,3 +387,7 @@ def read_record(path: Path) -> StudyRecord:
         raise StoreError(f"{path} is not what a study writes: {what}.") from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise StoreError(f"{path} is not what a study of an earlier version writes: {error!r}.") from None
+
+
+_remembered = lru_cache(maxsize=16)(_parsed)
+"""One start of training reads a record half a dozen times; a file of other bytes is read anew."""

@@ -250,11 +250,14 @@ def stale_views(store: Store) -> Iterator[tuple[str, str]]:
 def _same(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     """Whether two tables have the same columns, column by column: those of a large study are large."""
     return list(one.columns) == list(other.columns) and all(
-        pa.Table.from_pandas(one[[name]], preserve_index=False).equals(
-            pa.Table.from_pandas(other[[name]], preserve_index=False)
-        )
-        for name in one
+        _column(one, name).equals(_column(other, name)) for name in one
     )
+
+
+def _column(table: pd.DataFrame, name: Any) -> Any:
+    """A column as a Parquet file would hold it, in pieces, as pandas keeps texts: what is no number is missing."""
+    found: Any = pa.array(table[name], from_pandas=True)
+    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
 
 
 def _strangers(folder: Path, fleets: set[str]) -> Iterator[tuple[Path, str, bool]]:

@@ -6,6 +6,7 @@ Reference:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["STEP", "AdamRun", "Run", "scheduled_adam", "takes_fused"]
+__all__ = ["STEP", "AdamRun", "FusedAdam", "Run", "fresh_state", "scheduled_adam", "takes_fused"]
 
 STEP = "step"
 """How torch's optimisers call the number of updates."""
@@ -42,7 +43,7 @@ class AdamRun:
     steps: list[Tensor]
 
     @classmethod
-    def of(cls, run: Run, options: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> AdamRun:
+    def of(cls, run: Run, options: Mapping[str, Any], optimiser: torch.optim.Optimizer | FusedAdam) -> AdamRun:
         """From the state that torch's optimiser has made at its first step."""
         states = [optimiser.state[view] for view in run.views.values()]
         moments = [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
@@ -65,21 +66,66 @@ class AdamRun:
                 eps=self.options["eps"],
             )
             return
-        torch._foreach_add_(self.steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-        torch._fused_adam_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-            views,
-            own,
-            *self.moments,
-            [],
-            self.steps,
-            lr=self.options["lr"],
-            beta1=beta1,
-            beta2=beta2,
-            weight_decay=0.0,
-            eps=self.options["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+        _fused(views, own, self.moments, self.steps, self.options)
+
+
+class FusedAdam:
+    """Groups and state of Adam on a CPU, as ``torch.optim.Adam(fused=True)`` has them, moved by the same kernel with the same bits.
+
+    To make one of torch's own optimisers imports its compiler, more than a second of a process that trains.
+
+    Arguments:
+        groups: Each with ``params``, ``lr``, ``betas`` and ``eps``.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        self.param_groups = groups
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            views = [view for view in group["params"] if view.grad is not None]
+            if not views:
+                continue
+            for view in views:
+                if not self.state[view]:
+                    self.state[view] = fresh_state(view)
+            states = [self.state[view] for view in views]
+            moments = [held["exp_avg"] for held in states], [held["exp_avg_sq"] for held in states]
+            _fused(views, [view.grad for view in views], moments, [held[STEP] for held in states], group)
+
+
+def fresh_state(view: Tensor) -> dict[str, Tensor]:
+    """Adam's state of a parameter that was not updated yet."""
+    step = torch.zeros((), dtype=torch.float32, device=view.device)
+    return {STEP: step, "exp_avg": torch.zeros_like(view), "exp_avg_sq": torch.zeros_like(view)}
+
+
+def _fused(
+    views: list[Tensor],
+    gradients: list[Tensor],
+    moments: tuple[list[Tensor], list[Tensor]],
+    steps: list[Tensor],
+    options: Mapping[str, Any],
+) -> None:
+    beta1, beta2 = options["betas"]
+    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+    torch._fused_adam_(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+        views,
+        gradients,
+        *moments,
+        [],
+        steps,
+        lr=options["lr"],
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=0.0,
+        eps=options["eps"],
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 def takes_fused(options: Mapping[str, Any]) -> bool:

@@ -28,7 +28,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .adam import STEP, AdamRun, Run, takes_fused
+from .adam import STEP, AdamRun, FusedAdam, Run, fresh_state, takes_fused
 
 __all__ = ["OptimiserSpec", "StackOptimiser"]
 
@@ -70,11 +70,14 @@ class OptimiserSpec:
             return {"lr": lr, "alpha": beta2, "eps": self.eps, "momentum": beta1}
         return {"lr": lr, "momentum": beta1}
 
-    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """The torch optimiser of these groups; on a GPU one whose updates can be recorded."""
-        gpu = groups[0]["params"][0].is_cuda
+    def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer | FusedAdam:
+        """The torch optimiser of these groups, or what moves as it does; on a GPU one whose updates can be recorded."""
+        device = groups[0]["params"][0].device.type
+        gpu = device == "cuda"
         if self.name == "adam":
             fused = self.fused and all(takes_fused(group) for group in groups)
+            if fused and device == "cpu":
+                return FusedAdam(groups)
             return torch.optim.Adam(groups, fused=fused, foreach=gpu and not fused, capturable=gpu)
         if self.name == "rmsprop":
             return torch.optim.RMSprop(groups, foreach=True, capturable=gpu)
@@ -206,8 +209,7 @@ class StackOptimiser:
     def _own_adam(self) -> list[AdamRun]:
         for view in (view for run in self._runs for view in run.views.values()):
             if not self._torch.state[view]:
-                fresh = {"exp_avg": torch.zeros_like(view), "exp_avg_sq": torch.zeros_like(view)}
-                self._torch.state[view] = {STEP: torch.zeros((), device=view.device), **fresh}
+                self._torch.state[view] = fresh_state(view)
         groups = self._torch.param_groups
         return [AdamRun.of(run, group, self._torch) for run, group in zip(self._runs, groups, strict=True)]
 

@@ -77,22 +77,22 @@ class Stack:
         self._calls = 0
         self.parameters: _Tensors = {}
         self.buffers: _Tensors = {}
-        for name, parameter in modules[0].named_parameters():
-            stacked = _stack([dict(module.named_parameters())[name] for module in modules], device, dtype)
+        held = [dict(module.named_parameters()) for module in modules]
+        for name, parameter in held[0].items():
+            stacked = _stack([each[name] for each in held], device, dtype)
             if parameter.requires_grad:
                 self.parameters[name] = nn.Parameter(stacked)
             else:
                 self.buffers[name] = stacked
-        for name, _ in modules[0].named_buffers():
-            self.buffers[name] = _stack([dict(module.named_buffers())[name] for module in modules], device, dtype)
+        moved = [dict(module.named_buffers()) for module in modules]
+        for name in moved[0]:
+            self.buffers[name] = _stack([each[name] for each in moved], device, dtype)
         self._pending: _Tensors | None = None
         self._earlier: list[_Tensors] = []  # what the micro-batches of this update have moved before
         self._in_turn = in_turn(modules[0]) if form == "stacked" and device.type == "cpu" and not mixed else None
         forms = [modules[0]] if self._in_turn is None else [modules[0], self._in_turn.network]
         self._templates = {
-            (index == 1, mode): copy.deepcopy(form).to(device, dtype).train(mode)
-            for index, form in enumerate(forms)
-            for mode in (True, False)
+            (index == 1, True): copy.deepcopy(form).to(device, dtype).train() for index, form in enumerate(forms)
         }
         if mixed and not (form == "loop" and device.type == "cuda"):  # there a normalisation takes bfloat16 as it is
             _normalise_in(dtype, self._templates.values())
@@ -212,6 +212,8 @@ class Stack:
         return self.form == "stacked" and not (self._in_turn is not None and self._in_turn.pays(batch))
 
     def _one(self, train: bool, *, in_turn: bool = False) -> Callable[[_Tensors, _Tensors, Tensor], dict[str, Tensor]]:
+        if (in_turn, train) not in self._templates:  # that for evaluation is made when it is asked for
+            self._templates[in_turn, train] = copy.deepcopy(self._templates[in_turn, True]).eval()
         template = self._templates[in_turn, train]
 
         def call(parameters: _Tensors, buffers: _Tensors, x: Tensor) -> dict[str, Tensor]:

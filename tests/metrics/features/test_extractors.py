@@ -83,6 +83,7 @@ def test_efficientnet_is_the_package_s_own_network_on_its_own_preprocessing() ->
     torch.testing.assert_close(found.features, pooled, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_channels_last_keeps_to_the_stated_error_and_bfloat16_would_not() -> None:
     images = scenes(24)
     usual = extract(gantlet.features.get("efficientnet-lite0"), [images]).features
@@ -90,10 +91,11 @@ def test_channels_last_keeps_to_the_stated_error_and_bfloat16_would_not() -> Non
     pixels = (images.float() - 127) / 128
     with torch.no_grad():
         exact = copy.deepcopy(plain).double().extract_features(pixels.double()).mean((2, 3))
-        narrow = plain.bfloat16().extract_features(pixels.bfloat16()).float().mean((2, 3))
+        few = pixels[:4]  # many processors have no instructions for it
+        narrow = plain.bfloat16().extract_features(few.bfloat16()).float().mean((2, 3))
     deviation = exact.std(0).clamp_min(exact.std(0).median())
     assert float(((usual - exact).abs() / deviation).max()) < STATED_ERROR
-    assert float(((narrow - exact).abs() / deviation).max()) > 100 * STATED_ERROR
+    assert float(((narrow - exact[:4]).abs() / deviation).max()) > 100 * STATED_ERROR
 
 
 def test_its_size_is_on_the_card_and_changes_the_hash() -> None:
@@ -302,12 +304,12 @@ def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypa
     store_weights("inception-2015", tmp_path / "graph.pth", any_hash=True)
     images = scenes(2, 40)
     found = extract(Inception2015(), [images])
-    features, probabilities = straight_through({name: value.double() for name, value in state.items()}, images)
+    features, probabilities = straight_through({name: value.double() for name, value in state.items()}, images[:1])
     assert found.probabilities is not None
-    torch.testing.assert_close(found.features.double(), features, rtol=1e-4, atol=1e-4 * float(features.std()))
-    torch.testing.assert_close(found.probabilities.double(), probabilities, rtol=1e-3, atol=1e-6)
-    assert float(features.std(0).min()) >= 0
-    assert float((features[0] - features[1]).norm() / features.norm()) > 0.01, "images that can be told apart"
+    torch.testing.assert_close(found.features[:1].double(), features, rtol=1e-4, atol=1e-4 * float(features.std()))
+    torch.testing.assert_close(found.probabilities[:1].double(), probabilities, rtol=1e-3, atol=1e-6)
+    told_apart = (found.features[0] - found.features[1]).norm() / found.features.norm()
+    assert float(told_apart) > 0.01, "images that can be told apart"
     card = Inception2015().card
     assert (card.standard, "as TensorFlow 1 has it" in card.resizer) == ((), True)
     assert weights.NEEDED["inception-2015"].also[0].startswith("6726825d"), "the eight digits in the file's own name"
@@ -318,6 +320,8 @@ def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypa
 
 def test_a_state_dict_of_another_network_is_a_sentence(tmp_path: Path) -> None:
     whole = random_graph()
+    # What is wrong with it is said of names and shapes: files of one number for each tensor.
+    whole = {name: torch.zeros(1).expand(value.shape) for name, value in whole.items()}
     for name, state in {
         "'fc.bias' is missing": {key: value for key, value in whole.items() if key != "fc.bias"},
         "'aux.weight' has no place": whole | {"aux.weight": torch.zeros(1)},

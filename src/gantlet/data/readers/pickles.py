@@ -15,6 +15,7 @@ import io
 import math
 import pickle
 import pickletools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,12 @@ class _Restricted(pickle.Unpickler):
 
 
 def _check_opcodes(content: bytes, source: str) -> None:
+    with warnings.catch_warnings():  # of odd escapes in what may be no pickle at all
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _look_through(content, source)
+
+
+def _look_through(content: bytes, source: str) -> None:
     tuples, most = 0, len(content)
     end = -1
     try:
