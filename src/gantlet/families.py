@@ -15,7 +15,7 @@ from . import catalogue
 from .errors import BadValue, UnknownName
 from .settings import Setting, settings_of
 
-__all__ = ["Registry", "checked_part", "is_gantlets", "made", "options_of", "with_options"]
+__all__ = ["Registry", "checked_part", "is_gantlets", "new_part", "options_of", "with_options"]
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "objective": ("discriminator()", "generator()"),
@@ -115,10 +115,10 @@ def with_options(found: Any, options: Mapping[str, Any]) -> Any:
     """
     if not is_dataclass(found):
         return found
-    return made(found, **options) if isinstance(found, type) else replace(found, **options) if options else found
+    return new_part(found, **options) if isinstance(found, type) else replace(found, **options) if options else found
 
 
-def made(kind: Any, **options: Any) -> Any:
+def new_part(kind: Any, **options: Any) -> Any:
     """An instance of a part's class.
 
     Raises:

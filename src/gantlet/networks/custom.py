@@ -26,7 +26,7 @@ from .base import Family
 from .inspection import BATCH, has_batch_statistics, random_batch, try_out
 from .mlp import MLP
 
-__all__ = ["CustomNetworks", "OwnFamily", "ScorePerSample"]
+__all__ = ["CustomNetworks", "OwnFamily", "ScorePerSample", "untried"]
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ class OwnFamily:
     """A family of the user's, each of whose networks is tried before it is trained.
 
     Example:
-        >>> OwnFamily("mine.py:Pair", MLP()).generator(latent=2, shape=(3,))[-1].out_features
-        3
+        >>> family = OwnFamily("mine.py:Pair", MLP(g_width=8, g_depth=1))
+        >>> family.generator(latent=2, shape=(3,))(torch.zeros(5, 2)).shape
+        torch.Size([5, 3])
     """
 
     name: str
@@ -133,6 +134,11 @@ class OwnFamily:
         module = _made(what, self.family.discriminator, {"shape": shape, "generators": generators})
         _check_scores(what, ScorePerSample(module), shape)
         return module
+
+
+def untried(family: Family) -> Family:
+    """The family itself, whose networks can be counted without memory; trying one needs some."""
+    return family.family if isinstance(family, OwnFamily) else family
 
 
 class ScorePerSample(nn.Module):

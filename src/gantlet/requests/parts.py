@@ -15,7 +15,7 @@ from gantlet import catalogue
 from gantlet.data.data_dir import reader_of
 from gantlet.data.own_files import task_of
 from gantlet.errors import BadValue, Refused, UnknownName
-from gantlet.families import checked_part, made, options_of, with_options
+from gantlet.families import checked_part, new_part, options_of, with_options
 from gantlet.methods.base import Method
 from gantlet.networks.base import Family
 from gantlet.settings import Scalar, Setting, settings_of
@@ -102,7 +102,7 @@ class Parts:
         _, owner = self.owners[part]
         options: dict[str, Any] = dict(self.method.fixed) if part == "objective" else {}
         options |= {key.field: values[name] for name, key in self.keys.items() if key.part == part}
-        return made(owner) if isinstance(owner, type) and not options else with_options(owner, options)
+        return new_part(owner) if isinstance(owner, type) and not options else with_options(owner, options)
 
 
 class Catalogue:
@@ -201,7 +201,7 @@ class Catalogue:
         if early.network:
             name = early.network
             found = task.networks[name] if name in task.networks else self.find("network", name)
-            family: Family = made(found) if isinstance(found, type) else found
+            family: Family = new_part(found) if isinstance(found, type) else found
         elif early.discriminator:
             name, family = next(iter(task.networks.items()))
         else:

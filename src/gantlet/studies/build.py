@@ -15,7 +15,7 @@ from gantlet.errors import Refused
 from gantlet.families import is_gantlets
 from gantlet.networks.base import Family
 from gantlet.networks.capacity import matched
-from gantlet.networks.custom import CustomNetworks, OwnFamily
+from gantlet.networks.custom import CustomNetworks, OwnFamily, untried
 from gantlet.networks.generator_head import embedded, with_generator_head
 from gantlet.networks.inspection import has_batch_statistics, scores_like_probabilities, tells_generators_apart, try_out
 from gantlet.networks.spectral import spectrally_normalised
@@ -143,8 +143,8 @@ def blueprint(
     made_d = partial(discriminator_network, family, shape, **how)
     build_g, build_d = (partial(_decaying, made, chosen.bn_decay) for made in (made_g, made_d))
     if to_train and not isinstance(family, CustomNetworks):  # modules of the user's own are built as they are, once
-        counted_g = partial(_untried(makers).generator, latent=sizes.latent, shape=sample.shape)
-        counted_d = partial(discriminator_network, _untried(family), shape, **how)
+        counted_g = partial(untried(makers).generator, latent=sizes.latent, shape=sample.shape)
+        counted_d = partial(discriminator_network, untried(family), shape, **how)
         check_memory(counted_g, counted_d, sizes.generators, execution, own=isinstance(family, OwnFamily))
     if chosen.discriminator and _quietly(lambda: scores_like_probabilities(build_d(), shape)):
         notes += (_SIGMOID.format(name=chosen.discriminator),)
@@ -197,7 +197,7 @@ def generator_family(resolved: Resolved, shape: tuple[int, ...]) -> tuple[Family
     family, chosen = _family(resolved, shape), resolved.training
     if not chosen.match_capacity:
         return family, ""
-    wider, note = matched(_untried(family), chosen.generators, latent=chosen.latent_dim, shape=shape)
+    wider, note = matched(untried(family), chosen.generators, latent=chosen.latent_dim, shape=shape)
     note += _left_out(chosen)
     return replace(family, family=wider) if isinstance(family, OwnFamily) else wider, note
 
@@ -209,11 +209,6 @@ def _family(resolved: Resolved, shape: tuple[int, ...]) -> Family:
     if not generator and not discriminator:
         return family
     return CustomNetworks(own_generator=generator, own_discriminator=discriminator, rest=family, shape=shape)
-
-
-def _untried(family: Family) -> Family:
-    """The family itself, whose networks can be counted without memory; trying one needs some."""
-    return family.family if isinstance(family, OwnFamily) else family
 
 
 def _team_rules(settings: Sequence[Resolved], sizes: Sizes) -> TeamRules:
