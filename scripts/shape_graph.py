@@ -58,6 +58,7 @@ SIBLINGS = {
     ("families", "errors"),
     ("families", "settings"),
     ("families", "catalogue"),
+    ("families", "names"),
     ("files", "errors"),
     ("devices", "errors"),
     ("catalogue", "settings"),

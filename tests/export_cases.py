@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import Refused
 from gantlet.exports.check import CHECKED, reference
@@ -23,6 +23,7 @@ from gantlet.exports.model_folder import ModelParts, write_model
 from gantlet.exports.onnx_file import onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.families import options_of
+from gantlet.names import FAMILIES
 from gantlet.studies.model_record import NetworkRecord
 from gantlet.training.trained import LatentSpace, Team, TrainedGenerator
 

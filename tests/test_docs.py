@@ -22,6 +22,7 @@ import pytest
 import gantlet
 from gantlet import catalogue
 from gantlet.errors import Refused
+from gantlet.names import FAMILIES
 from gantlet.requests.grid import Axis, axes_from_mapping, parse_axis, parse_seeds
 from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, expand
@@ -101,18 +102,18 @@ def test_counts_of_parameters_are_those_of_the_papers(settings_table: ModuleType
 def test_every_name_has_its_section(page: str, family: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     headings = set(re.findall(r"^## (\S+)$", text, re.MULTILINE))
-    assert headings >= set(catalogue.FAMILIES[family])
-    assert set(re.findall(rf"<!-- generated: {family} (\S+) -->", text)) == set(catalogue.FAMILIES[family])
+    assert headings >= set(FAMILIES[family])
+    assert set(re.findall(rf"<!-- generated: {family} (\S+) -->", text)) == set(FAMILIES[family])
 
 
-@pytest.mark.parametrize("task", covering(list(catalogue.FAMILIES["task"]), networks_of))
+@pytest.mark.parametrize("task", covering(list(FAMILIES["task"]), networks_of))
 def test_every_setting_is_on_the_page_of_settings(task: str) -> None:
     from gantlet.requests.parts import keys_of
 
     cells = re.split(r" \| | / |\n", (DOCS / "settings.md").read_text(encoding="utf-8"))
     shown = {cell.strip("| `") for cell in cells}
     keys: set[str] = set()
-    for method in catalogue.FAMILIES["method"]:
+    for method in FAMILIES["method"]:
         with contextlib.suppress(Refused):  # auto-encoders on points, say
             keys |= set(keys_of(task, method))
     assert "r1_weight" in keys

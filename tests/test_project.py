@@ -22,7 +22,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import gantlet
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
+from gantlet.names import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "gantlet"

@@ -22,7 +22,6 @@ from .main_guard import only_defines
 from .names import FAMILIES
 
 __all__ = [
-    "FAMILIES",
     "find",
     "in_process",
     "is_path",

@@ -13,6 +13,7 @@ from typing import Any
 
 from . import catalogue
 from .errors import BadValue, UnknownName
+from .names import FAMILIES
 from .settings import Setting, settings_of
 
 __all__ = ["Registry", "checked_part", "is_gantlets", "new_part", "options_of", "with_options"]
@@ -77,7 +78,7 @@ class Registry:
         Raises:
             AttributeError: There is none.
         """
-        for path in () if name.startswith("__") else catalogue.FAMILIES[self.kind].values():
+        for path in () if name.startswith("__") else FAMILIES[self.kind].values():
             module, _, defined = path.partition(":")
             if defined == name:
                 found = getattr(importlib.import_module(module), name)

@@ -19,6 +19,7 @@ from gantlet import catalogue
 from gantlet.data.dataset_card import RemoteFile, card
 from gantlet.data.images import ImageSource
 from gantlet.data.prepared import PreparedSet
+from gantlet.names import FAMILIES
 from loopback import Loopback
 from terminal import gantlet
 
@@ -53,7 +54,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Loopback) -> 
         files.append(RemoteFile(f"{name}.gz", (url,), md5=loopback.tag(content).strip('"'), size=len(content)))
     tiny = replace(card("mnist"), name="tiny", files=tuple(files), pictures={"train": 6, "test": 4}, height=4, width=4)
     monkeypatch.setattr("gantlet.data.named.digits.TINY", tiny, raising=False)
-    table = {**catalogue.FAMILIES["card"], "tiny": "gantlet.data.named.digits:TINY"}
+    table = {**FAMILIES["card"], "tiny": "gantlet.data.named.digits:TINY"}
     real = catalogue._table  # pyright: ignore[reportPrivateUsage]
     monkeypatch.setattr(catalogue, "_table", lambda family: table if family == "card" else real(family))
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
@@ -75,7 +76,7 @@ def test_data_sets_are_listed_with_where_they_are(place: Path) -> None:
     assert alone == listed
     assert (listed.status, listed.err) == (0, "")
     rows = {line.split()[0]: line for line in listed.out.splitlines()[1:-1]}
-    assert list(rows) == [*catalogue.FAMILIES["card"], "tiny"]
+    assert list(rows) == [*FAMILIES["card"], "tiny"]
     assert rows["mnist"].split() == [*["mnist", "no", "70,000", "28×28", "grey", "12", "MB", "CC", "BY-SA", "3.0"]]
     assert "by hand" in rows["emoji"]
     assert "from mnist" in rows["stacked-mnist"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gantlet import __version__, catalogue
+from gantlet.names import FAMILIES
 from gantlet.requests.parts import keys_of
 from terminal import gantlet
 
@@ -19,7 +20,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
 
 
-@pytest.mark.parametrize("family", catalogue.FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_every_name_of_a_family_is_listed_with_a_line(family: str) -> None:
     done = gantlet("list", catalogue.plural(family))
     assert (done.status, done.err) == (0, "")
@@ -31,7 +32,7 @@ def test_every_name_of_a_family_is_listed_with_a_line(family: str) -> None:
 
 def test_all_families_are_listed_without_a_word() -> None:
     done = gantlet("list")
-    assert all(f"\n{catalogue.plural(family)}" in f"\n{done.out}" for family in catalogue.FAMILIES)
+    assert all(f"\n{catalogue.plural(family)}" in f"\n{done.out}" for family in FAMILIES)
 
 
 def test_methods_are_listed_with_their_papers() -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from contracts.metric_cases import DATA, MEMBERS, inputs_of
-from gantlet.catalogue import FAMILIES
 from gantlet.data.base import Dataset
 from gantlet.errors import BadData
 from gantlet.metrics import get
 from gantlet.metrics.base import NEEDS, Metric, MetricInput
 from gantlet.metrics.compose import compose
+from gantlet.names import FAMILIES
 from thinning import leading
 
 NAMES = list(DATA)

@@ -19,7 +19,8 @@ from contracts.mutants import Mutant, mutants_of
 from contracts.objective_checks import OBJECTIVE_CHECKS
 from contracts.penalty_cases import PENALTIES
 from contracts.penalty_checks import PENALTY_CHECKS
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
+from gantlet.names import FAMILIES
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.penalties.dragan import Dragan
 from gantlet.penalties.gradient import GradientPenalty

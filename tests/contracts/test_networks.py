@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
-from gantlet.catalogue import FAMILIES
+from gantlet.names import FAMILIES
 from gantlet.networks.base import Family
 from gantlet.networks.inspection import has_batch_statistics
 from gantlet.objectives.base import DiscriminatorOutput

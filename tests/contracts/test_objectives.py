@@ -9,7 +9,8 @@ import pytest
 from contracts.cases import MEMBERS, OBJECTIVES, Case, name_of
 from contracts.objective_checks import OBJECTIVE_CHECKS
 from contracts.restated import RESTATED
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
+from gantlet.names import FAMILIES
 from gantlet.settings import settings_of
 from thinning import crossed
 

@@ -11,7 +11,8 @@ from contracts.cases import name_of
 from contracts.penalty_cases import PENALTIES, PENALTY_MEMBERS, PROMISES, PenaltyCase
 from contracts.penalty_checks import PENALTY_CHECKS
 from contracts.penalty_restated import RESTATED_PENALTIES
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
+from gantlet.names import FAMILIES
 from gantlet.penalties.base import Constraint
 from gantlet.settings import settings_of
 from thinning import crossed

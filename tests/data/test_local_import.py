@@ -23,6 +23,7 @@ from gantlet.data.local_import import import_files, states, verify
 from gantlet.data.readers.arrays import IdxReader
 from gantlet.errors import BadData, FolderInUse
 from gantlet.files import write_whole
+from gantlet.names import FAMILIES
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -61,8 +62,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data directory, in which ``tiny`` has a card."""
     monkeypatch.setenv("GANTLET_DATA", str(tmp_path / "home"))
     monkeypatch.setattr("gantlet.data.named.digits.TINY", TINY, raising=False)
-    table = {**catalogue.FAMILIES["card"], "tiny": "gantlet.data.named.digits:TINY"}
-    monkeypatch.setattr(catalogue, "_table", lambda family: table if family == "card" else catalogue.FAMILIES[family])
+    table = {**FAMILIES["card"], "tiny": "gantlet.data.named.digits:TINY"}
+    monkeypatch.setattr(catalogue, "_table", lambda family: table if family == "card" else FAMILIES[family])
     return tmp_path / "home"
 
 
@@ -201,7 +202,7 @@ def test_a_file_that_needs_its_neighbours_is_not_taken_alone(
             super().__init__(str(Path(path).parent) if Path(path).is_file() else path)
 
     monkeypatch.setattr("gantlet.data.readers.arrays.Neighbours", Neighbours, raising=False)
-    readers = catalogue.FAMILIES["reader"]
+    readers = FAMILIES["reader"]
     monkeypatch.setitem(readers, "neighbours", "gantlet.data.readers.arrays:Neighbours")
     known = replace(TINY, reader="neighbours")
     mine = write(tmp_path / "mine")

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from export_cases import CASES, FORMATS, PAIRWISE, ExportCase, differences
-from gantlet.catalogue import FAMILIES
+from gantlet.names import FAMILIES
 
 LARGEST = 1e-5
 

@@ -11,7 +11,8 @@ from torch import Tensor
 import games
 from contracts.doubles import AutoEncoders
 from contracts.penalty_cases import PENALTY_MEMBERS
-from gantlet.catalogue import FAMILIES, find
+from gantlet.catalogue import find
+from gantlet.names import FAMILIES
 from gantlet.networks.mlp import MLP
 from gantlet.networks.spectral import spectrally_normalised
 from gantlet.training.blueprint import Execution, Player

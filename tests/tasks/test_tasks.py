@@ -15,6 +15,7 @@ from gantlet.data.base import Dataset, Source
 from gantlet.errors import BadData
 from gantlet.metrics.base import MetricInput
 from gantlet.metrics.compose import compose
+from gantlet.names import FAMILIES
 from gantlet.requests.grid import parse_axis
 from gantlet.requests.parts import Catalogue, keys_of
 from gantlet.requests.resolve import Request, expand
@@ -55,7 +56,7 @@ def test_a_task_is_complete(name: str) -> None:
     assert task.summary
     assert task.paper
     assert isinstance(task.source, Source)
-    assert set(task.metrics) <= set(catalogue.FAMILIES["metric"])
+    assert set(task.metrics) <= set(FAMILIES["metric"])
     assert task.metrics
     assert any("no_batch_statistics" in family.provides for family in task.networks.values())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gantlet.errors import UnknownName
+from gantlet.names import FAMILIES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,13 +27,13 @@ def list_command(
 
     from gantlet import catalogue
 
-    plural = {catalogue.plural(entry): entry for entry in catalogue.FAMILIES}
+    plural = {catalogue.plural(entry): entry for entry in FAMILIES}
     console, chosen = Console(), plural.get(family, family)
     if family == "keys":
         _print_keys(console, name)
     elif not family:
         _print_names(console, plural)
-    elif chosen in catalogue.FAMILIES:
+    elif chosen in FAMILIES:
         _print_family(console, chosen)
     else:
         raise UnknownName("family", family, [*plural, "keys"])

@@ -17,6 +17,7 @@ import numpy as np
 
 from gantlet import catalogue
 from gantlet.errors import GantletError
+from gantlet.names import FAMILIES
 from gantlet.settings import settings_of
 
 from .doors import Array
@@ -230,7 +231,7 @@ def _shown(value: object) -> str:
 
 
 def _other_objectives(found: Difference) -> Iterator[_Cause]:
-    for name in catalogue.FAMILIES["objective"]:
+    for name in FAMILIES["objective"]:
         other = ReferenceLosses(name, {})
         objective = other.objective()
         if name == found.reference.name or not objective.needs <= {"real"}:
