@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -143,6 +144,25 @@ def test_what_is_kept_after_the_step_is_refused() -> None:
     held: list[Tensor] = []
     x = torch.ones(3)
     assert recorded(lambda: held.append(x + 1)).refused == "something of a step is kept after it"
+
+
+def test_a_circle_of_references_that_python_has_not_found_yet_is_not_kept() -> None:
+    x, out = torch.ones(3), torch.zeros(3)
+
+    def step() -> None:
+        circle: list[Any] = [x + 1]
+        circle.append(circle)
+        out.copy_(circle[0])
+
+    gc.disable()
+    try:
+        recording = recorded(step)
+    finally:
+        gc.enable()
+    assert recording.refused == ""
+    x.fill_(4.0)
+    recording.replay()
+    assert out.tolist() == [5.0] * 3
 
 
 def test_a_form_is_taken_where_it_leaves_the_numbers_of_the_kernel() -> None:

@@ -16,6 +16,7 @@ made again. It is computed all the same, so that the step is whole, and the reco
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,8 +112,10 @@ class Recording(TorchDispatchMode):
 
     def keep(self, memory: Memory) -> None:
         """Give what the calls make a place in memory that stays; what they made while they were noted is gone."""
-        if not self.refused and any(not storage.expired() for storage in self._numbers):
-            self.refused = "something of a step is kept after it"
+        if not self.refused and self._alive():
+            gc.collect()  # circles of references, which last until Python looks for them
+            if self._alive():
+                self.refused = "something of a step is kept after it"
         if not self.refused:
             plan = _Plan(self._made, memory)
             self._steps = [step for index, call in enumerate(self._calls) for step in plan.step(index, call)]
@@ -123,6 +126,10 @@ class Recording(TorchDispatchMode):
         """Make the calls again."""
         for function, args, kwargs in self._steps:
             function(*args, **kwargs)
+
+    def _alive(self) -> bool:
+        """Whether something still holds what the calls made."""
+        return any(not storage.expired() for storage in self._numbers)
 
     def _note(self, kernel: Any, args: tuple[Any, ...], kwargs: dict[str, Any], results: list[Tensor | None]) -> None:
         mutable, given = kernel._schema.is_mutable, tree_leaves((args, kwargs))
