@@ -181,6 +181,22 @@ def test_a_cpu_records_long_trainings_of_linear_layers(
     assert [fleet.route for fleet in plan.fleets] == [route]
 
 
+@pytest.mark.parametrize(
+    ("device", "keys", "route"),
+    [
+        ("cuda", "drop_last=true", "captured"),
+        ("cuda", "compile=true", "static"),
+        ("cuda", "drop_last=false", "loop"),
+        ("cpu", "drop_last=true", "loop"),
+        ("cpu", "drop_last=false", "loop"),
+    ],
+)
+def test_a_fleet_of_one_pair_is_recorded_on_a_gpu_or_not_stacked(device: str, keys: str, route: str) -> None:
+    limits = Limits(device=torch.device(device), memory=1 << 34, width=1)
+    plan = plan_of("vanilla", "steps=500", keys, seeds="2", limits=limits)
+    assert [fleet.route for fleet in plan.fleets] == [route] * 2
+
+
 def test_a_lone_team_is_recorded_and_a_lone_pair_is_not() -> None:
     teams = plan_of("vanilla", "steps=500", "generators=1,2", "evaluations=1", seeds="1")
     assert [fleet.route for fleet in teams.fleets] == ["loop", "captured"]

@@ -279,7 +279,8 @@ def _cut(
         runs = [member.run for member in group[start : start + width]]
         pads = width - len(runs) if route != "loop" else 0
         alone = (len(runs) + pads) * sheet.sizes.generators == 1
-        own: Route = "loop" if limits.route is None and alone and limits.device.type != "cuda" else route
+        recorded = route != "stacked" and limits.device.type == "cuda"
+        own: Route = "loop" if limits.route is None and alone and not recorded else route
         fleets.append(
             FleetPlan(
                 id=f"{first + len(fleets):04d}", slots=(*runs, *runs[:1] * pads), pads=pads, route=own, notes=notes
