@@ -202,7 +202,7 @@ def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> N
         gantlet.GAN(steps=1).fit(x)
 
 
-def test_brain_floats_and_long_doubles_are_fitted_as_what_they_are() -> None:
+def test_bfloat16_and_long_doubles_are_fitted_as_what_they_are() -> None:
     rounded = torch.tensor(POINTS).bfloat16()
     wide = rounded.double().numpy().astype(np.longdouble)
     for points in (rounded, wide):
