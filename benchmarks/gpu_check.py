@@ -1,4 +1,4 @@
-"""What is checked and measured on a GPU: every method on every route, replay, speed, one big model, one big study.
+"""What is checked and measured on a GPU: methods, routes and replay, speed, one big model, one big study, shapes.
 
 Each part runs in a process of its own with a time limit, and its result is written as JSON at once, so that a part that
 fails or hangs takes no other with it. ``docs/gpu.md`` is made of that file by ``scripts/gpu-page``.
@@ -22,7 +22,7 @@ from typing import Any
 __all__ = ["PARTS", "main"]
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = {"smoke": 110, "replay": 60, "speed": 70, "images": 110, "study": 40}
+PARTS = {"smoke": 110, "replay": 60, "speed": 70, "images": 110, "study": 40, "shapes": 55}
 """Parts in order, and their shares of the time."""
 
 WHEELS = ("pydantic", "pydantic-core", "typing-inspection", "annotated-types", "mlxtend")

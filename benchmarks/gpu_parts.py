@@ -29,10 +29,11 @@ from gantlet.training.fleet import Fleet
 
 from .arithmetic import flops
 from .gpu_metrics import evaluations_of
+from .gpu_shapes import KINDS, fits, layers_of, measured
 from .plain import PlainLoop
 from .workloads import MIDDLE, NARROW, RING, Workload
 
-__all__ = ["Machine", "images", "replay", "smoke", "speed", "study"]
+__all__ = ["Machine", "images", "replay", "shapes", "smoke", "speed", "study"]
 
 Keep = Callable[[str, Any], None]
 _ENERGY = ("began", "ebgan", "ebgan-pt")  # energies of auto-encoders, which image tasks have
@@ -500,3 +501,44 @@ def _study_of(machine: Machine, count: int, kind: str) -> dict[str, Any]:
     fleet = Fleet(blueprint(slots, data.specification, Execution(route=route, device=machine.device)), data)
     step, host = machine.timed(fleet.advance, warm=30, seconds=3.0)
     return {"step": step, "host": host, "member_steps": round(count / step), "refused": fleet.refused}
+
+
+# ---------------------------------------------------------------------------------------------------- shapes
+
+
+def shapes(machine: Machine, keep: Keep) -> None:
+    """Layers of the pairs of images in both forms, as the table of shapes wants them; those for which time ends are left out."""
+    rows: dict[str, Any] = {}
+    wrong: list[str] = []
+    kinds = ("float32",) if machine.dry else tuple(KINDS)
+    pairs = [replace(_PAIRS[2], members=(2,))] if machine.dry else _PAIRS[::-1]
+    until = time.monotonic() + _SHAPES_TAKE
+    for pair, count, kind in [(each, count, kind) for each in pairs for count in each.members for kind in kinds]:
+        for shape, layer in layers_of(_networks_of(pair, machine.dry), count).items():
+            key = replace(shape, products=kind).key
+            if key in rows or not fits(layer, count) or time.monotonic() > until:
+                continue
+            try:
+                rows[key] = measured(
+                    layer, count, kind, machine.device, lambda step: machine.timed(step, seconds=0.03)[0]
+                )
+            except Exception as error:  # one that does not fit, or is wrong, must not hide the others
+                wrong.append(f"{key}: {type(error).__name__}: {error}".partition("\n")[0][:300])
+            keep("rows", rows)
+    keep("wrong", wrong)
+
+
+_SHAPES_TAKE = 45
+"""Seconds after which no further layer is measured."""
+
+
+def _networks_of(pair: _Pair, dry: bool) -> list[tuple[nn.Module, Tensor]]:
+    """Both networks and an input each, of a batch and of two: some methods score real and fake samples as one."""
+    keys = pair.keys | ({"width": 4, "batch_size": 2} if dry else {})
+    resolved = setting(pair.task, pair.method, steps=100, **keys)
+    drawn = sheet(resolved, 1, Dataset(torch.zeros(4, *pair.shape), torch.zeros(4, *pair.shape)), Execution())
+    made: list[tuple[nn.Module, Tensor]] = []
+    for batch in (drawn.sizes.batch, 2 * drawn.sizes.batch):
+        made.append((drawn.generator.build(), torch.zeros(batch, drawn.sizes.latent)))
+        made.append((drawn.discriminator.build(), torch.zeros(batch, *pair.shape)))
+    return made

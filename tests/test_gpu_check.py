@@ -7,11 +7,14 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 from gantlet.training.blueprint import Execution
 from gantlet.training.fleet import Fleet
@@ -75,6 +78,47 @@ def test_what_a_metric_measures_elsewhere_is_compared(monkeypatch: pytest.Monkey
     assert wrong[-1]["why"] == "ValueError: no such kernel"
 
 
+def test_the_table_of_shapes_holds_what_is_faster_by_a_tenth(page: ModuleType) -> None:
+    rows = {"b": {"faster": 1.1}, "a": {"faster": 3.0}, "c": {"faster": 1.09}, "d": {"faster": 0.3}}
+    found = {"machine": {"device": "a card"}, "shapes": {"rows": rows}}
+    assert json.loads(page.table(found)) == {"device": "a card", "faster": {"a": 3.0, "b": 1.1}}
+    assert json.loads(page.table(None)) == {"device": "", "faster": {}}
+    assert "Not measured" in page.shapes({})
+    row = {"library": 0.004, "product": 0.001, "faster": 4.0}
+    assert page.shapes({"conv": row}).endswith("| conv | 4.000 | 1.000 | 4.00 |\n")
+
+
+def test_a_layer_is_measured_in_both_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key once, with the size of the layer's input; forms that do not agree are an error."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import gpu_shapes
+
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, padding=1, groups=2), nn.Conv2d(4, 4, 3, padding=1, groups=2)
+    )
+    found = gpu_shapes.layers_of([(network, torch.zeros(2, 1, 6, 6))], members=2)
+    assert [shape.groups for shape in found] == [2, 4]
+    assert [size for _, size in found.values()] == [(2, 1, 6, 6), (2, 4, 4, 4)]
+    cpu, calls = torch.device("cpu"), []
+
+    def timed(step: Callable[[], Any]) -> float:
+        calls.append(len(step()))
+        return float(len(calls))
+
+    for layer in found.values():
+        row = gpu_shapes.measured(layer, 2, "float32", cpu, timed)
+        assert row["faster"] == pytest.approx(row["library"] / row["product"], abs=1e-3)
+        assert row["apart"] < 1e-5
+    assert calls == [3, 3, 3, 3]  # gradients of the input, the weight and the bias
+    assert (row["library"], row["product"]) == (3, 4)
+    monkeypatch.setitem(gpu_shapes.KINDS, "float32", -1.0)
+    with pytest.raises(ValueError, match="apart"):
+        gpu_shapes.measured(layer, 2, "float32", cpu, timed)
+    large = nn.ConvTranspose2d(2, 4, 4), (128, 2, 64, 64)
+    assert gpu_shapes.fits(large, 31)  # 128 × 4 × 16 × 64 × 64 numbers of 4 bytes are 128 MiB each
+    assert not gpu_shapes.fits(large, 33)
+
+
 @pytest.mark.slow
 def test_every_part_runs_in_miniature(tmp_path: Path) -> None:
     out = tmp_path / "found.json"
@@ -82,9 +126,10 @@ def test_every_part_runs_in_miniature(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(out.read_text("utf-8"))
-    assert set(found) == {"machine", "smoke", "replay", "speed", "images", "study"}
+    assert set(found) == {"machine", "smoke", "replay", "speed", "images", "study", "shapes"}
     assert all(found[part]["ended"] == "" for part in found if part != "machine")
-    assert found["smoke"]["wrong"] == [] == found["replay"]["wrong"]
+    assert found["smoke"]["wrong"] == [] == found["replay"]["wrong"] == found["shapes"]["wrong"]
+    assert len(found["shapes"]["rows"]) == 8  # two layers of each network, for a batch and for two
     assert found["smoke"]["largest"] == 0.0
     evaluated = found["smoke"]["evaluations"]
     assert {name.partition("/")[2] for name in evaluated} == {"mixture", "two-sample", "features"}
@@ -99,4 +144,4 @@ def test_a_part_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "scripts" / "gpu-check"), "spped"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no part spped; there are smoke, replay, speed, images, study" in done.stderr
+    assert "there is no part spped; there are smoke, replay, speed, images, study, shapes" in done.stderr

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional
 
 from contracts.network_cases import FAMILIES_OF_NETWORKS, NetworkCase
 from gantlet.networks.dcgan import DCGAN28
@@ -17,7 +16,7 @@ from gantlet.networks.same_padding import Trim
 from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.training import convolutional
 from gantlet.training import stack as stacks
-from gantlet.training.convolutional import _Conv2d, _ConvTranspose2d, _Gather, _Scatter, _Windows, in_turn
+from gantlet.training.convolutional import _Conv2d, _ConvTranspose2d, in_turn
 from gantlet.training.stack import Form, Stack
 from thinning import covering
 
@@ -210,42 +209,7 @@ def _used(network: nn.Module, out: Tensor) -> list[Tensor]:
     return [parameter for parameter, slope in zip(parameters, seen, strict=True) if slope is not None]
 
 
-# Windows
-
-WINDOWS = [
-    _Windows((4, 4), (2, 2), (1, 1), (4, 4)),
-    _Windows((3, 2), (1, 2), (0, 1), (5, 6)),
-    _Windows((2, 3), (3, 2), (0, 0), (7, 6)),  # two rows and a column that no window sees
-]
-every_window = pytest.mark.parametrize("windows", WINDOWS, ids=str)
-
-
-@every_window
-def test_windows_are_those_of_torch(windows: _Windows) -> None:
-    x = batch(B, 2, *windows.image)
-    unfolded = functional.unfold(x, windows.kernel, padding=windows.padding, stride=windows.stride)  # [B, C·k·k, h·w]
-    assert windows.gather(x).equal(unfolded.transpose(0, 1).flatten(1))
-    assert windows.gather(x.contiguous(memory_format=torch.channels_last)).equal(windows.gather(x))
-
-
-@every_window
-def test_gathering_and_scattering_are_adjoint(windows: _Windows) -> None:
-    x = batch(B, 2, *windows.image)
-    pixels = windows.gather(batch(B, 2, *windows.image, seed=2)).cos()
-    near((windows.gather(x) * pixels).sum(), (x * windows.scatter(pixels)).sum(), 1e-12)
-
-
-@every_window
-def test_finite_differences_of_both_orders(windows: _Windows) -> None:
-    x = batch(1, 1, *windows.image).requires_grad_()
-    pixels = windows.gather(x.detach()).sin().requires_grad_()
-    for function, inputs in ((_Gather, x), (_Scatter, pixels)):
-
-        def squared(value: Tensor, function: type[torch.autograd.Function] = function) -> Tensor:
-            return function.apply(value, windows).square()
-
-        assert torch.autograd.gradcheck(squared, inputs)
-        assert torch.autograd.gradgradcheck(squared, inputs)
+# A layer
 
 
 def test_a_thin_convolution_by_hand() -> None:

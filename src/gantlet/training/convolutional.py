@@ -8,22 +8,13 @@ up to rounding:
   adjoint, where it takes twice as long otherwise;
 - rectifiers overwrite what a convolution or a normalisation gave, because these steps wait for memory;
 - where the image's side has at most four channels, a convolution is a product with the windows of the image, and its
-  adjoint adds up windows,
-
-.. math::
-    y = W \, Gx + b, \qquad x = G^\top W^\top y + b,
-
-with :math:`W \in \mathbb{R}^{C' \times C k^2}` and the linear map G that gathers the windows. G and :math:`G^\top` are each
-other's derivative, so that there are derivatives of every order.
+  adjoint adds up windows, see ``windows``.
 
 What qualifies is a tree of usual layers of ``torch.nn`` and of gantlet's own, each in one place, with a convolution in it;
 any other module runs under ``vmap``.
 
-Reference:
-    | A guide to convolution arithmetic for deep learning (Dumoulin & Visin, 2016), https://arxiv.org/abs/1603.07285
-
 Legend: ``B`` batch, ``C`` channels at the image's side and ``C'`` at the other, ``H``, ``W`` pixels of the image, ``h``,
-``w`` windows in each direction, ``k`` pixels of a kernel's side, ``i`` inputs, ``o`` outputs.
+``w`` windows in each direction, ``i`` inputs, ``o`` outputs.
 """
 
 from __future__ import annotations
@@ -36,6 +27,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .windows import is_plain, pair_of, windows_of
 
 __all__ = ["InTurn", "in_turn"]
 
@@ -79,74 +72,6 @@ _USUAL: tuple[type[nn.Module], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """The windows that a kernel sees of images of a size, with zeros around them; pairs are (height, width)."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    image: tuple[int, int]
-
-    @property
-    def count(self) -> tuple[int, int]:
-        """Windows in each direction."""
-        (k, m), (s, t), (p, q), (height, width) = self.kernel, self.stride, self.padding, self.image
-        return (height + 2 * p - k) // s + 1, (width + 2 * q - m) // t + 1
-
-    def gather(self, x: Tensor) -> Tensor:  # [B, C, H, W] -> [C·k·k, B·h·w]
-        """The windows' pixels, copied."""
-        (s, t), (p, q), (k, m), (batch, channels) = self.stride, self.padding, self.kernel, x.shape[:2]
-        padded = functional.pad(x, (q, q, p, p))
-        b, c, i, j = padded.stride()
-        windows = padded.as_strided((channels, k, m, batch, *self.count), (c, i, j, b, s * i, t * j))
-        return windows.reshape(channels * k * m, -1)
-
-    def scatter(self, pixels: Tensor) -> Tensor:  # [C·k·k, B·h·w] -> [B, C, H, W]
-        """The adjoint of :meth:`gather`: images in which windows overlap and add up.
-
-        Pixels are sorted by their remainders modulo the stride: then whole planes add up, and few times.
-        """
-        (k, m), (s, t), (p, q) = self.kernel, self.stride, self.padding
-        (height, width), (h, w) = self.image, self.count
-        windows = pixels.reshape(-1, k, m, pixels.shape[1] // (h * w), h, w)
-        down, right = -(-k // s), -(-m // t)
-        planes = pixels.new_zeros(len(windows), s, t, windows.shape[3], h + down - 1, w + right - 1)
-        for i in range(down):
-            for j in range(right):
-                part = windows[:, i * s : (i + 1) * s, j * t : (j + 1) * t]
-                planes[:, : part.shape[1], : part.shape[2], :, i : i + h, j : j + w] += part
-        whole = planes.permute(3, 0, 4, 1, 5, 2).flatten(4).flatten(2, 3)  # [B, C, s·(h + …), t·(w + …)]
-        rest, below = width + q - whole.shape[3], height + p - whole.shape[2]
-        return functional.pad(whole, (-q, rest, -p, below))
-
-
-class _Gather(torch.autograd.Function):
-    """:meth:`_Windows.gather`, whose gradient is the adjoint."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, windows: _Windows) -> Tensor:
-        ctx.windows = windows
-        return windows.gather(x)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        return _Scatter.apply(gradients[0], ctx.windows), None
-
-
-class _Scatter(torch.autograd.Function):
-    """:meth:`_Windows.scatter`, whose gradient is the adjoint."""
-
-    @staticmethod
-    def forward(ctx: Any, pixels: Tensor, windows: _Windows) -> Tensor:
-        ctx.windows = windows
-        return windows.scatter(pixels)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:
-        return _Gather.apply(gradients[0], ctx.windows), None
-
-
 class _WithGradientLaid(torch.autograd.Function):
     """The identity, whose gradient is stored with channels last, as its values are.
 
@@ -170,9 +95,8 @@ class _Conv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:  # [B, C, H, W] -> [B, C', h, w]
         if not _thin(self) or input.dim() != 4:
             return self._conv_forward(_laid(input), _laid(self.weight), self.bias)
-        windows = _windows(self, (input.shape[2], input.shape[3]))
-        pixels = cast(Tensor, _Gather.apply(input, windows))
-        made = functional.linear(pixels.mT, self.weight.flatten(1), self.bias)  # [B·h·w, C']
+        windows = windows_of(self, (input.shape[2], input.shape[3]))
+        made = functional.linear(windows.gather(input).mT, self.weight.flatten(1), self.bias)  # [B·h·w, C']
         if self.slope is not None:  # here, before ``made`` is seen as images: to overwrite a view costs copies
             made = functional.leaky_relu_(made, self.slope) if self.slope else made.relu_()
         return made.unflatten(0, (len(input), *windows.count)).permute(0, 3, 1, 2)
@@ -182,17 +106,16 @@ class _ConvTranspose2d(nn.ConvTranspose2d):
     """A transposed convolution."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # [B, C', h, w] -> [B, C, H, W]
-        stride, padding, more = _pair(self.stride), _pair(self.padding), _pair(self.output_padding)
         x, weight = _laid(input), self.weight
         if output_size is not None:
             return super().forward(x, output_size)
         if not _thin(self) or input.dim() != 4:
-            held = _pair(self.dilation)
+            stride, padding = pair_of(self.stride), pair_of(self.padding)
+            more, held = pair_of(self.output_padding), pair_of(self.dilation)
             return functional.conv_transpose2d(x, _laid(weight), self.bias, stride, padding, more, self.groups, held)
-        sizes = zip(input.shape[2:], stride, padding, _pair(self.kernel_size), more, strict=True)
-        height, width = ((n - 1) * s - 2 * p + k + o for n, s, p, k, o in sizes)
         rows = x.permute(0, 2, 3, 1).flatten(0, 2)  # [B·h·w, C']
-        made = cast(Tensor, _Scatter.apply(weight.flatten(1).mT @ rows.mT, _windows(self, (height, width))))
+        windows = windows_of(self, (input.shape[2], input.shape[3]))
+        made = windows.scatter(weight.flatten(1).mT @ rows.mT)
         return made if self.bias is None else made + self.bias[:, None, None]
 
 
@@ -312,18 +235,9 @@ def _leaves_its_output(layer: nn.Module) -> bool:
 
 
 def _thin(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:
-    """Whether it is of the formula above, and few channels: no groups, no holes in the kernel, zeros at the border."""
+    """Whether it has few channels at the image's side, and is of the formula in ``windows`` without groups."""
     channels = layer.out_channels if isinstance(layer, nn.ConvTranspose2d) else layer.in_channels
-    plain = layer.groups == 1 and _pair(layer.dilation) == (1, 1) and layer.padding_mode == "zeros"
-    return channels <= _THIN and plain and not isinstance(layer.padding, str)
-
-
-def _windows(layer: nn.Conv2d | nn.ConvTranspose2d, image: tuple[int, int]) -> _Windows:
-    return _Windows(_pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding), image)
-
-
-def _pair(sizes: Any) -> tuple[int, int]:
-    return int(sizes[0]), int(sizes[1])
+    return channels <= _THIN and layer.groups == 1 and is_plain(layer)
 
 
 def _laid(x: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 S discriminators are a stack of S; S teams of K generators are a stack of S·K. In the form ``stacked`` the module runs
 under ``vmap(functional_call)`` (a plain chain of linear layers: without it, see ``dense``), so that N small matrix products
 become one batched product; wide convolutions on a CPU, which gain nothing from that, run in turn and in a form of their
-own, see ``convolutional``. In the form ``loop`` the networks run one after another, from the same stacked storage.
+own, see ``convolutional``. In the form ``loop`` the networks run one after another, from the same stacked storage. In both,
+on a GPU, each convolution has the form that is faster for its shape, see ``convolution_forms``.
 
 Buffers (running statistics) are handled functionally: a call works on a copy, and :meth:`Stack.commit` takes the copy
 over once the update it belongs to is known to be good.
@@ -26,6 +27,7 @@ from gantlet.objectives.base import DiscriminatorOutput
 from gantlet.randomness import seed_of, seeded
 
 from .compiled import Compiler
+from .convolution_forms import by_shape, choice_on
 from .convolutional import in_turn
 from .dense import dense_stack
 from .synchronised import synchronise
@@ -94,6 +96,10 @@ class Stack:
         self._templates = {
             (index == 1, True): copy.deepcopy(form).to(device, dtype).train() for index, form in enumerate(forms)
         }
+        chosen = choice_on(device)
+        if chosen is not None:
+            for template in self._templates.values():
+                by_shape(template, self.size if form == "stacked" else 1, chosen)
         if mixed and not (form == "loop" and device.type == "cuda"):  # there a normalisation takes bfloat16 as it is
             _normalise_in(dtype, self._templates.values())
         if synchronised:
