@@ -14,7 +14,7 @@ from gantlet.reports.page import page_of
 from gantlet.reports.pooled import pooled_section, pooled_table
 from gantlet.reports.ranking import ranking_section
 from gantlet.reports.read import StudyData, read_study
-from gantlet.reports.tables import floors_in, readable
+from gantlet.reports.tables import estimates, floors_in, readable
 from gantlet.reports.value_cards import card_lines, cards_of
 from gantlet.studies.record import MetricRecord
 
@@ -130,6 +130,20 @@ def test_pooled_heads_stand_over_their_numbers(study: StudyData) -> None:
     table = pooled_section([study, study])
     for place, column in enumerate(table.columns):
         assert {row[place].kind for row in table.rows} == {column.kind}
+
+
+def test_pooled_estimates_stand_over_their_intervals(study: StudyData) -> None:
+    """As in each study's own table, so that many columns fit; the same words as the terminal's, in two lines."""
+    table, texts = pooled_section([study, study]), readable(pooled_table([study, study]).frame)
+    places = [place for place, name in enumerate(texts.columns) if name in estimates(pooled_table([study]).frame)]
+    assert len(places) > 1
+    assert any(row[place].small for row in table.rows for place in places)
+    for row, words in zip(table.rows, texts.to_numpy().tolist(), strict=True):
+        for place in places:
+            assert "[" not in row[place].text
+            small = row[place].small.replace("\n", " ")
+            shown = f"{row[place].text} {small}".strip()
+            assert shown == words[place].replace("(", "").replace(")", "")
 
 
 def with_values(study: StudyData, name: str, **values: list[float]) -> StudyData:

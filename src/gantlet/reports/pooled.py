@@ -10,15 +10,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 from gantlet.statistics import Aggregate
 
-from .cells import Cell, Column, Kind, Table
+from .cells import Cell, Column, Kind, Table, estimate_cell
 from .read import StudyData
-from .tables import readable, render, summary_table
+from .tables import estimates, interval_ends, readable, render, summary_table
 from .value_cards import ValueCard, card_lines, cards_of
 
 __all__ = ["Pooled", "pooled_section", "pooled_table"]
@@ -116,4 +116,10 @@ def pooled_section(studies: Sequence[StudyData]) -> Table:
     rows = [
         [Cell(str(text), kind=kind) for kind, text in zip(kinds, row, strict=True)] for row in texts.to_numpy().tolist()
     ]
+    for name, rate in estimates(pooled.frame).items():  # over their intervals, so that many columns fit
+        place, ends = texts.columns.get_loc(name), interval_ends(pooled.frame, name, rate=rate)
+        missing = pooled.frame.get(f"{name}_missing", pd.Series(0, pooled.frame.index)).fillna(0).astype(int)
+        known = zip(pooled.frame[ends].to_numpy(float), missing, strict=True)
+        for row, (values, lost) in zip(rows, known, strict=False):  # rows of real data come last
+            row[cast(int, place)] = estimate_cell(*values, rate=rate, missing=lost)
     return Table([Column(str(name), kind=kind) for name, kind in zip(texts.columns, kinds, strict=True)], rows, note)
