@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.exports.check import CHECKED, Check, reference
 from gantlet.exports.config import describe
 from gantlet.exports.model_card import CardFacts, model_card
@@ -20,6 +20,7 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
+from gantlet.outputs import check_free
 from gantlet.studies.members import StudyMember
 from gantlet.studies.model_record import ModelConfig
 from gantlet.studies.store import Store
@@ -113,8 +114,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         _check_ending(Path(out), format)
     which = "" if step in (None, "last") else f"-step-{step}"
     target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
-    if target.exists() and not (format == "hub" and target.is_dir() and not any(target.iterdir())):
-        raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
+    check_free(target)
     net, sheet, member = trained(store, run, step=step)
     space = latent_space(sheet, net)
     if generator is not None:

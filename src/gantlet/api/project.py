@@ -31,10 +31,11 @@ from gantlet.data.csv_files import read_csv
 from gantlet.data.decode import Decoding
 from gantlet.data.resize import Resize
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadData, BadValue, FolderInUse
+from gantlet.errors import BadData, BadValue
 from gantlet.figures.draw import draw_beneath, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import read_regular, write_whole
+from gantlet.outputs import check_free
 from gantlet.training.trained import TrainedGenerator
 
 from .sampler import drawable
@@ -104,8 +105,8 @@ def project(  # noqa: PLR0913 - each argument is an option of the command line
         StoreError: The study cannot be read, or a file cannot be written.
     """
     target = None if out is None else Path(out)
-    if target is not None and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
-        raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
+    if target is not None:
+        check_free(target)
     source = drawable(Path(folder), run, step=step, trust=trust)
     wanted = read_targets(Path(targets), source.specification)
     found = nearest_latents(source.generator, wanted, restarts=restarts, steps=steps, seed=seed)

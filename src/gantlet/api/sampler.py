@@ -20,11 +20,12 @@ from torch import Tensor
 
 from gantlet.data.csv_files import write_csv
 from gantlet.data.specification import SampleSpec, restored
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
+from gantlet.outputs import check_free
 from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
@@ -279,8 +280,8 @@ def _check_free(out: Path | None) -> None:
         raise BadValue(
             f"--out {out} ends like a file of a kind that is not written. Give FILE.png, FILE.npy, FILE.csv or a folder."
         )
-    if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
+    if out is not None:
+        check_free(out)
 
 
 def _default(folder: Path, run: int, name: str) -> Path:
