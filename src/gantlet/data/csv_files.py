@@ -73,8 +73,6 @@ def read_csv(path: str | Path) -> NumberTable:
         _check_header(number, header, source)
     if not lines:
         raise BadData(f"{source} holds no row of numbers.")
-    if not header and len(lines) > 1:
-        _check_counted(lines, source)
     width = len(lines[0][1])
     for number, fields in lines:
         if len(fields) != width:
@@ -88,7 +86,10 @@ def read_csv(path: str | Path) -> NumberTable:
         header = header if shorter else header[1:]
         lines = [(number, fields[1:]) for number, fields in lines]
     header = [name.lstrip("# ") for name in header]  # NumPy's savetxt writes a comment
-    return NumberTable(_numbers(lines, header, source, separator=separator), tuple(header))
+    values = _numbers(lines, header, source, separator=separator)
+    if not header and len(lines) > 1:
+        _check_counted(lines, values, source)
+    return NumberTable(values, tuple(header))
 
 
 def write_csv(path: Path, values: NDArray[np.floating], columns: Sequence[str] = ()) -> None:
@@ -188,21 +189,43 @@ def _check_header(number: int, names: Sequence[str], source: str) -> None:
         )
 
 
-def _check_counted(lines: Sequence[_Line], source: str) -> None:
-    """See that a first line 0,1,2,… is data: pandas writes such names over columns that have none.
+def _check_counted(lines: Sequence[_Line], values: NDArray[np.float64], source: str) -> None:
+    """See that a first line 0,1,2,… or 2019,2020,… is data: pandas and years name columns so.
 
-    It is, where other fields are whole numbers, too; but for 0,1,2 and longer ones, which nobody measures.
+    What begins with 0 is, where other fields are whole numbers, too; but for 0,1,2 and longer ones, which nobody measures. What begins
+    with another number is, where it is near the other lines and, if it is no pair, another one counts on, too.
 
     Raises:
         BadData: It may be names.
     """
     (number, first), *rest = lines
-    counted = first == [str(place) for place in range(len(first))]
-    if counted and (len(first) > 2 or not any(field.lstrip("+-").isdigit() for _, fields in rest for field in fields)):
+    if not _counts(first) or (first != ["0"] and len(first) == 1):
+        return
+    whole = any(field.lstrip("+-").isdigit() for _, fields in rest for field in fields)
+    pair = len(first) < 3 and whole
+    if first[0] == "0":
+        data, names = pair, "pandas names columns that have no names"
+    else:
+        data = _near(values) and (pair or any(_counts(fields) for _, fields in rest))
+        names = "columns of years are named"
+    if not data:
         raise BadData(
-            f"{source}, line {number} counts from 0, as pandas names columns that have no names: leave the line out "
-            "(header=False), or name the columns; if it is data, write 0.0 for 0."
+            f"{source}, line {number} counts from {first[0]}, as {names}: leave the line out (header=False), or give every column "
+            f"a name that is not a number; if it is data, write {first[0]}.0 for {first[0]}."
         )
+
+
+def _counts(fields: Sequence[str]) -> bool:
+    """Whether a line counts on by one: 7,8,9."""
+    return all(field.isdecimal() and field.isascii() for field in fields) and fields == [
+        str(int(fields[0]) + place) for place in range(len(fields))
+    ]
+
+
+def _near(values: NDArray[np.float64]) -> bool:
+    """Whether each number of the first row is within the others of its column, or as far beyond them as they are apart."""
+    low, high = values[1:].min(0), values[1:].max(0)
+    return bool(((2 * low - high <= values[0]) & (values[0] <= 2 * high - low)).all())
 
 
 def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: str) -> None:
