@@ -219,6 +219,12 @@ def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:
         gantlet.GAN(**TINY).fit(np.stack([np.arange(64.0), seconds], axis=1))
     with pytest.raises(BadData, match=r"column 0, counted from 0, has numbers near 2e\+07"):
         gantlet.GAN(**TINY).fit(20_000_001 + np.arange(64))
+    ids = np.random.default_rng(1).integers(1 << 62, size=(64, 2))
+    for given in (ids, ids.tolist(), torch.tensor(ids)):
+        with pytest.raises(
+            BadData, match=rf"fit was given: {ids[0, 0]} has more digits than 64-bit floating point keeps"
+        ):
+            gantlet.GAN(**TINY).fit(given)
     constant = np.stack([np.full(64, 0.1), seconds - 1.7e9], axis=1)
     assert gantlet.GAN(**TINY).fit(constant).sample(2).shape == (2, 2)
 

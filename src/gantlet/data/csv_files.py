@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData
 from gantlet.files import write_whole
 
+from .array_files import EXACT, check_whole
 from .files import read_bytes
 
 __all__ = ["NumberTable", "read_csv", "write_csv"]
@@ -61,7 +62,7 @@ def read_csv(path: str | Path) -> NumberTable:
 
     Raises:
         BadData: The file is missing, empty or not UTF-8 text; it has no rows, rows of different lengths, or a field that is
-            missing or not a number, with its line and column; its first line may be names or data.
+            missing or not a number, with its line and column, or has more digits than are kept; its first line may be names or data.
     """
     source = str(path)
     separator, lines = _lines(_text(Path(path), source), source)
@@ -87,6 +88,10 @@ def read_csv(path: str | Path) -> NumberTable:
         lines = [(number, fields[1:]) for number, fields in lines]
     header = [name.lstrip("# ") for name in header]  # NumPy's savetxt writes a comment
     values = _numbers(lines, header, source, separator=separator)
+    for row, column in np.argwhere(abs(values) >= EXACT).tolist():
+        number, fields = lines[row]
+        if fields[column].lstrip("+-").isdigit():
+            check_whole([int(fields[column])], f"{source}, {_place(number, column, header)}")
     if not header and len(lines) > 1:
         _check_counted(lines, values, source)
     return NumberTable(values, tuple(header))
