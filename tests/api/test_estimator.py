@@ -149,6 +149,31 @@ def test_images_are_fitted_in_their_shape() -> None:
     assert np.abs(made).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("scale", "shift", "said"),
+    [
+        (
+            1,
+            0,
+            r"note: fit was given pixels from 0 to 1 and takes them as they are. If they are in [0, 1], give 2 * x - 1, in which",
+        ),
+        (0.2, -1, "note: fit was given pixels from -1 to -0.8 and takes them as they are. In [-1, 1] they look black"),
+        (2, -1, ""),
+    ],
+)
+def test_images_in_another_range_than_gantlets_are_noted(
+    scale: float, shift: float, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = np.linspace(0, 1, 32 * 16).reshape(32, 4, 4) * scale + shift
+    gan = gantlet.GAN(g_width=8, d_width=8, steps=2, batch_size=16, latent_dim=4).fit(images)
+    notes = [record.getMessage() for record in caplog.records if "pixels" in record.getMessage()]
+    assert len(notes) == bool(said)
+    assert said in "".join(notes)
+    caplog.clear()
+    gan.score_samples(images)
+    assert not caplog.records
+
+
 def test_few_samples_make_a_smaller_batch_unless_the_user_gave_one() -> None:
     few = POINTS[:10]
     settings = {name: value for name, value in TINY.items() if name != "batch_size"}
@@ -195,6 +220,8 @@ def test_divergence_is_told() -> None:
         (np.zeros((50, 0)), r"no samples: \[50, 0\]"),
         (np.zeros((50, 2, 8, 8)), "2 channels; expected 1 or 3"),
         (np.full((50, 1, 8, 8), 255.0), r"from 255 to 255; expected \[-1, 1\]"),
+        (np.arange(3200.0).reshape(50, 1, 8, 8) % 256, r"from 0 to 255; expected \[-1, 1\]. Give x / 127.5 - 1"),
+        (np.full((50, 1, 8, 8), -0.5), "images of which every pixel is -0.5: there is nothing to learn"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> None:

@@ -95,7 +95,7 @@ class GAN:
 
         Arguments:
             x: Points ``[N, d]`` (``[N]`` is read as ``[N, 1]``), or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3;
-                ``[N, H, W]`` is read as grey).
+                ``[N, H, W]`` is read as grey). Images that seem to be in [0, 1] are taken as they are, with a note.
             y: Ignored; scikit-learn's pipelines give it.
             progress: Whether to print how far it is at each evaluation.
             on_evaluation: Called with this GAN, as it is by then, ``evaluations`` times, evenly, the last time at the end: for

@@ -6,6 +6,7 @@ Legend: ``N`` samples, ``*x`` sample shape.
 from __future__ import annotations
 
 import json
+import logging
 import operator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ from gantlet.errors import BadData, BadValue, FolderInUse
 
 __all__ = ["as_samples", "check_place", "whole_number"]
 
+_LOG = logging.getLogger("gantlet")
+
 _ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
+_DARK = -0.5  # a quarter of the way from black to white
 _NAMES = {"tensors.safetensors", "state.json"}
 _BESIDE = (".old", ".new", ".gone")  # behind the folder's name: what writing a checkpoint deletes
 _LARGEST = 1 << 28  # bytes of a state
@@ -34,7 +38,7 @@ def as_samples(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
         [[1.0], [2.0], [3.0]]
 
     Raises:
-        BadData: The wrong rank, range or type, no samples, values that are masked, complex or not finite, or numbers of
+        BadData: The wrong rank, range or type, no samples, values that are masked, complex or not finite, images of one value, or numbers of
             which float32 keeps too few digits to train on.
     """
     values = _array(x, caller)
@@ -55,11 +59,27 @@ def as_samples(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
         raise BadData(f"{caller} was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
     low, high = (float(end) for end in samples.aminmax())
     if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
+        scale = "Give x / 127.5 - 1" if low >= 0 and high <= 255 else "Scale them first"
         sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
-        raise BadData(
-            f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}"
-        )
+        raise BadData(f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. {scale}.{sequences}")
+    if samples.dim() == 4 and caller == "fit":
+        _check_light(low, high)
     return samples
+
+
+def _check_light(low: float, high: float) -> None:
+    """Say of images in [-1, 1] that they seem to be in [0, 1], or that they are nearly black.
+
+    Raises:
+        BadData: All pixels are equal.
+    """
+    if low == high:
+        raise BadData(f"fit was given images of which every pixel is {low:g}: there is nothing to learn.")
+    seen = f"note: fit was given pixels from {low:g} to {high:g} and takes them as they are."
+    if low >= 0:
+        _LOG.warning("%s If they are in [0, 1], give 2 * x - 1, in which samples come back, too.", seen)
+    elif high < _DARK:
+        _LOG.warning("%s In [-1, 1] they look black, and so will samples: scale them to fill it.", seen)
 
 
 def _array(x: npt.ArrayLike | Tensor, caller: str) -> npt.NDArray[Any]:
