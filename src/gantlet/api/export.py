@@ -202,7 +202,7 @@ def _picture(store: Store, run: int, member: StudyMember, step: int | str | None
     points = len(member.sample.shape) == 1
     if points and member.sample.shape != (2,):
         return None
-    return lambda path: write_samples(store.folder, run, out=path, count=1000 if points else 64, step=step)
+    return lambda path: write_samples(store.folder, run, out=path, n=1000 if points else 64, step=step)
 
 
 @dataclass(frozen=True)

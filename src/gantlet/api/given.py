@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import logging
 import operator
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,11 @@ from torch import Tensor
 from gantlet.data.array_files import as_float32, check_rounding
 from gantlet.errors import BadData, BadValue, FolderInUse
 
-__all__ = ["as_samples", "check_place", "whole_number"]
+__all__ = ["as_samples", "check_place", "renamed", "whole_number"]
 
 _LOG = logging.getLogger("gantlet")
 
+_P, _R = ParamSpec("_P"), TypeVar("_R")
 _ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
 _DARK = -0.5  # a quarter of the way from black to white
 _NAMES = {"tensors.safetensors", "state.json"}
@@ -134,6 +137,29 @@ def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63
     if not low <= number < below:
         raise BadValue(f"{name}={number} is out of range: expected {low} ≤ {name} < {below}.")
     return number
+
+
+def renamed(old: str, new: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Let a function take an argument by its earlier name, too, with a note of the new one.
+
+    Example:
+        >>> renamed("count", "n")(lambda n=1: 2 * n)(n=3)
+        6
+    """
+
+    def wrapped(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def called(*args: _P.args, **given: _P.kwargs) -> _R:
+            if old in given:
+                if new in given:
+                    raise BadValue(f"{old}= and {new}= are one argument, given twice. Keep {new}=.")
+                _LOG.warning("note: %s= is read as %s=", old, new)
+                given[new] = given.pop(old)
+            return function(*args, **given)
+
+        return called
+
+    return wrapped
 
 
 def check_place(folder: Path) -> None:
