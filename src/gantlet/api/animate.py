@@ -12,7 +12,7 @@ from pathlib import Path
 from gantlet.errors import BadValue
 from gantlet.figures.animation import write_animation
 from gantlet.files import inside
-from gantlet.outputs import check_free
+from gantlet.places import check_free
 from gantlet.requests.keeping import parse_step
 from gantlet.studies.members import member_fleet
 from gantlet.studies.store import Store

@@ -19,6 +19,7 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadValue, StoreError
+from gantlet.places import user_path
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
@@ -195,7 +196,7 @@ class GAN:
             StoreError: The folder cannot be written.
         """
         resolved, specification = self._need_fit()
-        place = Path(folder)
+        place = user_path(folder)
         check_place(place)
         setting, key = recorded_setting(resolved), uuid.uuid4().hex
         allow((setting,), key)
@@ -217,7 +218,7 @@ class GAN:
             StoreError: It cannot be read.
             Untrusted: It names parts of somebody's own.
         """
-        tensors, rest = checkpoint.read(Path(folder))
+        tensors, rest = checkpoint.read(user_path(folder))
         if "gan" not in rest:
             raise StoreError(
                 f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."

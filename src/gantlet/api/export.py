@@ -20,7 +20,7 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free, user_path
 from gantlet.studies.members import StudyMember
 from gantlet.studies.model_record import ModelConfig
 from gantlet.studies.store import Store
@@ -106,14 +106,14 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         StoreError: The study cannot be read, or the file cannot be written.
     """
     _check_options(format, units=units, generator=generator, discriminator=discriminator, opset=opset)
-    store = Store(Path(folder))
+    store = Store(user_path(folder))
     if trust:
         record = store.record()
         allow(record.settings, record.key)
     if out is not None:
-        _check_ending(Path(out), format)
+        _check_ending(user_path(out), format)
     which = "" if step in (None, "last") else f"-step-{step}"
-    target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
+    target = user_path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
     check_free(target)
     net, sheet, member = trained(store, run, step=step)
     space = latent_space(sheet, net)
@@ -240,7 +240,7 @@ def import_model(folder: str | Path, *, trust: bool = False) -> ImportedModel:
         Untrusted: It names a module of its author's own.
         StoreError: A file cannot be read.
     """
-    generator, config = read_model(Path(folder), trust=trust)
+    generator, config = read_model(user_path(folder), trust=trust)
     numbers = math.prod(config.sample.shape) * config.generators
     reference(generator, max(1, min(CHECKED, _AT_ONCE // numbers)))
-    return ImportedModel(Path(folder), config, generator)
+    return ImportedModel(user_path(folder), config, generator)

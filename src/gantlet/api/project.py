@@ -35,7 +35,7 @@ from gantlet.errors import BadData, BadValue
 from gantlet.figures.draw import draw_beneath, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import read_regular, write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free, user_path
 from gantlet.training.trained import TrainedGenerator
 
 from .sampler import drawable
@@ -104,11 +104,11 @@ def project(  # noqa: PLR0913 - each argument is an option of the command line
         FolderInUse: ``out`` exists already.
         StoreError: The study cannot be read, or a file cannot be written.
     """
-    target = None if out is None else Path(out)
+    target = None if out is None else user_path(out)
     if target is not None:
         check_free(target)
-    source = drawable(Path(folder), run, step=step, trust=trust)
-    wanted = read_targets(Path(targets), source.specification)
+    source = drawable(user_path(folder), run, step=step, trust=trust)
+    wanted = read_targets(user_path(targets), source.specification)
     found = nearest_latents(source.generator, wanted, restarts=restarts, steps=steps, seed=seed)
     if target is not None:
         _write(target, found, source.specification, pictures=source.pictures)

@@ -25,7 +25,7 @@ from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free, user_path
 from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
@@ -161,7 +161,7 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
     """
-    place, chosen, given = Path(folder), _path(out), _path(latents)
+    place, chosen, given = user_path(folder), _path(out), _path(latents)
     n, seed = whole_number("n", n, low=1), whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
@@ -210,7 +210,7 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         BadData: The file of latents cannot be used.
         FolderInUse: The file or folder exists already.
     """
-    place, chosen, given = Path(folder), _path(out), _path(latents)
+    place, chosen, given = user_path(folder), _path(out), _path(latents)
     n, steps = whole_number("n", n), whole_number("steps", steps)
     seed = whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
@@ -274,7 +274,7 @@ def write_drawn(
 
 
 def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+    return None if given is None else user_path(given)
 
 
 def _check_free(out: Path | None) -> None:

@@ -108,8 +108,9 @@ def main() -> None:
     _mend_streams()
     try:
         try:
-            _check_dashes(sys.argv[1:])
-            _program()()
+            words = [_at_home(word) for word in sys.argv[1:]]
+            _check_dashes(words)
+            _program()(words)
         finally:
             sys.stdout.flush()
     except (ReplayMismatch, ExportMismatch) as error:
@@ -152,6 +153,12 @@ def _mend_streams() -> None:
             if stream.errors == "strict":
                 stream.reconfigure(errors="backslashreplace")
             setattr(sys, name, outlast_reader(stream))
+
+
+def _at_home(word: str) -> str:
+    """A word with the home folder in place of its ~, also in ``--out=~/x``, which a shell leaves as it is."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{os.path.expanduser(value)}"
 
 
 @cache

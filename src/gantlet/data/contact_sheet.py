@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from gantlet.errors import BadData, BadImage
 from gantlet.files import write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free
 
 from .decode import Decoding
 from .inspect import spread_evenly

@@ -30,7 +30,7 @@ from torch.export import ExportedProgram
 from gantlet._version import VERSION
 from gantlet.errors import BadData, BadValue, ExportMismatch, StoreError
 from gantlet.files import file_digest, inside
-from gantlet.outputs import check_free
+from gantlet.places import check_free
 from gantlet.studies.model_record import (
     CONFIG,
     DISCRIMINATOR,

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from gantlet._version import VERSION
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free, user_path
 
 from . import charts, diagnosis, sections
 from .cells import Table
@@ -109,16 +109,16 @@ def write_report(
         FolderInUse: There is a file that is no report; a report is replaced.
         StoreError: A study cannot be read, or the page cannot be written.
     """
-    paths = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    paths = [user_path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not paths:
         raise BadValue("A report needs at least one study folder; none was named.")
-    if out is not None and Path(out).suffix.lower() != ".html":
+    if out is not None and user_path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
     if out is not None:
-        check_free(Path(out), ours="report", mark=_MARK)
+        check_free(user_path(out), ours="report", mark=_MARK)
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
-    path = paths[0] / "report.html" if out is None else Path(out)
+    path = paths[0] / "report.html" if out is None else user_path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     tables = [article.findings for article in articles if article.findings]
     if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):

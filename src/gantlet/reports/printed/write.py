@@ -12,7 +12,7 @@ import matplotlib as mpl
 
 from gantlet.errors import BadValue, UnknownName
 from gantlet.files import write_whole
-from gantlet.outputs import check_free
+from gantlet.places import check_free, user_path
 from gantlet.reports.read import read_study
 
 from . import get, names
@@ -68,7 +68,10 @@ def write_figure(
         FolderInUse: There is a file that is no such figure.
         StoreError: A study cannot be read, or the file cannot be written.
     """
-    paths, path = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)], Path(out)
+    paths, path = (
+        [user_path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)],
+        user_path(out),
+    )
     if not paths:
         raise BadValue("A figure needs at least one study folder; none was named.")
     if size not in SIZES:

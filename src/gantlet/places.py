@@ -1,14 +1,25 @@
-"""Where a command may write: nothing that is there is replaced, but for files of gantlet's own making where a command says so."""
+"""Places that a user names: ``~`` is the home folder, and nothing that is there is replaced, but for files of gantlet's own making."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import FolderInUse
 
-__all__ = ["check_free"]
+__all__ = ["check_free", "user_path"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
+
+
+def user_path(given: str | Path) -> Path:
+    """The path of a file or folder that a user named; a shell leaves ``--out=~/x`` as it is, and files of settings know none.
+
+    Example:
+        >>> user_path("~/runs") == Path.home() / "runs", user_path("runs/~")
+        (True, PosixPath('runs/~'))
+    """
+    return Path(os.path.expanduser(given))
 
 
 def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:

@@ -1,4 +1,4 @@
-"""Where a command may write."""
+"""Places that a user names, and where a command may write."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gantlet
+import terminal
 from gantlet.errors import FolderInUse
-from gantlet.outputs import check_free
+from gantlet.places import check_free
 
 MARKED = b"<made by gantlet>"
 
@@ -56,3 +58,24 @@ def test_a_mark_in_the_midst_of_a_file_is_somebody_elses_words(tmp_path: Path) -
 def test_nothing_and_an_empty_folder_are_free(tmp_path: Path) -> None:
     check_free(tmp_path)
     check_free(tmp_path / "not" / "there")
+
+
+def test_a_tilde_is_the_home_folder_wherever_nobody_has_replaced_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_report: None
+) -> None:
+    """A shell does so in a word of its own alone: not in --out=~/x, a file of settings, or Python."""
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = terminal.gantlet("run", "ring8", "vanilla", *terminal.TINY, "--out=~/a", "--workers", 1, "-q")
+    assert (done.status, done.err, done.out.strip()) == (0, "", f"{tmp_path}/a")
+    settings = "\n".join(word.replace("=", " = ") for word in terminal.TINY)
+    Path("s.toml").write_text(f'task = "ring8"\nmethods = ["vanilla"]\nout = "~/b"\n[settings]\n{settings}\n')
+    assert terminal.gantlet("run", "s.toml", "--workers", 1, "-q").out.strip() == f"{tmp_path}/b"
+    small = dict(word.split("=") for word in terminal.TINY)
+    assert gantlet.run("ring8", "vanilla", out="~/c", options={"workers": 1}, **small).folder == tmp_path / "c"
+    assert gantlet.sample("~/c", out="~/c.npy", n=2) == tmp_path / "c.npy"
+    assert gantlet.load("~/c", run=0).sample(2).shape == (2, 2)
+    assert gantlet.figure("~/c", "bars", "~/c.svg") == tmp_path / "c.svg"
+    assert len(gantlet.Study("~/c").runs) == 1
+    assert [path.name for path in Path.cwd().iterdir()] == ["s.toml"]
