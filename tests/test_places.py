@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,10 +73,10 @@ def test_a_tilde_is_the_home_folder_wherever_nobody_has_replaced_it(
     settings = "\n".join(word.replace("=", " = ") for word in terminal.TINY)
     Path("s.toml").write_text(f'task = "ring8"\nmethods = ["vanilla"]\nout = "~/b"\n[settings]\n{settings}\n')
     assert terminal.gantlet("run", "s.toml", "--workers", 1, "-q").out.strip() == f"{tmp_path}/b"
-    small = dict(word.split("=") for word in terminal.TINY)
+    small: dict[str, Any] = dict(word.split("=") for word in terminal.TINY)
     assert gantlet.run("ring8", "vanilla", out="~/c", options={"workers": 1}, **small).folder == tmp_path / "c"
     assert gantlet.sample("~/c", out="~/c.npy", n=2) == tmp_path / "c.npy"
     assert gantlet.load("~/c", run=0).sample(2).shape == (2, 2)
     assert gantlet.figure("~/c", "bars", "~/c.svg") == tmp_path / "c.svg"
-    assert len(gantlet.Study("~/c").runs) == 1
+    assert len(gantlet.Study(Path("~/c")).runs) == 1
     assert [path.name for path in Path.cwd().iterdir()] == ["s.toml"]

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 import gantlet
 import terminal
@@ -214,6 +216,19 @@ def test_divergence_is_told() -> None:
         (np.ones((50, 2), dtype="M8[s]"), "values of the type datetime64"),
         (POINTS + 1j, "complex numbers. Give real ones"),
         (torch.complex(torch.zeros(50, 2), torch.ones(50, 2)), "complex numbers"),
+        ("x.csv", "a str came. Files are read by gantlet.run"),
+        (None, "a NoneType came"),
+        ((row for row in POINTS), "a generator came"),
+        (csr_matrix(POINTS), "a csr_matrix came. Give its toarray"),
+        (pd.DataFrame({"a": [1.0, None]}), "Column 'a' of the data frame: it has missing values. Fill in or leave out"),
+        (pd.DataFrame({"a": pd.array([1, None], "Int64")}), "Column 'a' of the data frame: it has missing values"),
+        (pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}), r"Column 'b' of the data frame: .* values of the type"),
+        (pd.DataFrame({"a": pd.date_range("2026", periods=2)}), "Column 'a' of the data frame: .* datetime64"),
+        (
+            pd.DataFrame({"id": 2**60 + 1 + np.arange(50), "x": POINTS[:50, 0]}),
+            "Column 'id' .* has more digits than 64-bit",
+        ),
+        (pd.DataFrame(index=range(50)), r"no samples: \[50, 0\]"),
         (np.array([["a", "b"]] * 50), "fit wants an array of numbers"),
         (np.full((50, 2), np.nan), "values that are not finite"),
         (np.zeros((0, 2)), r"no samples: \[0, 2\]"),
@@ -236,6 +251,15 @@ def test_bfloat16_and_long_doubles_are_fitted_as_what_they_are() -> None:
         assert np.array_equal(
             gantlet.GAN(**TINY).fit(points).sample(5), gantlet.GAN(**TINY).fit(rounded.float()).sample(5)
         )
+
+
+@pytest.mark.parametrize("second", ["Int64", "boolean", "int8", "float32", "int64[pyarrow]"])
+def test_a_data_frame_is_fitted_as_the_array_of_its_numbers(second: str) -> None:
+    frame = pd.DataFrame({"x": POINTS[:, 0], "n": pd.array(POINTS[:, 1] > 0, "boolean").astype(second)})
+    plain = np.stack([POINTS[:, 0], POINTS[:, 1] > 0], axis=1)
+    one, other = gantlet.GAN(**TINY).fit(frame), gantlet.GAN(**TINY).fit(plain)
+    assert np.array_equal(one.sample(5), other.sample(5))
+    assert np.array_equal(one.score_samples(frame), other.score_samples(plain))
 
 
 def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:

@@ -37,7 +37,7 @@ from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.trained import Team, latents, network
 
-from .given import as_samples, check_place, whole_number
+from .given import as_samples, check_place, sklearn_tags, whole_number
 from .latents import check_fits
 
 __all__ = ["GAN", "StackelbergGAN"]
@@ -72,6 +72,12 @@ class GAN:
     def __repr__(self) -> str:
         given = {"seed": self.seed, "device": self.device, **self.settings}
         return f"GAN({self.method!r}, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    def __sklearn_tags__(self) -> Any:
+        return sklearn_tags()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted is not None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them; ``deep`` has no meaning here."""
@@ -323,6 +329,12 @@ class StackelbergGAN:
         words = ", ".join(f"{name}={value!r}" for name, value in given.items())
         return f"StackelbergGAN({self.n_generators}, {words})"
 
+    def __sklearn_tags__(self) -> Any:
+        return sklearn_tags()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.gan.__sklearn_is_fitted__()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
         params = {name: value for name, value in self.gan.get_params(deep).items() if name != "generators"}
@@ -350,6 +362,10 @@ class StackelbergGAN:
     def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
         """``n`` samples ``[n, *x]`` of generators picked uniformly (by their weights if learned), or of ``generator``."""
         return self.gan.sample(n, seed=seed, generator=generator)
+
+    def score_samples(self, x: npt.ArrayLike | Tensor) -> npt.NDArray[np.float32]:
+        """The discriminator's output on data of yours, ``[N]``; see :meth:`GAN.score_samples`."""
+        return self.gan.score_samples(x)
 
     def predict(self, n: int, *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
         """``n`` samples of each generator, ``K × [n, *x]``, all from the same latents."""
