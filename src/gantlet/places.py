@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from .errors import FolderInUse
 
-__all__ = ["check_free", "user_path"]
+__all__ = ["check_free", "command", "user_path"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -20,6 +21,16 @@ def user_path(given: str | Path) -> Path:
         (True, PosixPath('runs/~'))
     """
     return Path(os.path.expanduser(given))
+
+
+def command(name: str, folder: Path) -> str:
+    """A command about a folder as a shell takes it, to be copied from a message.
+
+    Example:
+        >>> command("resume", Path("runs/x")), command("show", Path("my runs"))
+        ('gantlet resume runs/x', "gantlet show 'my runs'")
+    """
+    return shlex.join(["gantlet", name, str(folder)])
 
 
 def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:

@@ -21,7 +21,7 @@ from torch import Tensor
 from gantlet.data.array_files import as_float32, check_rounding
 from gantlet.errors import BadData, BadValue, FolderInUse
 
-__all__ = ["as_samples", "check_place", "renamed", "sklearn_tags", "whole_number"]
+__all__ = ["as_samples", "check_place", "earlier_name", "sklearn_tags", "whole_number"]
 
 _LOG = logging.getLogger("gantlet")
 
@@ -175,11 +175,11 @@ def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63
     return number
 
 
-def renamed(old: str, new: str) -> Callable[[_F], _F]:
+def earlier_name(old: str, new: str) -> Callable[[_F], _F]:
     """Let a function take an argument by its earlier name, too, with a note of the new one.
 
     Example:
-        >>> renamed("count", "n")(lambda n=1: 2 * n)(n=3)
+        >>> earlier_name("count", "n")(lambda n=1: 2 * n)(n=3)
         6
     """
 

@@ -31,7 +31,7 @@ from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 from gantlet.training.trained import TrainedGenerator, latent_space
 
-from .given import renamed, whole_number
+from .given import earlier_name, whole_number
 from .latents import check_fits, read_latents, truncated, walk
 from .loading import trained
 
@@ -121,7 +121,7 @@ def draw_member(
     return restored(source.make(latents, owners), source.specification), owners
 
 
-@renamed("count", "n")
+@earlier_name("count", "n")
 def write_samples(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int | None = None,
@@ -177,7 +177,7 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
     return target
 
 
-@renamed("count", "n")
+@earlier_name("count", "n")
 def interpolate(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int | None = None,

@@ -46,6 +46,7 @@ from .weights import weights_command
 
 __all__ = ["app", "main"]
 
+_NARROWEST = 20  # columns, fewer of which are not believed
 _LONGEST = 80  # letters of a path that an error shows
 
 app = typer.Typer(
@@ -106,6 +107,7 @@ app.add_typer(data_app)
 def main() -> None:
     """The entry point: every error of gantlet's own is one sentence on standard error."""
     _mend_streams()
+    _mend_width()
     try:
         try:
             words = [_at_home(word) for word in sys.argv[1:]]
@@ -159,6 +161,13 @@ def _at_home(word: str) -> str:
     """A word with the home folder in place of its ~, also in ``--out=~/x``, which a shell leaves as it is."""
     option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
     return f"{option}{equals}{os.path.expanduser(value)}"
+
+
+def _mend_width() -> None:
+    """A terminal of no columns, as some say they have, would show nothing."""
+    width = os.environ.get("COLUMNS", "")
+    if width.isdecimal() and int(width) < _NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 @cache
