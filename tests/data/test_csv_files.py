@@ -288,6 +288,8 @@ def test_another_ending_is_told_every_one_that_is_read_and_how_to_save_so(ending
         ("0,1\n0.5,1.5\n2.5,3.5\n", "line 1 counts from 0, as pandas names columns"),
         ("0\n0.5\n2.5\n", "line 1 counts from 0, as pandas names columns"),
         ("0;1;2\n3;4;5\n6;7;8\n", "line 1 counts from 0, as pandas names columns"),
+        ("# made by x\na,b\n1,2\n", "begins with a comment, '# made by x'. Leave it out, or name all 2 columns"),
+        ("# made by x\n1,2,3\n", "begins with a comment"),
         (
             "2019,2020,2021\n1.5,2.5,3.5\n0.5,1,2\n",
             "line 1 counts from 2019, as columns of years are named: leave the line out",

@@ -78,6 +78,8 @@ def read_csv(path: str | Path) -> NumberTable:
     for number, fields in lines:
         if len(fields) != width:
             raise BadData(f"{source}, line {number} has {len(fields)} columns where line {lines[0][0]} has {width}.")
+    if header and header[0].startswith("#") and len(header) == 1 < width:
+        raise BadData(f"{source} begins with a comment, '{header[0][:40]}'. Leave it out, or name all {width} columns.")
     if header and len(header) not in (width, width - 1):
         raise BadData(f"{source}: the header names {len(header)} columns, and line {lines[0][0]} has {width}.")
     if header and width > 1 and (header[0] in _UNNAMED or len(header) < width):
