@@ -280,7 +280,7 @@ class Grounds:
         from gantlet.api.sampler import draw_member
 
         gantlet.load(folder, run=3)
-        return draw_member(folder, 2, count=4, seed=1)[0].numpy() if _has_results(folder, first) else None
+        return draw_member(folder, 2, n=4, seed=1)[0].numpy() if _has_results(folder, first) else None
 
     def _outside(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

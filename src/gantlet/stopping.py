@@ -1,12 +1,14 @@
-"""Which signals ask for a clean stop, and what happens to a terminal that is gone."""
+"""Which signals ask for a clean stop, and what happens to output when its terminal or its reader is gone."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import stat
+from typing import Any
 
-__all__ = ["leave_terminal", "stop_signals"]
+__all__ = ["leave_terminal", "outlast_reader", "stop_signals"]
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
@@ -18,12 +20,43 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 
 def leave_terminal() -> None:
     """Let output that went to the terminal go nowhere, since writing to one that is gone fails; files and pipes are kept."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):
         try:
             terminal = stat.S_ISCHR(os.fstat(output).st_mode)
         except OSError:  # closed
             terminal = False
         if terminal:
-            os.dup2(nowhere, output)
+            _to_nowhere(output)
+
+
+def outlast_reader(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """The same output, which goes nowhere once nobody reads its pipe: whoever reads the first line alone ends no training.
+
+    Example:
+        >>> reader, writer = os.pipe()
+        >>> os.close(reader)
+        >>> with os.fdopen(writer, "w") as pipe:
+        ...     print("unread", file=outlast_reader(pipe), flush=True)
+    """
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False)),
+        stream.encoding,
+        stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class _Pipe(io.FileIO):
+    def write(self, b: Any, /) -> int:
+        try:
+            return super().write(b)
+        except BrokenPipeError:
+            _to_nowhere(self.fileno())
+            return super().write(b)
+
+
+def _to_nowhere(output: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
     os.close(nowhere)

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 import gantlet
 import terminal
@@ -149,6 +151,31 @@ def test_images_are_fitted_in_their_shape() -> None:
     assert np.abs(made).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("scale", "shift", "said"),
+    [
+        (
+            1,
+            0,
+            r"note: fit was given pixels from 0 to 1 and takes them as they are. If they are in [0, 1], give 2 * x - 1, in which",
+        ),
+        (0.2, -1, "note: fit was given pixels from -1 to -0.8 and takes them as they are. In [-1, 1] they look black"),
+        (2, -1, ""),
+    ],
+)
+def test_images_in_another_range_than_gantlets_are_noted(
+    scale: float, shift: float, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = np.linspace(0, 1, 32 * 16).reshape(32, 4, 4) * scale + shift
+    gan = gantlet.GAN(g_width=8, d_width=8, steps=2, batch_size=16, latent_dim=4).fit(images)
+    notes = [record.getMessage() for record in caplog.records if "pixels" in record.getMessage()]
+    assert len(notes) == bool(said)
+    assert said in "".join(notes)
+    caplog.clear()
+    gan.score_samples(images)
+    assert not caplog.records
+
+
 def test_few_samples_make_a_smaller_batch_unless_the_user_gave_one() -> None:
     few = POINTS[:10]
     settings = {name: value for name, value in TINY.items() if name != "batch_size"}
@@ -189,12 +216,27 @@ def test_divergence_is_told() -> None:
         (np.ones((50, 2), dtype="M8[s]"), "values of the type datetime64"),
         (POINTS + 1j, "complex numbers. Give real ones"),
         (torch.complex(torch.zeros(50, 2), torch.ones(50, 2)), "complex numbers"),
+        ("x.csv", "a str came. Files are read by gantlet.run"),
+        (None, "a NoneType came"),
+        ((row for row in POINTS), "a generator came"),
+        (csr_matrix(POINTS), "a csr_matrix came. Give its toarray"),
+        (pd.DataFrame({"a": [1.0, None]}), "Column 'a' of the data frame: it has missing values. Fill in or leave out"),
+        (pd.DataFrame({"a": pd.array([1, None], "Int64")}), "Column 'a' of the data frame: it has missing values"),
+        (pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}), r"Column 'b' of the data frame: .* values of the type"),
+        (pd.DataFrame({"a": pd.date_range("2026", periods=2)}), "Column 'a' of the data frame: .* datetime64"),
+        (
+            pd.DataFrame({"id": 2**60 + 1 + np.arange(50), "x": POINTS[:50, 0]}),
+            "Column 'id' .* has more digits than 64-bit",
+        ),
+        (pd.DataFrame(index=range(50)), r"no samples: \[50, 0\]"),
         (np.array([["a", "b"]] * 50), "fit wants an array of numbers"),
         (np.full((50, 2), np.nan), "values that are not finite"),
         (np.zeros((0, 2)), r"no samples: \[0, 2\]"),
         (np.zeros((50, 0)), r"no samples: \[50, 0\]"),
         (np.zeros((50, 2, 8, 8)), "2 channels; expected 1 or 3"),
         (np.full((50, 1, 8, 8), 255.0), r"from 255 to 255; expected \[-1, 1\]"),
+        (np.arange(3200.0).reshape(50, 1, 8, 8) % 256, r"from 0 to 255; expected \[-1, 1\]. Give x / 127.5 - 1"),
+        (np.full((50, 1, 8, 8), -0.5), "images of which every pixel is -0.5: there is nothing to learn"),
     ],
 )
 def test_what_cannot_be_fitted_is_refused(x: npt.NDArray[Any], reason: str) -> None:
@@ -211,6 +253,15 @@ def test_bfloat16_and_long_doubles_are_fitted_as_what_they_are() -> None:
         )
 
 
+@pytest.mark.parametrize("second", ["Int64", "boolean", "int8", "float32", "int64[pyarrow]"])
+def test_a_data_frame_is_fitted_as_the_array_of_its_numbers(second: str) -> None:
+    frame = pd.DataFrame({"x": POINTS[:, 0], "n": pd.array(POINTS[:, 1] > 0, "boolean").astype(second)})
+    plain = np.stack([POINTS[:, 0], POINTS[:, 1] > 0], axis=1)
+    one, other = gantlet.GAN(**TINY).fit(frame), gantlet.GAN(**TINY).fit(plain)
+    assert np.array_equal(one.sample(5), other.sample(5))
+    assert np.array_equal(one.score_samples(frame), other.score_samples(plain))
+
+
 def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:
     seconds = 1.7e9 + np.arange(64)  # as float32 all but one of these timestamps become equal
     with pytest.raises(
@@ -219,6 +270,12 @@ def test_numbers_of_which_float32_keeps_too_few_digits_are_refused() -> None:
         gantlet.GAN(**TINY).fit(np.stack([np.arange(64.0), seconds], axis=1))
     with pytest.raises(BadData, match=r"column 0, counted from 0, has numbers near 2e\+07"):
         gantlet.GAN(**TINY).fit(20_000_001 + np.arange(64))
+    ids = np.random.default_rng(1).integers(1 << 62, size=(64, 2))
+    for given in (ids, ids.tolist(), torch.tensor(ids)):
+        with pytest.raises(
+            BadData, match=rf"fit was given: {ids[0, 0]} has more digits than 64-bit floating point keeps"
+        ):
+            gantlet.GAN(**TINY).fit(given)
     constant = np.stack([np.full(64, 0.1), seconds - 1.7e9], axis=1)
     assert gantlet.GAN(**TINY).fit(constant).sample(2).shape == (2, 2)
 

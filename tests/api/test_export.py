@@ -84,7 +84,7 @@ def test_an_onnx_file_makes_the_samples_of_gantlet_in_the_data_s_units(points: P
     made = gantlet.Study(points).export(0, format="onnx", out=tmp_path / "deep" / "g.onnx")
     assert isinstance(made, Export)
     assert made.difference <= 1e-6
-    expected, _ = draw_member(points, 0, count=80, seed=3)
+    expected, _ = draw_member(points, 0, n=80, seed=3)
     z, _ = gantlet.load(points).sample._space.draw(80, 3)
     found = in_onnxruntime(made.path, latents=z)
     assert found.dtype == np.float32
@@ -214,7 +214,7 @@ def test_a_computation_that_cannot_be_followed_is_refused(tmp_path: Path) -> Non
 def test_a_loaded_generator_carries_its_latents(images: Path, finished: Store) -> None:
     for folder, run in ((images, 0), (finished.folder, 3)):
         net: Any = gantlet.load(folder, run=run)
-        expected, _ = draw_member(folder, run, count=20, seed=5)
+        expected, _ = draw_member(folder, run, n=20, seed=5)
         assert torch.equal(net.sample(20, seed=5), expected)
     assert (net.latent_dim, net.prior) == (2, "normal")
 
@@ -227,7 +227,7 @@ def test_a_model_folder_is_loaded_as_what_was_exported(images: Path, model: Path
         *("README.md", "config.json", "discriminator.safetensors", "model.pt2", "model.safetensors", "samples.png")
     ]
     net: Any = gantlet.load(model)
-    expected, _ = draw_member(images, 0, count=50, seed=5)
+    expected, _ = draw_member(images, 0, n=50, seed=5)
     assert torch.equal(net.sample(50, seed=5), expected)
     assert (net.latent_dim, net.prior, net.makers, net.training) == (4, "uniform", 3, False)
     x = torch.rand(5, 1, 6, 5)
@@ -240,7 +240,7 @@ def test_a_model_folder_is_loaded_as_what_was_exported(images: Path, model: Path
 def test_points_in_their_own_units_come_back(points: Path, tmp_path: Path) -> None:
     made = export(points, format="hub", out=tmp_path / "m")
     net: Any = gantlet.load(made.path)
-    expected, _ = draw_member(points, 0, count=50, seed=5)
+    expected, _ = draw_member(points, 0, n=50, seed=5)
     torch.testing.assert_close(net.sample(50, seed=5), expected, rtol=1e-5, atol=0)
     card = (made.path / "README.md").read_text()
     assert "columns height, width" in card
@@ -483,7 +483,7 @@ def test_a_module_of_one_s_own_is_exported_and_trusted_only_here(
     terminal.trained(terminal.request("ring8", "vanilla", *kept, "generator=own.py:Own"), tmp_path / "study")
     made = gantlet.export("study", format="hub", out="model")
     assert made.difference <= 1e-6
-    expected, _ = draw_member(Path("study"), 0, count=5, seed=1)
+    expected, _ = draw_member(Path("study"), 0, n=5, seed=1)
     assert torch.equal(gantlet.load("model").sample(5, seed=1), expected)
     assert "trust=True" in Path("model/README.md").read_text()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))

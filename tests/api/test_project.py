@@ -98,7 +98,7 @@ def test_python_takes_folders_and_files_as_text_too(team: Path, tmp_path: Path) 
     np.save(tmp_path / "z.npy", NORMAL.draw(4, 2)[0].numpy())
     given = gantlet.sample(str(team), latents=str(tmp_path / "z.npy"), out=str(tmp_path / "x.npy"))
     assert np.load(given).shape == (4, 1, 6, 5)
-    typical = np.load(gantlet.sample(team, count=9, truncation=1e-4, out=tmp_path / "t.npy"))
+    typical = np.load(gantlet.sample(team, n=9, truncation=1e-4, out=tmp_path / "t.npy"))
     with torch.no_grad():
         middle = gantlet.load(team)(torch.zeros(2, 3), torch.arange(2)).numpy()  # of each generator
     assert abs(typical[:, None] - middle).max((2, 3, 4)).min(1).max() < 1e-3
@@ -190,7 +190,7 @@ def test_latents_of_a_uniform_prior_stay_in_the_cube() -> None:
 
 
 def test_a_generated_image_is_found_again_by_command(team: Path, tmp_path: Path) -> None:
-    samples, owners = draw_member(team, 0, count=3, seed=9)
+    samples, owners = draw_member(team, 0, n=3, seed=9)
     np.save(tmp_path / "x.npy", samples.numpy())
     out = tmp_path / "found"
     ended = terminal.gantlet(
@@ -224,7 +224,7 @@ def test_targets_are_read_in_the_data_s_units(tmp_path: Path) -> None:
 
 
 def test_points_are_projected_and_drawn(finished: Store, tmp_path: Path) -> None:
-    samples, _ = draw_member(finished.folder, 2, count=2, seed=3)
+    samples, _ = draw_member(finished.folder, 2, n=2, seed=3)
     np.save(tmp_path / "x.npy", samples.numpy())
     found = gantlet.project(finished.folder, 2, targets=tmp_path / "x.npy", out=tmp_path / "o", steps=150, restarts=4)
     assert float(found.distances.max()) < 1e-3

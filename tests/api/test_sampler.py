@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,13 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def test_an_array_holds_what_the_loaded_generator_makes(finished: Store, tmp_path: Path) -> None:
-    path = write_samples(finished.folder, 3, out=tmp_path / "deep" / "x.npy", count=40, seed=5)
+    path = write_samples(finished.folder, 3, out=tmp_path / "deep" / "x.npy", n=40, seed=5)
     made = np.load(path)
     assert (made.shape, made.dtype) == ((40, 2), np.float32)
-    drawn, owners = draw_member(finished.folder, 3, count=40, seed=5)
+    drawn, owners = draw_member(finished.folder, 3, n=40, seed=5)
     assert np.array_equal(made, drawn.numpy())
     assert set(owners.tolist()) == {0}
-    other = write_samples(finished.folder, 3, out=tmp_path / "y.npy", count=40, seed=6)
+    other = write_samples(finished.folder, 3, out=tmp_path / "y.npy", n=40, seed=6)
     assert not np.array_equal(np.load(other), made)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["x.npy"]
 
@@ -55,9 +56,9 @@ def test_an_array_holds_what_the_loaded_generator_makes(finished: Store, tmp_pat
 def test_a_team_is_sampled_by_generator(team: Path) -> None:
     net = gantlet.load(team, run=0)
     assert isinstance(net, Team)
-    made, owners = draw_member(team, 0, count=4, seed=2, by_generator=True)
+    made, owners = draw_member(team, 0, n=4, seed=2, by_generator=True)
     assert owners.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    mixed, picked = draw_member(team, 0, count=12, seed=2)
+    mixed, picked = draw_member(team, 0, n=12, seed=2)
     same = picked == owners
     assert torch.equal(mixed[same], made[same])  # the same latents, so the same samples where the owner is the same
     assert not torch.equal(mixed[~same], made[~same])
@@ -67,14 +68,14 @@ def test_a_picture_of_points_is_drawn_beside_the_others_by_default(finished: Sto
     import shutil
 
     shutil.copytree(finished.folder, folder)
-    path = write_samples(folder, 2, out=None, count=30, seed=1)
+    path = write_samples(folder, 2, out=None, n=30, seed=1)
     assert path == folder / "samples" / "2" / "seed-1-n-30.png"
     assert pixels(path).shape[:2] == (600, 600)
 
 
 def test_images_are_drawn_as_a_grid(pictures: Path, tmp_path: Path) -> None:
-    grid = pixels(write_samples(pictures, 0, out=tmp_path / "a.png", count=9))
-    rows = pixels(write_samples(pictures, 0, out=tmp_path / "b.png", count=4, by_generator=True))
+    grid = pixels(write_samples(pictures, 0, out=tmp_path / "a.png", n=9))
+    rows = pixels(write_samples(pictures, 0, out=tmp_path / "b.png", n=4, by_generator=True))
     high, wide = 2 + 11 * 6, 2 + 11 * 5  # small images grow by a whole factor, with a gap of two pixels
     assert grid.shape == (2 + 3 * high, 2 + 3 * wide)
     assert rows.shape == (2 + 2 * high + 6, 2 + 4 * wide)  # one row of four for each generator, a wider gap between
@@ -82,14 +83,14 @@ def test_images_are_drawn_as_a_grid(pictures: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("by_generator", [False, True])
 def test_images_are_written_one_by_one(pictures: Path, tmp_path: Path, by_generator: bool) -> None:
-    place = write_samples(pictures, 0, out=tmp_path / "single", count=3, by_generator=by_generator)
+    place = write_samples(pictures, 0, out=tmp_path / "single", n=3, by_generator=by_generator)
     names = sorted(path.name for path in place.iterdir())
     assert names == (
         [f"generator-{k}-{i:06d}.png" for k in range(2) for i in range(3)]
         if by_generator
         else [f"{i:06d}.png" for i in range(3)]
     )
-    made, _ = draw_member(pictures, 0, count=3, seed=1, by_generator=by_generator)
+    made, _ = draw_member(pictures, 0, n=3, seed=1, by_generator=by_generator)
     shades = np.floor((made[0, 0].numpy().astype(np.float64) + 1) * 127.5 + 0.5)
     assert np.abs(pixels(place / names[0])[2:-2:11, 2:-2:11] - shades).max() <= 1
 
@@ -99,9 +100,9 @@ def test_a_file_of_a_kind_that_is_not_written_does_not_become_a_folder(
     pictures: Path, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(BadValue, match=r"Give FILE\.png, FILE\.npy, FILE\.csv or a folder"):
-        write_samples(pictures, 0, out=tmp_path / name, count=2)
+        write_samples(pictures, 0, out=tmp_path / name, n=2)
     assert not (tmp_path / name).exists()
-    assert write_samples(pictures, 0, out=tmp_path / "x.PNG", count=2).is_file()
+    assert write_samples(pictures, 0, out=tmp_path / "x.PNG", n=2).is_file()
 
 
 def test_nothing_is_overwritten(pictures: Path, tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_nothing_is_overwritten(pictures: Path, tmp_path: Path) -> None:
         with pytest.raises(FolderInUse, match="exists already; nothing was written"):
             write_samples(pictures, 0, out=tmp_path / out)
     assert terminal.tree(tmp_path) == before
-    assert len(list(write_samples(pictures, 0, out=tmp_path / "empty", count=2).iterdir())) == 2
+    assert len(list(write_samples(pictures, 0, out=tmp_path / "empty", n=2).iterdir())) == 2
 
 
 def test_points_cannot_be_written_one_by_one(finished: Store, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ def test_points_of_other_dimensions_are_given_as_numbers(tmp_path: Path) -> None
     folder = terminal.trained(asked, tmp_path / "study").folder
     with pytest.raises(BadValue, match=r"Points with 3 coordinates cannot be drawn. Give --out FILE.npy"):
         write_samples(folder, 0, out=None)
-    assert np.load(write_samples(folder, 0, out=tmp_path / "x.npy", count=6)).shape == (6, 3)
+    assert np.load(write_samples(folder, 0, out=tmp_path / "x.npy", n=6)).shape == (6, 3)
 
 
 def test_an_array_that_cannot_be_written_leaves_nothing(
@@ -150,13 +151,13 @@ def test_how_far_drawing_and_writing_are_is_told_and_parts_are_what_the_whole_is
     team: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[tuple[int, int]] = []
-    whole = draw_member(team, 0, count=2500, seed=1)
+    whole = draw_member(team, 0, n=2500, seed=1)
     monkeypatch.setattr("gantlet.api.sampler._NUMBERS", 1)
-    write_samples(team, 0, out=tmp_path / "parts.npy", count=2500, notify=lambda *told: heard.append(told))
+    write_samples(team, 0, out=tmp_path / "parts.npy", n=2500, notify=lambda *told: heard.append(told))
     assert heard == [(1024, 2500), (2048, 2500), (2500, 2500)]
     np.testing.assert_allclose(np.load(tmp_path / "parts.npy"), whole[0].numpy(), rtol=1e-5, atol=1e-6)
     heard.clear()
-    write_samples(pictures, 0, out=tmp_path / "single", count=3, notify=lambda *told: heard.append(told))
+    write_samples(pictures, 0, out=tmp_path / "single", n=3, notify=lambda *told: heard.append(told))
     assert heard == [(3, 3), (1, 3), (2, 3), (3, 3)]
 
 
@@ -164,9 +165,9 @@ def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(
     finished: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gantlet.api.latents.available_memory", lambda device: 10_000)
-    write_samples(finished.folder, 0, out=tmp_path / "few.npy", count=100)  # 4 × 100 × (2 × 2 + 3 × 2) = 4,000 bytes
+    write_samples(finished.folder, 0, out=tmp_path / "few.npy", n=100)  # 4 × 100 × (2 × 2 + 3 × 2) = 4,000 bytes
     for act in (
-        lambda: write_samples(finished.folder, 0, out=tmp_path / "many.npy", count=1000),
+        lambda: write_samples(finished.folder, 0, out=tmp_path / "many.npy", n=1000),
         lambda: interpolate(finished.folder, 0, out=tmp_path / "many.npy", steps=1000),
     ):
         with pytest.raises(BadValue, match=r"samples take some 0\.0 GB of memory, and 0\.0 GB are free. Draw fewer"):
@@ -175,12 +176,27 @@ def test_more_samples_than_memory_holds_are_refused_before_any_is_drawn(
 
 
 def test_counts_and_seeds_of_python_are_whole_numbers(finished: Store, tmp_path: Path) -> None:
-    wrongs: list[dict[str, Any]] = [{"count": 2.5}, {"count": 0}, {"count": 2, "seed": 1.0}]
+    wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": 0}, {"n": 2, "seed": 1.0}]
     for wrong in wrongs:
-        with pytest.raises(BadValue, match=r"is not a whole number|count=0 is out of range"):
+        with pytest.raises(BadValue, match=r"is not a whole number|n=0 is out of range"):
             write_samples(finished.folder, 0, out=tmp_path / "a.npy", **wrong)
     net: Any = gantlet.load(finished.folder, run=0)
     net_wrongs: list[dict[str, Any]] = [{"n": 2.5}, {"n": 2, "seed": 1.0}]
     for wrong in net_wrongs:
         with pytest.raises(BadValue, match="is not a whole number"):
             net.sample(**wrong)
+
+
+@pytest.mark.parametrize("draw", [write_samples, interpolate])
+def test_the_earlier_name_of_n_is_read_with_a_note(
+    finished: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture, draw: Any
+) -> None:
+    new, old = (
+        draw(finished.folder, 0, out=tmp_path / "n.npy", n=4),
+        draw(finished.folder, 0, out=tmp_path / "count.npy", count=4),
+    )
+    assert new.read_bytes() == old.read_bytes()
+    assert [record.getMessage() for record in caplog.records] == ["note: count= is read as n="]
+    assert "count" not in signature(draw).parameters
+    with pytest.raises(BadValue, match="count= and n= are one argument, given twice"):
+        draw(finished.folder, 0, out=tmp_path / "both.npy", n=4, count=4)

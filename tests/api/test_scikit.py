@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 import gantlet
 from gantlet.errors import BadData, BadValue
@@ -28,6 +33,23 @@ def test_a_clone_has_the_same_parameters_and_nothing_fitted(made: Any) -> None:
     with pytest.raises(BadValue, match="not fitted yet"):
         copy.sample(1)
     assert np.array_equal(copy.fit(POINTS).sample(4), made.sample(4))
+
+
+@pytest.mark.parametrize(
+    "made", [gantlet.GAN(**TINY), gantlet.StackelbergGAN(2, **TINY)], ids=lambda e: type(e).__name__
+)
+def test_it_is_the_last_step_of_a_pipeline_and_is_cross_validated(made: Any) -> None:
+    line = make_pipeline(StandardScaler(), made)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(line)
+    line.fit(POINTS)
+    check_is_fitted(line)
+    scaled = StandardScaler().fit_transform(POINTS)
+    assert np.array_equal(line[-1].sample(3), clone(made).fit(scaled).sample(3))
+    assert type(made).__name__ in line._repr_html_()
+    assert np.array_equal(line.score_samples(POINTS), line[-1].score_samples(scaled))
+    search = GridSearchCV(made, {"lr": [1e-3, 1e-2]}, cv=2, scoring=lambda gan, x: float(gan.score_samples(x).mean()))
+    assert set(search.fit(POINTS).best_params_) == {"lr"}
 
 
 def test_parameters_are_set_by_name() -> None:

@@ -38,8 +38,8 @@ def test_loading_and_sampling_need_no_training_data(tmp_path: Path, kind: str) -
     latent = store.record().settings[0].values["latent_dim"]
     assert gantlet.load(store.folder, run=0)(torch.zeros(3, int(latent))).shape == (3, *shape)
     assert gantlet.load(store.folder, run=0, player="discriminator")(torch.zeros(3, *shape)).numel() == 3
-    assert np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=4)).shape == (4, *shape)
-    assert write_samples(store.folder, 0, out=tmp_path / "x.png", count=4).exists()
+    assert np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", n=4)).shape == (4, *shape)
+    assert write_samples(store.folder, 0, out=tmp_path / "x.png", n=4).exists()
 
 
 def test_standardised_points_come_back_in_their_own_units(tmp_path: Path) -> None:
@@ -47,12 +47,12 @@ def test_standardised_points_come_back_in_their_own_units(tmp_path: Path) -> Non
     sample = store.record().sample
     assert sample.mean == pytest.approx((1000, -5), rel=0.02)
     assert sample.deviation == pytest.approx((50, 0.1), rel=0.2)
-    made = np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=200, seed=3))
+    made = np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", n=200, seed=3))
     assert made.mean(0) == pytest.approx((1000, -5), rel=0.2)
     net = gantlet.load(store.folder, run=0)
     latent = int(store.record().settings[0].values["latent_dim"])
     assert net(torch.zeros(1, latent))[0].detach().numpy() == pytest.approx((1000, -5), rel=0.5)
-    with (write_samples(store.folder, 0, out=tmp_path / "x.csv", count=200, seed=3)).open() as file:
+    with (write_samples(store.folder, 0, out=tmp_path / "x.csv", n=200, seed=3)).open() as file:
         header, *rows = csv.reader(file)
     assert header == list(sample.columns or ("x0", "x1"))
     assert np.array(rows, float) == pytest.approx(made, rel=1e-5)
@@ -65,9 +65,9 @@ def test_a_picture_of_standardised_points_is_in_their_own_units(
     drawn: dict[str, Any] = {}
     draw = sampler.draw_points
     monkeypatch.setattr(sampler, "draw_points", lambda path, **what: (drawn.update(what), draw(path, **what)))
-    assert write_samples(store.folder, 0, out=tmp_path / "x.png", count=50, seed=3).exists()
+    assert write_samples(store.folder, 0, out=tmp_path / "x.png", n=50, seed=3).exists()
     np.testing.assert_array_equal(
-        drawn["fake"], np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", count=50, seed=3))
+        drawn["fake"], np.load(write_samples(store.folder, 0, out=tmp_path / "x.npy", n=50, seed=3))
     )
     sample = store.record().sample
     window = np.reshape(drawn["extent"], (2, 2))  # of each column, from and to
@@ -92,7 +92,7 @@ def test_settings_that_see_other_data_each_keep_the_units_and_columns_of_their_o
         "bFalse",
     ]
     for run, (header, centre) in enumerate([("height,age", 1000), ("height,age", 0), ("x,y", -50), ("x,y", 0)]):
-        first, *rows = write_samples(store.folder, run, out=tmp_path / f"{run}.csv", count=100).read_text().split()
+        first, *rows = write_samples(store.folder, run, out=tmp_path / f"{run}.csv", n=100).read_text().split()
         made = np.array([row.split(",") for row in rows], float)
         assert first == header
         assert made.mean() == pytest.approx(centre, abs=5)

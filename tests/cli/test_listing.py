@@ -100,3 +100,9 @@ def test_the_console_script_is_this_main() -> None:
     script = Path(sys.executable).parent / "gantlet"
     code = script.read_text(encoding="utf-8") if script.exists() else "from gantlet.cli import main"
     assert "from gantlet.cli import main" in code
+
+
+@pytest.mark.parametrize("width", ["0", "1", "", "many"])
+def test_a_terminal_of_no_width_is_not_believed(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    assert "ring8" in gantlet("list", "tasks").out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import struct
 from collections.abc import Callable
@@ -268,6 +269,13 @@ def test_a_damaged_study_is_an_error(tmp_path: Path, command: str, content: str)
     words = [command, tmp_path, *(["0"] if command in ("replay", "sample") else [])]
     assert "study.json" in refused(gantlet(*words))
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_a_command_that_is_named_can_be_copied(workplace: Path, finished: Store) -> None:
+    copied = shutil.copytree(finished.folder, workplace / "my runs; é")
+    said = refused(gantlet("run", "ring8", "vanilla", "--out", copied.name))
+    words = shlex.split(said.partition("Continue it with: ")[2])
+    assert words == ["gantlet", "resume", copied.name]
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 import terminal
+from gantlet.cli import main
+from gantlet.studies.store import Store
+from gantlet.studies.views import read_runs
 from thinning import leading
 
 PART = """
@@ -157,3 +161,23 @@ def test_output_that_is_closed_goes_nowhere() -> None:
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("ends", [("stdout",), ("stdout", "stderr")], ids=" and ".join)
+def test_a_study_goes_on_when_nobody_reads_its_output_any_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, ends: tuple[str, ...]
+) -> None:
+    """As of `gantlet run … | head -1`."""
+    words = ["run", "ring8", "vanilla", *terminal.TINY, "--out", str(folder), "--workers", "1"]
+    monkeypatch.setattr(sys, "argv", ["gantlet", *words])
+    with ExitStack() as stack:
+        for end in ends:
+            reader, writer = os.pipe()
+            os.close(reader)
+            monkeypatch.setattr(sys, end, stack.enter_context(os.fdopen(writer, "w")))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        print("more, once the command has ended", file=sys.stdout, flush=True)
+    assert not ended.value.code
+    assert list(read_runs(Store(folder))["status"]) == ["finished"]
+    assert (folder / "report.html").is_file()

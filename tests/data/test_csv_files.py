@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,10 @@ def test_plain_tables_have_rows_of_numbers_and_perhaps_a_header(
         ("0,1\n1,1\n", [[0, 1], [1, 1]]),
         ("0.0,1.0\n0.5,1.5\n", [[0, 1], [0.5, 1.5]]),
         ("0,1,2\n", [[0, 1, 2]]),
+        ("5,6,7\n6,7,8\n8,9,10\n", [[5, 6, 7], [6, 7, 8], [8, 9, 10]]),  # windows of a counter
+        ("3,4\n10,2\n-1,7\n", [[3, 4], [10, 2], [-1, 7]]),
+        ("3,4,5\n2,2,9\n2,3,4\n8,1,6\n", [[3, 4, 5], [2, 2, 9], [2, 3, 4], [8, 1, 6]]),
+        ("2019\n2\n", [[2019], [2]]),
         ("x;y\n1.5;2\n1.500;3\n9;4\n", [[1.5, 2], [1.5, 3], [9, 4]]),
         ("x;y\n1.500;2.250\n2.125;3.000\n", [[1.5, 2.25], [2.125, 3]]),
         ("x\ty\n1,500\t2\n0,25\t3\n", [[1.5, 2], [0.25, 3]]),
@@ -205,6 +210,10 @@ def test_parquet_of_pandas_is_read_without_its_index(index: Any, tmp_path: Path)
         ({"a": [1, 2], "b": [True, False]}, "column 'b' holds bool, which is not a number"),
         ({"a": [1.0, float("inf")]}, "column 'a': inf in row 2 is not finite; remove or replace it"),
         ({"a": [1.0, float("nan"), float("nan")]}, "column 'a': 2 of 3 values are missing, the first in row 2"),
+        ({"a": [1, None], "id": [2**60 + 1, 3]}, "column 'a': 1 of 2 values is missing"),
+        ({"id": [3, 2**60 + 1]}, "column 'id': 1152921504606846977 has more digits than 64-bit floating point keeps"),
+        ({"id": pa.array([2**64 - 1, 0], pa.uint64())}, "column 'id': 18446744073709551615 has more digits"),
+        ({"id": [Decimal(10**30 + 1), Decimal(0)]}, f"column 'id': {10**30 + 1} has more digits"),
         ({"a": []}, "holds no row of numbers"),
         ({}, "holds no row of numbers"),
     ],
@@ -279,6 +288,20 @@ def test_another_ending_is_told_every_one_that_is_read_and_how_to_save_so(ending
         ("0,1\n0.5,1.5\n2.5,3.5\n", "line 1 counts from 0, as pandas names columns"),
         ("0\n0.5\n2.5\n", "line 1 counts from 0, as pandas names columns"),
         ("0;1;2\n3;4;5\n6;7;8\n", "line 1 counts from 0, as pandas names columns"),
+        ("# made by x\na,b\n1,2\n", "begins with a comment, '# made by x'. Leave it out, or name all 2 columns"),
+        ("# made by x\n1,2,3\n", "begins with a comment"),
+        (
+            "2019,2020,2021\n1.5,2.5,3.5\n0.5,1,2\n",
+            "line 1 counts from 2019, as columns of years are named: leave the line out",
+        ),
+        ("2019\t2020\n150\t250\n10\t11\n", "if it is data, write 2019.0 for 2019"),
+        ("2019;2020;2021\n1;2;3\n4;5;6\n", "line 1 counts from 2019"),
+        ("1 2 3\n1.5 2.5 3.5\n0.5 1 2\n", "line 1 counts from 1"),
+        (
+            "id,x\n9007199254740992,1\n9007199254740993,2\n",
+            "line 3, column 1 (id): 9007199254740993 has more digits than 64-bit floating point keeps",
+        ),
+        ("-1234567890123456789,1\n7,2\n", "line 1, column 1: -1234567890123456789 has more digits"),
         ("a b\n1 two\n", "line 2, column 2 (b): 'two' is not a number"),
         ("a b\n1 2\n1 2 3\n", "line 3 has 3 columns where line 2 has 2"),
         ("a,b\n5%,2\n", "'5%' is not a number"),
@@ -296,6 +319,13 @@ def test_another_ending_is_told_every_one_that_is_read_and_how_to_save_so(ending
 )
 def test_each_wrong_table_has_its_own_sentence(content: str | bytes, words: str, tmp_path: Path) -> None:
     assert words in refusal(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    "text", ["x\n9007199254740992\n2\n", "x\n1234567890123456789.5\n2\n", "x\n1.23456789012345678e18\n2\n"]
+)
+def test_large_numbers_that_are_kept_or_measured_are_data(text: str, tmp_path: Path) -> None:
+    assert read(tmp_path, text).values.tolist() == [[float(text.split()[1])], [2]]
 
 
 def test_what_was_written_reads_back_bit_for_bit(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 
+from gantlet.data.data_dir import is_here
 from gantlet.data.files import check_file, expand_braces, named_path, read_bytes
+from gantlet.data.points import Points
+from gantlet.data.readers.folder import FolderReader
 from gantlet.errors import BadData
 
 
@@ -39,6 +44,30 @@ def test_a_file_is_checked_before_it_is_read(tmp_path: Path) -> None:
         check_file(tmp_path)
     with pytest.raises(BadData, match=r"is empty \(0 bytes\)"):
         read_bytes(tmp_path / "x")
+
+
+def test_what_a_folder_keeps_to_itself_is_not_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = os.stat
+
+    def guarded(path: Any, *_: Any, **options: Any) -> os.stat_result:
+        if os.fspath(path).startswith(f"{tmp_path}/shut/"):  # as for anybody but root
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    reads: list[Callable[[str], object]] = [
+        lambda path: check_file(Path(path)),
+        FolderReader,
+        lambda path: Points(data_path=path).load(),
+    ]
+    for read in reads:
+        with pytest.raises(BadData, match=r"shut/x.npy cannot be looked for, as a folder .* may not be entered\. Mend"):
+            read(f"{tmp_path}/shut/x.npy")
+        with pytest.raises(BadData, match=r"There is no f\w+ \S+open/x.npy\.$"):
+            read(f"{tmp_path}/open/x.npy")
+    assert is_here(Points(data_path=f"{tmp_path}/shut/x.npy"))  # a dry run refuses what the run would
 
 
 def test_a_named_path_is_trimmed_and_never_empty() -> None:

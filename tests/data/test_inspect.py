@@ -18,7 +18,7 @@ from gantlet.data.inspect import inspect, look, spread_evenly
 from gantlet.data.prepare import PrepareRecipe, prepare_images
 from gantlet.data.readers.base import Entry, Fault, Part, Raw
 from gantlet.data.resize import Resize
-from gantlet.errors import BadData, BadImage
+from gantlet.errors import BadData, BadImage, FolderInUse
 
 
 class Shelf:
@@ -192,7 +192,7 @@ def test_a_sheet_is_written_once_as_png(tmp_path: Path) -> None:
     sheet = contact_sheet(Shelf(("a", "", "", RGB)))
     write_sheet(sheet, tmp_path / "deep" / "sheet.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "deep" / "sheet.png")), np.asarray(sheet))
-    with pytest.raises(BadData, match=r"sheet.png exists and is not overwritten"):
+    with pytest.raises(FolderInUse, match=r"sheet.png exists already; nothing was written. Choose another --sheet"):
         write_sheet(sheet, tmp_path / "deep" / "sheet.png")
     with pytest.raises(BadData, match=r"sheet.jpg does not end in .png"):
         write_sheet(sheet, tmp_path / "sheet.jpg")

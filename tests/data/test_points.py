@@ -118,5 +118,9 @@ def test_points_of_which_float32_keeps_too_few_digits_are_refused(standardise: b
         BadData, match=r"own.csv: column 1 \(time\), counted from 0, has numbers near 1.7e\+09 .* Subtract an offset"
     ):
         Points(data_path=str(tmp_path / "own.csv"), standardise=standardise).load()
+    ids = np.random.default_rng(1).integers(1 << 62, size=(40, 2), dtype=np.uint64)
+    with pytest.raises(BadData, match=rf"own.npy: {ids[0, 0]} has more digits than 64-bit floating point keeps"):
+        Points(data_path=saved(tmp_path, ids), standardise=standardise).load()
+    assert Points(data_path=saved(tmp_path, ids >> np.uint64(10) << np.uint64(10))).load().train.shape == (32, 2)
     days = (seconds - seconds[0]) * 86_400 + seconds[0]  # steps of 128 do not matter over forty days
     assert Points(data_path=saved(tmp_path, days)).load().train.shape == (32, 1)

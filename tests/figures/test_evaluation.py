@@ -315,8 +315,8 @@ def test_images_between_nought_and_one_are_drawn_from_black_to_white(
     assert (made < 0).any(), "tanh leaves the range, and is clipped"
     expected = shades_of((2 * made - 1).clamp(-1, 1)).reshape(5, 5, SIDE, SIDE)
     assert np.abs(cells(place / "final.png", 5) - expected).max() <= 0.51
-    again = write_samples(folder, 0, out=folder / "again.png", count=4)
-    single = write_samples(folder, 0, out=folder / "single", count=4)
+    again = write_samples(folder, 0, out=folder / "again.png", n=4)
+    single = write_samples(folder, 0, out=folder / "single", n=4)
     with Image.open(single / "000003.png") as picture:
         last = np.asarray(picture)[2 : 2 + SIDE, 2 : 2 + SIDE]
     assert (cells(again, 2)[1, 1] == last).all()

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import gantlet
 from gantlet.cli.app import app
-from gantlet.errors import BadValue, UnknownName
+from gantlet.errors import BadValue, FolderInUse, UnknownName
 from gantlet.reports.printed import get, names
 from gantlet.reports.printed.base import SIZES, FigureRequest
 from gantlet.reports.read import StudyData, read_study
@@ -102,6 +102,20 @@ def test_the_command_writes_what_python_writes(folder: Path, tmp_path: Path) -> 
     assert (done.exit_code, done.stdout.strip()) == (0, str(out))
     again = gantlet.figure(folder, "profile", tmp_path / "python.svg", metric="kl")
     assert out.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
+def test_a_figure_replaces_a_figure_of_gantlets_and_nothing_else(folder: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"figure.{kind}"
+    gantlet.figure(folder, "bars", out)
+    bars = out.read_bytes()
+    gantlet.figure(folder, "profile", out)
+    assert out.read_bytes() != bars
+    Figure().savefig(out)  # somebody else's
+    theirs = out.read_bytes()
+    with pytest.raises(FolderInUse, match=rf"figure\.{kind} exists already and is no figure of gantlet's"):
+        gantlet.figure(folder, "bars", out)
+    assert out.read_bytes() == theirs
 
 
 def test_what_is_not_there_is_refused_before_anything_is_written(folder: Path, tmp_path: Path) -> None:

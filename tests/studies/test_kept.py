@@ -103,7 +103,7 @@ def test_weights_kept_at_a_step_are_those_of_a_study_planned_that_long(everythin
 def test_every_checkpoint_is_drawn_from_the_same_latents(everything: Store) -> None:
     """As the earlier comparison's eval.py: N samples of each checkpoint, all from one batch of latents."""
     steps = Study(everything.folder).steps(1)
-    drawn = {step: draw_member(everything.folder, 1, count=7, seed=4, step=step)[0] for step in steps}
+    drawn = {step: draw_member(everything.folder, 1, n=7, seed=4, step=step)[0] for step in steps}
     first = drawable(everything.folder, 1, step=steps[0])
     z, _ = sampler._latents(first, count=7, seed=4, by_generator=False)
     for step in steps:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.figures.animation import write_animation
 from gantlet.files import inside
+from gantlet.places import check_free
 from gantlet.requests.keeping import parse_step
 from gantlet.studies.members import member_fleet
 from gantlet.studies.store import Store
@@ -55,8 +56,8 @@ def animate(
         paths = [path for path in paths if path.stem.isdecimal() and int(path.stem) <= until]
         if not paths:
             raise BadValue(f"Run {run} has no image of step {until:,} or before.")
-    if out is not None and out.exists():
-        raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
+    if out is not None:
+        check_free(out)
     target = out or inside(folder, "samples", str(run)) / "animation.gif"
     write_animation(paths, target, seconds=seconds, hold=hold)
     return target

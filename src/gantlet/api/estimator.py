@@ -19,6 +19,7 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadValue, StoreError
+from gantlet.places import user_path
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
@@ -36,7 +37,7 @@ from gantlet.training.blueprint import Blueprint, Execution
 from gantlet.training.fleet import Fleet
 from gantlet.training.trained import Team, latents, network
 
-from .given import as_samples, check_place, whole_number
+from .given import as_samples, check_place, sklearn_tags, whole_number
 from .latents import check_fits
 
 __all__ = ["GAN", "StackelbergGAN"]
@@ -72,6 +73,12 @@ class GAN:
         given = {"seed": self.seed, "device": self.device, **self.settings}
         return f"GAN({self.method!r}, {', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
+    def __sklearn_tags__(self) -> Any:
+        return sklearn_tags()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted is not None
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them; ``deep`` has no meaning here."""
         return {"method": self.method, "seed": self.seed, "device": self.device, **self.settings}
@@ -95,7 +102,7 @@ class GAN:
 
         Arguments:
             x: Points ``[N, d]`` (``[N]`` is read as ``[N, 1]``), or images ``[N, C, H, W]`` in [-1, 1] (C is 1 or 3;
-                ``[N, H, W]`` is read as grey).
+                ``[N, H, W]`` is read as grey). Images that seem to be in [0, 1] are taken as they are, with a note.
             y: Ignored; scikit-learn's pipelines give it.
             progress: Whether to print how far it is at each evaluation.
             on_evaluation: Called with this GAN, as it is by then, ``evaluations`` times, evenly, the last time at the end: for
@@ -195,7 +202,7 @@ class GAN:
             StoreError: The folder cannot be written.
         """
         resolved, specification = self._need_fit()
-        place = Path(folder)
+        place = user_path(folder)
         check_place(place)
         setting, key = recorded_setting(resolved), uuid.uuid4().hex
         allow((setting,), key)
@@ -217,7 +224,7 @@ class GAN:
             StoreError: It cannot be read.
             Untrusted: It names parts of somebody's own.
         """
-        tensors, rest = checkpoint.read(Path(folder))
+        tensors, rest = checkpoint.read(user_path(folder))
         if "gan" not in rest:
             raise StoreError(
                 f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."
@@ -322,6 +329,12 @@ class StackelbergGAN:
         words = ", ".join(f"{name}={value!r}" for name, value in given.items())
         return f"StackelbergGAN({self.n_generators}, {words})"
 
+    def __sklearn_tags__(self) -> Any:
+        return sklearn_tags()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.gan.__sklearn_is_fitted__()
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, as scikit-learn asks for them."""
         params = {name: value for name, value in self.gan.get_params(deep).items() if name != "generators"}
@@ -349,6 +362,10 @@ class StackelbergGAN:
     def sample(self, n: int, *, seed: int = 0, generator: int | None = None) -> npt.NDArray[np.float32]:
         """``n`` samples ``[n, *x]`` of generators picked uniformly (by their weights if learned), or of ``generator``."""
         return self.gan.sample(n, seed=seed, generator=generator)
+
+    def score_samples(self, x: npt.ArrayLike | Tensor) -> npt.NDArray[np.float32]:
+        """The discriminator's output on data of yours, ``[N]``; see :meth:`GAN.score_samples`."""
+        return self.gan.score_samples(x)
 
     def predict(self, n: int, *, seed: int = 0) -> list[npt.NDArray[np.float32]]:
         """``n`` samples of each generator, ``K × [n, *x]``, all from the same latents."""

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.exports.check import CHECKED, Check, reference
 from gantlet.exports.config import describe
 from gantlet.exports.model_card import CardFacts, model_card
@@ -20,6 +20,7 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
+from gantlet.places import check_free, user_path
 from gantlet.studies.members import StudyMember
 from gantlet.studies.model_record import ModelConfig
 from gantlet.studies.store import Store
@@ -105,16 +106,15 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         StoreError: The study cannot be read, or the file cannot be written.
     """
     _check_options(format, units=units, generator=generator, discriminator=discriminator, opset=opset)
-    store = Store(Path(folder))
+    store = Store(user_path(folder))
     if trust:
         record = store.record()
         allow(record.settings, record.key)
     if out is not None:
-        _check_ending(Path(out), format)
+        _check_ending(user_path(out), format)
     which = "" if step in (None, "last") else f"-step-{step}"
-    target = Path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
-    if target.exists() and not (format == "hub" and target.is_dir() and not any(target.iterdir())):
-        raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
+    target = user_path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
+    check_free(target)
     net, sheet, member = trained(store, run, step=step)
     space = latent_space(sheet, net)
     if generator is not None:
@@ -202,7 +202,7 @@ def _picture(store: Store, run: int, member: StudyMember, step: int | str | None
     points = len(member.sample.shape) == 1
     if points and member.sample.shape != (2,):
         return None
-    return lambda path: write_samples(store.folder, run, out=path, count=1000 if points else 64, step=step)
+    return lambda path: write_samples(store.folder, run, out=path, n=1000 if points else 64, step=step)
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def import_model(folder: str | Path, *, trust: bool = False) -> ImportedModel:
         Untrusted: It names a module of its author's own.
         StoreError: A file cannot be read.
     """
-    generator, config = read_model(Path(folder), trust=trust)
+    generator, config = read_model(user_path(folder), trust=trust)
     numbers = math.prod(config.sample.shape) * config.generators
     reference(generator, max(1, min(CHECKED, _AT_ONCE // numbers)))
-    return ImportedModel(Path(folder), config, generator)
+    return ImportedModel(user_path(folder), config, generator)

@@ -6,9 +6,12 @@ Legend: ``N`` samples, ``*x`` sample shape.
 from __future__ import annotations
 
 import json
+import logging
 import operator
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +21,15 @@ from torch import Tensor
 from gantlet.data.array_files import as_float32, check_rounding
 from gantlet.errors import BadData, BadValue, FolderInUse
 
-__all__ = ["as_samples", "check_place", "whole_number"]
+__all__ = ["as_samples", "check_place", "earlier_name", "sklearn_tags", "whole_number"]
 
+_LOG = logging.getLogger("gantlet")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 _ROUNDING = 1e-4  # how far beyond [-1, 1] a pixel may lie, as resizing leaves it
+_DARK = -0.5  # a quarter of the way from black to white
+_KINDS = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}
+"""Types of numbers by the kind that NumPy and pandas call them by."""
 _NAMES = {"tensors.safetensors", "state.json"}
 _BESIDE = (".old", ".new", ".gone")  # behind the folder's name: what writing a checkpoint deletes
 _LARGEST = 1 << 28  # bytes of a state
@@ -34,9 +43,11 @@ def as_samples(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
         [[1.0], [2.0], [3.0]]
 
     Raises:
-        BadData: The wrong rank, range or type, no samples, values that are masked, complex or not finite, or numbers of
+        BadData: The wrong rank, range or type, no samples, values that are masked, complex or not finite, images of one value, or numbers of
             which float32 keeps too few digits to train on.
     """
+    if hasattr(x, "iloc") and hasattr(x, "items") and getattr(x, "ndim", 0) == 2:
+        return _frame(x, caller)
     values = _array(x, caller)
     shape = list(values.shape)
     if values.ndim not in (1, 2, 3, 4):
@@ -55,11 +66,44 @@ def as_samples(x: npt.ArrayLike | Tensor, caller: str) -> Tensor:
         raise BadData(f"{caller} was given images with {samples.shape[1]} channels; expected 1 or 3, as [N, C, H, W].")
     low, high = (float(end) for end in samples.aminmax())
     if samples.dim() == 4 and max(-low, high) > 1 + _ROUNDING:
+        scale = "Give x / 127.5 - 1" if low >= 0 and high <= 255 else "Scale them first"
         sequences = " A sequence [N, T, F] is not an image: flatten it to [N, T·F]." if len(shape) == 3 else ""
-        raise BadData(
-            f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. Scale them first.{sequences}"
-        )
+        raise BadData(f"{caller} was given pixels from {low:g} to {high:g}; expected [-1, 1]. {scale}.{sequences}")
+    if samples.dim() == 4 and caller == "fit":
+        _check_light(low, high)
     return samples
+
+
+def _frame(x: Any, caller: str) -> Tensor:  # -> [N, d]
+    """The columns of a pandas data frame, each of a type of its own, side by side."""
+    columns: list[Tensor] = []
+    for name, column in x.items():
+        try:
+            kind = _KINDS.get(getattr(column.dtype, "kind", ""))
+            if kind is not None and bool(column.isna().any()):
+                raise BadData("it has missing values. Fill in or leave out what is missing.")
+            # By the kind: NumPy gets objects of columns that can have missing values, as Int64.
+            columns.append(as_samples(np.asarray(column) if kind is None else column.to_numpy(dtype=kind), caller))
+        except BadData as error:
+            raise BadData(f"Column '{name}' of the data frame: {error}") from error
+    if not columns:
+        raise BadData(f"{caller} was given no samples: {list(x.shape)}.")
+    return torch.cat(columns, dim=1)
+
+
+def _check_light(low: float, high: float) -> None:
+    """Say of images in [-1, 1] that they seem to be in [0, 1], or that they are nearly black.
+
+    Raises:
+        BadData: All pixels are equal.
+    """
+    if low == high:
+        raise BadData(f"fit was given images of which every pixel is {low:g}: there is nothing to learn.")
+    seen = f"note: fit was given pixels from {low:g} to {high:g} and takes them as they are."
+    if low >= 0:
+        _LOG.warning("%s If they are in [0, 1], give 2 * x - 1, in which samples come back, too.", seen)
+    elif high < _DARK:
+        _LOG.warning("%s In [-1, 1] they look black, and so will samples: scale them to fill it.", seen)
 
 
 def _array(x: npt.ArrayLike | Tensor, caller: str) -> npt.NDArray[Any]:
@@ -89,12 +133,27 @@ def _array(x: npt.ArrayLike | Tensor, caller: str) -> npt.NDArray[Any]:
         raise BadData(
             f"{caller} was given complex numbers. Give real ones, such as real and imaginary part as two columns."
         )
+    if values.dtype.kind in "OU" and not values.ndim:
+        hint = " Give its toarray()." if hasattr(x, "toarray") else ""
+        raise BadData(
+            f"{caller} wants an array of numbers: a NumPy array, a tensor, or a data frame; a {type(x).__name__} came.{hint} Files "
+            "are read by gantlet.run('points:FILE', …) or gantlet.run('folder:PATH', …)."
+        )
     if values.dtype.kind not in "biuf":
         raise BadData(
             f"{caller} wants an array of numbers; values of the type {values.dtype} came. Leave out or encode what is no number, "
             "then convert the rest, as with .astype(float)."
         )
     return values
+
+
+def sklearn_tags() -> Any:
+    """What scikit-learn (from 1.6 on), which alone asks, wants to know of an estimator: one of densities, without targets."""
+    from sklearn.utils import InputTags, Tags, TargetTags
+
+    # Arrays of more than two dimensions are images.
+    inputs = InputTags(two_d_array=True, three_d_array=True)
+    return Tags("density_estimator", TargetTags(required=False), input_tags=inputs)
 
 
 def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63) -> int:
@@ -114,6 +173,29 @@ def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63
     if not low <= number < below:
         raise BadValue(f"{name}={number} is out of range: expected {low} ≤ {name} < {below}.")
     return number
+
+
+def earlier_name(old: str, new: str) -> Callable[[_F], _F]:
+    """Let a function take an argument by its earlier name, too, with a note of the new one.
+
+    Example:
+        >>> earlier_name("count", "n")(lambda n=1: 2 * n)(n=3)
+        6
+    """
+
+    def wrapped(function: _F) -> _F:
+        @wraps(function)
+        def called(*args: Any, **given: Any) -> Any:
+            if old in given:
+                if new in given:
+                    raise BadValue(f"{old}= and {new}= are one argument, given twice. Keep {new}=.")
+                _LOG.warning("note: %s= is read as %s=", old, new)
+                given[new] = given.pop(old)
+            return function(*args, **given)
+
+        return cast(_F, called)
+
+    return wrapped
 
 
 def check_place(folder: Path) -> None:

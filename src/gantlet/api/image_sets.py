@@ -124,7 +124,7 @@ def _samples(source: str, folder: Path, run: int | None, *, count: int, seed: in
     member = find_member(store, run or 0)
     if len(member.sample.shape) != 3:
         raise BadData(f"The samples of {folder} are points, not images; its own metrics compare them.")
-    samples, _ = draw_member(folder, run or 0, count=count, seed=seed)
+    samples, _ = draw_member(folder, run or 0, n=count, seed=seed)
     if not bool(samples.isfinite().all()):
         raise BadData(f"Run {run or 0} of {folder} makes samples that are not finite; it diverged.")
     images = quantised(samples, member.sample.pixel_range)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gantlet.errors import BadValue
 from gantlet.exports.model_folder import read_discriminator, read_model
+from gantlet.places import user_path
 from gantlet.studies.build import blueprint
 from gantlet.studies.members import StudyMember, find_member
 from gantlet.studies.model_record import is_model_folder
@@ -57,11 +58,11 @@ def load(
         Untrusted: The study names parts of somebody's own.
         StoreError: The study or its checkpoint cannot be read.
     """
-    if is_model_folder(Path(folder)):
+    if is_model_folder(user_path(folder)):
         if step not in (None, "last"):
             raise BadValue(f"{folder} is a model folder, which has one set of weights: leave the step out.")
-        return _exported(Path(folder), run, player, trust=trust)
-    store = Store(Path(folder))
+        return _exported(user_path(folder), run, player, trust=trust)
+    store = Store(user_path(folder))
     if trust:
         record = store.record()
         allow(record.settings, record.key)

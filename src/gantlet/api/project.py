@@ -31,10 +31,11 @@ from gantlet.data.csv_files import read_csv
 from gantlet.data.decode import Decoding
 from gantlet.data.resize import Resize
 from gantlet.data.specification import SampleSpec
-from gantlet.errors import BadData, BadValue, FolderInUse
+from gantlet.errors import BadData, BadValue
 from gantlet.figures.draw import draw_beneath, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import read_regular, write_whole
+from gantlet.places import check_free, user_path
 from gantlet.training.trained import TrainedGenerator
 
 from .sampler import drawable
@@ -103,11 +104,11 @@ def project(  # noqa: PLR0913 - each argument is an option of the command line
         FolderInUse: ``out`` exists already.
         StoreError: The study cannot be read, or a file cannot be written.
     """
-    target = None if out is None else Path(out)
-    if target is not None and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
-        raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
-    source = drawable(Path(folder), run, step=step, trust=trust)
-    wanted = read_targets(Path(targets), source.specification)
+    target = None if out is None else user_path(out)
+    if target is not None:
+        check_free(target)
+    source = drawable(user_path(folder), run, step=step, trust=trust)
+    wanted = read_targets(user_path(targets), source.specification)
     found = nearest_latents(source.generator, wanted, restarts=restarts, steps=steps, seed=seed)
     if target is not None:
         _write(target, found, source.specification, pictures=source.pictures)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue
+from gantlet.places import user_path
 from gantlet.requests.options import Options, default_folder
 from gantlet.studies.build import steps_of
 from gantlet.studies.executors.base import Callbacks
@@ -114,7 +115,7 @@ def reproduce(
 
     given: dict[str, Any] = {"command": f"gantlet.reproduce({name!r}, budget={budget!r})", **(options or {})}
     folders = [] if out is None else [out] if isinstance(out, str | Path) else out
-    return advance(name, parse_budget(budget), given, [Path(each) for each in folders], train)
+    return advance(name, parse_budget(budget), given, [user_path(each) for each in folders], train)
 
 
 def advance(

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, TrainingFailed, UnknownName
+from gantlet.places import user_path
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds, words
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.resolve import Request
@@ -75,7 +76,7 @@ def run(  # noqa: PLR0913 - as many as the command line has options
             raise UnknownName("option", name, known)
     if isinstance(chosen.get("slurm"), Mapping):
         chosen["slurm"] = parse_slurm(chosen["slurm"])
-    folder = default_folder(task) if out is None else Path(out)
+    folder = default_folder(task) if out is None else user_path(out)
     planned = plan_study(request, Options(out=folder, **chosen))
     for note in dict.fromkeys(note for fleet in planned.plan.fleets for note in fleet.notes):
         _LOG.warning("note: %s", note)
@@ -114,7 +115,7 @@ def extend(folder: str | Path, *arguments: Any, **named: Any) -> Study:
         TrainingFailed: Every member failed.
     """
     refuse_while_importing("gantlet.extend")
-    return _checked(Study(Path(folder)).extend(*arguments, **named))
+    return _checked(Study(user_path(folder)).extend(*arguments, **named))
 
 
 def _checked(study: Study) -> Study:

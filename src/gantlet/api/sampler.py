@@ -20,17 +20,18 @@ from torch import Tensor
 
 from gantlet.data.csv_files import write_csv
 from gantlet.data.specification import SampleSpec, restored
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
+from gantlet.places import check_free, user_path
 from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
 from gantlet.training.trained import TrainedGenerator, latent_space
 
-from .given import whole_number
+from .given import earlier_name, whole_number
 from .latents import check_fits, read_latents, truncated, walk
 from .loading import trained
 
@@ -105,27 +106,28 @@ def draw_member(
     folder: Path,
     run: int | None,
     *,
-    count: int,
+    n: int,
     seed: int,
     by_generator: bool = False,
     step: int | str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Samples of a member in the data's own units, and who made them: ``[N, *x]`` float32 and ``[N]``.
 
-    ``by_generator`` draws ``count`` samples of each generator, one after another; ``step`` says with which of its weights
+    ``by_generator`` draws ``n`` samples of each generator, one after another; ``step`` says with which of its weights
     (:func:`~gantlet.api.loading.load`).
     """
     source = drawable(folder, run, step=step)
-    latents, owners = _latents(source, count=count, seed=seed, by_generator=by_generator)
+    latents, owners = _latents(source, count=n, seed=seed, by_generator=by_generator)
     return restored(source.make(latents, owners), source.specification), owners
 
 
+@earlier_name("count", "n")
 def write_samples(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int | None = None,
     *,
     out: str | Path | None = None,
-    count: int = 25,
+    n: int = 25,
     seed: int = 1,
     by_generator: bool = False,
     latents: str | Path | None = None,
@@ -144,9 +146,9 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         folder: A study, or a model folder.
         run: The member's number; None where there is one.
         out: Where to; by default in the study's ``samples``, or in the folder in which the command runs.
-        count: How many; of each generator with ``by_generator``.
+        n: How many; of each generator with ``by_generator``.
         seed: Of the latents.
-        by_generator: Whether each generator makes ``count`` samples.
+        by_generator: Whether each generator makes ``n`` samples.
         latents: A ``.npy`` or ``.csv`` file with latents ``[N, latent]`` instead of drawn ones; a team's generators make a
             sample of each in turn with ``by_generator``.
         truncation: Keep each coordinate of drawn latents within ± this (:mod:`gantlet.api.latents`).
@@ -159,13 +161,13 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         FolderInUse: The file or folder exists already.
         StoreError: It cannot be written.
     """
-    place, chosen, given = Path(folder), _path(out), _path(latents)
-    count, seed = whole_number("count", count, low=1), whole_number("seed", seed, low=-(1 << 63))
+    place, chosen, given = user_path(folder), _path(out), _path(latents)
+    n, seed = whole_number("n", n, low=1), whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
-    z, owners = _latents(source, count=count, seed=seed, by_generator=by_generator, given=given, truncation=truncation)
+    z, owners = _latents(source, count=n, seed=seed, by_generator=by_generator, given=given, truncation=truncation)
     words = [] if step in (None, "last") else [f"step-{step}"]
-    words += [f"seed-{seed}-n-{count}"] if given is None else [f"latents-{given.stem}"]
+    words += [f"seed-{seed}-n-{n}"] if given is None else [f"latents-{given.stem}"]
     words += [f"truncation-{truncation:g}"] if truncation is not None else []
     target = chosen or _default(place, run or 0, "-".join(words))
     makers = source.generator.makers if by_generator else 1
@@ -175,13 +177,14 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
     return target
 
 
+@earlier_name("count", "n")
 def interpolate(  # noqa: PLR0913 - each argument is an option of the command line
     folder: str | Path,
     run: int | None = None,
     *,
     out: str | Path | None = None,
     latents: str | Path | None = None,
-    count: int = 6,
+    n: int = 6,
     seed: int = 1,
     steps: int = 10,
     generator: int = 0,
@@ -195,7 +198,7 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         run: The member's number; None where there is one.
         out: As for :func:`write_samples`.
         latents: A ``.npy`` or ``.csv`` file with the latents to go between; None draws some.
-        count: How many are drawn.
+        n: How many are drawn.
         seed: Of drawn latents.
         steps: Samples of a row, both ends included.
         generator: Of a team, the one that makes them.
@@ -207,8 +210,8 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
         BadData: The file of latents cannot be used.
         FolderInUse: The file or folder exists already.
     """
-    place, chosen, given = Path(folder), _path(out), _path(latents)
-    count, steps = whole_number("count", count), whole_number("steps", steps)
+    place, chosen, given = user_path(folder), _path(out), _path(latents)
+    n, steps = whole_number("n", n), whole_number("steps", steps)
     seed = whole_number("seed", seed, low=-(1 << 63))
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
@@ -216,8 +219,8 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
     if not 0 <= generator < space.makers:
         raise BadValue(f"--generator {generator}: this run has generators 0 to {space.makers - 1}.")
     if given is None:
-        check_fits(count, space.dimension, source.specification.shape)
-    ends = space.draw(count, seed)[0] if given is None else read_latents(given, space.dimension)
+        check_fits(n, space.dimension, source.specification.shape)
+    ends = space.draw(n, seed)[0] if given is None else read_latents(given, space.dimension)
     check_fits(len(ends) * steps, space.dimension, source.specification.shape)
     between = walk(ends, space, steps).flatten(0, 1)
     owners = torch.full((len(between),), generator)
@@ -271,7 +274,7 @@ def write_drawn(
 
 
 def _path(given: str | Path | None) -> Path | None:
-    return None if given is None else Path(given)
+    return None if given is None else user_path(given)
 
 
 def _check_free(out: Path | None) -> None:
@@ -279,8 +282,8 @@ def _check_free(out: Path | None) -> None:
         raise BadValue(
             f"--out {out} ends like a file of a kind that is not written. Give FILE.png, FILE.npy, FILE.csv or a folder."
         )
-    if out is not None and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise FolderInUse(f"{out} exists already; nothing was written. Choose another --out.")
+    if out is not None:
+        check_free(out)
 
 
 def _default(folder: Path, run: int, name: str) -> Path:

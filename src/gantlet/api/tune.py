@@ -15,6 +15,7 @@ import pandas as pd
 
 from gantlet.catalogue import refuse_while_importing
 from gantlet.errors import BadValue, UnknownName
+from gantlet.places import user_path
 from gantlet.requests.grid import method_names, parse_seeds, words
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.slurm_options import parse_slurm
@@ -166,7 +167,7 @@ def tune(  # noqa: PLR0913 - as many as the command line has options
         if len(names) != 1:
             raise BadValue(f"One method is searched at a time; came {', '.join(names)}.")
         budget = Budget(32 if trials is None else trials, parse_seeds(seeds), fresh_seeds, batch, minutes)
-        folder = default_folder(task) if out is None else Path(out)
+        folder = default_folder(task) if out is None else user_path(out)
         chosen = _options(task, folder, options or {})
         described = [_word(name, value) for name, value in space.items()]
         said: dict[str, Any] = {

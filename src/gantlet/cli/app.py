@@ -23,6 +23,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, ExportMismatch, GantletError, ReplayMismatch, TrainingFailed
 from gantlet.memory import out_of_memory
+from gantlet.stopping import outlast_reader
 
 from .board import board_command
 from .check import repair_study_command, verify_study_command
@@ -45,6 +46,7 @@ from .weights import weights_command
 
 __all__ = ["app", "main"]
 
+_NARROWEST = 20  # columns, fewer of which are not believed
 _LONGEST = 80  # letters of a path that an error shows
 
 app = typer.Typer(
@@ -105,10 +107,12 @@ app.add_typer(data_app)
 def main() -> None:
     """The entry point: every error of gantlet's own is one sentence on standard error."""
     _mend_streams()
+    _mend_width()
     try:
         try:
-            _check_dashes(sys.argv[1:])
-            _program()()
+            words = [_at_home(word) for word in sys.argv[1:]]
+            _check_dashes(words)
+            _program()(words)
         finally:
             sys.stdout.flush()
     except (ReplayMismatch, ExportMismatch) as error:
@@ -135,22 +139,35 @@ def main() -> None:
             _fail(
                 f"{named} cannot be read or written: {error.strerror}. Give another path, or mend its permissions.", 2
             )
-        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EPIPE, errno.EBADF):
-            raise  # else the terminal, pipe or file behind standard output
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise  # else the terminal or file behind standard output
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is left in the buffer goes nowhere
-        if error.errno == errno.EPIPE:  # whoever read the output has seen enough
-            sys.exit(0)
         _fail(f"The output could not be written: {error.strerror}.", 2)
 
 
 def _mend_streams() -> None:
-    """Output that was closed goes nowhere, and letters that its encoding lacks are written as escapes, such as \\u03b1."""
+    """Output that was closed or is read no more goes nowhere; letters that its encoding lacks are escapes, such as \\u03b1."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - until the end
-        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="backslashreplace")
+        elif isinstance(stream, io.TextIOWrapper):
+            if stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, outlast_reader(stream))
+
+
+def _at_home(word: str) -> str:
+    """A word with the home folder in place of its ~, also in ``--out=~/x``, which a shell leaves as it is."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return f"{option}{equals}{os.path.expanduser(value)}"
+
+
+def _mend_width() -> None:
+    """A terminal of no columns, as some say they have, would show nothing."""
+    width = os.environ.get("COLUMNS", "")
+    if width.isdecimal() and int(width) < _NARROWEST:
+        del os.environ["COLUMNS"]
 
 
 @cache

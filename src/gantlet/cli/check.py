@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantlet.errors import BadValue
+from gantlet.places import command
 
 if TYPE_CHECKING:
     from gantlet.studies.verify import StudyCheck
@@ -80,5 +81,5 @@ def _print(found: StudyCheck, *, repaired: bool = False) -> None:
         typer.echo(f"{things} wrong{' that repair does not mend.' if repaired else f'. {found.remedy}'}")
         return
     left = sum(fleet.state != "finished" for fleet in found.fleets)
-    rest = f"; {left} of {len(found.fleets)} fleets are not finished: gantlet resume {found.folder}" if left else ""
+    rest = f"; {left} of {len(found.fleets)} fleets are not finished: {command('resume', found.folder)}" if left else ""
     typer.echo(f"{found.folder} is whole{rest}")

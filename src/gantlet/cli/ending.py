@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from gantlet.places import command
+
 if TYPE_CHECKING:
     from gantlet.studies.store import Store
 
@@ -35,7 +37,7 @@ def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]
         typer.echo(f"report: {page}")
         if symptoms:
             typer.echo(
-                f"gantlet: signs of {', '.join(symptoms)}; what to do says: gantlet doctor {store.folder}", err=True
+                f"gantlet: signs of {', '.join(symptoms)}; what to do says: {command('doctor', store.folder)}", err=True
             )
     for status, group in bad.groupby("status"):
         first = group.iloc[0]

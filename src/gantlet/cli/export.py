@@ -7,6 +7,8 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from gantlet.places import command
+
 from .arguments import Step, Trust
 
 __all__ = ["export_command", "import_model_command"]
@@ -56,4 +58,4 @@ def import_model_command(
     from gantlet.api.export import import_model
 
     typer.echo(str(import_model(folder, trust=trust)))
-    typer.echo(f"sample from it with: gantlet sample {folder} --out samples.png", err=True)
+    typer.echo(f"sample from it with: {command('sample', folder)} --out samples.png", err=True)

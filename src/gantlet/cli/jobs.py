@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from gantlet.places import command
+
 if TYPE_CHECKING:
     from gantlet.studies.executors.base import Callbacks
     from gantlet.studies.fleet_states import StudyState
@@ -47,7 +49,7 @@ def cancel_command(
     cancelled = cancel_study(folder)
     many = f"{len(cancelled)} fleet{'s' * (len(cancelled) > 1)}"
     if cancelled:
-        typer.echo(f"the jobs of {many} were cancelled. Continue with: gantlet resume {folder}")
+        typer.echo(f"the jobs of {many} were cancelled. Continue with: {command('resume', folder)}")
     else:
         typer.echo(f"no job of {folder} waits or runs; nothing was done")
 
@@ -69,7 +71,7 @@ def hand_over(
         typer.echo(jsonlib.dumps({"folder": str(folder), "fleets": state.counts}))
     elif voice == "table":
         typer.echo(state.line())
-        typer.echo(f"how they go: gantlet show {folder}   stop them: gantlet cancel {folder}")
+        typer.echo(f"how they go: {command('show', folder)}   stop them: {command('cancel', folder)}")
     elif not wait:
         typer.echo(str(folder))
     if not wait:
@@ -78,7 +80,7 @@ def hand_over(
     try:
         follow(store, lambda look: _POLL[min(look, len(_POLL) - 1)], lambda state: _say_state(state, voice))
     except KeyboardInterrupt:
-        typer.echo(f"gantlet: the jobs go on. How they go: gantlet show {folder}", err=True)
+        typer.echo(f"gantlet: the jobs go on. How they go: {command('show', folder)}", err=True)
         raise typer.Exit(130) from None
     return store, False
 
@@ -115,7 +117,7 @@ def print_jobs(folder: Path, *, format: str = "table", every: bool = False) -> N
         used = [str(name) for name in shown if name in ("fleet", "state") or shown[name].astype(bool).any()]
         typer.echo(_aligned([used, *([str(word) for word in row] for row in shown[used].to_numpy().tolist())]))
     if left := len(rows) - state.counts["finished"] - len(shown) if not every else 0:
-        typer.echo(f"and {left} more: gantlet show {folder} --jobs")
+        typer.echo(f"and {left} more: {command('show', folder)} --jobs")
     if state.unknown:
         typer.echo(f"gantlet: {state.unknown} What waits or runs is not known.", err=True)
 

@@ -34,7 +34,7 @@ def interpolate_command(  # noqa: PLR0913 - each argument is an option of the co
         run,
         out=out,
         latents=latents,
-        count=n,
+        n=n,
         seed=seed,
         steps=steps,
         generator=generator,

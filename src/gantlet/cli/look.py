@@ -199,7 +199,7 @@ def sample_command(  # noqa: PLR0913 - each argument is an option of the command
             folder,
             run,
             out=out,
-            count=n,
+            n=n,
             seed=seed,
             by_generator=by_generator,
             latents=latents,

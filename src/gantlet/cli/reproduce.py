@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gantlet.places import command
+
 from .train import train_or_wait, voice_of
 
 if TYPE_CHECKING:
@@ -110,6 +112,6 @@ def _print(found: Reproduction) -> None:
     if found.others:
         return
     if FACT in Store(folder).record().facts:
-        typer.echo(f"on with: gantlet reproduce {folder} --budget TIME")
+        typer.echo(f"on with: {command('reproduce', folder)} --budget TIME")
     else:
-        typer.echo(f"on with: gantlet resume {folder}, or gantlet extend {folder} --seeds N")
+        typer.echo(f"on with: {command('resume', folder)}, or {command('extend', folder)} --seeds N")

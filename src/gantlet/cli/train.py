@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from gantlet.errors import BadGrid
+from gantlet.places import command
 from gantlet.stopping import leave_terminal, stop_signals
 
 from .arguments import Trust
@@ -337,7 +338,7 @@ def watched_training(
         for sentence in (*display.damage, *display.elsewhere):
             typer.echo(f"gantlet: {sentence}", err=True)
     if stopper.asked():
-        typer.echo(f"gantlet: stopped and saved. Continue with: gantlet {onward} {folder}", err=True)
+        typer.echo(f"gantlet: stopped and saved. Continue with: {command(onward, folder)}", err=True)
         raise typer.Exit(130)
     return store, bool(display.damage)
 

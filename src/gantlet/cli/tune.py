@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gantlet.errors import BadGrid
+from gantlet.places import command
 
 from .arguments import Trust
 from .jobs import Slurm
@@ -110,7 +111,7 @@ def _finish(found: Search, *, quiet: bool, json: bool) -> None:
     else:
         _print(found)
         typer.echo(f"report: {page}")
-    runs, again = found.state.runs, f"Go on with: gantlet tune {found.study.folder}"
+    runs, again = found.state.runs, f"Go on with: {command('tune', found.study.folder)}"
     bad = runs[runs["status"].isin(("failed", "stopped"))]
     for status, group in bad.groupby("status"):
         cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""

@@ -15,8 +15,9 @@ import math
 import pickle
 import warnings
 import zipfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from gantlet.errors import BadData
 
 from .files import Bytes, check_file, read_bytes
 
-__all__ = ["NpzFile", "as_float32", "check_finite", "check_rounding", "map_array", "read_array"]
+__all__ = ["EXACT", "NpzFile", "as_float32", "check_finite", "check_rounding", "check_whole", "map_array", "read_array"]
 
+EXACT = 2.0**53
+"""Below it floating point of 64 bits keeps every whole number."""
 _KEYS = ("x", "images", "data")
 _ROUNDED = 0.01  # of a column's standard deviation: what float32 may move a number by
 _MOST_DIMENSIONS, _LARGEST_SIZE = 16, 2**48  # beyond them a header is damaged
@@ -199,6 +202,20 @@ def as_float32(values: NDArray[Any], source: str) -> NDArray[np.float32]:
     return narrow
 
 
+def check_whole(numbers: Iterable[float | Decimal], source: str) -> None:
+    """See that 64-bit floating point keeps whole numbers, as it does up to 2^53; what has more digits mostly names rows.
+
+    Raises:
+        BadData: One of them would become another.
+    """
+    for number in numbers:
+        if number == int(number) != float(number):
+            raise BadData(
+                f"{source}: {number} has more digits than 64-bit floating point keeps. Leave the column out if it names rows, "
+                "or subtract an offset first."
+            )
+
+
 def check_rounding(values: NDArray[Any], narrow: NDArray[np.float32], source: str, names: Sequence[str] = ()) -> None:
     """See that float32 keeps what differs between the samples of each column: timestamps of one minute, say, become equal.
 
@@ -209,10 +226,13 @@ def check_rounding(values: NDArray[Any], narrow: NDArray[np.float32], source: st
         names: Of the columns, where they have some.
 
     Raises:
-        BadData: Rounding moves a number of some column by more than a hundredth of the column's standard deviation.
+        BadData: Rounding moves a number of some column by more than a hundredth of the column's standard deviation, or a whole
+            number is none of 64-bit floating point.
     """
     if values.dtype.itemsize <= (4 if values.dtype.kind == "f" else 2):
         return
+    if values.dtype.kind in "iu":
+        check_whole(values[abs(values.astype(float)) >= EXACT].tolist(), source)
     wide, near = (array.reshape(len(array), -1) for array in (values, narrow))
     noise = 1e-13 if values.dtype.kind == "f" else 0.0  # of a column that was meant to be constant
     largest = abs(near).max(0).astype(float)

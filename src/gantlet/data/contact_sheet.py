@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from gantlet.errors import BadData, BadImage
 from gantlet.files import write_whole
+from gantlet.places import check_free
 
 from .decode import Decoding
 from .inspect import spread_evenly
@@ -59,7 +60,8 @@ def write_sheet(sheet: Image.Image, path: Path) -> None:
     """Write a contact sheet as PNG.
 
     Raises:
-        BadData: The name does not end in .png, or the file exists.
+        BadData: The name does not end in .png.
+        FolderInUse: There is something of this name.
         StoreError: It cannot be written.
     """
     check_sheet(path)
@@ -72,12 +74,12 @@ def check_sheet(path: Path) -> None:
     """See to it that a contact sheet can have this name.
 
     Raises:
-        BadData: It does not end in .png, or the file exists.
+        BadData: It does not end in .png.
+        FolderInUse: There is something of this name.
     """
     if path.suffix.lower() != ".png":
         raise BadData(f"The contact sheet is a PNG file; {path} does not end in .png.")
-    if path.exists():
-        raise BadData(f"{path} exists and is not overwritten; give another name.")
+    check_free(path, option="--sheet")
 
 
 def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], list[list[int]]]:

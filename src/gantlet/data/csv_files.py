@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from gantlet.errors import BadData
 from gantlet.files import write_whole
 
+from .array_files import EXACT, check_whole
 from .files import read_bytes
 
 __all__ = ["NumberTable", "read_csv", "write_csv"]
@@ -61,7 +62,7 @@ def read_csv(path: str | Path) -> NumberTable:
 
     Raises:
         BadData: The file is missing, empty or not UTF-8 text; it has no rows, rows of different lengths, or a field that is
-            missing or not a number, with its line and column; its first line may be names or data.
+            missing or not a number, with its line and column, or has more digits than are kept; its first line may be names or data.
     """
     source = str(path)
     separator, lines = _lines(_text(Path(path), source), source)
@@ -73,12 +74,12 @@ def read_csv(path: str | Path) -> NumberTable:
         _check_header(number, header, source)
     if not lines:
         raise BadData(f"{source} holds no row of numbers.")
-    if not header and len(lines) > 1:
-        _check_counted(lines, source)
     width = len(lines[0][1])
     for number, fields in lines:
         if len(fields) != width:
             raise BadData(f"{source}, line {number} has {len(fields)} columns where line {lines[0][0]} has {width}.")
+    if header and header[0].startswith("#") and len(header) == 1 < width:
+        raise BadData(f"{source} begins with a comment, '{header[0][:40]}'. Leave it out, or name all {width} columns.")
     if header and len(header) not in (width, width - 1):
         raise BadData(f"{source}: the header names {len(header)} columns, and line {lines[0][0]} has {width}.")
     if header and width > 1 and (header[0] in _UNNAMED or len(header) < width):
@@ -88,7 +89,14 @@ def read_csv(path: str | Path) -> NumberTable:
         header = header if shorter else header[1:]
         lines = [(number, fields[1:]) for number, fields in lines]
     header = [name.lstrip("# ") for name in header]  # NumPy's savetxt writes a comment
-    return NumberTable(_numbers(lines, header, source, separator=separator), tuple(header))
+    values = _numbers(lines, header, source, separator=separator)
+    for row, column in np.argwhere(abs(values) >= EXACT).tolist():
+        number, fields = lines[row]
+        if fields[column].lstrip("+-").isdigit():
+            check_whole([int(fields[column])], f"{source}, {_place(number, column, header)}")
+    if not header and len(lines) > 1:
+        _check_counted(lines, values, source)
+    return NumberTable(values, tuple(header))
 
 
 def write_csv(path: Path, values: NDArray[np.floating], columns: Sequence[str] = ()) -> None:
@@ -188,21 +196,43 @@ def _check_header(number: int, names: Sequence[str], source: str) -> None:
         )
 
 
-def _check_counted(lines: Sequence[_Line], source: str) -> None:
-    """See that a first line 0,1,2,… is data: pandas writes such names over columns that have none.
+def _check_counted(lines: Sequence[_Line], values: NDArray[np.float64], source: str) -> None:
+    """See that a first line 0,1,2,… or 2019,2020,… is data: pandas and years name columns so.
 
-    It is, where other fields are whole numbers, too; but for 0,1,2 and longer ones, which nobody measures.
+    What begins with 0 is, where other fields are whole numbers, too; but for 0,1,2 and longer ones, which nobody measures. What begins
+    with another number is, where it is near the other lines and, if it is no pair, another one counts on, too.
 
     Raises:
         BadData: It may be names.
     """
     (number, first), *rest = lines
-    counted = first == [str(place) for place in range(len(first))]
-    if counted and (len(first) > 2 or not any(field.lstrip("+-").isdigit() for _, fields in rest for field in fields)):
+    if not _counts(first) or (first != ["0"] and len(first) == 1):
+        return
+    whole = any(field.lstrip("+-").isdigit() for _, fields in rest for field in fields)
+    pair = len(first) < 3 and whole
+    if first[0] == "0":
+        data, names = pair, "pandas names columns that have no names"
+    else:
+        data = _near(values) and (pair or any(_counts(fields) for _, fields in rest))
+        names = "columns of years are named"
+    if not data:
         raise BadData(
-            f"{source}, line {number} counts from 0, as pandas names columns that have no names: leave the line out "
-            "(header=False), or name the columns; if it is data, write 0.0 for 0."
+            f"{source}, line {number} counts from {first[0]}, as {names}: leave the line out (header=False), or give every column "
+            f"a name that is not a number; if it is data, write {first[0]}.0 for {first[0]}."
         )
+
+
+def _counts(fields: Sequence[str]) -> bool:
+    """Whether a line counts on by one: 7,8,9."""
+    return all(field.isdecimal() and field.isascii() for field in fields) and fields == [
+        str(int(fields[0]) + place) for place in range(len(fields))
+    ]
+
+
+def _near(values: NDArray[np.float64]) -> bool:
+    """Whether each number of the first row is within the others of its column, or as far beyond them as they are apart."""
+    low, high = values[1:].min(0), values[1:].max(0)
+    return bool(((2 * low - high <= values[0]) & (values[0] <= 2 * high - low)).all())
 
 
 def _check_row_names(names: Sequence[tuple[int, str]], *, commas: bool, source: str) -> None:

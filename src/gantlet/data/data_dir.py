@@ -16,7 +16,7 @@ from gantlet import catalogue
 from gantlet.errors import BadData, BadValue
 
 from .dataset_card import DatasetCard, card_or_none
-from .files import expand_braces, named_path
+from .files import expand_braces, is_shut, named_path
 from .own_files import task_of
 from .readers.base import reader_for
 
@@ -138,6 +138,8 @@ def names_files(source: object) -> bool:
 def is_here(source: object) -> bool:
     """Whether the files that a source names are on this disk, whatever they hold; any of those that match a pattern.
 
+    Those in a folder that may not be entered are: whoever reads them says so.
+
     Example:
         >>> from gantlet.data.points import Points
         >>> is_here(Points(data_path="/nowhere/x.csv"))
@@ -146,7 +148,7 @@ def is_here(source: object) -> bool:
     path = os.path.expanduser(str(getattr(source, "data_path", "")).strip())
     try:
         if path:
-            return os.path.exists(path) or any(map(glob.glob, expand_braces(path)))
+            return os.path.exists(path) or is_shut(path) or any(map(glob.glob, expand_braces(path)))
         return find_raw(str(getattr(source, "card", ""))).exists()
     except (BadData, BadValue):
         return False

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gantlet.errors import BadData
 
-__all__ = ["Bytes", "absolute", "check_file", "expand_braces", "named_path", "read_bytes"]
+__all__ = ["Bytes", "absent", "absolute", "check_file", "expand_braces", "is_shut", "named_path", "read_bytes"]
 
 _MOST_NAMES = 1_000_000
 
@@ -43,13 +43,36 @@ def check_file(path: Path) -> None:
     """See to it that a file is there, before it is asked what it holds.
 
     Raises:
-        BadData: The file is missing, or is a folder.
+        BadData: The file is missing, out of reach, or a folder.
     """
     # os.path, not Path: names that no file can have (too long, a null character) are simply absent.
     if os.path.isdir(path):
         raise BadData(f"{path} is a folder; give the path of a file in it.")
     if not os.path.exists(path):
-        raise BadData(f"There is no file {path}.")
+        raise BadData(absent("file", path))
+
+
+def absent(what: str, path: str | Path) -> str:
+    """The sentence about a path at which nothing was found: it is not there, or a folder on the way keeps that to itself.
+
+    Example:
+        >>> absent("file", "/nowhere/x.npy")
+        'There is no file /nowhere/x.npy.'
+    """
+    if is_shut(path):
+        return f"{path} cannot be looked for, as a folder on the way may not be entered. Mend its permissions, or give another path."
+    return f"There is no {what} {path}."
+
+
+def is_shut(path: str | Path) -> bool:
+    """Whether a folder on the way to a path may not be entered, so that nobody can say what is there."""
+    try:
+        os.stat(os.path.expanduser(path))
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def named_path(data_path: str, *, task: str, form: str, reads: str = "a file") -> Path:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gantlet.errors import BadData
 
+from .array_files import EXACT, check_whole
 from .csv_files import NumberTable
 from .files import read_bytes
 
@@ -90,4 +91,5 @@ def _numbers(column: Any, source: str) -> NDArray[np.float64]:
     if infinite := np.flatnonzero(np.isinf(values)).tolist():
         row = infinite[0]
         raise BadData(f"{source}: {values[row]} in row {row + 1} is not finite; remove or replace it.")
+    check_whole(column.take(np.flatnonzero(abs(values) >= EXACT)).to_pylist(), source)
     return values

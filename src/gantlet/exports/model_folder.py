@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from gantlet._version import VERSION
-from gantlet.errors import BadData, BadValue, ExportMismatch, FolderInUse, StoreError
+from gantlet.errors import BadData, BadValue, ExportMismatch, StoreError
 from gantlet.files import file_digest, inside
+from gantlet.places import check_free
 from gantlet.studies.model_record import (
     CONFIG,
     DISCRIMINATOR,
@@ -81,8 +82,7 @@ def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
         ExportMismatch: What is read makes other samples; nothing is left behind.
         StoreError: It cannot be written.
     """
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise FolderInUse(f"{target} exists already; nothing was written. Choose another --out.")
+    check_free(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))

@@ -46,7 +46,7 @@ class MMD:
         tensor(10.)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "places"})
     symmetric: ClassVar[bool] = True
     separable: ClassVar[bool] = False
 

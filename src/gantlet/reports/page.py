@@ -18,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gantlet._version import VERSION
-from gantlet.errors import BadValue, FolderInUse
+from gantlet.errors import BadValue
 from gantlet.files import write_whole
+from gantlet.places import check_free, user_path
 
 from . import charts, diagnosis, sections
 from .cells import Table
@@ -40,6 +41,7 @@ from .words import plain, printable
 __all__ = ["Live", "page_of", "write_report"]
 
 _HERE = Path(__file__).parent
+_MARK = b'<meta name="generator" content="gantlet'
 _IMAGE_BUDGET = 4_000_000  # characters of all images together, so that a page stays below 10 MB
 
 
@@ -107,32 +109,21 @@ def write_report(
         FolderInUse: There is a file that is no report; a report is replaced.
         StoreError: A study cannot be read, or the page cannot be written.
     """
-    paths = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
+    paths = [user_path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)]
     if not paths:
         raise BadValue("A report needs at least one study folder; none was named.")
-    if out is not None and Path(out).suffix.lower() != ".html":
+    if out is not None and user_path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
-    if out is not None and not _ours(Path(out)):
-        raise FolderInUse(
-            f"{out} exists already and is no report of gantlet's; nothing was written. Choose another --out."
-        )
+    if out is not None:
+        check_free(user_path(out), ours="report", mark=_MARK)
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
-    path = paths[0] / "report.html" if out is None else Path(out)
+    path = paths[0] / "report.html" if out is None else user_path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     tables = [article.findings for article in articles if article.findings]
     if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):
         on_findings(symptoms)
     return path
-
-
-def _ours(out: Path) -> bool:
-    """Whether a page may be written here: nothing is here, an empty file, or a report that gantlet wrote."""
-    if not out.exists():
-        return True
-    with out.open("rb") as file:
-        start = file.read(4096)
-    return not start or b'<meta name="generator" content="gantlet' in start
 
 
 def page_of(folders: Sequence[Path], live: Live | None = None) -> str:

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, StrictInt, StrictStr, ValidationError
 
 from gantlet.errors import BadGrid, BadValue
+from gantlet.places import user_path
 
 from .grid import axes_from_mapping, parse_seeds, words
 from .options import Options
@@ -112,7 +113,7 @@ def read_study_file(
     if content.slurm:
         chosen["slurm"] = parse_slurm(content.slurm)
     if content.out and options.out is None:
-        chosen["out"] = Path(content.out)
+        chosen["out"] = user_path(content.out)
     if (number := content.recorded if recorded is None else recorded) is not None:
         chosen["recorded"] = number
     return request, replace(options, **chosen)

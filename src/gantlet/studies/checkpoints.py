@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gantlet.errors import Damaged
 from gantlet.files import inside
+from gantlet.places import command
 from gantlet.training import checkpoint
 
 from .kept import check_kept
@@ -115,7 +116,7 @@ def read_trained(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[d
         if store.finished(fleet, record.lineage) and rest["step"] < last_step(store.results(fleet, record.lineage)):
             raise Damaged(f"The checkpoint in {place} is of step {rest['step']:,}, before the end of the training.")
     except Damaged as error:
-        raise Damaged(f"{error} What can be done does: gantlet repair {store.folder}") from error
+        raise Damaged(f"{error} What can be done does: {command('repair', store.folder)}") from error
     return tensors, rest
 
 

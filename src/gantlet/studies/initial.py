@@ -22,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from gantlet.data.files import absent, is_shut
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, BadValue, Damaged, GantletError, StoreError
 from gantlet.files import check_regular, file_digest, inside, write_whole
@@ -225,6 +226,8 @@ def _of_model(folder: Path) -> tuple[str, dict[str, Tensor], int]:
     if not is_model_folder(folder):
         if os.path.isfile(folder / "study.json"):
             raise BadValue(f"{folder} is a study: write {folder}:RUN, with the number of one of its runs.")
+        if is_shut(folder / CONFIG):
+            raise BadValue(absent("folder", folder / CONFIG))
         raise BadValue(
             f"{folder} is not a model folder, as gantlet export --format hub writes it: it has no {CONFIG} with {WEIGHTS}. A "
             f"run of a study is written DIR:RUN."

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import clear_away, file_digest, inside, sweep, write_whole
+from gantlet.places import command
 from gantlet.requests.keeping import Keeping
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
@@ -111,7 +112,7 @@ class WeightsKeeper:
             name = f"run-{self.fleet.slots[slot]}-step-{fleet.step}.safetensors"
             path = _path(self.store, self.fleet.id, name)
             tensors = member_weights(fleet, slot, discriminator=self.discriminator)
-            advice = f"Make room or fix the permissions, then use: gantlet resume {self.store.folder}"
+            advice = f"Make room or fix the permissions, then use: {command('resume', self.store.folder)}"
             write_whole(path, lambda fresh, tensors=tensors: _save(tensors, fresh), advice=advice)
             try:
                 path.with_name(name + LOST).unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from gantlet import catalogue
 from gantlet.devices import choose_device
 from gantlet.errors import BadValue, Refused, StoreError
 from gantlet.files import inside, locked, sweep
+from gantlet.places import command
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.slurm_options import SlurmOptions
 from gantlet.training.blueprint import Execution
@@ -214,7 +215,7 @@ def _train_unfinished(store: Store, callbacks: Callbacks, cache: Cache, executor
     record, place = store.record(), inside(store.folder, "fleets")
     if os.path.lexists(place) and not place.is_dir():
         raise StoreError(
-            f"{place} is not a folder, so nothing can be trained. Remove it, then use: gantlet resume {store.folder}"
+            f"{place} is not a folder, so nothing can be trained. Remove it, then use: {command('resume', store.folder)}"
         )
     sweep(store.folder)
     fleets = unfinished(store)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import clear_away, free_name, locked, sweep
+from gantlet.places import command
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
@@ -68,7 +69,7 @@ def _repaired(store: Store) -> list[str]:
                 for leaf in _leaves(store, planned, did):
                     _mend(store, record, leaf, did)
                     if gone := lost.of(leaf):
-                        did.append(f"{gone} It counts as to be trained: gantlet resume {store.folder}")
+                        did.append(f"{gone} It counts as to be trained: {command('resume', store.folder)}")
         except StoreError as error:
             did.append(f"Fleet {planned.id} was left as it is: {error}")
     stale = [name for name, _ in stale_views(store)]
@@ -122,7 +123,7 @@ def _mend(store: Store, record: StudyRecord, fleet: FleetPlan, did: list[str]) -
         _aside(folder / "results.json")
         did.append(
             f"The last checkpoint of fleet {fleet.id} is lost: it is to be trained again from step {step:,}, and its results "
-            f"were set aside until then. Use: gantlet resume {store.folder}"
+            f"were set aside until then. Use: {command('resume', store.folder)}"
         )
 
 

@@ -14,6 +14,7 @@ import torch
 
 from gantlet.cpu import threads_set
 from gantlet.errors import BadValue, Damaged, Refused, ReplayMismatch
+from gantlet.places import command
 from gantlet.training import checkpoint
 from gantlet.training.fleet import Fleet
 from gantlet.training.member_weights import member_weights
@@ -54,7 +55,7 @@ def replay(folder: Path, run: int, *, say: Callable[[str], None] = lambda words:
             f"does not round them, so nothing can be compared bit for bit. Train it again with the command in study.json."
         )
     if not store.finished(found.fleet, record.seals(found.fleet)):
-        raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: gantlet resume {folder}")
+        raise BadValue(f"Run {run} is not finished, so there is nothing to compare. Use: {command('resume', folder)}")
     tensors, rest = read_trained(store, found.fleet, record)
     others = len(found.fleet.runs) - 1
     if others:

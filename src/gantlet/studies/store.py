@@ -19,6 +19,7 @@ import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
 from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.places import command
 
 from .fleet_history import FleetHistory
 from .history_table import joined_history, read_table, write_table
@@ -75,7 +76,7 @@ class Store:
         if taken[1]:
             study = (self.folder / "study.json").exists()
             what = "a study" if study else "other files"
-            hint = f"Continue it with: gantlet resume {self.folder}" if study else "Choose another --out."
+            hint = f"Continue it with: {command('resume', self.folder)}" if study else "Choose another --out."
             raise FolderInUse(f"The folder {self.folder} already holds {what}; nothing was written. {hint}")
 
     def record(self) -> StudyRecord:
@@ -275,7 +276,7 @@ class Store:
 
     @property
     def _advice(self) -> str:
-        return f"Make room or fix the permissions, then use: gantlet resume {self.folder}"
+        return f"Make room or fix the permissions, then use: {command('resume', self.folder)}"
 
 
 def _is_value(value: object, depth: int = 2) -> bool:

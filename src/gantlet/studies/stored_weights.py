@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from gantlet.errors import BadValue, StoreError
+from gantlet.places import command
 from gantlet.requests.keeping import parse_step
 from gantlet.training import checkpoint
 from gantlet.training.member_weights import member_slice
@@ -88,7 +89,7 @@ def _state(store: Store, fleet: FleetPlan, run: int) -> tuple[dict[str, Any], in
     """The state of a fleet's newest checkpoint, and the step that a member reached in it."""
     places = checkpoint.places(store.checkpoint(fleet.id))
     if not places:
-        raise StoreError(f"Run {run} has no checkpoint yet. Train it with: gantlet resume {store.folder}")
+        raise StoreError(f"Run {run} has no checkpoint yet. Train it with: {command('resume', store.folder)}")
     rest, slot = checkpoint.read_state(places[0]), fleet.runs.index(run)
     check_state(rest, fleet.id, store.record().lineage, places[0])
     left = rest["exits"].get(str(slot))

@@ -14,6 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from gantlet.catalogue import load_path
 from gantlet.errors import UnknownName
+from gantlet.places import user_path
 from gantlet.requests.grid import axes_from_mapping, method_names, parse_seeds
 from gantlet.requests.grid import words as words_of
 from gantlet.requests.options import Options, check_options
@@ -49,7 +50,7 @@ class Study:
     folder: Path
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
+        object.__setattr__(self, "folder", user_path(self.folder))
 
     @property
     def runs(self) -> pd.DataFrame:

@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import lock_holder
+from gantlet.places import command
 from gantlet.training import checkpoint
 
 from .checkpoints import last_step, read_checked
@@ -136,7 +137,7 @@ def verify_study(folder: str | Path) -> StudyCheck:
         (damage if idle else notes).append(sentence or f"{store.folder / name} is not what the fleets' files say.")
     if used:
         notes.append(f"The study is in use by {used}; its tables are written when a fleet ends.")
-    remedy = f"What can be done does: gantlet repair {store.folder}"
+    remedy = f"What can be done does: {command('repair', store.folder)}"
     if by_hand:
         remedy = f"Links and special files are for you to remove. {remedy}"
     return StudyCheck(store.folder, tuple(fleets), tuple(damage), tuple(notes), remedy)

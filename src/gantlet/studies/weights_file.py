@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
 from gantlet.files import check_regular, file_digest
+from gantlet.places import command
 
 __all__ = ["read_weights_file"]
 
@@ -33,7 +34,7 @@ def read_weights_file(path: Path, digest: str, *, what: str, folder: Path) -> di
             raise Damaged(f"{what} {path} are damaged.")
         return dict(sorted(safetensors.torch.load_file(path).items()))
     except Damaged as error:
-        raise Damaged(f"{error} What can be done does: gantlet repair {folder}") from error
+        raise Damaged(f"{error} What can be done does: {command('repair', folder)}") from error
     except (ValueError, safetensors.SafetensorError) as error:
         raise Damaged(f"{what} {path} cannot be read: {error}.") from error
     except OSError as error:

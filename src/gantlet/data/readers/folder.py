@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gantlet.data.files import absent
 from gantlet.data.own_files import task_of
 from gantlet.errors import BadData, BadImage
 
@@ -55,7 +56,7 @@ class FolderReader:
                 task = task_of(path)
                 remedy = f"write {task}:{path}" if task else "'zip' and 'tar' read archives"
                 raise BadData(f"{path} is a file; the reader 'folder' wants a folder: {remedy}.")
-            raise BadData(f"There is no folder {path}.")
+            raise BadData(absent("folder", path))
         listing = Listing[str]()
         _walk(self._root, listing)
         self.entries, self._files, facts = listing.sorted_out(f"The folder {path}")

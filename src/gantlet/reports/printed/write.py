@@ -12,6 +12,7 @@ import matplotlib as mpl
 
 from gantlet.errors import BadValue, UnknownName
 from gantlet.files import write_whole
+from gantlet.places import check_free, user_path
 from gantlet.reports.read import read_study
 
 from . import get, names
@@ -20,10 +21,12 @@ from .base import SIZES, FigureRequest
 __all__ = ["write_figure"]
 
 _METADATA = {
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    ".svg": {"Date": None, "Creator": None},
-    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": "gantlet", "Producer": None},
+    ".svg": {"Date": None, "Creator": "gantlet"},
+    ".png": {"Software": "gantlet"},
 }
+_MARKS = {".pdf": b"/Creator (gantlet)", ".svg": b"<dc:title>gantlet</dc:title>", ".png": b"Software\0gantlet"}
+"""What this metadata is in the bytes of a file, by which a figure of gantlet's is known."""
 _WITHOUT_KEYS = ("curves", "bars", "profile", "ranking", "budget", "modes", "samples")
 _DOTS = 300  # per inch, of a PNG
 _SETTINGS: dict[Any, Any] = {
@@ -44,7 +47,7 @@ def write_figure(
     x: str = "",
     y: str = "",
 ) -> Path:
-    """Draw a figure and write it; a file that is there is replaced.
+    """Draw a figure and write it; a figure of gantlet's that is there is replaced.
 
     Arguments:
         folders: A study folder, or several.
@@ -62,9 +65,13 @@ def write_figure(
     Raises:
         UnknownName: There is no such figure, size or metric.
         BadValue: No folder was named, another kind of file was, or the studies lack what the figure shows.
+        FolderInUse: There is a file that is no such figure.
         StoreError: A study cannot be read, or the file cannot be written.
     """
-    paths, path = [Path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)], Path(out)
+    paths, path = (
+        [user_path(folder) for folder in ([folders] if isinstance(folders, (str, Path)) else folders)],
+        user_path(out),
+    )
     if not paths:
         raise BadValue("A figure needs at least one study folder; none was named.")
     if size not in SIZES:
@@ -75,6 +82,7 @@ def write_figure(
         raise UnknownName("figure", name, names())
     if (x or y) and name in _WITHOUT_KEYS:
         raise BadValue(f"The figure {name} takes no --x and --y; heatmap and sweep do.")
+    check_free(path, ours="figure", mark=_MARKS[path.suffix.lower()])
     figure = get(name)
     request = FigureRequest([read_study(folder) for folder in paths], metric, SIZES[size], x, y)
     file = io.BytesIO()

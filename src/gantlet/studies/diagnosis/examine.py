@@ -19,6 +19,7 @@ import torch
 from gantlet.data.base import Dataset
 from gantlet.errors import GantletError, StoreError, UsageError
 from gantlet.objectives.base import Objective
+from gantlet.places import user_path
 
 from ..cache import Cache
 from ..checkpoints import read_trained
@@ -92,7 +93,7 @@ def examine_study(
     Raises:
         StoreError: There is no study, or it cannot be read.
     """
-    store = Store(Path(folder))
+    store = Store(user_path(folder))
     record = store.record()
     if trust:
         allow(record.settings, record.key)

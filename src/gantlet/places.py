@@ -1,0 +1,70 @@
+"""Places that a user names: ``~`` is the home folder, and nothing that is there is replaced, but for files of gantlet's own making."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from .errors import FolderInUse
+
+__all__ = ["check_free", "command", "user_path"]
+
+_ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
+
+
+def user_path(given: str | Path) -> Path:
+    """The path of a file or folder that a user named; a shell leaves ``--out=~/x`` as it is, and files of settings know none.
+
+    Example:
+        >>> user_path("~/runs") == Path.home() / "runs", user_path("runs/~")
+        (True, PosixPath('runs/~'))
+    """
+    return Path(os.path.expanduser(given))
+
+
+def command(name: str, folder: Path) -> str:
+    """A command about a folder as a shell takes it, to be copied from a message.
+
+    Example:
+        >>> command("resume", Path("runs/x")), command("show", Path("my runs"))
+        ('gantlet resume runs/x', "gantlet show 'my runs'")
+    """
+    return shlex.join(["gantlet", name, str(folder)])
+
+
+def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
+    """See that a file or folder may be written here: nothing is here, an empty folder, or what gantlet made and may replace.
+
+    Arguments:
+        out: The place.
+        ours: What of gantlet's making is replaced, such as ``report``; nothing if empty.
+        mark: What stands near the beginning or end of each such file. An empty file is replaced like one.
+        option: Which gave the place.
+
+    Raises:
+        FolderInUse: There is something else: a file, a link to nothing, a pipe or device, or a folder with something in it.
+        OSError: The place cannot be looked at.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     check_free(Path(folder))
+        ...     _ = Path(folder, "a.txt").write_text("written by gantlet")
+        ...     check_free(Path(folder, "a.txt"), ours="text", mark=b"by gantlet")
+        ...     try:
+        ...         check_free(Path(folder, "a.txt"))
+        ...     except FolderInUse as error:
+        ...         print(str(error).removeprefix(folder))
+        /a.txt exists already; nothing was written. Choose another --out.
+    """
+    if not (out.is_symlink() or out.exists()) or (out.is_dir() and not any(out.iterdir())):
+        return
+    if ours and out.is_file() and not out.is_symlink():
+        with out.open("rb") as file:
+            start = file.read(_ENDS)
+            file.seek(max(0, out.stat().st_size - _ENDS))
+            if not start or mark in start or mark in file.read(_ENDS):
+                return
+    what = f" and is no {ours} of gantlet's" if ours else ""
+    raise FolderInUse(f"{out} exists already{what}; nothing was written. Choose another {option}.")
