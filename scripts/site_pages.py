@@ -167,7 +167,7 @@ def _notebook(path: Path) -> str:
             parts.append(plain_formulas(source))
         elif cell["cell_type"] == "code":
             parts.append(f"```python\n{source}\n```")
-            parts += [_shown(output) for output in cell.get("places", [])]
+            parts += [_shown(output) for output in cell.get("outputs", [])]
     text = "\n\n".join(part for part in parts if part) + "\n"
     return text if re.search(r"^# ", text, re.MULTILINE) else f"# {path.name}\n\n{text}"
 

@@ -46,7 +46,7 @@ def said(notebook: Any) -> Iterator[str]:
     """Everything that a notebook shows as text: its cells, and what they printed."""
     for cell in notebook.cells:
         yield cell.source
-        for output in cell.get("places", []):
+        for output in cell.get("outputs", []):
             yield output.get("text", "")
             yield from (str(value) for kind, value in output.get("data", {}).items() if not kind.startswith("image/"))
 

@@ -70,7 +70,7 @@ def potential(at: Tensor, *, real: Tensor, fake: Tensor, epsilon: float | Tensor
 class EnergyLike:
     """Low energy for real samples, at least the margin for fake ones, sample by sample; codes are pulled apart."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"places"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     symmetric: ClassVar[bool] = False
 
     margin: float | Tensor = setting(1.0, "the energy towards which fake samples are pushed", above=0.0, varies=True)

@@ -42,7 +42,7 @@ def parts(*shape: int, fakes: int | None = None, seed: int = 0) -> Parts:
 def arguments(objective: Objective, given: Mapping[str, Tensor]) -> dict[str, Any]:
     """The keywords of both losses, of what an objective needs."""
     found: dict[str, Any] = {"real": given["real"], "fake": given["fake"]}
-    if "places" in objective.needs:
+    if "outputs" in objective.needs:
         found = {kind: DiscriminatorOutput(score, code=given[f"{kind}_code"]) for kind, score in found.items()}
     if "samples" in objective.needs:
         found |= {name: given[name] for name in ("real_samples", "fake_samples")}
@@ -57,7 +57,7 @@ def loss(objective: Objective, player: str, given: Mapping[str, Tensor]) -> Tens
 
 def taught(objective: Objective) -> list[str]:
     """The parts that carry gradients: scores, or codes too."""
-    return ["real", "fake", *(["real_code", "fake_code"] if "places" in objective.needs else [])]
+    return ["real", "fake", *(["real_code", "fake_code"] if "outputs" in objective.needs else [])]
 
 
 def leaves(objective: Objective, given: Parts) -> Parts:

@@ -118,7 +118,7 @@ def half_squared(values: Values, slope: float) -> float:
 
 
 FREE = frozenset[str]()
-OUTPUTS, PARAMETERS = frozenset({"places"}), frozenset({"parameters"})
+OUTPUTS, PARAMETERS = frozenset({"outputs"}), frozenset({"parameters"})
 PROMISES: dict[str, Promise] = {
     "gradient": Promise("gradient_penalty", at_slope=two_sided),
     "one-sided-gradient": Promise(

@@ -54,7 +54,7 @@ def batch(case: PenaltyCase, members: int = 4, team: int = 4, size: int = 4) -> 
 def value_of(penalty: Any, critic: DiscriminatorFunction, given: Given) -> Tensor:
     """The penalty as a player's update calls it: it is given what it needs, and outputs of that update."""
     chosen = {name: given[name] for name in ("real", "fake", "noise")}
-    if "places" in penalty.needs:
+    if "outputs" in penalty.needs:
         # The discriminator's update scores detached fakes; the generator's does not score real samples.
         of_generator = penalty.player == "generator"
         chosen["real_output"] = None if of_generator else critic(given["real"].detach())

@@ -240,4 +240,4 @@ def test_a_named_network_lifts_the_refusal() -> None:
     (resolved,) = resolve("ring8", "ebgan-pt", "network=autoencoder", "code=2", "d_width=8", "g_width=8", "steps=2")
     sheet = blueprint([(resolved, 1)], games.dataset().specification, Execution())
     assert isinstance(sheet.discriminator.build(), type(DenseAutoEncoder(code=2).discriminator(shape=(2,))))
-    assert "places" in needs_of(sheet.penalties[0])
+    assert "outputs" in needs_of(sheet.penalties[0])

@@ -44,7 +44,7 @@ def test_an_objective_says_whether_its_losses_are_means_of_its_parts_losses(name
 
     def loss(player: str, half: int | None) -> Tensor:
         given = {key: value if half is None else _cut(value, half) for key, value in outputs.items()}
-        chosen: dict[str, Any] = dict(given) if "places" in objective.needs else {k: v.score for k, v in given.items()}
+        chosen: dict[str, Any] = dict(given) if "outputs" in objective.needs else {k: v.score for k, v in given.items()}
         if "samples" in objective.needs:
             rows = slice(None) if half is None else slice(half * B // 2, (half + 1) * B // 2)
             chosen |= {f"{key}_samples": value[:, :, rows] for key, value in points.items()}
@@ -84,7 +84,7 @@ def test_a_penalty_says_whether_its_value_is_the_mean_of_its_parts_values(name: 
             drawn = torch.rand(S, *draw.shape, generator=fresh, dtype=torch.float64)
             noise[key] = division.cut(drawn, wanted[key].shape, part)
         extra: dict[str, Any] = {}
-        if "places" in penalty.needs:
+        if "outputs" in penalty.needs:
             extra |= {f"{key}_output": discriminate(x) for key, x in rows.items()}
         if "parameters" in penalty.needs:
             networks = S if penalty.player == "discriminator" else S * K

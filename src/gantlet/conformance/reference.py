@@ -59,7 +59,7 @@ class ReferenceLosses:
         for name in wanted:
             held[name].requires_grad_()
         given: dict[str, Any] = {"real": held.get("real"), "fake": held["fake"]}
-        if "places" in objective.needs:
+        if "outputs" in objective.needs:
             given = {
                 kind: score if score is None else DiscriminatorOutput(score, code=held.get(f"{kind}_code"))
                 for kind, score in given.items()
@@ -95,7 +95,7 @@ def inputs(*shape: int, fakes: int | None = None, seed: int = 0) -> Case:
 def named_for(needs: frozenset[str], case: Mapping[str, Array]) -> Case:
     """What of the inputs an objective with such needs is given."""
     wanted = {"real", "fake"}
-    wanted |= {"real_code", "fake_code"} if "places" in needs else set()
+    wanted |= {"real_code", "fake_code"} if "outputs" in needs else set()
     wanted |= {"real_samples", "fake_samples"} if "samples" in needs else set()
     wanted |= {"k"} if "state" in needs else set()
     return {name: array for name, array in case.items() if name in wanted}

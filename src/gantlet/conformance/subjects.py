@@ -250,7 +250,7 @@ def _adapted(thing: Any, call: Callable[..., Any], name: str, options: Mapping[s
         from gantlet.objectives.base import DiscriminatorOutput
 
         held = dict(arrays)
-        if "places" in needs:
+        if "outputs" in needs:
             held |= {
                 kind: DiscriminatorOutput(held[kind], code=held[f"{kind}_code"]) for kind in _SCORES if kind in held
             }

@@ -17,7 +17,7 @@ from torch import Tensor
 
 __all__ = ["DiscriminatorOutput", "Monitored", "Need", "Objective", "Stateful", "Theory", "WithCritic"]
 
-Need = Literal["real", "samples", "places", "state"]
+Need = Literal["real", "samples", "outputs", "state"]
 """What an objective is given beyond scores.
 
 - ``real``: the generator's loss looks at real scores too (relativistic); without it ``real`` is None in G's step.

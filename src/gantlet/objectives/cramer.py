@@ -43,7 +43,7 @@ class Cramer:
         tensor(2.)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"real", "places"})
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
     separable: ClassVar[bool] = False
 

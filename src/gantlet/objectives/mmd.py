@@ -46,7 +46,7 @@ class MMD:
         tensor(10.)
     """
 
-    needs: ClassVar[frozenset[str]] = frozenset({"real", "places"})
+    needs: ClassVar[frozenset[str]] = frozenset({"real", "outputs"})
     symmetric: ClassVar[bool] = True
     separable: ClassVar[bool] = False
 

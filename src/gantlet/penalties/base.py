@@ -21,7 +21,7 @@ from gantlet.objectives.base import DiscriminatorOutput
 
 __all__ = ["Constraint", "DiscriminatorFunction", "Draw", "MonitoredPenalty", "Penalty", "PenaltyNeed"]
 
-PenaltyNeed = Literal["places", "parameters", "state"]
+PenaltyNeed = Literal["outputs", "parameters", "state"]
 """What a penalty is given beyond the discriminator function, the samples and its noise.
 
 - ``outputs``: keywords ``real_output`` (None in the generator's update unless the objective asks for it) and

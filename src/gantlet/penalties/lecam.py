@@ -51,7 +51,7 @@ class LeCam:
 
     player: ClassVar[Literal["generator", "discriminator"]] = "discriminator"
     requires: ClassVar[frozenset[str]] = frozenset()
-    needs: ClassVar[frozenset[str]] = frozenset({"places", "state"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs", "state"})
     label: ClassVar[str] = "lecam_penalty"
     separable: ClassVar[bool] = True
 

@@ -48,7 +48,7 @@ class PullingAway:
 
     player: ClassVar[Literal["generator", "discriminator"]] = "generator"
     requires: ClassVar[frozenset[str]] = frozenset({"autoencoder"})
-    needs: ClassVar[frozenset[str]] = frozenset({"places"})
+    needs: ClassVar[frozenset[str]] = frozenset({"outputs"})
     label: ClassVar[str] = "pulling_away"
     separable: ClassVar[bool] = False
 

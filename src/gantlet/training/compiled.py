@@ -96,7 +96,7 @@ class Compiler:
 
 def own_derivatives(objective: Objective, penalties: tuple[Penalty, ...]) -> str:
     """Which part of the user's own may differentiate the discriminator's outputs twice, which no compiled call allows; or nothing."""
-    given = [objective, *(p for p in penalties if "places" in getattr(p, "needs", ()))]
+    given = [objective, *(p for p in penalties if "outputs" in getattr(p, "needs", ()))]
     own = [type(part).__name__ for part in given if not is_gantlets(part)]
     return f"{own[0]} is given the discriminator's outputs and may differentiate them twice" if own else ""
 

@@ -92,7 +92,7 @@ class PlayerBatch:
 
     def arguments(self, objective: Objective) -> dict[str, Any]:
         """The keywords that an objective asks for."""
-        whole = "places" in needs_of(objective)
+        whole = "outputs" in needs_of(objective)
         real = self.real if whole or self.real is None else self.real.score
         chosen: dict[str, Any] = {"real": real, "fake": self.fake if whole else self.fake.score}
         if "samples" in needs_of(objective):
@@ -157,7 +157,7 @@ def penalty_losses(
         drawn = given.draws(index, penalty, batch.fake_samples)
         extra: dict[str, Any] = {}
         needs = needs_of(penalty)
-        if "places" in needs:
+        if "outputs" in needs:
             extra |= {"real_output": batch.real, "fake_output": batch.fake}
         if "parameters" in needs:
             extra["parameters"] = given.parameters
@@ -227,7 +227,7 @@ def joined_batch(parts: Sequence[PlayerBatch], objective: Objective, ranks: Rank
     first = parts[0]
     if len(parts) == 1 and ranks.count == 1:
         return first
-    whole, samples = "places" in needs_of(objective), "samples" in needs_of(objective)
+    whole, samples = "outputs" in needs_of(objective), "samples" in needs_of(objective)
 
     def together(pieces: Sequence[Tensor | None]) -> Any:
         there = [piece.detach() for piece in pieces if piece is not None]
