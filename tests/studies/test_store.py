@@ -160,7 +160,10 @@ def test_readers_never_meet_half_a_file(store: Store) -> None:
 def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
     store.chunks("0000").add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
     store.write_results("0000", [{"run": 0}])
+    note = store.fleet("0000") / "checkpoint of mine.txt"
+    note.write_bytes(b"not a fleet's")
     store.restart_fleet("0000")
+    assert list(store.fleet("0000").iterdir()) == [note]
     assert not terminal.finished(store, "0000")
     assert len(store.history()) == 0
 

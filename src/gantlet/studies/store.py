@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,23 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.files import check_seal, clear_away, file_digest, inside, read_regular, sealed, sweep, write_whole
 
-from .fleet_history import FleetHistory
+from .fleet_history import LOST, FleetHistory
 from .history_table import joined_history, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
 
-__all__ = ["Store"]
+__all__ = ["ASIDE", "OF_A_FLEET", "Store"]
+
+OF_A_FLEET = re.compile(
+    r"checkpoint(\.old|\.new|\.gone)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json"
+)
+"""The names of what a fleet writes into its folder."""
+
+ASIDE = re.compile(
+    rf"checkpoint\.damaged(\.\d+)?|((results|failure|split)\.json|weights)\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
+)
+"""The names of what was set aside there."""
 
 _LARGEST = 1 << 28  # bytes of a JSON file
 _ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
@@ -215,8 +226,13 @@ class Store:
         return FleetHistory(self.fleet(fleet), self._advice)
 
     def restart_fleet(self, fleet: str) -> None:
-        """Forget whatever a fleet wrote."""
-        shutil.rmtree(self.fleet(fleet), ignore_errors=True)
+        """Forget whatever a fleet wrote; what else lies in its folder stays."""
+        folder = self.fleet(fleet)
+        sweep(folder)
+        for path in list(folder.iterdir()) if folder.is_dir() else ():
+            if OF_A_FLEET.fullmatch(path.name) or ASIDE.fullmatch(path.name):
+                with suppress(OSError):
+                    clear_away(path)
 
     # ------------------------------------------------------------------------------------------------ views
 
