@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, clear_away, file_digest, inside, read_regular, sealed, sweep, write_whole
+from gantlet.files import check_seal, clear_away, file_digest, inside, locked, read_regular, sealed, sweep, write_whole
 
 from .fleet_history import LOST, FleetHistory
 from .history_table import joined_history, read_table, write_table
@@ -54,15 +54,26 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ the study
 
-    def create(self, record: StudyRecord) -> None:
-        """Make the folder and write ``study.json``.
+    def create(self, record: StudyRecord, before: Callable[[], object] = lambda: None) -> None:
+        """Make the folder and write ``study.json``; of several processes that do so at once, one does.
+
+        Arguments:
+            record: What it holds.
+            before: Writes what must be there before it is.
 
         Raises:
             FolderInUse: The folder holds something already.
             StoreError: It cannot be written.
         """
         self.check_free()
-        self.update(record)
+        with locked(self.study_lock, wait=False, advice=self._advice) as holder:
+            if holder is not None:
+                raise FolderInUse(
+                    f"The folder {self.folder} is in use by {holder}; nothing was written. Choose another --out."
+                )
+            self.check_free()
+            before()
+            self.update(record)
 
     def update(self, record: StudyRecord) -> None:
         """Rewrite ``study.json``."""
@@ -75,7 +86,8 @@ class Store:
             FolderInUse: The folder holds something already.
         """
         try:
-            taken = self.folder.is_file(), self.folder.is_dir() and any(self.folder.iterdir())
+            content = self.folder.iterdir() if self.folder.is_dir() else ()
+            taken = self.folder.is_file(), any(path.name != self.study_lock.name for path in content)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderInUse(
