@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def write_report(
 
     Arguments:
         folders: A study folder, or several.
-        out: The file to write; by default ``report.html`` in the first folder.
+        out: The file to write; by default ``report.html`` in the first folder, or with a number where that is another's page.
         on_findings: Told the symptoms that the page's diagnosis names, each once; not called where there are none.
 
     Returns:
@@ -118,12 +119,22 @@ def write_report(
         )
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
-    path = paths[0] / "report.html" if out is None else Path(out)
+    path = _place_in(paths[0]) if out is None else Path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     tables = [article.findings for article in articles if article.findings]
     if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):
         on_findings(symptoms)
     return path
+
+
+def _place_in(folder: Path) -> Path:
+    """Where a study's report goes: a page of somebody else's stays, a link or a pipe is replaced unread."""
+    others = (folder / f"report-{number}.html" for number in count(2))
+    return next(
+        path
+        for path in chain([folder / "report.html"], others)
+        if path.is_symlink() or not path.is_file() or _ours(path)
+    )
 
 
 def _ours(out: Path) -> bool:
