@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import FolderInUse
 
-__all__ = ["check_free", "command", "user_path"]
+__all__ = ["check_free", "command", "is_marked", "user_path"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -31,6 +31,14 @@ def command(name: str, folder: Path) -> str:
         ('gantlet resume runs/x', "gantlet show 'my runs'")
     """
     return shlex.join(["gantlet", name, str(folder)])
+
+
+def is_marked(path: Path, mark: bytes) -> bool:
+    """Whether a file has a mark near its beginning or end; an empty file counts as one that has."""
+    with path.open("rb") as file:
+        start = file.read(_ENDS)
+        file.seek(max(0, path.stat().st_size - _ENDS))
+        return not start or mark in start or mark in file.read(_ENDS)
 
 
 def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
@@ -60,11 +68,7 @@ def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "-
     """
     if not (out.is_symlink() or out.exists()) or (out.is_dir() and not any(out.iterdir())):
         return
-    if ours and out.is_file() and not out.is_symlink():
-        with out.open("rb") as file:
-            start = file.read(_ENDS)
-            file.seek(max(0, out.stat().st_size - _ENDS))
-            if not start or mark in start or mark in file.read(_ENDS):
-                return
+    if ours and out.is_file() and not out.is_symlink() and is_marked(out, mark):
+        return
     what = f" and is no {ours} of gantlet's" if ours else ""
     raise FolderInUse(f"{out} exists already{what}; nothing was written. Choose another {option}.")

@@ -1,4 +1,4 @@
-"""Which signals ask for a clean stop, and what happens to output when its terminal or its reader is gone."""
+"""Which signals ask for a clean stop, how they end what does not train, and output whose terminal or reader is gone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import io
 import os
 import signal
 import stat
-from typing import Any
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
 
-__all__ = ["leave_terminal", "outlast_reader", "stop_signals"]
+__all__ = ["leave_terminal", "outlast_reader", "stop_by_exception", "stop_signals"]
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
@@ -16,6 +19,27 @@ def stop_signals() -> tuple[signal.Signals, ...]:
     hangups = [number for number in signal.Signals if number.name == "SIGHUP"]  # Windows has none
     listened = (number for number in hangups if signal.getsignal(number) != signal.SIG_IGN)
     return (signal.SIGINT, signal.SIGTERM, *listened)
+
+
+@contextmanager
+def stop_by_exception() -> Generator[None]:
+    """Let SIGTERM and SIGHUP end this process as Ctrl-C does: half-written files go, and the status is 128 and the signal's number.
+
+    Their default is to end it at once, which would leave such files. Training listens for itself while it lasts.
+    """
+    listened = [number for number in stop_signals() if number != signal.SIGINT]  # which is KeyboardInterrupt already
+    before = {number: signal.signal(number, _stop) for number in listened}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    if number != signal.SIGTERM:
+        leave_terminal()
+    raise SystemExit(128 + number)
 
 
 def leave_terminal() -> None:

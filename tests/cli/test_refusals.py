@@ -418,6 +418,20 @@ def test_a_name_to_write_to_that_is_too_long_is_one_sentence(
     assert list(workplace.iterdir()) == []
 
 
+def test_a_page_of_ones_own_in_a_study_stays_and_the_report_is_written_beside_it(
+    tmp_path: Path, finished: Store, real_report: None
+) -> None:
+    folder = shutil.copytree(finished.folder, tmp_path / "copy")
+    (folder / "report.html").write_text("<html>mine</html>")
+    for _ in range(2):
+        assert gantlet("report", folder).out.split() == [str(folder / "report-2.html")]
+    assert (folder / "report.html").read_text() == "<html>mine</html>"
+    (folder / "report.html").unlink()
+    (folder / "report.html").symlink_to(folder / "study.json")  # is not followed
+    assert gantlet("report", folder).out.split() == [str(folder / "report.html")]
+    assert gantlet("verify", folder).status == 0
+
+
 def test_a_report_replaces_a_report_and_nothing_else(workplace: Path, finished: Store, real_report: None) -> None:
     (workplace / "index.html").write_text("<html>mine</html>")
     assert "is no report of gantlet's; nothing was written" in refused(

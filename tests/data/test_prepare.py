@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,23 @@ def test_a_set_is_reopened_by_its_folder_alone(tmp_path: Path) -> None:
     (tmp_path / "out").rename(tmp_path / "moved")
     found = PreparedSet.open(tmp_path / "moved")
     np.testing.assert_array_equal(found.read(np.array([7, 0])), expected([7, 0]))
+
+
+@pytest.mark.parametrize("file", ["labels.npy", PAGE])
+def test_labels_and_page_are_what_was_written(file: str, tmp_path: Path) -> None:
+    folder = prepare_images(recipe("23,classes=4", per_shard=5), tmp_path / "out").folder
+    content = (folder / file).read_bytes()
+    (folder / file).write_bytes(content.replace(b"class2", b"class3") if file == PAGE else content[:-4] + b"\1\0\0\0")
+    with pytest.raises(BadData, match=f"{file}.* damaged or changed since it was written.*prepare"):
+        _ = PreparedSet.open(folder).labels
+
+
+def test_sets_from_before_labels_and_page_had_hashes_are_read(tmp_path: Path) -> None:
+    folder = prepare_images(recipe("23,classes=4", per_shard=5), tmp_path / "out").folder
+    page = json.loads((folder / PAGE).read_bytes())
+    del page["seal"], page["labels_sha256"]
+    (folder / PAGE).write_text(json.dumps(page))
+    assert PreparedSet.open(folder).labels.tolist() == [place % 4 for place in range(23)]
 
 
 def test_small_sets_are_cut_into_work_for_several(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gantlet.data import whole_shards
 from gantlet.data.base import Dataset, Pool
 from gantlet.data.prepared import FORMAT, PAGE, PreparedSet, ShardRecord
 from gantlet.data.readers.base import Part
-from gantlet.data.shards import write_shard
+from gantlet.data.shards import shard_digest, write_shard
 from gantlet.data.stream import Stream
 from gantlet.errors import BadData
 from gantlet.training.batch_loader import BatchLoader
@@ -107,6 +108,73 @@ def test_verify_finds_one_flipped_bit(whole: tuple[PreparedSet, NDArray[np.uint8
     content[150] ^= 1
     path.write_bytes(content)
     assert PreparedSet.open(whole[0].folder).verify() == ["2.npy"]
+
+
+def flip(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_an_altered_shard_is_named_when_it_is_read_and_goes_on_once_it_is_mended(
+    whole: tuple[PreparedSet, NDArray[np.uint8]],
+) -> None:
+    found, x = whole
+    np.testing.assert_array_equal(found.read(np.arange(17)), x)  # in the middle of a training, so to speak
+    flip(found.folder / "2.npy", 150)
+    for opened in (found, PreparedSet.open(found.folder)):
+        with pytest.raises(BadData, match=r"^The shard \S*2\.npy is not what was written.*prepare the images again\.$"):
+            opened.read(np.array([0, 8]))
+        np.testing.assert_array_equal(opened.read(np.arange(7)), x[:7])  # another shard
+    flip(found.folder / "2.npy", 150)
+    np.testing.assert_array_equal(found.read(np.arange(17)), x)
+    (found.folder / "2.npy").unlink()
+    with pytest.raises(BadData, match=r"^The shard \S*2\.npy cannot be read: .*Put it back, or prepare"):
+        found.read(np.array([8]))
+
+
+def test_shards_that_changed_places_are_noticed(tmp_path: Path) -> None:
+    found, _ = prepared(tmp_path, [("train", 6), ("test", 6)])
+    (tmp_path / "0.npy").rename(tmp_path / "x")
+    (tmp_path / "1.npy").rename(tmp_path / "0.npy")
+    (tmp_path / "x").rename(tmp_path / "1.npy")
+    with pytest.raises(BadData, match=r"0\.npy is not what was written"):
+        found.read(np.array([0]))
+
+
+def test_a_shard_is_hashed_once_on_a_machine_and_again_when_it_changed(
+    whole: tuple[PreparedSet, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, hashed = whole[0], list[str]()
+
+    def count(path: Path, shape: tuple[int, int, int]) -> str:
+        hashed.append(path.name)
+        return shard_digest(path, shape)
+
+    monkeypatch.setattr(whole_shards, "shard_digest", count)
+    monkeypatch.setattr(whole_shards, "_TICK", 0.0)  # the shards of this test are young
+    for _ in range(3):
+        found.read(np.arange(17))
+        monkeypatch.setattr(whole_shards, "_whole", {})  # as another process has it
+    assert sorted(hashed) == ["0.npy", "2.npy", "3.npy", "4.npy"]  # 1.npy is empty
+    (found.folder / "3.npy").write_bytes((found.folder / "3.npy").read_bytes())
+    found.read(np.arange(17))
+    found.read(np.arange(17))
+    assert hashed[4:] == ["3.npy"]
+    assert found.verify() == []
+    assert len(hashed) == 4 + 1 + 5
+
+
+def test_a_young_shard_is_hashed_again_since_another_change_may_have_the_same_time(
+    whole: tuple[PreparedSet, NDArray[np.uint8]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, (first, *_) = whole[0], whole[1]
+    found.read(np.array([0]))
+    monkeypatch.setattr(whole_shards, "_mark", lambda path, digest: [digest])
+    np.testing.assert_array_equal(found.read(np.array([0]))[0], first)
+    flip(found.folder / "0.npy", 150)
+    with pytest.raises(BadData, match=r"0\.npy is not what was written"):
+        found.read(np.array([0]))
 
 
 def test_labels_that_do_not_belong_are_refused(whole: tuple[PreparedSet, NDArray[np.uint8]]) -> None:

@@ -66,6 +66,28 @@ def test_a_folder_with_content_is_refused(folder: Path, name: str, words: str) -
     assert {path.name: path.read_text() for path in folder.iterdir()} == {name: "mine"}
 
 
+def test_of_two_who_make_a_study_in_one_folder_at_once_one_is_refused(folder: Path) -> None:
+    """Both found it free: the second comes while the first copies what its members start from, or after that."""
+    store, other = Store(folder), Store(folder)
+
+    def meanwhile() -> None:
+        with pytest.raises(FolderInUse, match=f"is in use by process {os.getpid()}.*nothing was written"):
+            other.create(terminal.study_record(note="second"))
+
+    store.create(terminal.study_record(note="first"), meanwhile)
+    with pytest.raises(FolderInUse, match="already holds a study"):
+        other.create(terminal.study_record(note="second"))
+    assert store.record().note == "first"
+    assert [path.name for path in folder.iterdir()] == ["study.json"]
+
+
+def test_a_process_that_was_killed_while_it_made_a_study_leaves_a_free_folder(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "study.lock").write_text("")
+    Store(folder).create(terminal.study_record())
+    assert [path.name for path in folder.iterdir()] == ["study.json"]
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FolderInUse, match="is a file"):
@@ -160,7 +182,10 @@ def test_readers_never_meet_half_a_file(store: Store) -> None:
 def test_a_restarted_fleet_forgets_everything(store: Store) -> None:
     store.chunks("0000").add({}, 0, 10, rows((0, 10, "a", 1.0)), {0: 0})
     store.write_results("0000", [{"run": 0}])
+    note = store.fleet("0000") / "checkpoint of mine.txt"
+    note.write_bytes(b"not a fleet's")
     store.restart_fleet("0000")
+    assert list(store.fleet("0000").iterdir()) == [note]
     assert not terminal.finished(store, "0000")
     assert len(store.history()) == 0
 

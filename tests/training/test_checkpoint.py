@@ -201,6 +201,11 @@ def test_a_death_at_any_moment_leaves_a_good_checkpoint(
         written(folder, 1)
         if lasting:  # the machine died between the two renames of an earlier write
             folder.rename(folder.with_name("c.old"))
+        else:
+            written(folder, 1)
+        notes = [place / "of mine.txt" for place in (folder, folder.with_name("c.old")) if place.is_dir()]
+        for note in notes:
+            note.write_bytes(note.parent.name.encode())
         with monkeypatch.context() as patch:
             calls = 0
 
@@ -230,7 +235,28 @@ def test_a_death_at_any_moment_leaves_a_good_checkpoint(
         written(folder, 3)
         assert step_of(folder) == 3
         assert sorted(path.name for path in folder.parent.iterdir()) == ["c", "c.old"]
+        kept = sorted(path.read_bytes() for path in folder.parent.rglob("of mine.txt*"))
+        assert kept == sorted(note.parent.name.encode() for note in notes), f"lost by a death at call {moment}"
     assert died >= 6
+
+
+def test_files_that_are_not_a_fleets_stay_where_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "c"
+    written(folder, 1)
+    written(folder, 2)
+    mine = [folder / "mine" / "a.txt", folder / "b\nb", folder.with_name("c.old") / "b\nb"]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(str(path).encode())
+    for step in (3, 4, 5):
+        written(folder, step)
+    assert step_of(folder) == 5
+    assert sorted(
+        path
+        for path in tmp_path.rglob("*")
+        if path.is_file() and path.name not in ("state.json", "tensors.safetensors")
+    ) == sorted(mine)
+    assert all(path.read_bytes() == str(path).encode() for path in mine)
 
 
 @pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.write_text", "safetensors.torch.save_file"])

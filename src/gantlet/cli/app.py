@@ -2,7 +2,8 @@
 
 Exit status: 0 done, 1 found wrong (``replay``: another result; ``conform``: a wrong loss; ``verify``, ``repair`` and ``doctor``:
 something is wrong; ``export`` and ``import``: other samples; ``run``, ``resume`` and ``extend``: done, but something was damaged),
-2 wrong input, too little memory, or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped.
+2 wrong input, too little memory, or a file that cannot be read or written, 3 some members failed or diverged, 130 stopped; 143 and 129
+where nothing trained, and SIGTERM or SIGHUP stopped it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, ExportMismatch, GantletError, ReplayMismatch, TrainingFailed
 from gantlet.memory import out_of_memory
-from gantlet.stopping import outlast_reader
+from gantlet.stopping import outlast_reader, stop_by_exception
 
 from .board import board_command
 from .check import repair_study_command, verify_study_command
@@ -112,7 +113,8 @@ def main() -> None:
         try:
             words = [_at_home(word) for word in sys.argv[1:]]
             _check_dashes(words)
-            _program()(words)
+            with stop_by_exception():
+                _program()(words)
         finally:
             sys.stdout.flush()
     except (ReplayMismatch, ExportMismatch) as error:

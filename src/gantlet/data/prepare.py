@@ -28,7 +28,7 @@ import numpy as np
 
 from gantlet.cpu import cores
 from gantlet.errors import BadData, BadImage, FolderInUse, StoreError
-from gantlet.files import replace_whole, write_whole
+from gantlet.files import file_digest, replace_whole, sealed, write_whole
 
 from .classes import classes_of
 from .decode import Decoding
@@ -296,8 +296,9 @@ def _finish(bench: _Bench, pieces: list[_Piece], found: dict[int, dict[str, Any]
         "recipe": _said(bench.recipe),
         "source": dict(bench.reader.facts),
         "shards": [asdict(shard) for shard in shards],
+        "labels_sha256": file_digest(folder / "labels.npy"),
     }
-    write_whole(folder / PAGE, json.dumps(page, indent=1).encode())
+    write_whole(folder / PAGE, json.dumps(sealed(json.loads(json.dumps(page))), indent=1).encode())
     shutil.rmtree(folder / _PROGRESS, ignore_errors=True)
     return PreparedSet.open(folder)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gantlet.errors import BadData
+from gantlet.errors import BadData, Damaged
+from gantlet.files import check_seal, file_digest
 
 from .readers.base import Part
-from .shards import Pixels, images_in, read_images, shard_digest
+from .shards import Pixels, images_in, read_images
+from .whole_shards import changed_shards
 
 __all__ = ["FORMAT", "PAGE", "PARTS", "PreparedSet", "ShardRecord"]
 
@@ -67,6 +69,9 @@ class PreparedSet:
             shards = tuple(_shard(record) for record in page["shards"])
             channels, height, width = (_whole(side) for side in page["shape"])
             _check_page(page)
+            check_seal(page, str(folder / PAGE))
+        except Damaged as error:
+            raise BadData(f"{error} Delete {folder} and prepare the images again.") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadData(
                 f"{folder} holds no prepared set ({type(error).__name__} while reading {PAGE}); "
@@ -116,10 +121,15 @@ class PreparedSet:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """The class of every image, ``[N]``, -1 for none; read when first asked for."""
+        path = self.folder / "labels.npy"
         try:
-            labels = np.load(self.folder / "labels.npy", allow_pickle=False)
+            labels, digest = np.load(path, allow_pickle=False), file_digest(path)
         except (OSError, ValueError, EOFError) as error:
             raise BadData(f"The labels of {self.folder} cannot be read ({error}); prepare it again.") from error
+        if self.page.get("labels_sha256", digest) != digest:
+            raise BadData(
+                f"{path} was damaged or changed since it was written. Delete {self.folder} and prepare it again."
+            )
         if labels.shape != (len(self),):
             raise BadData(f"{self.folder} holds {labels.size} labels for {len(self)} images; prepare it again.")
         return labels
@@ -128,12 +138,18 @@ class PreparedSet:
         """Images by number, ``[n]`` -> ``[n, C, H, W]``; safe to call from several threads.
 
         Raises:
-            BadData: A shard is gone or was cut since the set was opened.
+            BadData: A shard is gone, or is not what was written.
         """
         out = np.empty((len(numbers), *self.shape), dtype=np.uint8)
         shard = np.searchsorted(self._ends, numbers, side="right")
         order = np.argsort(shard, kind="stable")
-        for which, rows in _runs(shard[order], order):
+        runs = _runs(shard[order], order)
+        if changed := self._changed([self.shards[which] for which, _ in runs]):
+            raise BadData(
+                f"The shard {self.folder / changed[0]} is not what was written: it was damaged or exchanged. Put a good copy back, or "
+                f"delete {self.folder} and prepare the images again."
+            )
+        for which, rows in runs:
             record = self.shards[which]
             places = numbers[rows] - (int(self._ends[which]) - record.count)
             read_images(self.folder / record.file, self.shape, places, out, rows)
@@ -145,14 +161,10 @@ class PreparedSet:
         Raises:
             BadData: A shard cannot be read.
         """
-        return [shard.file for shard in self.shards if self._digest(shard) != shard.sha256]
+        return self._changed(self.shards, anew=True)
 
-    def _digest(self, shard: ShardRecord) -> str:
-        path = self.folder / shard.file
-        try:
-            return shard_digest(path, self.shape)
-        except OSError as error:
-            raise BadData(f"The shard {path} cannot be read: {error.strerror or error}.") from error
+    def _changed(self, shards: Sequence[ShardRecord], *, anew: bool = False) -> list[str]:
+        return changed_shards(self.folder, {shard.file: shard.sha256 for shard in shards}, self.shape, anew=anew)
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:

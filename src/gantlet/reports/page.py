@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from markupsafe import Markup
 from gantlet._version import VERSION
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
-from gantlet.places import check_free, user_path
+from gantlet.places import check_free, is_marked, user_path
 
 from . import charts, diagnosis, sections
 from .cells import Table
@@ -98,7 +99,7 @@ def write_report(
 
     Arguments:
         folders: A study folder, or several.
-        out: The file to write; by default ``report.html`` in the first folder.
+        out: The file to write; by default ``report.html`` in the first folder, or with a number where that is another's page.
         on_findings: Told the symptoms that the page's diagnosis names, each once; not called where there are none.
 
     Returns:
@@ -118,12 +119,22 @@ def write_report(
         check_free(user_path(out), ours="report", mark=_MARK)
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
-    path = paths[0] / "report.html" if out is None else user_path(out)
+    path = _place_in(paths[0]) if out is None else user_path(out)
     write_whole(path, page.encode("utf-8", "xmlcharrefreplace"))
     tables = [article.findings for article in articles if article.findings]
     if symptoms := list(dict.fromkeys(row[0].text for table in tables for row in table.rows)):
         on_findings(symptoms)
     return path
+
+
+def _place_in(folder: Path) -> Path:
+    """Where a study's report goes: a page of somebody else's stays, a link or a pipe is replaced unread."""
+    others = (folder / f"report-{number}.html" for number in count(2))
+    return next(
+        path
+        for path in chain([folder / "report.html"], others)
+        if path.is_symlink() or not path.is_file() or is_marked(path, _MARK)
+    )
 
 
 def page_of(folders: Sequence[Path], live: Live | None = None) -> str:

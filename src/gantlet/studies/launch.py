@@ -60,9 +60,7 @@ def create(planned: PlannedStudy) -> Store:
         StoreError: It cannot be written.
     """
     store, record = Store(planned.options.out or default_folder(planned.request.task)), planned.record()
-    store.check_free()
-    write_copies(store, planned.sources)
-    store.update(record)
+    store.create(record, lambda: write_copies(store, planned.sources))
     allow(record.settings, record.key, record.execution.executor)
     allow_lines(record.execution.slurm.lines if record.execution.slurm else (), record.key)
     return store

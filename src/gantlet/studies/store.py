@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,24 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, file_digest, inside, read_regular, sealed, write_whole
+from gantlet.files import check_seal, clear_away, file_digest, inside, locked, read_regular, sealed, sweep, write_whole
 from gantlet.places import command
 
-from .fleet_history import FleetHistory
+from .fleet_history import LOST, FleetHistory
 from .history_table import joined_history, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
 
-__all__ = ["Store"]
+__all__ = ["ASIDE", "OF_A_FLEET", "Store"]
+
+OF_A_FLEET = re.compile(
+    r"checkpoint(\.old|\.new|\.gone)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json"
+)
+"""The names of what a fleet writes into its folder."""
+
+ASIDE = re.compile(
+    rf"checkpoint\.damaged(\.\d+)?|((results|failure|split)\.json|weights)\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
+)
+"""The names of what was set aside there."""
 
 _LARGEST = 1 << 28  # bytes of a JSON file
 _ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
@@ -44,15 +55,26 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ the study
 
-    def create(self, record: StudyRecord) -> None:
-        """Make the folder and write ``study.json``.
+    def create(self, record: StudyRecord, before: Callable[[], object] = lambda: None) -> None:
+        """Make the folder and write ``study.json``; of several processes that do so at once, one does.
+
+        Arguments:
+            record: What it holds.
+            before: Writes what must be there before it is.
 
         Raises:
             FolderInUse: The folder holds something already.
             StoreError: It cannot be written.
         """
         self.check_free()
-        self.update(record)
+        with locked(self.study_lock, wait=False, advice=self._advice) as holder:
+            if holder is not None:
+                raise FolderInUse(
+                    f"The folder {self.folder} is in use by {holder}; nothing was written. Choose another --out."
+                )
+            self.check_free()
+            before()
+            self.update(record)
 
     def update(self, record: StudyRecord) -> None:
         """Rewrite ``study.json``."""
@@ -65,7 +87,8 @@ class Store:
             FolderInUse: The folder holds something already.
         """
         try:
-            taken = self.folder.is_file(), self.folder.is_dir() and any(self.folder.iterdir())
+            content = self.folder.iterdir() if self.folder.is_dir() else ()
+            taken = self.folder.is_file(), any(path.name != self.study_lock.name for path in content)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderInUse(
@@ -216,8 +239,13 @@ class Store:
         return FleetHistory(self.fleet(fleet), self._advice)
 
     def restart_fleet(self, fleet: str) -> None:
-        """Forget whatever a fleet wrote."""
-        shutil.rmtree(self.fleet(fleet), ignore_errors=True)
+        """Forget whatever a fleet wrote; what else lies in its folder stays."""
+        folder = self.fleet(fleet)
+        sweep(folder)
+        for path in list(folder.iterdir()) if folder.is_dir() else ():
+            if OF_A_FLEET.fullmatch(path.name) or ASIDE.fullmatch(path.name):
+                with suppress(OSError):
+                    clear_away(path)
 
     # ------------------------------------------------------------------------------------------------ views
 

@@ -29,18 +29,12 @@ from .fleet_history import LOST
 from .initial import check_initial
 from .lost import Lost
 from .record import FleetPlan, StudyRecord
-from .store import Store
+from .store import ASIDE, OF_A_FLEET, Store
 from .submissions import submissions
 from .views import runs_table
 
 __all__ = ["FleetCheck", "StudyCheck", "stale_views", "verify_study"]
 
-_OF_A_FLEET = re.compile(
-    r"checkpoint(\.old|\.new|\.gone)?|weights|history-\d+-\d+\.parquet|(results|failure|split)\.json"
-)
-_ASIDE = re.compile(
-    rf"checkpoint\.damaged(\.\d+)?|((results|failure|split)\.json|weights)\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
-)
 _OF_A_STUDY = {
     "study.json",
     "study.lock",
@@ -280,7 +274,7 @@ def _strangers(folder: Path, fleets: set[str]) -> Iterator[tuple[Path, str, bool
                 yield path, "was left by a process that ended, or is being written", False
             elif not _own(place, name, fleets):
                 yield path, "is not a study's own; it is left alone", False
-            elif place[:1] == ("fleets",) and _ASIDE.fullmatch(name):
+            elif place[:1] == ("fleets",) and ASIDE.fullmatch(name):
                 yield path, "was set aside", False
         folders[:] = [name for name in folders if not (here / name).is_symlink()]
 
@@ -293,7 +287,7 @@ def _own(place: tuple[str, ...], name: str, fleets: set[str]) -> bool:
     if place == ("fleets",):
         return name.removesuffix(".lock") in fleets
     if len(place) == 2 and place[0] == "fleets":
-        return place[1] not in fleets or bool(_OF_A_FLEET.fullmatch(name) or _ASIDE.fullmatch(name))
+        return place[1] not in fleets or bool(OF_A_FLEET.fullmatch(name) or ASIDE.fullmatch(name))
     if len(place) == 3 and place[0] == "fleets" and place[2] == "weights":
         return bool(_OF_WEIGHTS.fullmatch(name))
     return place != ("initial",) or bool(_OF_INITIAL.fullmatch(name))

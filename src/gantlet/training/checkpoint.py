@@ -148,17 +148,28 @@ def put_in_place(folder: Path) -> None:
 
 
 def _put_in_place(folder: Path) -> None:
+    before, going = _before(folder), folder.with_name(folder.name + ".gone")
     if folder.exists():  # else the old one, if any, is the last good one
-        going = folder.with_name(folder.name + ".gone")
-        clear_away(going)
-        if os.path.lexists(
-            _before(folder)
-        ):  # renamed first: who dies while it is deleted leaves no half of a checkpoint
-            _before(folder).rename(going)
-            clear_away(going)
-        folder.rename(_before(folder))
+        _let_go(going, folder)
+        if os.path.lexists(before):  # renamed first: who dies while it is deleted leaves no half of a checkpoint
+            before.rename(going)
+        folder.rename(before)
     unplaced(folder).rename(folder)
     _sync(folder.parent)
+    _move_strangers(before, folder)
+    _let_go(going, before)
+
+
+def _let_go(place: Path, heir: Path) -> None:
+    """Delete a checkpoint, if it is there; what no fleet wrote into it goes on in another."""
+    _move_strangers(place, heir)
+    clear_away(place)
+
+
+def _move_strangers(place: Path, heir: Path) -> None:
+    for path in list(place.iterdir()) if place.is_dir() and not place.is_symlink() else ():
+        if path.name not in _NAMES:
+            path.rename(free_name(heir / path.name))
 
 
 def places(folder: Path) -> list[Path]:
