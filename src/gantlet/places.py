@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import FolderInUse
 
-__all__ = ["check_free", "command", "is_marked", "user_path"]
+__all__ = ["check_free", "command", "has_mark", "user_path"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -33,7 +33,7 @@ def command(name: str, folder: Path) -> str:
     return shlex.join(["gantlet", name, str(folder)])
 
 
-def is_marked(path: Path, mark: bytes) -> bool:
+def has_mark(path: Path, mark: bytes) -> bool:
     """Whether a file has a mark near its beginning or end; an empty file counts as one that has."""
     with path.open("rb") as file:
         start = file.read(_ENDS)
@@ -68,7 +68,7 @@ def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "-
     """
     if not (out.is_symlink() or out.exists()) or (out.is_dir() and not any(out.iterdir())):
         return
-    if ours and out.is_file() and not out.is_symlink() and is_marked(out, mark):
+    if ours and out.is_file() and not out.is_symlink() and has_mark(out, mark):
         return
     what = f" and is no {ours} of gantlet's" if ours else ""
     raise FolderInUse(f"{out} exists already{what}; nothing was written. Choose another {option}.")

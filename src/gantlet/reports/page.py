@@ -21,7 +21,7 @@ from markupsafe import Markup
 from gantlet._version import VERSION
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
-from gantlet.places import check_free, is_marked, user_path
+from gantlet.places import check_free, has_mark, user_path
 
 from . import charts, diagnosis, sections
 from .cells import Table
@@ -133,7 +133,7 @@ def _place_in(folder: Path) -> Path:
     return next(
         path
         for path in chain([folder / "report.html"], others)
-        if path.is_symlink() or not path.is_file() or is_marked(path, _MARK)
+        if path.is_symlink() or not path.is_file() or has_mark(path, _MARK)
     )
 
 
