@@ -91,6 +91,31 @@ def test_a_wrong_request_is_refused(workplace: Path, words: str, reason: str, dr
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
+        ("vanilla ring8", "The task comes first: gantlet run ring8 vanilla."),
+        (
+            "ring8 digits vanilla",
+            "'digits' is a task, and a study has one: gantlet run ring8 vanilla, or gantlet run digits vanilla.",
+        ),
+        ("ring8 vanilla wgan-gp", "Several methods are one word, with commas: gantlet run ring8 vanilla,wgan-gp."),
+        ("ring8 vanilla steps=2 alpha", "with commas: gantlet run ring8 vanilla,alpha."),
+        ("ring8 vanilla steps 20", "A setting is one word: write steps=20."),
+        ("ring8 vanilla steps = 20", "write steps=20."),
+        ("ring8 vanilla steps= 20", "write steps=20."),
+        ("ring8 vanilla steps =20", "write steps=20."),
+        ("ring8 vanilla batch_size=8 steps:20", "'steps:20' has no =. Write steps=20."),
+        ("ring8 vanilla seeds=3", "'seeds' is an option, no setting: write --seeds 3."),
+        ("ring8 vanilla out=runs/x", "write --out runs/x."),
+        ("ring8 vanilla lr_g=", "no value"),
+    ],
+)
+def test_words_in_another_order_or_apart_are_told_what_was_meant(workplace: Path, words: str, reason: str) -> None:
+    assert reason in refused(gantlet("run", *words.split()))
+    assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
         ("--steps=3", "There is no option --steps. A setting is written without dashes: write steps=3."),
         ("--batch-size 3", "write batch_size=…"),
         ("--g-width 3", "write g_width=…"),

@@ -16,6 +16,7 @@ from gantlet.stopping import leave_terminal, stop_signals
 
 from .arguments import Trust
 from .jobs import Slurm, Wait
+from .slips import check_order
 
 if TYPE_CHECKING:
     from gantlet.requests.options import Options
@@ -261,6 +262,7 @@ def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) 
 
     if "=" in methods:
         raise BadGrid(f"'{methods}' is where the methods belong: gantlet run TASK METHOD[,METHOD…] KEY=VALUE …")
+    check_order(task, methods, grid)
     return Request(
         task=task,
         methods=words(methods),
