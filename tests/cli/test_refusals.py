@@ -411,10 +411,8 @@ def test_a_name_to_write_to_that_is_too_long_is_one_sentence(
 
 
 def test_a_report_replaces_a_report_and_nothing_else(
-    workplace: Path, finished: Store, real_report: None, monkeypatch: pytest.MonkeyPatch
+    workplace: Path, finished: Store, real_report: None, no_charts: None
 ) -> None:
-    # 69 charts take seconds, and a page is known by its head.
-    monkeypatch.setattr("gantlet.reports.charts._charts", lambda *_: [])
     (workplace / "index.html").write_text("<html>mine</html>")
     assert "is no report of gantlet's; nothing was written" in refused(
         gantlet("report", finished.folder, "--out", "index.html")
