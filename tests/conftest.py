@@ -153,6 +153,12 @@ def short_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real report but for its curves, 70 drawings that take seconds; for what a page says in words."""
+    monkeypatch.setattr("gantlet.reports.charts._charts", lambda *_: [])
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder for a study, which does not exist yet."""
     return tmp_path / "study"

@@ -121,13 +121,16 @@ import numpy as np
 import onnxruntime
 import torch
 
-for place in sys.argv[1:]:
+formats = sys.argv[1].split(",")
+for place in sys.argv[2:]:
     facts = json.load(open(place + "/inputs.json"))
     given = [np.load(place + "/latents.npy"), np.load(place + "/owners.npy")][: 1 + facts["team"]]
     session = onnxruntime.InferenceSession(place + "/g.onnx", providers=["CPUExecutionProvider"])
     names = [entry.name for entry in session.get_inputs()]
     np.save(place + "/of-onnx.npy", session.run(None, dict(zip(names, given)))[0])
     for name, file in (("torch", "g.pt2"), ("hub", "model/model.pt2")):
+        if name not in formats:
+            continue
         module = torch.export.load(place + "/" + file).module()
         with torch.no_grad():
             made = module(*(torch.from_numpy(array) for array in given))
@@ -135,16 +138,23 @@ for place in sys.argv[1:]:
 """
 
 
-def differences(cases: Sequence[ExportCase], folder: Path) -> dict[ExportCase, dict[str, float]]:
+def differences(
+    cases: Sequence[ExportCase], folder: Path, formats: Sequence[str] = FORMATS
+) -> dict[ExportCase, dict[str, float]]:
     """Export each case, run all of them in one Python without gantlet, and how far each format is from gantlet.
 
     As a share of the largest sample where that is beyond 1: single precision rounds relative to it, on each processor otherwise.
+
+    Arguments:
+        cases: What is exported.
+        folder: Where, each in a folder of its name.
+        formats: Those of :data:`FORMATS` that are written and run; ``onnx`` always is.
     """
     expected: dict[ExportCase, torch.Tensor] = {}
     for case in cases:
         place = folder / str(case)
         place.mkdir()
-        wanted = reference(exported(case, place))
+        wanted = reference(exported(case, place, formats))
         assert float(wanted.samples.std(0).mean()) > LEAST_SPREAD, f"{case}: samples that are alike show nothing"
         np.save(place / "latents.npy", wanted.latents.numpy())
         np.save(place / "owners.npy", wanted.owners.numpy())
@@ -153,12 +163,16 @@ def differences(cases: Sequence[ExportCase], folder: Path) -> dict[ExportCase, d
     (folder / "alone.py").write_text(_ALONE)
     places = [str(folder / str(case)) for case in cases]
     done = subprocess.run(
-        [sys.executable, "alone.py", *places], cwd=folder, check=False, capture_output=True, text=True
+        [sys.executable, "alone.py", ",".join(formats), *places],
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     found: dict[ExportCase, dict[str, float]] = {}
     for case, samples in expected.items():
-        made = {name: torch.from_numpy(np.load(folder / str(case) / f"of-{name}.npy")) for name in FORMATS}
+        made = {name: torch.from_numpy(np.load(folder / str(case) / f"of-{name}.npy")) for name in formats}
         assert all(each.shape == samples.shape for each in made.values()), case
         largest = samples.abs().max().clamp_min(1)
         found[case] = {name: float((each.double() - samples).abs().max() / largest) for name, each in made.items()}
@@ -182,8 +196,8 @@ def _spread(module: nn.Module) -> nn.Module:
     return module
 
 
-def exported(case: ExportCase, folder: Path) -> TrainedGenerator:
-    """An untrained generator, or a team of two, as ``g.onnx``, ``g.pt2`` and the model folder ``model``."""
+def exported(case: ExportCase, folder: Path, formats: Sequence[str] = FORMATS) -> TrainedGenerator:
+    """An untrained generator, or a team of two, as ``g.onnx``, and if asked for ``g.pt2`` and the model folder ``model``."""
     family, shape = case.family(), SHAPES[case.size]
     torch.manual_seed(1)
     modules = [_spread(family.generator(latent=LATENT, shape=shape)).eval() for _ in range(1 + case.team)]
@@ -192,7 +206,10 @@ def exported(case: ExportCase, folder: Path) -> TrainedGenerator:
     generator = TrainedGenerator(Team(modules) if case.team else modules[0], space, spec).eval()
     expected, program = reference(generator), traced(generator)
     (folder / "g.onnx").write_bytes(onnx_bytes(generator, program, expected)[0])
-    (folder / "g.pt2").write_bytes(program_bytes(generator, program, expected)[0])
+    if "torch" in formats:
+        (folder / "g.pt2").write_bytes(program_bytes(generator, program, expected)[0])
+    if "hub" not in formats:
+        return generator
     options = {name: setting.default for name, setting in options_of(family).items()}
     fields = {
         "task": "none",

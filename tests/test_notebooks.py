@@ -137,10 +137,10 @@ def test_the_comparison_on_mnist_runs_again(elsewhere: Path, monkeypatch: pytest
     ):
         write_idx(folder / f"{part}-images-idx3-ubyte", np.rint((data.floats(images[:, 0]).numpy() + 1) * 127.5))
         write_idx(folder / f"{part}-labels-idx1-ubyte", labels.numpy())
-    monkeypatch.setenv("GANTLET_NOTEBOOK_TRAIN_SIZE", "1000")
+    monkeypatch.setenv("GANTLET_NOTEBOOK_TRAIN_SIZE", "400")
     notebook = execute("mnist_comparison", elsewhere)
     shown = "\n".join(said(notebook))
-    assert "1,000 images to train on, 1,000 held out, 28 by 28 pixels" in shown
+    assert "400 images to train on, 1,000 held out, 28 by 28 pixels" in shown
     studies = sorted(path.parent.name for path in (elsewhere / "runs" / "mnist-comparison").glob("*/runs.parquet"))
     assert studies == ["convolutions", "logistic-and-squares", "wasserstein"]
 

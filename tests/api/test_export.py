@@ -80,6 +80,7 @@ def changed(folder: Path, **fields: Any) -> None:
 # Files
 
 
+@pytest.mark.slow
 def test_an_onnx_file_makes_the_samples_of_gantlet_in_the_data_s_units(points: Path, tmp_path: Path) -> None:
     made = gantlet.Study(points).export(0, format="onnx", out=tmp_path / "deep" / "g.onnx")
     assert isinstance(made, Export)

@@ -13,6 +13,7 @@ import pytest
 from gantlet.requests.grid import parse_axis
 from gantlet.training.fleet import Fleet
 from terminal import TINY, gantlet, resolve
+from thinning import leading
 
 
 def dry(*words: str) -> Any:
@@ -140,7 +141,7 @@ def test_a_command_can_be_looked_at_without_its_data(tmp_path: Path, monkeypatch
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("name", ["nosuch.onnx", "inception-2015"])
+@pytest.mark.parametrize("name", leading(["nosuch.onnx", "inception-2015"]))
 def test_an_extractor_that_is_not_here_is_said(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run itself refuses it; a dry run, which makes no metrics, had nothing to say."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

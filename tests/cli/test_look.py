@@ -73,7 +73,7 @@ def test_a_setting_to_compare_with_is_not_overlooked(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_report")
+@pytest.mark.usefixtures("real_report", "no_charts")
 def test_a_report_of_two_studies_stands_where_it_is_wanted(finished: Store, tmp_path: Path) -> None:
     other = terminal.study(tmp_path / "other", "wgan-gp", seeds="2").folder
     page = tmp_path / "deep" / "page.html"

@@ -457,7 +457,9 @@ def test_a_page_of_ones_own_in_a_study_stays_and_the_report_is_written_beside_it
     assert gantlet("verify", folder).status == 0
 
 
-def test_a_report_replaces_a_report_and_nothing_else(workplace: Path, finished: Store, real_report: None) -> None:
+def test_a_report_replaces_a_report_and_nothing_else(
+    workplace: Path, finished: Store, real_report: None, no_charts: None
+) -> None:
     (workplace / "index.html").write_text("<html>mine</html>")
     assert "is no report of gantlet's; nothing was written" in refused(
         gantlet("report", finished.folder, "--out", "index.html")

@@ -143,7 +143,7 @@ def test_members_that_diverge_are_told(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_report")
+@pytest.mark.usefixtures("real_report", "no_charts")
 def test_a_study_in_which_doctor_finds_something_ends_with_its_command(folder: Path, tmp_path: Path) -> None:
     trips = own(tmp_path, "Stumbles", "return super().generator(fake=fake) + torch.tensor([[torch.inf]])")
     done = run(folder, trips)

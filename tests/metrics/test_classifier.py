@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from gantlet.data.digits import digits
 from gantlet.errors import BadData, BadValue
 from gantlet.metrics import classifier as module
 from gantlet.metrics import lenet
@@ -238,17 +237,6 @@ def test_accuracy_is_counted() -> None:
 def test_data_that_cannot_be_learned_are_refused(images: Tensor, labels: Tensor, message: str) -> None:
     with pytest.raises(BadData, match=message):
         train_classifier(images, labels, test=TEST[0], test_labels=TEST[1])
-
-
-@pytest.mark.slow
-def test_real_digits_are_read_at_98_and_a_half_percent() -> None:
-    data = digits().load()
-    assert data.train_labels is not None
-    assert data.test_labels is not None
-    train, test = data.floats(data.train), data.floats(data.test)
-    judge = train_classifier(train, data.train_labels, test=test, test_labels=data.test_labels)
-    assert judge.accuracy >= 0.985
-    assert judge.card.validation_accuracy >= 0.975
 
 
 EARLIER = ClassifierRecipe(

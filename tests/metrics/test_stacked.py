@@ -166,7 +166,7 @@ def test_what_cannot_be_read_is_refused() -> None:
 
 
 @pytest.mark.slow
-def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_path: Path) -> None:
+def test_real_digits_are_read_rightly_and_stacked_cover_the_modes_that_their_number_lets_expect(tmp_path: Path) -> None:
     """All through: 5,000 real digits in idx files, stacked, read by the classifier that the task trains."""
     import struct
 
@@ -184,7 +184,8 @@ def test_real_stacked_digits_cover_the_modes_that_their_number_lets_expect(tmp_p
     data = StackedDigits(data_path=str(tmp_path), train_size=100, test_size=2000, pixel_range="0..1").load()
     judge = StackedModes.of(data)
     facts = judge.facts
-    assert facts["classifier_accuracy"] > 0.98
+    assert facts["classifier_accuracy"] >= 0.985
+    assert facts["classifier"]["validation_accuracy"] >= 0.975
     expected = 1000 * (1 - 0.999**2000)  # 864.8
     assert facts["real_images"]["modes"] == pytest.approx(expected, abs=30)
     flipped = judge(MetricInput(fake=data.test[None].flip(2)))  # blue first: other modes, as many

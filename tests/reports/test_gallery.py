@@ -153,6 +153,7 @@ def test_ownership_gives_way_to_the_first_pictures(teams: StudyData) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_the_page_shows_ownership_inline_and_only_of_teams(teams: StudyData, tmp_path: Path) -> None:
     page = write_report([teams.folder], tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count('<div class="gallery owned">') == 1
@@ -188,6 +189,7 @@ def test_real_images_walks_and_neighbours_are_those_of_the_first_member(judged: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_the_page_shows_real_images_before_the_fakes_and_the_others_beneath(judged: StudyData, tmp_path: Path) -> None:
     page = write_report([judged.folder], tmp_path / "page.html").read_text(encoding="utf-8")
     begin = page.index("alpha alpha_d=0.3</h3>")

@@ -83,6 +83,7 @@ def test_every_format_holds_the_games(folder: Path, study: StudyData) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_the_page_holds_the_games(folder: Path) -> None:
     assert "Stability" in page_of([folder])
 

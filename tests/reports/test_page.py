@@ -302,6 +302,7 @@ def test_a_study_that_has_just_begun_has_a_report(make_study: MakeStudy, tmp_pat
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_pictures_never_make_the_page_too_large(
     make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def test_the_command_writes_both_and_refuses_keys_elsewhere(folder: Path, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_charts")
 def test_the_page_holds_the_charts(folder: Path) -> None:
     assert "Sensitivity" in page_of([folder])
 

@@ -250,7 +250,7 @@ def test_a_stop_reaches_the_workers_and_resume_ends_the_study(folder: Path, tmp_
     start(terminal.planned(folder, "vanilla,alpha", "steps=400", seeds="2", workers=2), callbacks)
     store = Store(folder)
     assert not (terminal.finished(store, "0000") and terminal.finished(store, "0001"))
-    resume(folder)
+    resume(folder, executor="inline")
     alone = terminal.study(tmp_path / "alone", "vanilla,alpha", "steps=400", seeds="2")
     assert terminal.difference(store, alone) is None
 

@@ -637,7 +637,7 @@ def test_an_extension_takes_presets_workers_and_a_device_as_a_run_does(folder: P
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_report")
+@pytest.mark.usefixtures("real_report", "no_charts")
 def test_a_report_of_an_extended_study_names_its_extensions(folder: Path) -> None:
     terminal.study(folder, "vanilla", "lr_schedule=cosine", seeds="2")
     done = terminal.gantlet("extend", folder, "steps=8", "--seeds", "3")

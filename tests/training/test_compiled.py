@@ -75,7 +75,7 @@ def gap(one: Fleet, other: Fleet) -> float:
 
 
 PLAYED = [
-    pytest.param("ring8", "wgan-gp", (*SMALL, "n_critic=2"), 4, id="penalty"),
+    pytest.param("ring8", "wgan-gp", (*SMALL, "n_critic=2"), 4, id="penalty", marks=pytest.mark.slow),
     pytest.param("ring8", "vanilla", SMALL, 3, id="vanilla", marks=pytest.mark.slow),
     pytest.param("ring8", "r3gan", SMALL, 3, id="critic of both batches", marks=pytest.mark.slow),
     pytest.param("digits", "dcgan", CONVOLUTIONS, 3, id="batch norm", marks=pytest.mark.slow),

@@ -22,21 +22,18 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from gantlet.errors import BadValue
 from gantlet.files import write_whole
+
+if TYPE_CHECKING:  # imported late: a worker that trains on images, or draws nothing, starts without it
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["Decision", "Extent", "draw_beneath", "draw_images", "draw_ownership", "draw_points"]
 
@@ -62,7 +59,7 @@ _CELL = 0.42  # inches of a cell of ownership; there are at most _MOST_CELLS alo
 _MOST_CELLS = 40
 _MOST_COUNT = 99_999  # a longer number does not fit into a cell
 
-_PALE = LinearSegmentedColormap.from_list("pale", ["#b3b9c1", "#ffffff"])
+_PALE = ("#b3b9c1", "#ffffff")
 """From scored fake to scored real: light enough for coloured dots to show everywhere."""
 
 _Shades = npt.NDArray[np.uint8]
@@ -119,6 +116,8 @@ def draw_points(
         ...     [path.name for path in Path(folder).iterdir()]
         ['a.png']
     """
+    from matplotlib.figure import Figure
+
     fakes, reals = _points(fake, "fake"), _points(real, "real")
     names = [] if owners is None else [int(name) for name in np.unique(np.asarray(owners))]
     below = _LEGEND_INCHES if 0 < len(names) <= _LEGEND else 0.0
@@ -216,6 +215,9 @@ def draw_ownership(path: Path, counts: npt.ArrayLike, *, title: str, modes_are: 
         ...     [path.name for path in Path(folder).iterdir()]
         ['a.png']
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     table = np.asarray(counts)  # [K, M]
     if table.ndim != 2 or table.size == 0:
         raise BadValue(f"Expected counts [generators, {_plural(modes_are)}]; got {list(table.shape)}.")
@@ -254,6 +256,8 @@ def _write_counts(axes: Axes, table: npt.NDArray[Any]) -> None:
 
 
 def _frame_owners(axes: Axes, table: npt.NDArray[Any]) -> None:
+    from matplotlib.patches import Rectangle
+
     colours = _colours(range(len(table)))
     for column, owner in enumerate(table.argmax(0)):
         if table[owner, column]:
@@ -277,7 +281,9 @@ def _colours(names: Sequence[int]) -> dict[int, Any]:
     """A colour for each generator: its own by number up to ten of them, else spread over a rainbow."""
     if max(names, default=0) < len(_COLOURS):
         return {name: _COLOURS[name] for name in names}
-    rainbow = mpl.colormaps["turbo"]
+    from matplotlib import colormaps
+
+    rainbow = colormaps["turbo"]
     return {name: rainbow(rank / max(1, len(names) - 1)) for rank, name in enumerate(names)}
 
 
@@ -291,6 +297,8 @@ def _scatter(axes: Axes, fakes: npt.NDArray[np.float64], made_by: npt.NDArray[An
 
 
 def _write_legend(figure: Figure, colours: Mapping[int, Any]) -> None:
+    from matplotlib.lines import Line2D
+
     dots = [Line2D([], [], linestyle="", marker="o", color=colour, markersize=6) for colour in colours.values()]
     figure.legend(
         dots,
@@ -312,6 +320,8 @@ def _columns_of(names: int) -> int:
 
 
 def _fill(figure: Figure, axes: Axes, decision: Decision, *, team: bool) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
     if decision.kind not in ("probability", "score"):
         raise BadValue(f"A decision map shows a probability or a score, not '{decision.kind}'.")
     values = np.ma.masked_invalid(np.asarray(decision.values, dtype=np.float64))  # [Y, X]
@@ -321,7 +331,7 @@ def _fill(figure: Figure, axes: Axes, decision: Decision, *, team: bool) -> None
     if high <= low:  # a constant map still needs increasing levels
         low, high = low - 0.5, high + 0.5
     levels = np.linspace(low, high, _LEVELS + 1)
-    shades = _PALE if team else "Spectral"
+    shades = LinearSegmentedColormap.from_list("pale", _PALE) if team else "Spectral"
     filled = axes.contourf(np.asarray(decision.xs), np.asarray(decision.ys), values, levels, cmap=shades)
     label = "D(x), probability of being real" if decision.kind == "probability" else "D(x), score"
     figure.colorbar(filled, ax=axes, label=label, ticks=levels[::5], format="%.3g", pad=0.03)

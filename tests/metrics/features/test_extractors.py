@@ -298,6 +298,7 @@ def straight_through(state: dict[str, Tensor], images: Tensor) -> tuple[Tensor, 
     return features, torch.softmax(features @ state["fc.weight"].T, 1)
 
 
+@pytest.mark.slow
 def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = random_graph()
     torch.save(state, tmp_path / "graph.pth")
