@@ -16,7 +16,6 @@ from gantlet.stopping import leave_terminal, stop_signals
 
 from .arguments import Trust
 from .jobs import Slurm, Wait
-from .slips import check_order
 
 if TYPE_CHECKING:
     from gantlet.requests.options import Options
@@ -259,6 +258,8 @@ def _asked(
 def _request(task: str, methods: str, grid: list[str], seeds: str, preset: str) -> Request:
     from gantlet.requests.grid import parse_axis, parse_seeds, words
     from gantlet.requests.resolve import Request
+
+    from .slips import check_order
 
     if "=" in methods:
         raise BadGrid(f"'{methods}' is where the methods belong: gantlet run TASK METHOD[,METHOD…] KEY=VALUE …")
