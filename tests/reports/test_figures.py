@@ -86,6 +86,21 @@ def test_an_exploding_course_does_not_flatten_the_others() -> None:
     assert draw_courses(calm, factors, LIGHT, axis="").axes[0].get_yscale() == "linear"
 
 
+def test_a_figure_that_is_drawn_on_shows_what_one_of_its_own_would() -> None:
+    """Over other costs, with a setting fewer, and where the scale changes with it."""
+    wild = Curve(3, STEPS, STEPS * 1e7, STEPS * 1e7, STEPS * 1e7)
+    costs = [{0: 1.0, 1: 1.0, 2: 1.0}, {0: 128.0, 2: 64.0}, {}, {0: 0.5, 3: 1.0}, {0: 0.01, 1: 0.02, 2: 0.5}]
+    figure: Figure | None = None
+    for factors in costs:
+        fresh = draw_courses([*CURVES, wild], factors, VARIABLES, axis=str(factors))
+        figure = draw_courses([*CURVES, wild], factors, VARIABLES, axis=str(factors), on=figure)
+        assert markup(figure) == markup(fresh)
+
+
+def markup(figure: Figure) -> str:
+    return as_markup(lambda _: figure, label="", key="k")
+
+
 def test_one_evaluation_is_a_dot_and_none_an_empty_chart() -> None:
     one = Curve(0, STEPS[:1], STEPS[:1], STEPS[:1], STEPS[:1])
     assert "o" in [line.get_marker() for line in draw_courses([one], {0: 1.0}, LIGHT, axis="").axes[0].lines]

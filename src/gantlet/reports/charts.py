@@ -89,10 +89,19 @@ def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> lis
         curves = curves_of(study, name, band)
         views: dict[str, Markup] = {}
         most: dict[str, float] = {}
+        before: list[Figure] = []
 
-        def draw(palette: Palette, axis: str, factors: Mapping[int, float], most: dict[str, float] = most) -> Figure:
-            figure = draw_courses(curves, factors, palette, axis=AXES[axis])  # noqa: B023 - drawn at once
+        def draw(
+            palette: Palette,
+            axis: str,
+            factors: Mapping[int, float],
+            most: dict[str, float] = most,
+            before: list[Figure] = before,
+        ) -> Figure:
+            on = before.pop() if before else None
+            figure = draw_courses(curves, factors, palette, axis=AXES[axis], on=on)  # noqa: B023 - drawn at once
             most[axis] = figure.axes[0].get_xlim()[1]
+            before.append(figure)
             return figure
 
         for axis, factors in costs.items():

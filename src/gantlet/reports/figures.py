@@ -84,7 +84,9 @@ def draw_outcomes(bars: Sequence[Bar], palette: Palette, *, good: str, bad: str)
     return figure
 
 
-def draw_courses(curves: Sequence[Curve], factors: Mapping[int, float], palette: Palette, *, axis: str) -> Figure:
+def draw_courses(
+    curves: Sequence[Curve], factors: Mapping[int, float], palette: Palette, *, axis: str, on: Figure | None = None
+) -> Figure:
     """Lines with bands.
 
     Arguments:
@@ -92,22 +94,35 @@ def draw_courses(curves: Sequence[Curve], factors: Mapping[int, float], palette:
         factors: Rank of a setting to what one step costs; a setting without one is left out.
         palette: The colours.
         axis: The x-axis's name.
+        on: What was drawn of the same curves over another axis, which is drawn anew: its axes and ticks, half of the work, serve again.
     """
-    figure = Figure(figsize=_COURSE)
-    figure.subplots_adjust(left=COURSE_SPAN[0], right=COURSE_SPAN[1], top=0.965, bottom=0.165)
-    axes = figure.add_subplot()
     shown = [curve for curve in curves if curve.rank in factors]
+    on = on if shown else None  # without a curve the limits would be those of the last one
+    if on is None:
+        figure = Figure(figsize=_COURSE)
+        figure.subplots_adjust(left=COURSE_SPAN[0], right=COURSE_SPAN[1], top=0.965, bottom=0.165)
+        axes = figure.add_subplot()
+    else:
+        figure, axes = on, on.axes[0]
+        for drawn in (*axes.lines, *axes.collections):
+            drawn.remove()
+        axes.relim()
+        axes.autoscale(axis="x")
     for curve in shown:
         alpha = 0.22 if len(shown) <= _FEW else 0.1 if len(shown) <= _CROWD else 0.05 if len(shown) <= MOST_BANDS else 0
         _draw_curve(axes, curve, factors[curve.rank], palette, alpha)
-    _scale(axes, shown)
+    typical = _typical_if_wild(shown)
+    if typical or axes.get_yscale() != "linear":
+        axes.set_yscale("symlog", linthresh=typical) if typical else axes.set_yscale("linear")
+        axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_xlim(0)
     axes.set_xlabel(axis, fontsize=_SMALL, color=palette.soft, loc="right", labelpad=2)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    for side in (axes.xaxis, axes.yaxis):
-        side.set_major_formatter(FuncFormatter(_tick))
-    axes.grid(axis="y", color=palette.line, linewidth=0.8)
-    _quiet(axes, palette)
+    if on is None:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        for side in (axes.xaxis, axes.yaxis):
+            side.set_major_formatter(FuncFormatter(_tick))
+        axes.grid(axis="y", color=palette.line, linewidth=0.8)
+        _quiet(axes, palette)
     return figure
 
 
@@ -176,12 +191,12 @@ def _draw_curve(axes: Axes, curve: Curve, factor: float, palette: Palette, alpha
         axes.plot(x, curve.centre, "o", color=colour, markersize=4)
 
 
-def _scale(axes: Axes, curves: Sequence[Curve]) -> None:
+def _typical_if_wild(curves: Sequence[Curve]) -> float:
+    """The typical size of curves of which one explodes, so that it does not flatten the others; else 0."""
     values = [np.abs(part[np.isfinite(part)]) for curve in curves for part in (curve.low, curve.high)]
     sizes = np.concatenate(values) if values else np.zeros(0)
     typical = float(np.median(sizes)) if len(sizes) else 0.0
-    if typical and sizes.max() > _WILD * typical:  # one exploding setting must not flatten the others
-        axes.set_yscale("symlog", linthresh=typical)
+    return typical if typical and sizes.max() > _WILD * typical else 0.0
 
 
 def _quiet(axes: Axes, palette: Palette) -> None:
