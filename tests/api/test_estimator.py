@@ -320,7 +320,7 @@ def test_a_gan_replaces_nothing_but_a_gan(tmp_path: Path) -> None:
         assert (tmp_path / name / "precious.txt").read_text() == "mine"
     assert (tmp_path / "file").read_text() == "mine"
     for nameless in ("", ".", ".."):
-        with pytest.raises(BadValue, match="save wants the name of a folder|name of a file or folder is empty"):
+        with pytest.raises(BadValue, match=r"save wants the name of a folder|name of a file or folder is empty"):
             gan.save(nameless)
     (tmp_path / "empty").mkdir()
     for _ in range(3):  # over an empty folder, then over itself and the one before
