@@ -11,8 +11,8 @@ import pytest
 
 import gantlet
 import terminal
-from gantlet.errors import FolderInUse
-from gantlet.places import check_free
+from gantlet.errors import BadValue, FolderInUse
+from gantlet.places import check_free, user_path
 
 MARKED = b"<made by gantlet>"
 
@@ -80,3 +80,9 @@ def test_a_tilde_is_the_home_folder_wherever_nobody_has_replaced_it(
     assert gantlet.figure("~/c", "bars", "~/c.svg") == tmp_path / "c.svg"
     assert len(gantlet.Study(Path("~/c")).runs) == 1
     assert [path.name for path in Path.cwd().iterdir()] == ["s.toml"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_no_name_is_no_place(name: str) -> None:
+    with pytest.raises(BadValue, match="The name of a file or folder is empty"):
+        user_path(name)

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import Damaged, StoreError
+from .leftovers import mark, runs
 
 __all__ = [
     "LockHolder",
@@ -38,7 +39,6 @@ __all__ = [
     "read_regular",
     "replace_whole",
     "sealed",
-    "sweep",
     "write_whole",
 ]
 
@@ -58,7 +58,7 @@ def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
         ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{_mark(os.getpid())}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{mark(os.getpid())}")
     os.close(handle)
     fresh = Path(name)
     try:
@@ -90,21 +90,6 @@ def write_whole(path: Path, fill: Callable[[Path], object] | bytes, *, advice: s
         raise StoreError(f"{words} {advice}".rstrip()) from error
 
 
-def sweep(folder: Path) -> list[Path]:
-    """Delete the temporary files that killed processes of this machine left in a folder, and return which.
-
-    Those of processes that still run, here or on another machine, stay.
-    """
-    gone: list[Path] = []
-    for path in folder.glob(f".*{_mark('*')}*"):
-        number = path.name.rpartition("~")[0].rpartition("-")[2]
-        if number.isdecimal() and not _runs(int(number)) and path.is_file() and not path.is_symlink():
-            with suppress(OSError):
-                path.unlink()
-                gone.append(path)
-    return gone
-
-
 def clear_away(path: Path) -> None:
     """Delete a file, a link or a whole folder, if it is there; what a link leads to stays.
 
@@ -131,24 +116,6 @@ def free_name(path: Path) -> Path:
         number += 1
         free = path.with_name(f"{path.name}.{number}")
     return free
-
-
-def _mark(process: int | str) -> str:
-    """What stands in the name of a temporary file: who writes it, on which machine."""
-    host = "".join(mark for mark in platform.node() if mark.isalnum()) or "host"
-    return f"~{host}-{process}~"
-
-
-def _runs(process: int) -> bool:
-    if os.name == "nt":  # there kill would end it
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def inside(root: Path, *parts: str) -> Path:
@@ -317,7 +284,7 @@ def _holder(path: Path) -> LockHolder:
     with suppress(StoreError, ValueError, TypeError, KeyError, RecursionError):
         for found in map(json.loads, read_regular(path, most=1 << 16).splitlines()):
             known = LockHolder(int(found["pid"]), str(found["host"])[:80], str(found["since"])[:40])
-            holder = known if known.host != platform.node() or _runs(known.pid) else holder
+            holder = known if known.host != platform.node() or runs(known.pid) else holder
     return holder
 
 

@@ -6,9 +6,9 @@ import os
 import shlex
 from pathlib import Path
 
-from .errors import FolderInUse
+from .errors import BadValue, FolderInUse
 
-__all__ = ["check_free", "command", "has_mark", "user_path"]
+__all__ = ["check_free", "command", "has_mark", "user_path", "what_is_there"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -19,7 +19,12 @@ def user_path(given: str | Path) -> Path:
     Example:
         >>> user_path("~/runs") == Path.home() / "runs", user_path("runs/~")
         (True, PosixPath('runs/~'))
+
+    Raises:
+        BadValue: It is empty, or nothing but blanks, as a variable of a shell is that was not set.
     """
+    if not str(given).strip():
+        raise BadValue("The name of a file or folder is empty; give one, or . for the working folder.")
     return Path(os.path.expanduser(given))
 
 
@@ -31,6 +36,33 @@ def command(name: str, folder: Path) -> str:
         ('gantlet resume runs/x', "gantlet show 'my runs'")
     """
     return shlex.join(["gantlet", name, str(folder)])
+
+
+def what_is_there(folder: Path) -> str:
+    """A sentence on what of gantlet's a folder holds and what takes it, for whoever wanted something else; empty if nothing is known.
+
+    Example:
+        >>> what_is_there(Path("/nowhere"))
+        ''
+    """
+    if _has(folder, "study.json"):
+        model = f"{command('export', folder)} RUN --format hub"
+        return f" It is a study: gantlet.load takes it, and {model} makes a model folder of a member."
+    if _has(folder, "config.json", "model.safetensors"):
+        return f" It is a model folder: gantlet.load takes it, and {command('sample', folder)}."
+    if _has(folder, "set.json"):
+        return f" It is a prepared set of images: prepared:{folder} is a task."
+    above = next((each for each in folder.absolute().parents if _has(each, "study.json")), None)
+    if above is not None:
+        return f" It is in the study {above}."
+    if _has(folder, "state.json", "tensors.safetensors"):
+        return " It is a GAN that was saved: gantlet.GAN.load takes it."
+    below = next((each.parent for each in sorted(folder.glob("*/study.json"))), None)
+    return "" if below is None else f" It holds studies, such as {below}."
+
+
+def _has(folder: Path, *names: str) -> bool:
+    return all(os.path.isfile(folder / name) for name in names)
 
 
 def has_mark(path: Path, mark: bytes) -> bool:

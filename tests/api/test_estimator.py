@@ -320,7 +320,7 @@ def test_a_gan_replaces_nothing_but_a_gan(tmp_path: Path) -> None:
         assert (tmp_path / name / "precious.txt").read_text() == "mine"
     assert (tmp_path / "file").read_text() == "mine"
     for nameless in ("", ".", ".."):
-        with pytest.raises(BadValue, match="save wants the name of a folder"):
+        with pytest.raises(BadValue, match=r"save wants the name of a folder|name of a file or folder is empty"):
             gan.save(nameless)
     (tmp_path / "empty").mkdir()
     for _ in range(3):  # over an empty folder, then over itself and the one before
@@ -368,6 +368,15 @@ def test_loading_something_else_is_refused(tmp_path: Path, finished: Store) -> N
         gantlet.GAN.load(tmp_path / "absent")
     with pytest.raises(StoreError, match="is a checkpoint, but not of a GAN that was saved"):
         gantlet.GAN.load(finished.checkpoint("0000"))
+    with pytest.raises(
+        StoreError, match=r"is no GAN that was saved: it has no state\.json\. It is a study: gantlet\.load "
+    ):
+        gantlet.GAN.load(finished.folder)
+    fitted().save(tmp_path / "gan")
+    with pytest.raises(
+        StoreError, match=r"has no study\.json\. It is a GAN that was saved: gantlet\.GAN\.load takes it\."
+    ):
+        gantlet.load(tmp_path / "gan")
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,8 @@ def test_points_are_projected_and_drawn(finished: Store, tmp_path: Path) -> None
     found = gantlet.project(finished.folder, 2, targets=tmp_path / "x.npy", out=tmp_path / "o", steps=150, restarts=4)
     assert float(found.distances.max()) < 1e-3
     assert (tmp_path / "o" / "projection.png").is_file()
+
+
+def test_a_folder_is_no_target(tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="is a folder; expected an image"):
+        read_targets(tmp_path, SampleSpec((1, 4, 4), pool=1))

@@ -483,3 +483,27 @@ def test_an_export_is_not_named_like_another_format(
 ) -> None:
     assert wanted in refused(gantlet("export", finished.folder, 0, "--format", format, "--out", out))
     assert list(workplace.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["run ring8 vanilla steps=1 --out=", "run ring8 vanilla steps=1 --out ' '", "data inspect x.npy --sheet ''"],
+)
+def test_a_place_of_no_name_is_refused(workplace: Path, words: str) -> None:
+    assert "is given an empty name." in refused(gantlet(*shlex.split(words)))
+    assert list(workplace.iterdir()) == []
+
+
+def test_a_working_folder_that_was_deleted_is_named(workplace: Path) -> None:
+    workplace.rmdir()
+    assert "The working folder was deleted." in refused(gantlet("list", "tasks"))
+
+
+def test_a_folder_of_another_kind_is_told_what_takes_it(workplace: Path, finished: Store) -> None:
+    folder = shutil.copytree(finished.folder, workplace / "study")
+    assert "is not a model folder: it has no config.json. It is a study:" in (
+        said := refused(gantlet("import", folder))
+    )
+    assert f"gantlet export {folder} RUN --format hub" in said
+    assert f"It holds studies, such as {folder}." in refused(gantlet("show", workplace))
+    assert f"It is in the study {folder}." in refused(gantlet("resume", folder / "fleets" / "0000"))

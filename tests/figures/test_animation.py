@@ -158,7 +158,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_nothing_is_left(
 ) -> None:
     draw(place, {"final": greys((8, 8))[0]})
     (place / "samples" / "0" / "000000001.png").write_bytes(content)
-    with pytest.raises(BadData, match=r"000000001\.png cannot be read"):
+    with pytest.raises(BadData, match=r"000000001\.png cannot be read: (?!.*object at)"):
         animate(place, 0, out=tmp_path / "deep" / "a.gif")
     assert not (tmp_path / "deep").exists()
 

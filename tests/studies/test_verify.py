@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 import gantlet
 import terminal
@@ -229,12 +230,32 @@ def test_a_checkpoint_whose_writer_died_takes_its_place_if_it_is_good_and_newer(
     assert terminal.difference(store, sound) is None
 
 
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [flip, _emptied])
+def test_an_image_of_samples_that_is_damaged_is_named_and_one_of_ones_own_is_not_looked_at(
+    folder: Path, sound: Store, damage: Callable[[Path], object]
+) -> None:
+    copied(sound, folder)
+    place = folder / "samples" / "0"
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("000000003.png", "final.png"):
+        Image.effect_noise((16, 16), 9.0).save(place / name)
+    (place / "holiday.png").write_bytes(b"mine")
+    assert verify_study(folder).wrong == ()
+    damage(place / "000000003.png")
+    (sentence,) = verify_study(folder).wrong
+    assert sentence.startswith(f"{place}/000000003.png is damaged: it is no whole PNG image.")
+
+
 @pytest.mark.slow
 def test_repair_is_offered_only_for_what_it_mends(folder: Path, sound: Store, tmp_path: Path) -> None:
     copied(sound, folder)
     (folder / "samples" / "0").parent.mkdir(exist_ok=True)
     (folder / "samples" / "0").symlink_to(tmp_path)
-    assert "Links and special files are for you to remove" in terminal.gantlet("verify", folder).out
+    assert "Links, special files and damaged images are for you to remove" in terminal.gantlet("verify", folder).out
     done = terminal.gantlet("repair", folder)
     assert (done.status, done.out.splitlines()[-1]) == (1, "1 thing is wrong that repair does not mend.")
     edit(folder / "study.json", lambda record: record.update(note="better"))

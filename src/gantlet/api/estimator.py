@@ -19,7 +19,7 @@ from gantlet.data.base import Dataset
 from gantlet.data.specification import SampleSpec
 from gantlet.devices import choose_device
 from gantlet.errors import BadData, BadValue, StoreError
-from gantlet.places import user_path
+from gantlet.places import user_path, what_is_there
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.keeping import Keeping, parse_keeping
 from gantlet.requests.parts import Catalogue
@@ -224,7 +224,10 @@ class GAN:
             StoreError: It cannot be read.
             Untrusted: It names parts of somebody's own.
         """
-        tensors, rest = checkpoint.read(user_path(folder))
+        place = user_path(folder)
+        if place.is_dir() and not any((each / "state.json").exists() for each in checkpoint.places(place)):
+            raise StoreError(f"{folder} is no GAN that was saved: it has no state.json.{what_is_there(place)}")
+        tensors, rest = checkpoint.read(place)
         if "gan" not in rest:
             raise StoreError(
                 f"{folder} is a checkpoint, but not of a GAN that was saved; use gantlet.load for a study."

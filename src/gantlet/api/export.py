@@ -20,6 +20,7 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
+from gantlet.leftovers import sweep
 from gantlet.places import check_free, user_path
 from gantlet.studies.members import StudyMember
 from gantlet.studies.model_record import ModelConfig
@@ -137,6 +138,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         content, check = onnx_bytes(made, program, expected, opset=opset or OPSET)
     else:
         content, check = program_bytes(made, program, expected)
+    sweep(target.parent, target.name)
     write_whole(target, content)
     return Export(target, format, (check,))
 

@@ -237,8 +237,9 @@ def _image(path: Path, specification: SampleSpec) -> Tensor:  # -> [1, C, H, W]
     channels, height, width = specification.shape
     if channels not in (1, 3):
         raise BadData(f"Samples of {channels} channels are read from FILE.npy, not from {path}.")
-    if not path.exists():
-        raise BadData(f"{path} is not there; expected an image, FILE.npy or FILE.csv.")
+    if path.is_dir() or not path.exists():
+        what = "a folder" if path.is_dir() else "not there"
+        raise BadData(f"{path} is {what}; expected an image, FILE.npy or FILE.csv.")
     pixels = Decoding(colour="grey" if channels == 1 else "rgb")(read_regular(path, most=_LARGEST))
     sized = Resize(height, width)(pixels)  # [C, H, W]
     return to_floats(torch.from_numpy(sized.copy()), torch.float32, specification.pixel_range)[None]

@@ -137,13 +137,17 @@ def advance(
         say: Told what the budget can and cannot show.
 
     Raises:
-        BadValue: Several folders, of which one is no study.
+        BadValue: Several folders, of which one is no study; or another folder for a study, which goes on where it is.
     """
     folder, there = Path(name), [each for each in out if (each / "study.json").exists()]
     if len(out) > 1 and len(there) < len(out):
         missing = next(each for each in out if each not in there)
         raise BadValue(f"--out is given {len(out)} times, which compares studies, and {missing} is none.")
     if (folder / "study.json").exists():
+        if elsewhere := [each for each in out if each.resolve() != folder.resolve()]:
+            raise BadValue(
+                f"{folder} is a study and goes on where it is: leave out --out {elsewhere[0]}, or name a table."
+            )
         store = Store(folder)
         go: Callable[[Callbacks], Store] = partial(resume, folder)
         if not unfinished(store):

@@ -22,7 +22,7 @@ import typer
 from typer.main import get_command
 
 from gantlet._version import VERSION
-from gantlet.errors import BadGrid, ExportMismatch, GantletError, ReplayMismatch, TrainingFailed
+from gantlet.errors import BadGrid, BadValue, ExportMismatch, GantletError, ReplayMismatch, StoreError, TrainingFailed
 from gantlet.memory import out_of_memory
 from gantlet.stopping import outlast_reader, stop_by_exception
 
@@ -49,6 +49,7 @@ __all__ = ["app", "main"]
 
 _NARROWEST = 20  # columns, fewer of which are not believed
 _LONGEST = 80  # letters of a path that an error shows
+_PLACES = ("--out", "--sheet", "--latents")  # options that name a file or folder
 
 app = typer.Typer(
     name="gantlet",
@@ -112,6 +113,8 @@ def main() -> None:
     try:
         try:
             words = [_at_home(word) for word in sys.argv[1:]]
+            _check_folder()
+            _check_places(words)
             _check_dashes(words)
             with stop_by_exception():
                 _program()(words)
@@ -176,6 +179,29 @@ def _mend_width() -> None:
 def _program() -> Any:
     """The commands and their options, read from the functions once."""
     return get_command(app)
+
+
+def _check_places(words: list[str]) -> None:
+    """Refuse files and folders that are named by nothing, as by a shell's variable that was not set: it would be the working folder.
+
+    Raises:
+        BadValue: One is.
+    """
+    for option, value in (*pairwise(words), *(word.split("=", 1) for word in words if "=" in word)):
+        if option in _PLACES and not value.strip():
+            raise BadValue(f"{option} is given an empty name. Leave it out, or name a file or folder.")
+
+
+def _check_folder() -> None:
+    """See that the working folder is still there, without which little works: torch's libraries are not found, nor are parts.
+
+    Raises:
+        StoreError: It was deleted.
+    """
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise StoreError("The working folder was deleted. Go to one that is there with cd, and try again.") from None
 
 
 def _check_dashes(words: list[str]) -> None:

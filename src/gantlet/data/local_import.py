@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import Literal
 
 from gantlet.errors import BadData, FolderInUse, StoreError
 from gantlet.files import file_digest
+from gantlet.leftovers import temporary_folder
 
 from . import data_dir
 from .dataset_card import DatasetCard, RemoteFile
@@ -95,7 +95,7 @@ def import_files(known: DatasetCard, path: Path, *, copy: bool = False) -> Path:
         raise BadData(f"There is no {path}.")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{known.name}.import-", dir=place.parent))
+        work = temporary_folder(place)
     except OSError as error:
         raise StoreError(f"{place.parent} cannot be written: {error.strerror}. Set GANTLET_DATA elsewhere.") from error
     try:

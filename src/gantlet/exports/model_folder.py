@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from torch.export import ExportedProgram
 from gantlet._version import VERSION
 from gantlet.errors import BadData, BadValue, ExportMismatch, StoreError
 from gantlet.files import file_digest, inside
+from gantlet.leftovers import temporary_folder
 from gantlet.places import check_free
 from gantlet.studies.model_record import (
     CONFIG,
@@ -85,7 +85,7 @@ def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
     check_free(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+        fresh = temporary_folder(target)
         try:
             checks = _fill(fresh, parts)
             fresh.chmod(0o755)

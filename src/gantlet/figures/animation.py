@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from gantlet.errors import BadData, BadValue, StoreError
 from gantlet.files import write_whole
@@ -95,6 +95,12 @@ def _frames_of(paths: Sequence[Path]) -> _Frames:
     return _Frames(paths, (max(widths), max(heights)), "L" if modes <= {"1", "L"} else "RGB")
 
 
+def _reason(error: Exception) -> str:
+    return (
+        "it is no PNG image" if isinstance(error, UnidentifiedImageError) else str(error)
+    )  # whose text names an object
+
+
 @contextmanager
 def _opened(path: Path) -> Generator[Image.Image]:
     try:
@@ -102,7 +108,7 @@ def _opened(path: Path) -> Generator[Image.Image]:
             yield image
     except UNREADABLE as error:
         raise BadData(
-            f"The image {path} cannot be read: {error}. Remove it to make an animation of the others."
+            f"The image {path} cannot be read: {_reason(error)}. Remove it to make an animation of the others."
         ) from error
 
 

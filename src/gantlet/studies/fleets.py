@@ -14,7 +14,8 @@ from gantlet.data.pool import unchanged
 from gantlet.devices import named_device
 from gantlet.errors import BadData, MissingExtra
 from gantlet.figures.recorder import SampleRecorder, recorded_runs
-from gantlet.files import inside, sweep
+from gantlet.files import inside
+from gantlet.leftovers import sweep
 from gantlet.memory import out_of_memory
 from gantlet.metrics.compose import Composed
 from gantlet.requests.keeping import Keeping, parse_keeping

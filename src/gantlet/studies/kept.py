@@ -21,7 +21,8 @@ import safetensors.torch
 from torch import Tensor
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import clear_away, file_digest, inside, sweep, write_whole
+from gantlet.files import clear_away, file_digest, inside, write_whole
+from gantlet.leftovers import sweep
 from gantlet.places import command
 from gantlet.requests.keeping import Keeping
 from gantlet.training import checkpoint

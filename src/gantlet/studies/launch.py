@@ -13,7 +13,8 @@ import torch
 from gantlet import catalogue
 from gantlet.devices import choose_device
 from gantlet.errors import BadValue, Refused, StoreError
-from gantlet.files import inside, locked, sweep
+from gantlet.files import inside, locked
+from gantlet.leftovers import sweep
 from gantlet.places import command
 from gantlet.requests.options import Options, default_folder
 from gantlet.requests.slurm_options import SlurmOptions

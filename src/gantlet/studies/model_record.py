@@ -23,6 +23,7 @@ from torch import Tensor
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadData, Damaged, StoreError
 from gantlet.files import check_regular, file_digest, inside, read_regular, sealed
+from gantlet.places import what_is_there
 from gantlet.settings import Scalar
 from gantlet.training.trained import LatentSpace
 
@@ -156,6 +157,8 @@ def read_config(path: Path) -> ModelConfig:
         BadData: It is not one of gantlet's, was edited, or is damaged.
         StoreError: It is missing, no plain file, or too large.
     """
+    if not os.path.lexists(path):
+        raise Damaged(f"{path.parent} is not a model folder: it has no {path.name}.{what_is_there(path.parent)}")
     try:
         found = json.loads(read_regular(path, most=_LARGEST))
     except (ValueError, RecursionError):

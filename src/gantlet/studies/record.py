@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from gantlet.data.specification import SampleSpec
 from gantlet.errors import BadValue, Damaged, StoreError
 from gantlet.files import read_regular, sealed
+from gantlet.places import what_is_there
 from gantlet.requests.slurm_options import SlurmOptions
 from gantlet.settings import Scalar
 
@@ -352,7 +353,7 @@ def read_record(path: Path) -> StudyRecord:
         StoreError: It is missing, unreadable, of a newer version, or not what a study writes.
     """
     if not path.exists():
-        raise StoreError(f"{path.parent} is not a study folder: it has no {path.name}.")
+        raise StoreError(f"{path.parent} is not a study folder: it has no {path.name}.{what_is_there(path.parent)}")
     try:
         content = read_regular(path, most=_LARGEST)
     except ValueError as error:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gantlet.errors import Damaged, StoreError
-from gantlet.files import clear_away, free_name, locked, sweep
+from gantlet.files import clear_away, free_name, locked
+from gantlet.leftovers import sweep
 from gantlet.places import command
 from gantlet.training import checkpoint
 

@@ -19,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from gantlet.errors import Damaged, FolderInUse, StoreError
-from gantlet.files import check_seal, clear_away, file_digest, inside, locked, read_regular, sealed, sweep, write_whole
+from gantlet.files import check_seal, clear_away, file_digest, inside, locked, read_regular, sealed, write_whole
+from gantlet.leftovers import sweep
 from gantlet.places import command
 
 from .fleet_history import LOST, FleetHistory

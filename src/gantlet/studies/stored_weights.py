@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from gantlet.errors import BadValue, StoreError
+from gantlet.errors import BadValue, Damaged, StoreError
 from gantlet.places import command
 from gantlet.requests.keeping import parse_step
 from gantlet.training import checkpoint
 from gantlet.training.member_weights import member_slice
 
 from .checkpoints import check_state, read_trained
-from .kept import best_of, kept_files, read_kept
+from .kept import best_of, is_lost, kept_files, read_kept
 from .members import member_fleet
 from .record import FleetPlan
 from .store import Store
@@ -52,8 +52,11 @@ def read_weights(store: Store, run: int, step: int | str | None = None) -> Membe
     if wanted in ("last", last):
         tensors, _ = read_trained(store, fleet, store.record())
         return MemberTensors(member_slice(tensors, fleet.runs.index(run), len(fleet.slots)), last)
+    there = [each.step for each in kept.values() if not is_lost(store, fleet.id, each)]
     if wanted not in kept:
-        raise BadValue(f"The weights of run {run} at step {wanted:,} were not kept. {_stored(kept, last)}")
+        raise BadValue(f"The weights of run {run} at step {wanted:,} were not kept. {_stored(there, last)}")
+    if wanted not in there:
+        raise Damaged(f"The weights of run {run} at step {wanted:,} are lost, as repair noted. {_stored(there, last)}")
     return MemberTensors(read_kept(store, fleet.id, kept[int(wanted)]), int(wanted))
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gantlet.errors import Damaged, StoreError
+from gantlet.figures.png import UNREADABLE, opened_png
 from gantlet.files import lock_holder
 from gantlet.places import command
 from gantlet.training import checkpoint
@@ -53,6 +54,7 @@ _OF_SLURM = re.compile(
     r"[0-9a-f]{16}\.json|submit\.lock|\d+(_\d+)?_(submission\.sh|submitted\.pkl|\d+_log\.(out|err)|\d+_result\.pkl)"
 )
 _OF_WEIGHTS = re.compile(rf"run-\d+-step-\d+\.safetensors({re.escape(LOST)})?")
+_OF_SAMPLES = re.compile(r"(\d{9}|final|interpolation|neighbours|real|ownership)\.png")
 _OF_INITIAL = re.compile(r"[0-9a-f]{16}\.safetensors")
 
 
@@ -133,7 +135,7 @@ def verify_study(folder: str | Path) -> StudyCheck:
         notes.append(f"The study is in use by {used}; its tables are written when a fleet ends.")
     remedy = f"What can be done does: {command('repair', store.folder)}"
     if by_hand:
-        remedy = f"Links and special files are for you to remove. {remedy}"
+        remedy = f"Links, special files and damaged images are for you to remove. {remedy}"
     return StudyCheck(store.folder, tuple(fleets), tuple(damage), tuple(notes), remedy)
 
 
@@ -276,7 +278,19 @@ def _strangers(folder: Path, fleets: set[str]) -> Iterator[tuple[Path, str, bool
                 yield path, "is not a study's own; it is left alone", False
             elif place[:1] == ("fleets",) and ASIDE.fullmatch(name):
                 yield path, "was set aside", False
+            elif len(place) == 2 and place[0] == "samples" and _OF_SAMPLES.fullmatch(name) and not _is_png(path):
+                yield path, "is damaged: it is no whole PNG image. Reports and animations cannot show it", True
         folders[:] = [name for name in folders if not (here / name).is_symlink()]
+
+
+def _is_png(path: Path) -> bool:
+    """Whether an image is whole by its own checksums."""
+    try:
+        with opened_png(path) as image:
+            image.verify()
+    except (StoreError, *UNREADABLE):
+        return not path.exists()  # deleted meanwhile
+    return True
 
 
 def _own(place: tuple[str, ...], name: str, fleets: set[str]) -> bool:

@@ -321,6 +321,12 @@ def ordinary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return start(terminal.planned(folder, "vanilla", "lr=0.002,0.001,0.003", seeds="1,2", executor="inline")).folder
 
 
+def test_a_study_goes_on_where_it_is(finished: Store, folder: Path) -> None:
+    with pytest.raises(BadValue, match="is a study and goes on where it is: leave out --out"):
+        gantlet.reproduce(str(finished.folder), out=folder)
+    assert not folder.exists()
+
+
 def test_an_ordinary_study_with_the_tables_settings_is_compared_and_left_alone(ordinary: Path) -> None:
     before = {path: path.read_bytes() for path in ordinary.rglob("*") if path.is_file()}
     found = gantlet.reproduce("small", out=ordinary)
