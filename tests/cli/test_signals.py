@@ -13,8 +13,13 @@ from gantlet.files import lock_holder
 
 SCRIPT = """
 import os
+import signal
 from pathlib import Path
 from gantlet.cli.app import app, main
+
+# What was started in the background, or by nohup, ignores these.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from gantlet.files import locked, replace_whole
 
 def write(number: int):

@@ -153,6 +153,8 @@ def _put_in_place(folder: Path) -> None:
         _let_go(going, folder)
         if os.path.lexists(before):  # renamed first: who dies while it is deleted leaves no half of a checkpoint
             before.rename(going)
+            if not _strangers(going):
+                clear_away(going)
         folder.rename(before)
     unplaced(folder).rename(folder)
     _sync(folder.parent)
@@ -166,10 +168,15 @@ def _let_go(place: Path, heir: Path) -> None:
     clear_away(place)
 
 
+def _strangers(place: Path) -> list[Path]:
+    """What no fleet wrote into a checkpoint."""
+    inside = list(place.iterdir()) if place.is_dir() and not place.is_symlink() else []
+    return [path for path in inside if path.name not in _NAMES]
+
+
 def _move_strangers(place: Path, heir: Path) -> None:
-    for path in list(place.iterdir()) if place.is_dir() and not place.is_symlink() else ():
-        if path.name not in _NAMES:
-            path.rename(free_name(heir / path.name))
+    for path in _strangers(place):
+        path.rename(free_name(heir / path.name))
 
 
 def places(folder: Path) -> list[Path]:
