@@ -155,7 +155,7 @@ def short_report(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real report but for its curves, 70 drawings that take seconds; for what a page says in words."""
-    monkeypatch.setattr("gantlet.reports.charts._charts", lambda *_: [])
+    monkeypatch.setattr("gantlet.reports.charts.course_charts", lambda *_: [])
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import os
 import signal
 from pathlib import Path
 from gantlet.cli.app import app, main
+from gantlet.files import locked, replace_whole
 
 # What was started in the background, or by nohup, ignores these.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from gantlet.files import locked, replace_whole
 
 def write(number: int):
     def half(path):

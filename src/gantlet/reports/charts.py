@@ -25,7 +25,7 @@ from .sections import title_of
 from .theme import VARIABLES, Palette, variable_of
 from .words import printable
 
-__all__ = ["Chart", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
+__all__ = ["Chart", "course_charts", "loss_courses", "metric_courses", "monitor_courses", "outcomes"]
 
 _LOSSES = {"loss_d": "the discriminator's loss", "loss_g": "the generator's loss"}
 _MONITORS = {
@@ -68,21 +68,22 @@ def metric_courses(study: StudyData, key: str) -> list[Chart]:
     known = [name for name in study.record.metrics if name in study.curves]
     rates = [name for name in known if name in study.rates]
     means = [name for name in known if name not in study.rates]
-    return _charts(study, rates, rate_band, f"{key}r") + _charts(study, means, bootstrap_band, f"{key}m")
+    return course_charts(study, rates, rate_band, f"{key}r") + course_charts(study, means, bootstrap_band, f"{key}m")
 
 
 def loss_courses(study: StudyData, key: str) -> list[Chart]:
     """The course of both players' losses: the mean over members and the band of the central 80 %."""
-    return _charts(study, [name for name in _LOSSES if name in study.curves], spread_band, f"{key}l")
+    return course_charts(study, [name for name in _LOSSES if name in study.curves], spread_band, f"{key}l")
 
 
 def monitor_courses(study: StudyData, key: str) -> list[Chart]:
     """The course of whatever else was recorded in training."""
     names = [name for name in study.curves if name not in study.record.metrics and name not in _LOSSES]
-    return _charts(study, names[:_MOST_MONITORS], spread_band, f"{key}o")
+    return course_charts(study, names[:_MOST_MONITORS], spread_band, f"{key}o")
 
 
-def _charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> list[Chart]:
+def course_charts(study: StudyData, names: Sequence[str], band: Band, key: str) -> list[Chart]:
+    """A chart of each quantity, over every measure of cost."""
     costs = costs_of(study)
     charts: list[Chart] = []
     for place, name in enumerate(names):

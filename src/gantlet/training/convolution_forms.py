@@ -2,7 +2,7 @@ r"""Convolutions on a GPU: each layer in the form that a table of measured shape
 
 N networks under ``vmap`` make of each layer one convolution in N times as many groups, and the library's grouped
 convolutions are slow for some shapes; so are those of a lone network whose layers have groups of their own. The other
-form is one batched product with the windows of the images (see ``windows``), which moves k² times the pixels:
+form is one batched matrix product with the windows of the images (im2col, see ``windows``), which moves k² times the pixels:
 
 .. math::
     y_g = W_g \, (Gx)_g + b_g, \qquad W_g \in \mathbb{R}^{C'/n \times C k^2/n}, \qquad g = 1, \ldots, n.

@@ -1,4 +1,4 @@
-r"""Convolutions as products with the windows of an image.
+r"""Convolutions as matrix products with the windows of an image (im2col, and its adjoint col2im).
 
 .. math::
     y = W \, Gx + b, \qquad x = G^\top W^\top y + b,
