@@ -349,8 +349,8 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
     assert steps_of(published.training, 50_000) == 400 * 391 == 156_400
     assert (published.values["drop_last"], published.values["reuse_fake"]) == (False, True)
     words = ("alpha_d=0.3", "saturating=true", "g_width=5", "d_width=5", "g_depth=1", "d_depth=1", "dtype=float64")
-    (resolved,) = terminal.resolve("ring8", "alpha", *words, "batch_size=8", "epochs=1", preset="seed")
-    assert steps_of(resolved.training, 20) == 3
+    (resolved,) = terminal.resolve("ring8", "alpha", *words, "batch_size=8", "epochs=10", preset="seed")
+    assert steps_of(resolved.training, 20) == 30
     fleet = Fleet(blueprint([(resolved, SEED)], SampleSpec((2,), pool=20), Execution(route="stacked")), pool((2,), 20))
     g = copied(resolved.family.generator(latent=2, shape=(2,)), fleet.generators, 0)
     d = copied(resolved.family.discriminator(shape=(2,)), fleet.discriminators, 0)
@@ -364,7 +364,7 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
             return -right.log().mean()
         return (alpha / (alpha - 1) * (1 - right.clamp(1e-7, 1 - 1e-7) ** ((alpha - 1) / alpha))).mean()
 
-    for step, size in enumerate((8, 8, 4)):
+    for step, size in enumerate((8, 8, 4) * 10):
         z, real = fleet.inputs._latents.at("generator", step)[0, 0], fleet.loader.real(step)[0, 0]  # pyright: ignore[reportPrivateUsage]
         assert len(z) == len(real) == size
         seen.append(real)
@@ -384,7 +384,9 @@ def test_the_ring_trains_on_the_last_partial_batch() -> None:
             held[player].clear()
         assert moved(d, fleet.discriminators, 0) <= 1e-6
         assert moved(g, fleet.generators, 0) <= 1e-6
-    assert len(torch.cat(seen).unique(dim=0)) == 20  # every point once
+    epochs = torch.cat(seen).unflatten(0, (10, 20))
+    assert all(len(epoch.unique(dim=0)) == 20 for epoch in epochs)  # every point once
+    assert not torch.equal(epochs[0], epochs[1])
     assert fleet.loader.seen(3) == 20
     assert fleet.loader.seen(4) == 28
 
