@@ -152,10 +152,10 @@ class GAN:
         Raises:
             BadValue: Nothing was fitted yet, there is no such generator, or ``n`` is below 0.
         """
-        n, seed = whole_number("n", n), whole_number("seed", seed, low=-(1 << 63))
+        n, seed = whole_number("n", n), whole_number("seed", seed, low=None)
         net, sheet = self._network("generator")
         team = sheet.makers
-        chosen = None if generator is None else whole_number("generator", generator, low=-(1 << 63))
+        chosen = None if generator is None else whole_number("generator", generator, low=None)
         if chosen is not None and not 0 <= chosen < team:
             raise BadValue(f"generator={chosen} does not exist: there are {team}, counted from 0.")
         check_fits(n, sheet.sizes.latent, self._need_fit()[1].shape)
@@ -321,7 +321,7 @@ class StackelbergGAN:
         device: str = "auto",
         **settings: Any,
     ) -> None:
-        n_generators = whole_number("n_generators", n_generators, low=-(1 << 63))
+        n_generators = whole_number("n_generators", n_generators, low=None)
         if n_generators < 1:
             raise BadValue(f"StackelbergGAN wants at least one generator; n_generators={n_generators} was given.")
         self.n_generators = n_generators

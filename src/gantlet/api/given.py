@@ -156,8 +156,10 @@ def sklearn_tags() -> Any:
     return Tags("density_estimator", TargetTags(required=False), input_tags=inputs)
 
 
-def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63) -> int:
+def whole_number(name: str, value: object, *, low: int | None = 0, below: int = 1 << 63) -> int:
     """A whole number that an argument of Python gave: 3, or NumPy's.
+
+    ``low=None`` takes what 64 bits with a sign hold, as seeds.
 
     Example:
         >>> whole_number("n", np.int64(3))
@@ -170,6 +172,7 @@ def whole_number(name: str, value: object, *, low: int = 0, below: int = 1 << 63
         number = operator.index(value)  # pyright: ignore[reportArgumentType] - that is the question
     except TypeError:
         raise BadValue(f"{name}={value!r} is not a whole number.") from None
+    low = -(1 << 63) if low is None else low
     if not low <= number < below:
         raise BadValue(f"{name}={number} is out of range: expected {low} ≤ {name} < {below}.")
     return number

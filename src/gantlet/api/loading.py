@@ -102,7 +102,7 @@ class SampleMethod:
     @torch.no_grad()
     def __call__(self, n: int, seed: int = 1) -> Tensor:
         """So many samples."""
-        drawn, owners = self._space.draw(whole_number("n", n), whole_number("seed", seed, low=-(1 << 63)))
+        drawn, owners = self._space.draw(whole_number("n", n), whole_number("seed", seed, low=None))
         place = next(self._net.parameters(), drawn)
         drawn = drawn.to(place.device, place.dtype)
         return self._net(drawn, owners.to(place.device)) if self._space.makers > 1 else self._net(drawn)

@@ -162,7 +162,7 @@ def write_samples(  # noqa: PLR0913 - each argument is an option of the command 
         StoreError: It cannot be written.
     """
     place, chosen, given = user_path(folder), _path(out), _path(latents)
-    n, seed = whole_number("n", n, low=1), whole_number("seed", seed, low=-(1 << 63))
+    n, seed = whole_number("n", n, low=1), whole_number("seed", seed, low=None)
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
     z, owners = _latents(source, count=n, seed=seed, by_generator=by_generator, given=given, truncation=truncation)
@@ -212,7 +212,7 @@ def interpolate(  # noqa: PLR0913 - each argument is an option of the command li
     """
     place, chosen, given = user_path(folder), _path(out), _path(latents)
     n, steps = whole_number("n", n), whole_number("steps", steps)
-    seed = whole_number("seed", seed, low=-(1 << 63))
+    seed = whole_number("seed", seed, low=None)
     _check_free(chosen)
     source = drawable(place, run, step=step, trust=trust)
     space = source.generator.space
