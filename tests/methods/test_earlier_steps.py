@@ -334,13 +334,10 @@ def test_batches_of_several_sizes_are_refused_where_they_cannot_be(words: str, n
         fleet_of(resolved, (2,))
 
 
-def test_a_pairing_method_and_a_recorded_step_need_one_size() -> None:
+def test_a_pairing_method_needs_one_size() -> None:
     (resolved,) = terminal.resolve("ring8", "relativistic", "batch_size=8", "batch_size_g=4", "reuse_fake=false")
     with pytest.raises(Refused, match="compares real samples with fakes"):
         fleet_of(resolved, (2,))
-    (resolved,) = terminal.resolve("ring8", "vanilla", "drop_last=false")
-    with pytest.raises(Refused, match="--route static"):
-        blueprint([(resolved, SEED)], SampleSpec((2,), pool=256), Execution(route="static"), steps=1)
 
 
 def test_the_ring_trains_on_the_last_partial_batch() -> None:

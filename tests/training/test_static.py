@@ -22,7 +22,7 @@ from gantlet.penalties.gradient import GradientPenalty
 from gantlet.studies import plan
 from gantlet.studies.build import blueprint
 from gantlet.training import checkpoint, feed, optimisers, static_step
-from gantlet.training.blueprint import Blueprint, Execution, Player, Tuning
+from gantlet.training.blueprint import Blueprint, Execution, Player, Sizes, Tuning
 from gantlet.training.fleet import Fleet
 from gantlet.training.history import Rows
 from gantlet.training.schedules import ReduceOnPlateau, Schedule
@@ -287,6 +287,41 @@ def test_every_key_of_a_setting_is_recorded_too(keys: str) -> None:
     )
     assert differing(everything(stacked), everything(captured)) == []
     assert replayed(captured)
+
+
+ENDING = (
+    "alpha alpha_d=0.3,1.0 saturating=true latent=pool",
+    "wgan-gp generators=2 reuse_fake=false n_critic=1",
+    *("vanilla ema=0.9 latent=shared reuse_fake=false", "vanilla instance_noise=0.3 instance_noise_steps=40"),
+    *("vanilla optimiser=rmsprop penalties=dragan", "vanilla penalties=consistency dtype=bfloat16"),
+    *("relativistic prior=uniform", "vanilla generators=3 team_weights=learned", "mmd n_critic=1", "coulomb"),
+)
+
+
+@pytest.mark.parametrize("words", leading(list(ENDING), 2))
+def test_the_smaller_batch_of_an_epoch_is_recorded_by_itself(words: str) -> None:
+    """As the published rings have it: 40 samples are batches of 16, 16, and 8."""
+    method, *keys = words.split()
+    small = ("g_width=8", "d_width=8", "g_depth=1", "d_depth=1", "train_size=40", "batch_size=16", "drop_last=false")
+    resolved = resolve("ring8", method, *small, "steps=20", *keys)
+    data = resolved[0].source.load()
+    slots = [(each, seed) for each in resolved for seed in (1, 2)]
+    stacked, static, captured = (
+        games.train(Fleet(blueprint(slots, data.specification, Execution(route=route)), data), 20)
+        for route in ("stacked", "static", "captured")
+    )
+    assert stacked.loader.seen(20) == 6 * 40 + 32
+    found = everything(stacked)
+    assert differing(found, everything(static)) == []
+    assert differing(found, everything(captured)) == []
+    assert {batch for _, batch in replayed(captured)} == {16, 8}
+
+
+def test_members_leave_at_a_smaller_batch_too() -> None:
+    sizes = Sizes(batch=24, latent=3, steps=60, drop_last=False)  # of 64 samples, the third is of 16
+    stacked, _, captured = assert_equal_to_stacked(wild((1e-4, 0.02, 1e-4, 0.05, 0.1), sizes=sizes), 40)
+    assert len({divergence.step for divergence in stacked.divergences.values()}) == 3
+    assert {batch for _, batch in replayed(captured)} == {24, 16}
 
 
 @pytest.mark.slow

@@ -39,7 +39,6 @@ def check_batches(resolved: Resolved, execution: Execution) -> None:
             f"pack={chosen.pack}": chosen.pack > 1,
             f"team={chosen.team}": chosen.team == "choose" and chosen.generators > 1,
             f"batch_size_g={chosen.batch_size_g}": chosen.batch_size_g > 0,
-            f"--route {execution.route}": execution.static,
         }
         _refuse("drop_last=false makes the last batch of an epoch smaller for both players", conflicts)
     if chosen.batch_size_g:

@@ -316,7 +316,7 @@ def _route(sheet: Blueprint, sample: SampleSpec, count: int, limits: Limits) -> 
         return "loop", (f"members run one by one, because these networks cannot be stacked ({refused})",)
     if limits.device.type == "cuda":
         recorded: Route = "static" if sheet.execution.compile else "captured"
-        return limits.route or (recorded if sheet.sizes.drop_last else "stacked"), ()
+        return limits.route or recorded, ()
     if limits.route is not None or count * sheet.sizes.generators == 1:
         return limits.route or "loop", ()
     return "captured" if limits.device.type == "cpu" and _worth_recording(sheet) else "stacked", ()
@@ -331,7 +331,6 @@ def _worth_recording(sheet: Blueprint) -> bool:
     parts = (sheet.objective, *sheet.penalties, *([sheet.constraint] if sheet.constraint is not None else []))
     return (
         sheet.sizes.steps >= _RECORDED
-        and sheet.sizes.drop_last
         and not sheet.execution.compile
         and not sheet.tuning.changing
         and all(is_gantlets(part) for part in parts)

@@ -1,7 +1,8 @@
 """What a step is fed: tensors and numbers that differ from step to step, while everything else about it stays.
 
 By itself a feed hands on what it is asked to make. *Fixed*, it keeps each tensor in one place of its own, so that a step
-that was recorded finds the next one there; it then also remembers how everything was made, to make it again.
+that was recorded finds the next one there; it then also remembers how everything was made, to make it again. Batches of
+another size have places of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from torch import Tensor
 __all__ = ["Feed", "Feeding"]
 
 _RECORDING = ("cuda",)  # kinds of devices on which steps are recorded, so that numbers must lie there
+_Place = tuple[int, str, int]
+"""The samples of a batch, a name, and what was asked for before."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +49,15 @@ class Feed:
 
     def __init__(self, updates: Callable[[], int], *, device: torch.device, dtype: torch.dtype) -> None:
         self._updates, self._device, self._dtype = updates, device, dtype
-        self._places: dict[str, Tensor] = {}
+        self._places: dict[_Place, Tensor] = {}
         self._asked: list[Feeding] = []
-        self._mode, self._start = "open", 0
+        self._mode, self._start, self._batch = "open", 0, 0
 
     def tensor(self, name: str, make: Callable[[], Tensor]) -> Tensor:
-        """What ``make`` gives; of one shape whenever it is asked for under this name."""
+        """What ``make`` gives; of one shape whenever it is asked for under this name for batches of one size."""
         if self._mode == "open":
             return make()
-        key = f"{name}/{len(self._asked)}"
+        key = self._batch, name, len(self._asked)
         if self._mode == "fixed":
             fresh = make()
             if key not in self._places:
@@ -66,32 +69,32 @@ class Feed:
         """What ``make`` gives, as a tensor where it varies and a recorded step on a GPU must find it."""
         if self._mode == "open" or not varies or self._device.type not in _RECORDING:
             return make()
-        key = f"{name}/{len(self._asked)}"
+        key = self._batch, name, len(self._asked)
         if self._mode == "fixed":
             place = self._places.setdefault(key, torch.zeros((), dtype=self._dtype, device=self._device))
             place.fill_(make())
         return self._given(key, make)
 
     @contextmanager
-    def fixed(self) -> Generator[list[Feeding]]:
-        """Keep each tensor in a place of its own; what was fed stands in the list afterwards."""
-        with self._as("fixed") as asked:
+    def fixed(self, batch: int) -> Generator[list[Feeding]]:
+        """Keep each tensor for batches of this size in a place of its own; what was fed stands in the list afterwards."""
+        with self._as("fixed", batch) as asked:
             yield asked
 
     @contextmanager
-    def filled(self) -> Generator[None]:
+    def filled(self, batch: int) -> Generator[None]:
         """Hand out the places as they are, in the order in which they were asked for when they were fixed."""
-        with self._as("filled"):
+        with self._as("filled", batch):
             yield
 
-    def _given(self, key: str, make: Callable[[], Tensor | float]) -> Tensor:
+    def _given(self, key: _Place, make: Callable[[], Tensor | float]) -> Tensor:
         place = self._places[key]
         self._asked.append(Feeding(place, make, self._updates() - self._start))
         return place
 
     @contextmanager
-    def _as(self, mode: str) -> Generator[list[Feeding]]:
-        self._mode, self._asked, self._start = mode, [], self._updates()
+    def _as(self, mode: str, batch: int) -> Generator[list[Feeding]]:
+        self._mode, self._asked, self._start, self._batch = mode, [], self._updates(), batch
         try:
             yield self._asked
         finally:

@@ -162,19 +162,20 @@ class Fleet(Updates):
     def _phases(self) -> Iterator[Phase]:
         """The phases of this step; what is due in one is known when those before it are done."""
         schedule, d = self.blueprint.schedule, self.discriminator_steps
+        batch = self.loader.size_at(self.step)  # batches of other sizes go with one update of D in each step
         if schedule.extragradient:
             due = [self._due("discriminator", d + i) + self._due("generator", 2 * self.step + i) for i in range(2)]
-            yield Phase(("both", *due), self._extragradient_step)
+            yield Phase(("both", *due), self._extragradient_step, batch)
         elif schedule.reuse_fake:
             due = self._due("discriminator", d) + self._due("generator", self.step)
-            yield Phase(("step", due), self._sharing_step)
+            yield Phase(("step", due), self._sharing_step, batch)
         else:
             if schedule.order == "g_first":
-                yield Phase(("generator", self._due("generator", self.step)), self._update_generator)
+                yield Phase(("generator", self._due("generator", self.step)), self._update_generator, batch)
             for update in range(d, d + schedule.updates(self.step)):
-                yield Phase(("discriminator", self._due("discriminator", update)), self._update_discriminator)
+                yield Phase(("discriminator", self._due("discriminator", update)), self._update_discriminator, batch)
             if schedule.order == "d_first":
-                yield Phase(("generator", self._due("generator", self.step)), self._update_generator)
+                yield Phase(("generator", self._due("generator", self.step)), self._update_generator, batch)
 
     def _due(self, player: str, update: int) -> tuple[bool, ...]:
         """What distinguishes this update of a player from others: penalties that are due, and a plateau's reckoning."""

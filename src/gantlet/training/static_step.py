@@ -4,7 +4,7 @@ A static step computes what a stacked one does, with everything that differs fro
 (:mod:`.feed`) and everything that it changes changed in place. So it can be recorded and replayed, as a CUDA graph, which
 spares the host some hundreds of launches per step, or on a CPU as a list of calls (:mod:`.recording`): that is the route
 ``captured``. Its unit is a phase (one player's update, or a whole step where both share a forward pass), recorded once for
-each combination of penalties that are due.
+each combination of penalties that are due, and once more for the smaller batch that may end an epoch.
 
 Members that diverge are dropped exactly where a stacked step drops them, without a look at each update: a tensor on the
 device counts the sound steps since the last *mark*, where a copy of everything was put aside. When the host reads fewer
@@ -35,10 +35,11 @@ _LEAST = 25
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a step; phases of equal ``key`` do the same with other numbers."""
+    """A part of a step; phases of equal ``key`` and as many samples in a ``batch`` do the same with other numbers."""
 
     key: tuple[Any, ...]
     run: Callable[[], None]
+    batch: int
 
 
 class Stepping(Protocol):
@@ -177,9 +178,9 @@ class StaticStep:
             return
         if self._fleet.built != self._built:
             self._programs, self._pool, self._memory, self._built = {}, None, {}, self._fleet.built
-        program = self._programs.get(phase.key)
+        program = self._programs.get((phase.key, phase.batch))
         if program is None:
-            self._programs[phase.key] = self._first(phase)
+            self._programs[phase.key, phase.batch] = self._first(phase)
             return
         if program.graph is None and self._fleet.sound.device.type == "cpu":
             program.graph = self._noted(program, phase)
@@ -194,7 +195,7 @@ class StaticStep:
     def _first(self, phase: Phase) -> _Program:
         fleet, before = self._fleet, self._fleet.history.counts
         start = fleet.discriminator_steps
-        with fleet.feed.fixed() as feedings:
+        with fleet.feed.fixed(phase.batch) as feedings:
             phase.run()
         after = fleet.history.counts
         counts = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
@@ -203,7 +204,7 @@ class StaticStep:
     def _noted(self, program: _Program, phase: Phase) -> Recording | None:
         """Do the phase, and note its calls; None where they cannot be made again, and none will be any more."""
         self._feed(program)
-        with self._fleet.feed.filled(), Recording() as recording:
+        with self._fleet.feed.filled(phase.batch), Recording() as recording:
             phase.run()
         recording.keep(self._memory)
         if recording.refused:
@@ -218,7 +219,7 @@ class StaticStep:
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         stream = torch.cuda.current_stream()
         try:
-            with fleet.feed.filled(), torch.cuda.graph(graph, pool=self._pool):
+            with fleet.feed.filled(phase.batch), torch.cuda.graph(graph, pool=self._pool):
                 phase.run()
         except RuntimeError as error:
             cause = error.__context__ or error  # ending a recording that failed raises another one
