@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -89,15 +90,17 @@ class Store:
         """
         try:
             content = self.folder.iterdir() if self.folder.is_dir() else ()
-            taken = self.folder.is_file(), any(path.name != self.study_lock.name for path in content)
+            other = next((each for each in (self.folder, *self.folder.parents) if _is_no_folder(each)), None)
+            taken = any(path.name != self.study_lock.name for path in content)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderInUse(
                 f"{str(self.folder)[:80]} cannot be a study folder: {reason}. Choose another --out."
             ) from error
-        if taken[0]:
-            raise FolderInUse(f"{self.folder} is a file; --out wants a folder.")
-        if taken[1]:
+        if other is not None:
+            what = "a link to nothing" if other.is_symlink() and not other.exists() else "a file"
+            raise FolderInUse(f"{other} is {what}; --out wants a folder.")
+        if taken:
             study = (self.folder / "study.json").exists()
             what = "a study" if study else "other files"
             hint = f"Continue it with: {command('resume', self.folder)}" if study else "Choose another --out."
@@ -317,3 +320,8 @@ def _is_value(value: object, depth: int = 2) -> bool:
 
 def _write_text(path: Path, *, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether something is here that is neither a folder nor a link to one."""
+    return os.path.lexists(path) and not path.is_dir()
