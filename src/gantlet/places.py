@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import BadValue, FolderInUse
 
-__all__ = ["check_free", "command", "has_mark", "user_path", "what_is_there"]
+__all__ = ["check_free", "command", "has_mark", "in_the_way", "user_path", "what_is_there"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -73,17 +73,32 @@ def has_mark(path: Path, mark: bytes) -> bool:
         return not start or mark in start or mark in file.read(_ENDS)
 
 
-def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
+def in_the_way(place: Path) -> str:
+    """What keeps a folder from being made here: a sentence's beginning on the first on the way that is none; empty if nothing.
+
+    Example:
+        >>> in_the_way(Path("/dev/null/runs")), in_the_way(Path("/"))
+        ('/dev/null is a file', '')
+    """
+    for each in (place, *place.parents):
+        if os.path.lexists(each) and not each.is_dir():
+            return f"{each} is {'a file' if each.exists() else 'a link to nothing'}"
+    return ""
+
+
+def check_free(out: Path, *, file: bool = False, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
     """See that a file or folder may be written here: nothing is here, an empty folder, or what gantlet made and may replace.
 
     Arguments:
         out: The place.
+        file: Whether it is that of a file, which an empty folder is in the way of.
         ours: What of gantlet's making is replaced, such as ``report``; nothing if empty.
         mark: What stands near the beginning or end of each such file. An empty file is replaced like one.
         option: Which gave the place.
 
     Raises:
-        FolderInUse: There is something else: a file, a link to nothing, a pipe or device, or a folder with something in it.
+        FolderInUse: There is something else: a file, a link to nothing, a pipe or device, or a folder with something in it; or it
+            is said to be in what is no folder.
         OSError: The place cannot be looked at.
 
     Example:
@@ -98,6 +113,12 @@ def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "-
         ...         print(str(error).removeprefix(folder))
         /a.txt exists already; nothing was written. Choose another --out.
     """
+    if other := in_the_way(out.parent):
+        raise FolderInUse(f"{other}, so {out} cannot be written. Choose another {option}.")
+    if file and out.is_dir():
+        raise FolderInUse(
+            f"{out} is a folder, and a file is written; nothing was. Choose another {option}, such as {out / 'FILE'}{out.suffix}"
+        )
     if not (out.is_symlink() or out.exists()) or (out.is_dir() and not any(out.iterdir())):
         return
     if ours and out.is_file() and not out.is_symlink() and has_mark(out, mark):

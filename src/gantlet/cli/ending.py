@@ -41,6 +41,8 @@ def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]
             typer.echo(
                 f"gantlet: signs of {', '.join(symptoms)}; what to do says: {command('doctor', store.folder)}", err=True
             )
+        if store.onward != "resume":
+            typer.echo(f"on with: {command(store.onward, store.folder)}")
     for status, group in bad.groupby("status"):
         first = group.iloc[0]
         cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
