@@ -13,7 +13,8 @@ import pytest
 
 from gantlet.errors import StoreError
 from gantlet.files import write_whole
-from gantlet.leftovers import sweep, temporary_folder, whole_folder
+from gantlet.leftovers import sweep, temporary_folder
+from gantlet.places import whole_folder
 
 KILLED = """
 import os, signal, sys

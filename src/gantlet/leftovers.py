@@ -6,15 +6,12 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from glob import escape
 from pathlib import Path
 
-from .errors import StoreError
-
-__all__ = ["mark", "runs", "sweep", "sweep_beside", "temporary_folder", "whole_folder"]
+__all__ = ["mark", "runs", "sweep", "sweep_beside", "temporary_folder"]
 
 
 def mark(process: int | str) -> str:
@@ -77,46 +74,3 @@ def _left(folder: str) -> frozenset[str]:
     """The names of what is half written in a folder, by whomever."""
     marked = mark("")[:-1]
     return frozenset(path.name[1:].rpartition(marked)[0] for path in Path(folder).glob(f".*{mark('*')}*"))
-
-
-@contextmanager
-def whole_folder(target: Path) -> Generator[Path]:
-    """A folder to be filled, which at the end of the block is at a place; after an error, or a kill, nothing is there.
-
-    Arguments:
-        target: The place: nothing, or an empty folder, which is filled and stays the folder that it is.
-
-    Raises:
-        StoreError: The disk is full, or the place cannot be written.
-
-    Example:
-        >>> with tempfile.TemporaryDirectory() as place:
-        ...     with whole_folder(Path(place, "a")) as fresh:
-        ...         _ = Path(fresh, "b.txt").write_text("whole")
-        ...     sorted(path.name for path in Path(place).rglob("*"))
-        ['a', 'b.txt']
-    """
-    try:
-        with _filled(target.resolve()) as fresh:
-            yield fresh
-    except (OSError, StoreError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError):
-            raise
-        raise StoreError(f"{target} cannot be written: {cause.strerror or cause}.") from error
-
-
-@contextmanager
-def _filled(target: Path) -> Generator[Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = temporary_folder(target)
-    try:
-        yield fresh
-        fresh.chmod(0o755)
-        if target.is_dir():  # perhaps the working folder, a mount, or one with permissions of its own
-            for path in sorted(fresh.iterdir()):
-                shutil.move(path, target / path.name)
-        else:
-            fresh.rename(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)

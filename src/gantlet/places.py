@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import BadValue, FolderInUse
+from .errors import BadValue, FolderInUse, StoreError
+from .leftovers import temporary_folder
 
-__all__ = ["check_free", "command", "has_mark", "in_the_way", "user_path", "what_is_there"]
+__all__ = ["check_free", "command", "has_mark", "in_the_way", "user_path", "what_is_there", "whole_folder"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -125,3 +129,47 @@ def check_free(out: Path, *, file: bool = False, ours: str = "", mark: bytes = b
         return
     what = f" and is no {ours} of gantlet's" if ours else ""
     raise FolderInUse(f"{out} exists already{what}; nothing was written. Choose another {option}.")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Generator[Path]:
+    """A folder to be filled, which at the end of the block is at a place; after an error, or a kill, nothing is there.
+
+    Arguments:
+        target: The place: nothing, or an empty folder, which is filled and stays the folder that it is.
+
+    Raises:
+        StoreError: The disk is full, or the place cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     with whole_folder(Path(place, "a")) as fresh:
+        ...         _ = Path(fresh, "b.txt").write_text("whole")
+        ...     sorted(path.name for path in Path(place).rglob("*"))
+        ['a', 'b.txt']
+    """
+    try:
+        with _filled(target.resolve()) as fresh:
+            yield fresh
+    except (OSError, StoreError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise StoreError(f"{target} cannot be written: {cause.strerror or cause}.") from error
+
+
+@contextmanager
+def _filled(target: Path) -> Generator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = temporary_folder(target)
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        if target.is_dir():  # perhaps the working folder, a mount, or one with permissions of its own
+            for path in sorted(fresh.iterdir()):
+                shutil.move(path, target / path.name)
+        else:
+            fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

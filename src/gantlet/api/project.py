@@ -35,8 +35,7 @@ from gantlet.errors import BadData, BadValue
 from gantlet.figures.draw import draw_beneath, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import read_regular, write_whole
-from gantlet.leftovers import whole_folder
-from gantlet.places import check_free, user_path
+from gantlet.places import check_free, user_path, whole_folder
 from gantlet.training.trained import TrainedGenerator
 
 from .sampler import drawable

@@ -25,8 +25,7 @@ from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
-from gantlet.leftovers import whole_folder
-from gantlet.places import check_free, user_path
+from gantlet.places import check_free, user_path, whole_folder
 from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow

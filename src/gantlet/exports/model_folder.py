@@ -27,8 +27,7 @@ from torch.export import ExportedProgram
 from gantlet._version import VERSION
 from gantlet.errors import BadData, BadValue, ExportMismatch
 from gantlet.files import file_digest, inside
-from gantlet.leftovers import whole_folder
-from gantlet.places import check_free
+from gantlet.places import check_free, whole_folder
 from gantlet.studies.model_record import (
     CONFIG,
     DISCRIMINATOR,
