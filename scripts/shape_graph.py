@@ -64,6 +64,7 @@ SIBLINGS = {
     ("files", "errors"),
     ("files", "leftovers"),
     ("places", "errors"),
+    ("places", "leftovers"),
     ("devices", "errors"),
     ("catalogue", "settings"),
     ("penalties", "objectives"),

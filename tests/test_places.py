@@ -56,6 +56,25 @@ def test_a_mark_in_the_midst_of_a_file_is_somebody_elses_words(tmp_path: Path) -
         check_free(tmp_path / "out", ours="figure", mark=MARKED)
 
 
+def test_a_folder_is_not_the_place_of_a_file(tmp_path: Path) -> None:
+    """An empty one was taken for free, and the file could not be written once it was made."""
+    with pytest.raises(FolderInUse, match=r"is a folder, and a file is written; nothing was"):
+        check_free(tmp_path, file=True)
+    with pytest.raises(FolderInUse, match="is a folder, and a file is written"):
+        check_free(tmp_path, file=True, ours="figure", mark=MARKED)
+
+
+@pytest.mark.parametrize("file", [True, False])
+def test_what_is_no_folder_on_the_way_is_named(tmp_path: Path, file: bool) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(FolderInUse, match=r"mine is a file, so .*mine/a/b\.npy cannot be written"):
+        check_free(tmp_path / "mine" / "a" / "b.npy", file=file)
+    with pytest.raises(FolderInUse, match=r"link is a link to nothing, so .* cannot be written"):
+        check_free(tmp_path / "link" / "b.npy", file=file)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def test_nothing_and_an_empty_folder_are_free(tmp_path: Path) -> None:
     check_free(tmp_path)
     check_free(tmp_path / "not" / "there")

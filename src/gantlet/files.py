@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import Damaged, StoreError
-from .leftovers import mark, runs
+from .leftovers import mark, runs, sweep_beside
 
 __all__ = [
     "LockHolder",
@@ -48,6 +48,8 @@ _AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)  # no lin
 def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
     """Let ``fill`` write a temporary file, then put it in the place of ``path``; missing folders are made.
 
+    What killed processes left half written beside it goes.
+
     Raises:
         OSError: Whatever went wrong; nothing is left behind.
 
@@ -58,6 +60,7 @@ def replace_whole(path: Path, fill: Callable[[Path], object]) -> None:
         ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_beside(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{mark(os.getpid())}")
     os.close(handle)
     fresh = Path(name)

@@ -7,10 +7,11 @@ import platform
 import shutil
 import tempfile
 from contextlib import suppress
+from functools import cache
 from glob import escape
 from pathlib import Path
 
-__all__ = ["mark", "runs", "sweep", "temporary_folder"]
+__all__ = ["mark", "runs", "sweep", "sweep_beside", "temporary_folder"]
 
 
 def mark(process: int | str) -> str:
@@ -60,3 +61,16 @@ def temporary_folder(target: Path) -> Path:
     """
     sweep(target.parent, target.name)
     return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}{mark(os.getpid())}"))
+
+
+def sweep_beside(target: Path) -> None:
+    """Delete what killed processes left for a place; a folder is looked through once in a process, not before each of its files."""
+    if target.name in _left(os.path.abspath(target.parent)):
+        sweep(target.parent, target.name)
+
+
+@cache
+def _left(folder: str) -> frozenset[str]:
+    """The names of what is half written in a folder, by whomever."""
+    marked = mark("")[:-1]
+    return frozenset(path.name[1:].rpartition(marked)[0] for path in Path(folder).glob(f".*{mark('*')}*"))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import BadValue, FolderInUse
+from .errors import BadValue, FolderInUse, StoreError
+from .leftovers import temporary_folder
 
-__all__ = ["check_free", "command", "has_mark", "user_path", "what_is_there"]
+__all__ = ["check_free", "command", "has_mark", "in_the_way", "user_path", "what_is_there", "whole_folder"]
 
 _ENDS = 1 << 16  # bytes at each end of a file in which a mark is looked for
 
@@ -73,17 +77,32 @@ def has_mark(path: Path, mark: bytes) -> bool:
         return not start or mark in start or mark in file.read(_ENDS)
 
 
-def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
+def in_the_way(place: Path) -> str:
+    """What keeps a folder from being made here: a sentence's beginning on the first on the way that is none; empty if nothing.
+
+    Example:
+        >>> in_the_way(Path("/dev/null/runs")), in_the_way(Path("/"))
+        ('/dev/null is a file', '')
+    """
+    for each in (place, *place.parents):
+        if os.path.lexists(each) and not each.is_dir():
+            return f"{each} is {'a file' if each.exists() else 'a link to nothing'}"
+    return ""
+
+
+def check_free(out: Path, *, file: bool = False, ours: str = "", mark: bytes = b"", option: str = "--out") -> None:
     """See that a file or folder may be written here: nothing is here, an empty folder, or what gantlet made and may replace.
 
     Arguments:
         out: The place.
+        file: Whether it is that of a file, which an empty folder is in the way of.
         ours: What of gantlet's making is replaced, such as ``report``; nothing if empty.
         mark: What stands near the beginning or end of each such file. An empty file is replaced like one.
         option: Which gave the place.
 
     Raises:
-        FolderInUse: There is something else: a file, a link to nothing, a pipe or device, or a folder with something in it.
+        FolderInUse: There is something else: a file, a link to nothing, a pipe or device, or a folder with something in it; or it
+            is said to be in what is no folder.
         OSError: The place cannot be looked at.
 
     Example:
@@ -98,9 +117,59 @@ def check_free(out: Path, *, ours: str = "", mark: bytes = b"", option: str = "-
         ...         print(str(error).removeprefix(folder))
         /a.txt exists already; nothing was written. Choose another --out.
     """
+    if other := in_the_way(out.parent):
+        raise FolderInUse(f"{other}, so {out} cannot be written. Choose another {option}.")
+    if file and out.is_dir():
+        raise FolderInUse(
+            f"{out} is a folder, and a file is written; nothing was. Choose another {option}, such as {out / 'FILE'}{out.suffix}"
+        )
     if not (out.is_symlink() or out.exists()) or (out.is_dir() and not any(out.iterdir())):
         return
     if ours and out.is_file() and not out.is_symlink() and has_mark(out, mark):
         return
     what = f" and is no {ours} of gantlet's" if ours else ""
     raise FolderInUse(f"{out} exists already{what}; nothing was written. Choose another {option}.")
+
+
+@contextmanager
+def whole_folder(target: Path) -> Generator[Path]:
+    """A folder to be filled, which at the end of the block is at a place; after an error, or a kill, nothing is there.
+
+    Arguments:
+        target: The place: nothing, or an empty folder, which is filled and stays the folder that it is.
+
+    Raises:
+        StoreError: The disk is full, or the place cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     with whole_folder(Path(place, "a")) as fresh:
+        ...         _ = Path(fresh, "b.txt").write_text("whole")
+        ...     sorted(path.name for path in Path(place).rglob("*"))
+        ['a', 'b.txt']
+    """
+    try:
+        with _filled(target.resolve()) as fresh:
+            yield fresh
+    except (OSError, StoreError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise StoreError(f"{target} cannot be written: {cause.strerror or cause}.") from error
+
+
+@contextmanager
+def _filled(target: Path) -> Generator[Path]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = temporary_folder(target)
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        if target.is_dir():  # perhaps the working folder, a mount, or one with permissions of its own
+            for path in sorted(fresh.iterdir()):
+                shutil.move(path, target / path.name)
+        else:
+            fresh.rename(target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

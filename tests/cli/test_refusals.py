@@ -306,7 +306,7 @@ def test_a_command_that_is_named_can_be_copied(workplace: Path, finished: Store)
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     done = gantlet("run", "ring8", "vanilla", *TINY, "--workers", "1", "--out", tmp_path / "file" / "out", "-q")
-    assert "cannot be written: Not a directory" in refused(done)
+    assert f"{tmp_path / 'file'} is a file; --out wants a folder." in refused(done)
 
 
 def test_a_message_of_several_lines_becomes_one(workplace: Path, tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_points_are_not_looked_at_as_images_and_a_way_to_check_them_is_named(sou
         locate(source)
 
 
+def test_a_file_of_another_kind_is_not_suggested_as_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1")
+    with pytest.raises(
+        BadData, match=r"a\.py is a file that no reader takes\. Images are read from a folder \(folder:DIR\)"
+    ):
+        locate(str(tmp_path / "a.py"))
+
+
 def test_a_named_task_stands_for_its_data_set() -> None:
     assert (locate("celeba64:x").kind, locate("mnist:x").kind) == ("celeba", "idx")
     with pytest.raises(BadData, match="'celeba' is not in"):

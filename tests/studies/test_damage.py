@@ -196,7 +196,11 @@ def test_results_of_another_shape_are_made_again_from_the_checkpoint(folder: Pat
     store = Store(folder)
     (store.fleet("0000") / "results.json").write_text(content)
     assert Study(folder).runs["status"].tolist() == ["failed", "failed", "finished", "finished"]
-    resume(folder)
+    ended: list[FleetResult] = []
+    resume(folder, Callbacks(ended=ended.append))
+    ((said,),) = [result.damage for result in ended]
+    assert "results.json" in said  # made again, it was not told
+    assert said.endswith("It goes on from its last good checkpoint.")
     assert terminal.results(store) == terminal.results(whole)
 
 

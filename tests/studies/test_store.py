@@ -90,8 +90,23 @@ def test_a_process_that_was_killed_while_it_made_a_study_leaves_a_free_folder(fo
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(FolderInUse, match="is a file"):
+    with pytest.raises(FolderInUse, match="file is a file; --out wants a folder"):
         Store(tmp_path / "file").create(terminal.study_record())
+    with pytest.raises(FolderInUse, match="file is a file; --out wants a folder"):
+        Store(tmp_path / "file" / "study").create(terminal.study_record())
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_link_to_nothing_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """It was called a file that exists, with the advice to make room and resume."""
+    (tmp_path / "link").symlink_to("nowhere")
+    for folder in (tmp_path / "link", tmp_path / "link" / "study"):
+        with pytest.raises(FolderInUse, match="link is a link to nothing; --out wants a folder"):
+            Store(folder).create(terminal.study_record())
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    (tmp_path / "nowhere").mkdir()
+    Store(tmp_path / "link" / "study").create(terminal.study_record())
+    assert (tmp_path / "nowhere" / "study" / "study.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def animate(
         if not paths:
             raise BadValue(f"Run {run} has no image of step {until:,} or before.")
     if out is not None:
-        check_free(out)
+        check_free(out, file=True)
     target = out or inside(folder, "samples", str(run)) / "animation.gif"
     write_animation(paths, target, seconds=seconds, hold=hold)
     return target

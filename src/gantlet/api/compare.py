@@ -33,6 +33,7 @@ from gantlet.metrics.feature_scores import (
 from gantlet.metrics.features.base import Extractor, ExtractorCard, Features, extract
 from gantlet.metrics.gaussian_fit import check_statistics_name, moments_of, write_statistics
 from gantlet.metrics.read_features import read_features
+from gantlet.places import check_free
 
 from .image_sets import FeatureSet, ImageSet, StatisticsSet, open_set
 
@@ -109,10 +110,12 @@ def compare_sets(  # noqa: PLR0913 - each argument is an option of the command l
     Raises:
         BadData: A set cannot be read, or is too small.
         BadValue: The sets are of different kinds, or a score needs what is not there.
+        FolderInUse: Something is in the place of ``save`` already.
         UnknownName: There is no such score or extractor.
     """
     if save is not None:
         check_statistics_name(save)
+        check_free(save, file=True, option="--save-statistics")
     if train and _place(train) == _place(reference):
         raise BadValue(
             "--train and the reference are the same images; memorisation needs images that the model never saw."

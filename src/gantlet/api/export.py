@@ -20,7 +20,6 @@ from gantlet.exports.model_folder import ModelParts, read_model, write_model
 from gantlet.exports.onnx_file import OPSET, check_onnx, onnx_bytes
 from gantlet.exports.program import program_bytes, traced
 from gantlet.files import inside, write_whole
-from gantlet.leftovers import sweep
 from gantlet.places import check_free, user_path
 from gantlet.studies.members import StudyMember
 from gantlet.studies.model_record import ModelConfig
@@ -115,7 +114,7 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         _check_ending(user_path(out), format)
     which = "" if step in (None, "last") else f"-step-{step}"
     target = user_path(out) if out is not None else inside(store.folder, EXPORTED, f"{run}{which}{_SUFFIX[format]}")
-    check_free(target)
+    check_free(target, file=format != "hub")
     net, sheet, member = trained(store, run, step=step)
     space = latent_space(sheet, net)
     if generator is not None:
@@ -138,7 +137,6 @@ def export(  # noqa: PLR0913 - each argument is an option of the command line
         content, check = onnx_bytes(made, program, expected, opset=opset or OPSET)
     else:
         content, check = program_bytes(made, program, expected)
-    sweep(target.parent, target.name)
     write_whole(target, content)
     return Export(target, format, (check,))
 

@@ -35,7 +35,7 @@ from gantlet.errors import BadData, BadValue
 from gantlet.figures.draw import draw_beneath, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import read_regular, write_whole
-from gantlet.places import check_free, user_path
+from gantlet.places import check_free, user_path, whole_folder
 from gantlet.training.trained import TrainedGenerator
 
 from .sampler import drawable
@@ -111,7 +111,8 @@ def project(  # noqa: PLR0913 - each argument is an option of the command line
     wanted = read_targets(user_path(targets), source.specification)
     found = nearest_latents(source.generator, wanted, restarts=restarts, steps=steps, seed=seed)
     if target is not None:
-        _write(target, found, source.specification, pictures=source.pictures)
+        with whole_folder(target) as fresh:
+            _write(fresh, found, source.specification, pictures=source.pictures)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from gantlet.catalogue import refuse_while_importing
-from gantlet.errors import BadValue
-from gantlet.places import user_path
+from gantlet.errors import BadValue, StoreError, UnknownName
+from gantlet.places import command, user_path, what_is_there
 from gantlet.requests.options import Options, default_folder
 from gantlet.studies.build import steps_of
 from gantlet.studies.executors.base import Callbacks
@@ -31,6 +32,8 @@ from gantlet.studies.store import Store
 from gantlet.studies.study import Study
 
 __all__ = ["Reproduction", "Train", "advance", "reproduce"]
+
+_LOG = logging.getLogger("gantlet")
 
 Train = Callable[[Store, list[FleetPlan], Callable[[Callbacks], Store]], object]
 """Trains a study's unfinished fleets when it is given what trains them."""
@@ -101,11 +104,12 @@ def reproduce(
             begun.
         budget: ``90s``, ``5m``, ``1h``, ``2d``, or ``paper``: the published seeds and length.
         out: The study folder; ``runs/<table>-<date>-<time>`` if None; several that are there are compared together.
-        options: ``device``, ``executor``, ``workers``, ``note``, as of ``gantlet.run``.
+        options: ``device``, ``executor``, ``workers``, ``note``, as of ``gantlet.run``, for a table that is begun.
         progress: Whether to print a line of progress.
 
     Raises:
-        UsageError: No such table, not one step fits the budget, or the data are not here; nothing is written then.
+        UsageError: No such table, not one step fits the budget, the data are not here, or options for a table that was begun with
+            others; nothing is written then.
         StoreError: The folder cannot be written, or holds a study without the table's settings.
     """
     refuse_while_importing("gantlet.reproduce")
@@ -137,7 +141,10 @@ def advance(
         say: Told what the budget can and cannot show.
 
     Raises:
-        BadValue: Several folders, of which one is no study; or another folder for a study, which goes on where it is.
+        BadValue: Several folders, of which one is no study; or another folder or options for a study, which goes on where it is
+            and as it was begun.
+        UnknownName: There is no such table.
+        StoreError: The folder holds no study.
     """
     folder, there = Path(name), [each for each in out if (each / "study.json").exists()]
     if len(out) > 1 and len(there) < len(out):
@@ -148,31 +155,62 @@ def advance(
             raise BadValue(
                 f"{folder} is a study and goes on where it is: leave out --out {elsewhere[0]}, or name a table."
             )
+        _check_as_begun(folder, options)
         store = Store(folder)
         go: Callable[[Callbacks], Store] = partial(resume, folder)
-        if not unfinished(store):
-            extension = more_of_table(store, seconds)
-            if extension is not None:
-                go = partial(resume, folder, cache=extend_plan(folder, extension))
+        if unfinished(store):
+            _LOG.warning(
+                "note: what an earlier budget planned is not finished, and is trained to its end, whatever --budget says; the next "
+                "budget adds to it"
+            )
+        elif (extension := more_of_table(store, seconds)) is not None:
+            go = partial(resume, folder, cache=extend_plan(folder, extension))
         record = store.record()
         _say(record, table_of(record, folder), say)
         if waiting := unfinished(store):
             train(store, waiting, go)
     elif there:
-        table = find_table(name)
+        table = _table(name)
         cells = compare_table([Store(each) for each in there], table)
         are = "are studies already: they are compared" if len(there) > 1 else "is a study already: it is compared"
         stand = "they stand" if len(there) > 1 else "it stands"
         say(f"{' and '.join(map(str, there))} {are} as {stand}, and nothing is trained.")
         return Reproduction(Study(there[0]), table, cells, tuple(Study(each) for each in there[1:]))
     else:
-        table = find_table(name)
+        table = _table(name)
         target = out[0] if out else default_folder(table.name)
         planned = begin_table(table, Options(out=target, **options), seconds)
         store, fleets = Store(target), list(planned.plan.fleets)
         _say(planned.record(), table, say)
         train(store, fleets, partial(start, planned))
     return Reproduction(Study(store.folder), table_of(store.record(), store.folder), compare_table(store))
+
+
+def _table(name: str) -> PublishedTable:
+    try:
+        return find_table(name)
+    except UnknownName:
+        if Path(name).exists():
+            raise StoreError(
+                f"{name} is neither a published table nor a folder in which one was begun.{what_is_there(Path(name))} gantlet "
+                f"reproduce lists the tables."
+            ) from None
+        raise
+
+
+def _check_as_begun(folder: Path, options: Mapping[str, Any]) -> None:
+    """Refuse options with which a study that is there cannot go on: it has those of its beginning.
+
+    Raises:
+        BadValue: One is given.
+    """
+    usual = Options()
+    given = [name for name, value in options.items() if name != "command" and value != getattr(usual, name, value)]
+    if given:
+        raise BadValue(
+            f"{folder} is a study and goes on as it was begun: leave out {', '.join(given)}. Another device or number of workers "
+            f"from now on is for: {command('extend', folder)} --device D --workers N"
+        )
 
 
 def _say(record: StudyRecord, table: PublishedTable, say: Callable[[str], object]) -> None:

@@ -25,7 +25,7 @@ from gantlet.exports.model_folder import read_model
 from gantlet.figures.draw import draw_images, draw_points
 from gantlet.figures.evaluation import on_scale
 from gantlet.files import inside, write_whole
-from gantlet.places import check_free, user_path
+from gantlet.places import check_free, user_path, whole_folder
 from gantlet.studies.model_record import is_model_folder
 from gantlet.studies.store import Store
 from gantlet.studies.trust import allow
@@ -264,13 +264,19 @@ def write_drawn(
         shades = on_scale(samples, specification.pixel_range).numpy()
         draw_images(target, shades, columns=columns, generators=groups)
     else:
-        each = len(samples) // groups
-        for place, (image, owner) in enumerate(
-            zip(on_scale(samples, specification.pixel_range), owners.tolist(), strict=True)
-        ):
-            name = f"{place:06d}.png" if groups == 1 else f"generator-{owner}-{place % each:06d}.png"
-            draw_images(target / name, image[None].numpy(), columns=1)
-            notify(place + 1, len(samples))
+        with whole_folder(target) as fresh:
+            _write_images(fresh, on_scale(samples, specification.pixel_range), owners, groups, notify)
+
+
+def _write_images(
+    folder: Path, shades: Tensor, owners: Tensor, groups: int, notify: Callable[[int, int], object]
+) -> None:
+    """Write images ``[N, C, H, W]`` in [0, 1], a file each."""
+    each = len(shades) // groups
+    for place, (image, owner) in enumerate(zip(shades, owners.tolist(), strict=True)):
+        name = f"{place:06d}.png" if groups == 1 else f"generator-{owner}-{place % each:06d}.png"
+        draw_images(folder / name, image[None].numpy(), columns=1)
+        notify(place + 1, len(shades))
 
 
 def _path(given: str | Path | None) -> Path | None:
@@ -283,7 +289,7 @@ def _check_free(out: Path | None) -> None:
             f"--out {out} ends like a file of a kind that is not written. Give FILE.png, FILE.npy, FILE.csv or a folder."
         )
     if out is not None:
-        check_free(out)
+        check_free(out, file=out.suffix.lower() in (".png", ".npy", ".csv"))
 
 
 def _default(folder: Path, run: int, name: str) -> Path:

@@ -46,7 +46,6 @@ def repair_study_command(folder: Annotated[Path, typer.Argument(help="A study fo
         typer.echo(sentence)
     found = verify_study(folder)
     if did or found.wrong:
-        typer.echo("")
         _print(found, repaired=True)
     if found.wrong:
         raise typer.Exit(1)

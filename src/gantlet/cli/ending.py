@@ -1,4 +1,4 @@
-"""How ``run``, ``resume`` and ``extend`` end: with the report, the summary, and an exit status."""
+"""How commands that train end: with the report, the summary, and an exit status."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import typer
 from gantlet.places import command
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gantlet.studies.store import Store
 
-__all__ = ["finish"]
+__all__ = ["finish", "finish_part"]
 
 
 def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]) -> None:
@@ -39,10 +41,30 @@ def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]
             typer.echo(
                 f"gantlet: signs of {', '.join(symptoms)}; what to do says: {command('doctor', store.folder)}", err=True
             )
+        if store.onward != "resume":
+            typer.echo(f"on with: {command(store.onward, store.folder)}")
     for status, group in bad.groupby("status"):
         first = group.iloc[0]
         cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
         typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}", err=True)
+    if len(bad):
+        raise typer.Exit(3)
+    if damaged:
+        raise typer.Exit(1)
+
+
+def finish_part(runs: pd.DataFrame, damaged: bool, onward: str) -> None:
+    """Say how many members of a search or a table failed or were left, and set the exit status; those that diverged belong to it.
+
+    Arguments:
+        runs: One row per member.
+        damaged: Whether something was found damaged.
+        onward: The command that goes on.
+    """
+    bad = runs[runs["status"].isin(("failed", "stopped"))]
+    for status, group in bad.groupby("status"):
+        cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}. Go on with: {onward}", err=True)
     if len(bad):
         raise typer.Exit(3)
     if damaged:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,8 @@ import typer
 
 from gantlet.places import command
 
-from .train import train_or_wait, voice_of
+from .ending import finish_part
+from .train import Trainer, voice_of
 
 if TYPE_CHECKING:
     from gantlet.api.reproduce import Reproduction
@@ -54,6 +54,8 @@ def reproduce_command(
     from gantlet.studies.machine import command_line
     from gantlet.studies.published import TABLES
     from gantlet.studies.published.budgets import parse_budget
+    from gantlet.studies.store import Store
+    from gantlet.studies.views import read_runs
 
     if not name:
         for table in TABLES.values():
@@ -61,7 +63,7 @@ def reproduce_command(
         return
     seconds = parse_budget(budget)
     given: dict[str, Any] = {"device": device, "executor": executor, "workers": workers, "command": command_line()}
-    train = partial(train_or_wait, voice_of(quiet=quiet, json=json), onward="reproduce")
+    train = Trainer(voice_of(quiet=quiet, json=json), "reproduce")
     found = advance(name, seconds, given, out or [], train, (lambda line: None) if quiet or json else typer.echo)
     if json:
         rows = json_text.loads(found.frame().to_json(orient="records"))
@@ -70,6 +72,8 @@ def reproduce_command(
         typer.echo(str(found.study.folder))
     else:
         _print(found)
+    if train.used:
+        finish_part(read_runs(Store(found.study.folder)), train.damaged, command("reproduce", found.study.folder))
 
 
 def _print(found: Reproduction) -> None:

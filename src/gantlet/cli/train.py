@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from gantlet.studies.store import Store
 
 __all__ = [
+    "Trainer",
     "extend_command",
     "replay_command",
     "resume_command",
     "run_command",
-    "train_or_wait",
     "voice_of",
     "watched_training",
 ]
@@ -361,22 +361,36 @@ class _Stopper:
         return self._came
 
 
-def train_or_wait(
-    voice: Literal["table", "quiet", "json"],
-    store: Store,
-    fleets: list[FleetPlan],
-    go: Callable[[Callbacks], Store],
-    *,
-    onward: str,
-) -> Store:
-    """Train fleets under a display, or wait for a cluster to do so; ``onward`` is the command that goes on if it is stopped."""
-    from gantlet.studies.planning import trains_elsewhere
-    from gantlet.studies.record import PlanRecord
+class Trainer:
+    """Trains what a search or a table plans under a display, or waits for a cluster to do so.
 
-    from .jobs import hand_over
+    Arguments:
+        voice: How much is said.
+        onward: The command that goes on if it is stopped.
 
-    begun = (store.folder / "study.json").exists()  # else it is written when training starts
-    if begun and trains_elsewhere(store.record().execution.executor):
-        hand_over(store.folder, go, voice, wait=True)
-        return store
-    return watched_training(store.folder, PlanRecord(members=(), fleets=tuple(fleets)), voice, go, onward=onward)[0]
+    Attributes:
+        used: Whether there was something to train, as yet.
+        damaged: Whether something was found damaged, as yet.
+    """
+
+    def __init__(self, voice: Literal["table", "quiet", "json"], onward: str) -> None:
+        self._voice: Literal["table", "quiet", "json"] = voice
+        self._onward = onward
+        self.used = self.damaged = False
+
+    def __call__(self, store: Store, fleets: list[FleetPlan], go: Callable[[Callbacks], Store]) -> Store:
+        """Train some fleets."""
+        from gantlet.studies.planning import trains_elsewhere
+        from gantlet.studies.record import PlanRecord
+
+        from .jobs import hand_over
+
+        self.used = True
+        begun = (store.folder / "study.json").exists()  # else it is written when training starts
+        if begun and trains_elsewhere(store.record().execution.executor):
+            hand_over(store.folder, go, self._voice, wait=True)
+            return store
+        plan = PlanRecord(members=(), fleets=tuple(fleets))
+        trained, damaged = watched_training(store.folder, plan, self._voice, go, onward=self._onward)
+        self.damaged |= damaged
+        return trained

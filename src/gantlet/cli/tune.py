@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_text
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +12,9 @@ from gantlet.errors import BadGrid
 from gantlet.places import command
 
 from .arguments import Trust
+from .ending import finish_part
 from .jobs import Slurm
-from .train import train_or_wait, voice_of
+from .train import Trainer, voice_of
 
 if TYPE_CHECKING:
     from gantlet.api.tune import Search
@@ -94,12 +94,12 @@ def tune_command(  # noqa: PLR0913 - each argument is an option of the command l
         budget = Budget(trials or 32, parse_seeds(seeds), fresh_seeds, batch, minutes)
         how: dict[str, Any] = {"sampler": sampler, "metric": metric, "random_state": random_state}
         create(plan_search(task, method, space or [], options, budget, presets=words(preset), **how))
-    train = partial(train_or_wait, voice_of(quiet=quiet, json=json), onward="tune")
+    train = Trainer(voice_of(quiet=quiet, json=json), "tune")
     state = search(folder, train, time_is_up=time_is_up, command=command_line(), trust=trust)
-    _finish(Search(state, Study(folder)), quiet=quiet, json=json)
+    _finish(Search(state, Study(folder)), train.damaged, quiet=quiet, json=json)
 
 
-def _finish(found: Search, *, quiet: bool, json: bool) -> None:
+def _finish(found: Search, damaged: bool, *, quiet: bool, json: bool) -> None:
     """Write the report, say what was found, and set the exit status: members that diverged belong to a search."""
     from gantlet.reports.page import write_report
 
@@ -111,13 +111,7 @@ def _finish(found: Search, *, quiet: bool, json: bool) -> None:
     else:
         _print(found)
         typer.echo(f"report: {page}")
-    runs, again = found.state.runs, f"Go on with: {command('tune', found.study.folder)}"
-    bad = runs[runs["status"].isin(("failed", "stopped"))]
-    for status, group in bad.groupby("status"):
-        cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""
-        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}. {again}", err=True)
-    if len(bad):
-        raise typer.Exit(3)
+    finish_part(found.state.runs, damaged, command("tune", found.study.folder))
 
 
 def _print(found: Search) -> None:

@@ -79,7 +79,7 @@ def check_sheet(path: Path) -> None:
     """
     if path.suffix.lower() != ".png":
         raise BadData(f"The contact sheet is a PNG file; {path} does not end in .png.")
-    check_free(path, option="--sheet")
+    check_free(path, file=True, option="--sheet")
 
 
 def _arrangement(reader: Reader, columns: int, rows: int) -> tuple[list[str], list[list[int]]]:

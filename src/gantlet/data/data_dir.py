@@ -180,8 +180,15 @@ def locate(source: str) -> Located:
     known = card_or_none(source) or (_task_card(source) if not task_of(source) else None)
     if known is None and (os.sep in source or source not in have()):
         names = ", ".join(dict.fromkeys([*catalogue.names("card"), *have()]))
-        array = "images" if Path(source).suffix.lower() in (".npy", ".npz") else ""
-        task = task_of(source) or array or reader_for(Path(source)) or "folder"
+        place = Path(os.path.expanduser(source))
+        array = "images" if place.suffix.lower() in (".npy", ".npz") else ""
+        task = task_of(source) or array or reader_for(place)
+        if os.path.isfile(place) and not task:
+            raise BadData(
+                f"{source} is a file that no reader takes. Images are read from a folder (folder:DIR), an archive (zip:FILE, "
+                "tar:FILE), an array (images:FILE.npy) and others: gantlet list readers"
+            )
+        task = task or "folder"
         if task == "points":
             raise BadData(_not_images(source))
         raise BadData(f"'{source}' is not a data set ({names}); for files of your own write {task}:{source or 'PATH'}.")

@@ -14,8 +14,6 @@ Reading one executes nothing of it: the program is for those without gantlet, an
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +25,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from gantlet._version import VERSION
-from gantlet.errors import BadData, BadValue, ExportMismatch, StoreError
+from gantlet.errors import BadData, BadValue, ExportMismatch
 from gantlet.files import file_digest, inside
-from gantlet.leftovers import temporary_folder
-from gantlet.places import check_free
+from gantlet.places import check_free, whole_folder
 from gantlet.studies.model_record import (
     CONFIG,
     DISCRIMINATOR,
@@ -83,20 +80,8 @@ def write_model(target: Path, parts: ModelParts) -> tuple[Check, ...]:
         StoreError: It cannot be written.
     """
     check_free(target)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = temporary_folder(target)
-        try:
-            checks = _fill(fresh, parts)
-            fresh.chmod(0o755)
-            if target.is_dir():
-                target.rmdir()
-            os.replace(fresh, target)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror or error}.") from error
-    return checks
+    with whole_folder(target) as fresh:
+        return _fill(fresh, parts)
 
 
 def _fill(folder: Path, parts: ModelParts) -> tuple[Check, ...]:

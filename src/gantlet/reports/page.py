@@ -116,7 +116,7 @@ def write_report(
     if out is not None and user_path(out).suffix.lower() != ".html":
         raise BadValue(f"{out} (--out, or out= in Python) does not end in .html: a report is one page. Give FILE.html.")
     if out is not None:
-        check_free(user_path(out), ours="report", mark=_MARK)
+        check_free(user_path(out), file=True, ours="report", mark=_MARK)
     articles = _articles(paths, live=False)
     page = _render(articles, _pooled(articles))
     path = _place_in(paths[0]) if out is None else user_path(out)

@@ -71,20 +71,30 @@ class Lost:
 
 
 def lost_work(store: Store, fleets: Iterable[FleetPlan]) -> dict[str, str]:
-    """What is lost of fleets that are to be trained, a sentence by planned fleet, with what becomes of it.
+    """What is lost or damaged of fleets that are to be trained, a sentence by planned fleet, with what becomes of it.
 
     Arguments:
         store: The study.
         fleets: Planned fleets.
     """
-    lost, found = Lost(store), dict[str, str]()
+    lost, record, found = Lost(store), store.record(), dict[str, str]()
     for planned in fleets:
         try:
             for leaf in store.leaves(planned):
-                if sentence := lost.of(leaf):
+                if sentence := lost.of(leaf) or _garbled(store, leaf, {*record.lineage, *record.seals(leaf)}):
                     there = checkpoint.has_checkpoint(store.checkpoint(leaf.id))
                     went = "goes on from its last good checkpoint" if there else "is trained again from the start"
                     found[planned.id] = f"{found.get(planned.id, '')} {sentence} It {went}.".strip()
         except StoreError:  # which training will tell
             continue
     return found
+
+
+def _garbled(store: Store, fleet: FleetPlan, seals: set[str]) -> str:
+    """What is wrong with results that are there; empty if nothing is, or they are not."""
+    if os.path.lexists(store.fleet(fleet.id) / "results.json"):
+        try:
+            store.results(fleet, seals)
+        except StoreError as error:
+            return str(error)
+    return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +22,7 @@ import pandas as pd
 from gantlet.errors import Damaged, FolderInUse, StoreError
 from gantlet.files import check_seal, clear_away, file_digest, inside, locked, read_regular, sealed, write_whole
 from gantlet.leftovers import sweep
-from gantlet.places import command
+from gantlet.places import command, in_the_way
 
 from .fleet_history import LOST, FleetHistory
 from .history_table import joined_history, read_table, write_table
@@ -38,6 +39,9 @@ ASIDE = re.compile(
     rf"checkpoint\.damaged(\.\d+)?|((results|failure|split)\.json|weights)\.aside(\.\d+)?|history-\d+-\d+\.parquet{re.escape(LOST)}"
 )
 """The names of what was set aside there."""
+
+_ONWARD = {"search": "tune", "reproduction": "reproduce"}
+"""By a fact of a record, the command that goes on with such a study."""
 
 _LARGEST = 1 << 28  # bytes of a JSON file
 _ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
@@ -68,7 +72,7 @@ class Store:
             StoreError: It cannot be written.
         """
         self.check_free()
-        with locked(self.study_lock, wait=False, advice=self._advice) as holder:
+        with locked(self.study_lock, wait=False, advice=self._advice()) as holder:
             if holder is not None:
                 raise FolderInUse(
                     f"The folder {self.folder} is in use by {holder}; nothing was written. Choose another --out."
@@ -89,18 +93,19 @@ class Store:
         """
         try:
             content = self.folder.iterdir() if self.folder.is_dir() else ()
-            taken = self.folder.is_file(), any(path.name != self.study_lock.name for path in content)
+            other = in_the_way(self.folder)
+            taken = any(path.name != self.study_lock.name for path in content)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderInUse(
                 f"{str(self.folder)[:80]} cannot be a study folder: {reason}. Choose another --out."
             ) from error
-        if taken[0]:
-            raise FolderInUse(f"{self.folder} is a file; --out wants a folder.")
-        if taken[1]:
+        if other:
+            raise FolderInUse(f"{other}; --out wants a folder.")
+        if taken:
             study = (self.folder / "study.json").exists()
             what = "a study" if study else "other files"
-            hint = f"Continue it with: {command('resume', self.folder)}" if study else "Choose another --out."
+            hint = f"Continue it with: {command(self.onward, self.folder)}" if study else "Choose another --out."
             raise FolderInUse(f"The folder {self.folder} already holds {what}; nothing was written. {hint}")
 
     def record(self) -> StudyRecord:
@@ -237,7 +242,7 @@ class Store:
 
     def chunks(self, fleet: str) -> FleetHistory:
         """The chunks of history that a fleet wrote."""
-        return FleetHistory(self.fleet(fleet), self._advice)
+        return FleetHistory(self.fleet(fleet), self._advice())
 
     def restart_fleet(self, fleet: str) -> None:
         """Forget whatever a fleet wrote; what else lies in its folder stays."""
@@ -301,11 +306,23 @@ class Store:
         return found
 
     def _replace(self, path: Path, write: Callable[[Path], None]) -> None:
-        write_whole(path, write, advice=self._advice)
+        try:
+            write_whole(path, write)
+        except StoreError as error:
+            raise StoreError(f"{error} {self._advice(self.onward)}") from error
 
     @property
-    def _advice(self) -> str:
-        return f"Make room or fix the permissions, then use: {command('resume', self.folder)}"
+    def onward(self) -> str:
+        """The command that goes on with the study: ``resume``, or that which began it and plans further members."""
+        with suppress(StoreError):
+            facts = self.record().facts
+            return next((name for fact, name in _ONWARD.items() if fact in facts), "resume")
+        return "resume"
+
+    def _advice(self, onward: str = "resume") -> str:
+        begun = os.path.lexists(self.folder / "study.json")
+        then = f"then use: {command(onward, self.folder)}" if begun else "then start again."
+        return f"Make room or fix the permissions, {then}"
 
 
 def _is_value(value: object, depth: int = 2) -> bool:

@@ -18,10 +18,12 @@ import gantlet
 import terminal
 from gantlet import catalogue
 from gantlet.errors import BadValue, StoreError, UnknownName
+from gantlet.files import locked
 from gantlet.requests.grid import axes_from_mapping
 from gantlet.requests.options import Options
 from gantlet.requests.resolve import Request, expand
 from gantlet.studies.build import steps_of
+from gantlet.studies.executors.base import Callbacks
 from gantlet.studies.launch import start
 from gantlet.studies.measure import FleetTime
 from gantlet.studies.plan import Plan
@@ -510,3 +512,80 @@ def test_the_command_line(folder: Path, fits: list[int]) -> None:
     assert [cell["column"] for cell in told["cells"]] == ["success", "failure", "jsd"]
     shown = terminal.gantlet("reproduce", "small", "--budget", "nonsense")
     assert (shown.status, shown.lines[0].startswith("gantlet: --budget nonsense")) == (2, True)
+
+
+def test_a_folder_in_which_nothing_was_begun_is_called_one(
+    folder: Path, finished: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    done = terminal.gantlet("reproduce", folder)
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert f"{folder} is neither a published table nor a folder in which one was begun." in done.err
+    done = terminal.gantlet("reproduce", finished.folder / "study.json")
+    assert (done.status, f"It is in the study {finished.folder}." in done.err) == (2, True)
+    (folder / "alpha-rin").mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(StoreError, match="alpha-rin is neither"):
+        gantlet.reproduce("alpha-rin")
+    with pytest.raises(UnknownName, match="Did you mean 'alpha-ring'"):
+        gantlet.reproduce("alpha-rings")
+
+
+def test_what_a_table_was_begun_with_stays(folder: Path, fits: list[int]) -> None:
+    """Another device or number of workers was ignored without a word."""
+    fits.append(2)
+    gantlet.reproduce("small", budget="1m", out=folder, options={"executor": "inline"})
+    before = terminal.tree(folder)
+    done = terminal.gantlet("reproduce", folder, "--device", "cuda", "--workers", "3")
+    assert (done.status, len(done.lines)) == (2, 1)
+    assert (
+        f"leave out device, workers. Another device or number of workers from now on is for: gantlet extend {folder}"
+        in done.err
+    )
+    with pytest.raises(BadValue, match="leave out note"):
+        gantlet.reproduce(str(folder), options={"note": "faster"})
+    assert terminal.tree(folder) == before
+
+
+def test_what_an_earlier_budget_planned_is_trained_to_its_end_and_this_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    planned = begin_table(SMALL, Options(out=folder, executor="inline"), None)
+    stopping = iter([False, False])
+    start(planned, Callbacks(stopping=lambda: next(stopping, True)))
+    assert len(Store(folder).record().plan.members) == 24
+    found = gantlet.reproduce(str(folder), budget="1s")
+    assert {each.against.n for each in found.cells} == {12}
+    assert [each for each in caplog.messages if "whatever --budget says" in each]
+    caplog.clear()
+    gantlet.reproduce(str(folder), budget="1s")  # whole
+    assert not [each for each in caplog.messages if "whatever --budget says" in each]
+
+
+def test_the_status_tells_damage_and_members_that_were_left(folder: Path, fits: list[int]) -> None:
+    fits.extend([2, 6])
+    done = terminal.gantlet("reproduce", "small", "--executor", "inline", "--out", folder, "-q")
+    assert done.status == 0, done.err
+    Store(folder).fleet("0000").joinpath("results.json").write_text("{")
+    done = terminal.gantlet("reproduce", folder, "-q")
+    assert done.status == 1, done.err
+    assert "results.json" in done.err
+    fits.append(6)
+    with locked(Store(folder).lock("0000")):  # another process trains it
+        Store(folder).fleet("0000").joinpath("results.json").unlink()
+        done = terminal.gantlet("reproduce", folder, "-q")
+    assert done.status == 3, done.err
+    assert f"members stopped. Go on with: gantlet reproduce {folder}" in done.err
+
+
+def test_a_run_that_diverged_counts_as_trained_for_what_was_planned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was trained for one step of six, so that the table could never tell that its setting diverges."""
+    cell = PublishedCell("vanilla", "diverged", "rate", 0.0)
+    lost = replace(SMALL, settings={**SMALL.settings, "lr": 1e30}, cells=(cell,))
+    monkeypatch.setitem(TABLES, "small", lost)
+    found = gantlet.reproduce("small", budget="paper", out=folder, options={"executor": "inline"})
+    assert set(found.study.runs["status"]) == {"diverged"}
+    assert found.study.runs["generator_steps"].max() < 6
+    assert [(each.verdict, each.why, each.against.own) for each in found.cells] == [("differs", "", 1.0)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import signal
 import threading
 import time
@@ -395,3 +397,38 @@ def test_what_a_search_keeps_is_refused_when_it_goes_on(tmp_path: Path, words: t
     store = _begin(tmp_path / "study")
     done = terminal.gantlet("tune", store.folder, *words)
     assert (done.status, "keeps its seeds" in done.err) == (2, True)
+
+
+def test_whatever_meets_a_search_says_how_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_report: None
+) -> None:
+    """resume trains what is planned and plans no further trials; nothing said so."""
+    store = _begin(tmp_path / "s")
+    on = f"gantlet tune {store.folder}"
+    again = terminal.gantlet("run", "ring8", "vanilla", *TINY, "--out", store.folder)
+    assert again.err.endswith(f"nothing was written. Continue it with: {on}\n")
+    done = terminal.gantlet("resume", store.folder)
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[-1] == f"on with: {on}"
+    before = (store.folder / "study.json").read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(StoreError, match=f"No space left on device.*then use: {on}$"):
+            enlarge(store, trials=9)
+        with pytest.raises(StoreError, match=r"No space left on device.*then start again\.$"):
+            _begin(tmp_path / "other")
+    assert (store.folder / "study.json").read_bytes() == before
+    assert not (tmp_path / "other" / "study.json").exists()
+
+
+def test_damage_that_a_search_met_is_in_its_status(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    _begin(folder, trials=2)
+    _search(folder)
+    (folder / "fleets" / "0000" / "results.json").write_text("")
+    again = terminal.gantlet("tune", folder, "-q")
+    assert (again.status, "results.json cannot be read" in again.err) == (1, True), again.err

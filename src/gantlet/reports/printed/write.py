@@ -82,7 +82,7 @@ def write_figure(
         raise UnknownName("figure", name, names())
     if (x or y) and name in _WITHOUT_KEYS:
         raise BadValue(f"The figure {name} takes no --x and --y; heatmap and sweep do.")
-    check_free(path, ours="figure", mark=_MARKS[path.suffix.lower()])
+    check_free(path, file=True, ours="figure", mark=_MARKS[path.suffix.lower()])
     figure = get(name)
     request = FigureRequest([read_study(folder) for folder in paths], metric, SIZES[size], x, y)
     file = io.BytesIO()

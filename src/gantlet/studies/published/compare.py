@@ -13,6 +13,8 @@ from gantlet.errors import StoreError
 from gantlet.requests.resolve import Resolved, expand
 from gantlet.statistics.published import Against, mean_against, rate_against
 
+from ..build import steps_of
+from ..plan import plan_of
 from ..store import Store
 from ..views import read_runs
 from .adopt import Match, matching
@@ -45,10 +47,18 @@ class CellComparison:
 
 @dataclass(frozen=True)
 class _Trained:
-    """The runs of the table's settings, with the settings' labels in the table, and by these labels the study's settings."""
+    """The runs of the table's settings, with the settings' labels in the table, and by these labels the study's settings.
+
+    Attributes:
+        runs: One row per member.
+        full: The published length, in steps.
+        planned: For how many steps the study's settings are planned, by their labels in the table.
+        matches: The study's settings.
+    """
 
     runs: pd.DataFrame
     full: int
+    planned: Mapping[str, int]
     matches: Mapping[str, Match]
 
 
@@ -78,7 +88,9 @@ def _trained(store: Store, table: PublishedTable, settings: Sequence[Resolved], 
     matches = matching(table, settings, record, store.folder, begun=begun)
     runs = read_runs(store, record)
     named = [runs[runs["setting"] == match.label].assign(setting=own) for own, match in matches.items() if match.counts]
-    return _Trained(pd.concat(named, ignore_index=True), full_steps(table, record), matches)
+    steps = {each.label: steps_of(each.training, record.sample.pool) for each in plan_of(record).settings}
+    planned = {own: steps[match.label] for own, match in matches.items()}
+    return _Trained(pd.concat(named, ignore_index=True), full_steps(table, record), planned, matches)
 
 
 def _check_apart(first: Store, before: _Trained, second: Store, after: _Trained) -> None:
@@ -111,7 +123,7 @@ def _compared(cell: PublishedCell, table: PublishedTable, parts: Sequence[_Train
     counted = [match for match in matches if match.counts]
     differs = next((match.differs for match in counted if match.differs), "")
     trained = [
-        (int(each["generator_steps"].max()), part.full)
+        (_length(each, part.planned[cell.setting]), part.full)
         for each, part in zip(ended, parts, strict=True)
         if len(each) and "generator_steps" in each
     ]
@@ -129,6 +141,12 @@ def _compared(cell: PublishedCell, table: PublishedTable, parts: Sequence[_Train
     width = max(found.high, -found.low)
     open_ = "" if found.verdict != "cannot tell" else f"{found.n} seeds leave ±{width:.3g} open"
     return CellComparison(cell, found, found.verdict, open_)
+
+
+def _length(ended: pd.DataFrame, planned: int) -> int:
+    """For how many steps runs were trained; one that diverged says what it has to say of all that were planned."""
+    finished = ended.loc[ended["status"] == "finished", "generator_steps"]
+    return int(finished.max()) if len(finished) else planned
 
 
 def _against(cell: PublishedCell, table: PublishedTable, mine: pd.DataFrame, level: float) -> Against:
