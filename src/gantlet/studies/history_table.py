@@ -7,6 +7,7 @@ becomes a word in the table that is handed out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -110,7 +111,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
 
 def read_arrow(path: Path) -> Any:
     """The same as an Arrow table."""
-    return _read(path, lambda: pq.read_table(path))
+    made: Any = _read(path, partial(pq.read_table, path))
+    return made
 
 
 def _read(path: Path, read: Callable[[], _Table]) -> _Table:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class MemberRows:
 
     def _in_order(self) -> bool:
         runs = self._columns["run"]
-        return all(before < after for before, after in zip(runs, runs[1:], strict=False))
+        return all(before < after for before, after in pairwise(runs))
 
     def _whole(self) -> dict[str, tuple[list[Any], str]]:
         """The columns, each as long as the table, and their kinds."""
@@ -83,9 +84,8 @@ class MemberRows:
 
 
 def _for_pandas(values: list[Any], kind: str) -> Any:
-    dtype = {"int": "Int64", "bool": "boolean"}.get(kind)
-    if dtype is not None:
-        return pd.array(values, dtype=dtype)
+    if kind in ("int", "bool"):
+        return pd.array(values, dtype="Int64" if kind == "int" else "boolean")
     return np.array(values, np.float64) if kind == "float" else values
 
 
