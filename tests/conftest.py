@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 from collections.abc import Iterator
@@ -117,6 +118,16 @@ def few_loggers_to_listen_to() -> None:
         logger = known.pop(name)
         if isinstance(logger, logging.Logger):
             logger.propagate = True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_program() -> Iterator[None]:
+    """Typer's runner reads the commands from their functions for every call, which ``main`` does once."""
+    with pytest.MonkeyPatch.context() as patch:
+        import typer.testing
+
+        patch.setattr(typer.testing, "_get_command", functools.cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

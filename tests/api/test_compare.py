@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -28,27 +29,35 @@ class Squares(nn.Module):
 """
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three sets of 60 images, as folder, archive and array; of the folder's, some are of another size, and grey."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "nets.py").write_text(NETS)
+    folder = tmp_path_factory.mktemp("sets")
+    (folder / "nets.py").write_text(NETS)
     numbers = np.random.default_rng(1)
     pixels = {name: images(numbers, mean) for name, mean in (("real", 120), ("fake", 160), ("train", 120))}
     for name, rows in pixels.items():
-        (tmp_path / name).mkdir()
+        (folder / name).mkdir()
         for place, row in enumerate(rows):
             image = Image.fromarray(row)
             image = image.resize((24, 16)) if name == "real" and place % 7 == 0 else image
-            (image.convert("L") if place == 5 else image).save(tmp_path / name / f"{place:03d}.png")
-    np.save("fake.npy", pixels["fake"])
-    with zipfile.ZipFile("fake.zip", "w") as archive:
-        for path in sorted(Path("fake").iterdir()):
-            archive.write(path)
-    np.save("x.npy", numbers.normal(size=(300, 6)).astype("float32"))
-    np.save("y.npy", numbers.normal(size=(200, 6)) + 1)
+            (image.convert("L") if place == 5 else image).save(folder / name / f"{place:03d}.png")
+    np.save(folder / "fake.npy", pixels["fake"])
+    with zipfile.ZipFile(folder / "fake.zip", "w") as archive:
+        for path in sorted((folder / "fake").iterdir()):
+            archive.write(path, path.relative_to(folder))
+    np.save(folder / "x.npy", numbers.normal(size=(300, 6)).astype("float32"))
+    np.save(folder / "y.npy", numbers.normal(size=(200, 6)) + 1)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the sets to work in."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

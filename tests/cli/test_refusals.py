@@ -444,7 +444,7 @@ def test_a_name_to_write_to_that_is_too_long_is_one_sentence(
 
 
 def test_a_page_of_ones_own_in_a_study_stays_and_the_report_is_written_beside_it(
-    tmp_path: Path, finished: Store, real_report: None
+    tmp_path: Path, finished: Store, real_report: None, no_charts: None
 ) -> None:
     folder = shutil.copytree(finished.folder, tmp_path / "copy")
     (folder / "report.html").write_text("<html>mine</html>")

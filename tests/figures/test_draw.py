@@ -154,7 +154,7 @@ def test_more_than_ten_generators_are_told_apart(tmp_path: Path) -> None:
     assert len(np.unique(row[row.min(-1) < 200], axis=0)) >= 12
 
 
-@pytest.mark.parametrize("mapped", leading([True, False]))
+@pytest.mark.parametrize("mapped", leading([False, True]))
 def test_a_legend_stands_below_up_to_twelve_generators(tmp_path: Path, mapped: bool) -> None:
     decision = (AXIS, AXIS, np.full((100, 100), 0.5), "probability") if mapped else None
     nothing = np.zeros((0, 2))

@@ -36,14 +36,12 @@ def test_the_first_members_of_each_setting_are_pictured(settings: int, seeds: in
 
 @pytest.mark.usefixtures("recorded")
 def test_pictures_of_points_are_drawn_at_every_evaluation_and_at_the_end(folder: Path) -> None:
-    terminal.study(folder, "vanilla,wgan-gp", "ema=0.5")
-    for run in (0, 1):
-        place = folder / "samples" / str(run)
-        sizes = {}
-        for path in sorted(place.iterdir()):
-            with Image.open(path) as picture:
-                sizes[path.name] = picture.size
-        assert sizes == {"000000003.png": (800, 600), "000000006.png": (800, 600), "final.png": (600, 600)}
+    terminal.study(folder, "wgan-gp", "ema=0.5", seeds="1")
+    sizes = {}
+    for path in sorted((folder / "samples" / "0").iterdir()):
+        with Image.open(path) as picture:
+            sizes[path.name] = picture.size
+    assert sizes == {"000000003.png": (800, 600), "000000006.png": (800, 600), "final.png": (600, 600)}
 
 
 @pytest.mark.usefixtures("recorded")

@@ -104,7 +104,7 @@ def test_the_command_writes_what_python_writes(folder: Path, tmp_path: Path) -> 
     assert out.read_bytes() == again.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
+@pytest.mark.parametrize("kind", leading(["svg", "pdf", "png"]))
 def test_a_figure_replaces_a_figure_of_gantlets_and_nothing_else(folder: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / f"figure.{kind}"
     gantlet.figure(folder, "bars", out)

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -377,6 +380,23 @@ def test_tables_that_were_edited_are_not_shown(folder: Path, sound: Store) -> No
     runs = gantlet.Study(folder).runs.assign(modes=99)
     store.write_frame("runs.parquet", runs)
     assert terminal.gantlet("show", folder, "--runs", "--format", "csv") == other
+
+
+def test_the_same_table_by_another_version_of_pandas_is_whole_and_another_value_is_told(
+    folder: Path, sound: Store
+) -> None:
+    """An older pandas writes texts as another type of Arrow; what they say is the same."""
+    copied(sound, folder)
+    path = folder / "runs.parquet"
+    older = pq.read_table(path)
+    fields = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in older.schema]
+    older = older.cast(pa.schema(fields, older.schema.metadata))
+    assert "string" in map(str, older.schema.types)
+    pq.write_table(older, path)
+    assert not verify_study(folder).wrong
+    place = older.schema.get_field_index("seed")
+    pq.write_table(older.set_column(place, "seed", pc.add(older.column("seed"), 1)), path)
+    assert any("runs.parquet" in sentence for sentence in verify_study(folder).wrong)
 
 
 # The commands

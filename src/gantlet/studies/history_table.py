@@ -6,9 +6,10 @@ becomes a word in the table that is handed out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from gantlet.files import check_regular
 if TYPE_CHECKING:
     from gantlet.training.history import Rows
 
-__all__ = ["SCHEMA", "joined_history", "read_rows", "read_table", "rows_table", "write_table"]
+__all__ = ["SCHEMA", "joined_history", "read_arrow", "read_rows", "read_table", "rows_table", "write_table"]
 
 SCHEMA = pa.schema({"run": pa.int64(), "step": pa.int64(), "name": pa.string(), "value": pa.float64()})
 """The columns of a file of history."""
@@ -29,6 +30,7 @@ SCHEMA = pa.schema({"run": pa.int64(), "step": pa.int64(), "name": pa.string(), 
 _CODED = pa.schema(
     [field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name == "name" else field for field in SCHEMA]
 )
+_Table = TypeVar("_Table")
 _MOST_ROWS = 50_000_000  # of a table
 _UNREADABLE = (
     OSError,
@@ -104,17 +106,30 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame
     Raises:
         StoreError: It is missing, unreadable, not a plain file or too long.
     """
+    return _read(path, lambda: pd.read_parquet(path, columns=None if columns is None else list(columns)))
+
+
+def read_arrow(path: Path) -> Any:
+    """The same as an Arrow table."""
+    made: Any = _read(path, partial(pq.read_table, path))
+    return made
+
+
+def _read(path: Path, read: Callable[[], _Table]) -> _Table:
     check_regular(path)
     try:
         _check_length(pq.read_metadata(path).num_rows, path)
-        return pd.read_parquet(path, columns=None if columns is None else list(columns))
+        return read()
     except _UNREADABLE as error:
         raise StoreError(f"{path} cannot be read: {' '.join(str(error).split())[:300]}.") from error
 
 
-def write_table(path: Path, *, table: pd.DataFrame) -> None:
-    """Write a Parquet file."""
-    table.to_parquet(path, index=False)
+def write_table(path: Path, *, table: Any) -> None:
+    """Write a Parquet file of a data frame, or of the Arrow table that pandas would make of it."""
+    if isinstance(table, pd.DataFrame):
+        table.to_parquet(path, index=False)
+    else:
+        pq.write_table(table, path)
 
 
 def _check_length(rows: int, what: object) -> None:

@@ -25,7 +25,7 @@ from gantlet.leftovers import sweep
 from gantlet.places import command, in_the_way
 
 from .fleet_history import LOST, FleetHistory
-from .history_table import joined_history, read_table, write_table
+from .history_table import joined_history, read_arrow, read_table, write_table
 from .record import FleetPlan, StudyRecord, read_record
 
 __all__ = ["ASIDE", "OF_A_FLEET", "Store"]
@@ -45,6 +45,7 @@ _ONWARD = {"search": "tune", "reproduction": "reproduce"}
 
 _LARGEST = 1 << 28  # bytes of a JSON file
 _ROW = {"run": int, "task": str, "method": str, "setting": str, "seed": int, "status": str}  # what each result has
+_PLAIN = {str, float, bool, type(None)}  # of a value of a result, what need not be looked at
 _LOG = logging.getLogger("gantlet")
 
 
@@ -171,7 +172,7 @@ class Store:
             raise Damaged(f"{path} is not what a fleet writes.")
         for row in rows:
             odd = [name for name, kind in _ROW.items() if type(row.get(name, kind())) is not kind or "run" not in row]
-            odd += [name for name, value in row.items() if not _is_value(value)]
+            odd += [name for name, value in row.items() if type(value) not in _PLAIN and not _is_value(value)]
             if odd or row.get("status", "finished") not in ("finished", "diverged"):
                 raise Damaged(f"{path} is not what a fleet writes: {(odd or ['status'])[0][:80]}.")
         if found.get("fleet", fleet.id) != fleet.id:
@@ -268,8 +269,12 @@ class Store:
             [table for leaf, finished in ended for table in self.chunks(leaf.id).tables(finished=finished)]
         )
 
-    def write_frame(self, name: str, frame: pd.DataFrame) -> str:
-        """Write a Parquet file atomically; its SHA-256, whatever another process may put in its place."""
+    def write_frame(self, name: str, frame: Any) -> str:
+        """Write a data frame or an Arrow table as a Parquet file atomically.
+
+        Returns:
+            Its SHA-256, whatever another process may put in its place.
+        """
         digests: list[str] = []
 
         def write(path: Path) -> None:
@@ -286,6 +291,10 @@ class Store:
             StoreError: It is missing, unreadable, not a plain file or too long.
         """
         return read_table(inside(self.folder, *name.split("/")), columns)
+
+    def arrow(self, name: str) -> Any:
+        """A Parquet file of the study as an Arrow table; the errors are those of :meth:`frame`."""
+        return read_arrow(inside(self.folder, *name.split("/")))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """A JSON file of the study.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,11 @@ import pandas as pd
 from gantlet.errors import StoreError
 from gantlet.files import file_digest, inside
 
+from .member_rows import MemberRows
 from .record import FleetPlan, StudyRecord
 from .store import Store
 
-__all__ = ["LiveViews", "read_runs", "runs_table", "write_views"]
+__all__ = ["LiveViews", "read_runs", "runs_are_written", "runs_table", "write_views"]
 
 _CHEAP = 0.5  # seconds
 _SHARE = 20
@@ -41,9 +42,23 @@ def runs_table(store: Store, record: StudyRecord | None = None) -> pd.DataFrame:
         store: The study.
         record: Its record, where that was read already.
     """
-    record = record or store.record()
+    return _rows(store, record or store.record()).frame()
+
+
+def runs_are_written(store: Store) -> bool:
+    """Whether ``runs.parquet`` holds what would be written now, to the last type, as is mostly so: told without data frames.
+
+    Where it does not, it may still have the same values, as another version of pandas wrote them.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    return store.arrow("runs.parquet").equals(_rows(store, store.record()).table(), check_metadata=True)
+
+
+def _rows(store: Store, record: StudyRecord) -> MemberRows:
     by_run = record.member_by_run
-    rows = _Rows()
+    rows = MemberRows()
     for planned in record.plan.fleets:
         failure = _failure(store, planned.id)
         for fleet in store.leaves(planned):
@@ -63,7 +78,7 @@ def runs_table(store: Store, record: StudyRecord | None = None) -> pd.DataFrame:
                     "cause": fault or _last_line(failure),
                 }
                 rows.add([row])
-    return rows.frame().sort_values("run", ignore_index=True)
+    return rows
 
 
 def read_runs(store: Store, record: StudyRecord | None = None) -> pd.DataFrame:
@@ -134,44 +149,11 @@ def _results(store: Store, fleet: FleetPlan, record: StudyRecord) -> tuple[list[
         return None, "" if store.outgrown(fleet, record) else str(error)
 
 
-class _Rows:
-    """Rows of a table, kept by column: those of a hundred thousand members would take a gigabyte as mappings."""
-
-    def __init__(self) -> None:
-        self._columns: dict[str, list[Any]] = {}
-        self._count = 0
-        self._words: dict[str, str] = {}  # each text once
-
-    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take in rows; what one lacks is missing."""
-        for row in rows:
-            for name, value in row.items():
-                column = self._columns.setdefault(name, [])
-                column += [None] * (self._count - len(column))
-                column.append(self._words.setdefault(value, value) if isinstance(value, str) else value)
-            self._count += 1
-
-    def frame(self) -> pd.DataFrame:
-        """The table; whole numbers and truth values stay such in columns that not every row has.
-
-        Where one method's key is a number and another's of that name a word, a list or a truth value, the column is one of words.
-        """
-        columns: dict[str, Any] = {}
-        for name, known in self._columns.items():
-            values: list[Any] = known + [None] * (self._count - len(known))
-            kinds = {type(value) for value in values if value is not None}
-            if len(kinds) > 1 and kinds != {int, float}:
-                values = [value if value is None else str(value) for value in values]
-            dtype = "Int64" if kinds == {int} else "boolean" if kinds == {bool} else None
-            columns[name] = pd.array(values, dtype=dtype) if dtype else values
-        return pd.DataFrame(columns)
-
-
 def write_views(store: Store) -> None:
     """Rewrite ``runs.parquet`` and ``history.parquet`` from the fleets' files."""
     record = store.record()
     files = _fingerprint(store, record) if len(record.plan.members) >= _MANY else ""
-    written = store.write_frame("runs.parquet", runs_table(store, record))
+    written = store.write_frame("runs.parquet", _rows(store, record).table())
     if files:
         store.write_json("views.json", {"files": files, "runs": written})
     store.write_frame("history.parquet", store.history())

@@ -33,6 +33,7 @@ from gantlet.metrics.features.pixels import as_grey, quantised, resized
 from gantlet.metrics.features.weights import find_weights, store_weights
 from onnx_files import onnx_file
 from terminal import gantlet as command
+from thinning import leading
 
 
 @pytest.fixture(autouse=True)
@@ -319,19 +320,25 @@ def test_the_graph_of_a_state_dict_equals_a_restatement(tmp_path: Path, monkeypa
     assert Inception2015().card.standard == ("fid", "kid", "inception_score")
 
 
-def test_a_state_dict_of_another_network_is_a_sentence(tmp_path: Path) -> None:
-    whole = random_graph()
+@pytest.mark.parametrize(
+    ("told", "other"),
+    leading(
+        [
+            ("'fc.bias' is missing", {"fc.bias": None}),
+            ("'aux.weight' has no place", {"aux.weight": torch.zeros(1)}),
+            ("size mismatch", {"fc.bias": torch.zeros(1000)}),
+        ]
+    ),
+)
+def test_a_state_dict_of_another_network_is_a_sentence(
+    told: str, other: dict[str, torch.Tensor | None], tmp_path: Path
+) -> None:
     # What is wrong with it is said of names and shapes: files of one number for each tensor.
-    whole = {name: torch.zeros(1).expand(value.shape) for name, value in whole.items()}
-    for name, state in {
-        "'fc.bias' is missing": {key: value for key, value in whole.items() if key != "fc.bias"},
-        "'aux.weight' has no place": whole | {"aux.weight": torch.zeros(1)},
-        "size mismatch": whole | {"fc.bias": torch.zeros(1000)},
-    }.items():
-        torch.save(state, tmp_path / "other.pth")
-        store_weights("inception-2015", tmp_path / "other.pth", any_hash=True)
-        with pytest.raises(BadData, match=f"of another network: .*{name}"):
-            Inception2015()(pictures(1))
+    whole = {name: torch.zeros(1).expand(value.shape) for name, value in random_graph().items()}
+    torch.save({name: value for name, value in (whole | other).items() if value is not None}, tmp_path / "other.pth")
+    store_weights("inception-2015", tmp_path / "other.pth", any_hash=True)
+    with pytest.raises(BadData, match=f"of another network: .*{told}"):
+        Inception2015()(pictures(1))
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (12, 7), (40, 3), (1, 1)])
