@@ -119,3 +119,13 @@ def test_an_empty_folder_that_is_there_stays_the_folder_that_it_is(
     assert (place.stat().st_ino, place.stat().st_mode & 0o777) == (node, 0o700)
     assert [path.name for path in place.iterdir()] == ["0.png"]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_is_filled_beside_which_nothing_may_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "mine"
+    place.mkdir()
+    monkeypatch.setattr("gantlet.places.os.access", lambda path, mode: Path(path) != tmp_path)
+    with whole_folder(place) as fresh:
+        assert fresh.parent == place
+        (fresh / "0.png").write_text("whole")
+    assert [path.name for path in place.iterdir()] == ["0.png"]

@@ -162,7 +162,8 @@ def whole_folder(target: Path) -> Generator[Path]:
 @contextmanager
 def _filled(target: Path) -> Generator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = temporary_folder(target)
+    stays = target.is_dir() and not os.access(target.parent, os.W_OK)  # as a folder of one's own among those of others
+    fresh = temporary_folder(target / target.name if stays else target)
     try:
         yield fresh
         fresh.chmod(0o755)

@@ -62,6 +62,34 @@ def test_events_are_the_history_also_after_a_stop(folder: Path) -> None:
     assert [entry[3] for entry in events(folder)] == pytest.approx([entry[3] for entry in expected], rel=1e-6)
 
 
+class Killed(BaseException):
+    """What ends a process without a word."""
+
+
+@pytest.mark.parametrize("written", [False, True])
+def test_a_kill_around_a_checkpoint_loses_no_event_and_doubles_none(
+    folder: Path, written: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second checkpoint is the last thing that is written, or is not written any more."""
+    write, calls = checkpoint.write, iter(range(100))
+
+    def dying(*given: Any) -> None:
+        last = next(calls) == 1
+        if written or not last:
+            write(*given)
+        if last:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write", dying)
+        with pytest.raises(Killed):
+            start(terminal.planned(folder, "vanilla", "evaluations=3", seeds="2", tensorboard=True))
+    resume(folder)
+    history = Store(folder).history()
+    expected = sorted(history[["run", "step", "name"]].itertuples(index=False, name=None))
+    assert [entry[:3] for entry in events(folder)] == expected
+
+
 def test_histograms_hold_what_the_discriminator_says_at_evaluations(folder: Path) -> None:
     """As many as evaluations; their numbers, means and ends are those of the scores."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -218,7 +246,7 @@ def test_events_stand_behind_those_of_the_same_second_whatever_process_wrote_the
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def write(step: int) -> None:
-        write_events(tmp_path, Rows([0], [step], ["modes"], [float(step)]), {0: 0})
+        write_events(tmp_path, step - 1, Rows([0], [step], ["modes"], [float(step)]), {0: 0})
 
     write(1)
     (first,) = (tmp_path / "0").iterdir()

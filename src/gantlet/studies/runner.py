@@ -32,7 +32,7 @@ from .record import FleetPlan
 from .result_row import ResultRow
 from .store import Store
 from .success import SUCCESS, Recent, recent_of, rule_of, succeeds
-from .tensorboard import Drawn, Histogram, drawn, histograms, write_events, write_final, write_settings
+from .tensorboard import Drawn, Histogram, drawn, histograms, withdraw, write_events, write_final, write_settings
 from .tensorboard_graph import network_graph
 from .trackers import Tracker
 
@@ -274,17 +274,18 @@ def _save(job: FleetJob, fleet: Fleet, begin: int) -> int:
     own |= {"last": job.last, "recent": [job.recent.get(slot, []) for slot in job.members]}
     own |= {"held": {str(run): times for run, times in job.held.items()}} if job.held else {}
     own |= job.keeper.state if job.keeper is not None else {}
-    checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
-    history.tidy(job.chunks)
-    if job.keeper is not None:
-        job.keeper.tidy()
-    if job.events is not None:  # after the checkpoint: a step that will be trained again is not in the events yet
+    if job.events is not None:  # before the checkpoint: what is trained again after a kill in between is withdrawn
+        withdraw(job.events, job.members.values(), begin)
         if begin == 0:
             graph = network_graph(fleet.blueprint)
             for slot, run in job.members.items():
                 write_settings(job.events, run, job.slots[slot][0].values, graph)
-        write_events(job.events, rows, job.members, job.seen, job.images)
+        write_events(job.events, begin, rows, job.members, job.seen, job.images)
         job.seen, job.images = [], []
+    checkpoint.write(job.store.checkpoint(job.fleet.id), tensors, rest | own)
+    history.tidy(job.chunks)
+    if job.keeper is not None:
+        job.keeper.tidy()
     if job.tracker is not None:
         job.tracker.log(rows)
     return fleet.step

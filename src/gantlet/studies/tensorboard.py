@@ -4,14 +4,16 @@ Each run has its settings as text and its networks as a graph at its first step,
 final metrics (HParams) at its last. The images are those of ``samples/<run>/``, where the member has some.
 
 At evaluations there are histograms of what the discriminator says of test samples and of fakes (its logits, critic values,
-energies or potentials). Points and histograms are written when their checkpoint is, so an interrupted and resumed study
-holds each of them once.
+energies or potentials). Points and histograms are written just before their checkpoint, into files whose names say after which
+step they begin. Who trains from a checkpoint withdraws those that begin there or later, so a study that was interrupted, even
+by a kill, holds each of them once.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -39,12 +41,14 @@ __all__ = [
     "check_tensorboard",
     "drawn",
     "histograms",
+    "withdraw",
     "write_events",
     "write_final",
     "write_settings",
 ]
 
 _EVENTS = "events.out.tfevents."
+_AFTER = re.compile(r"\.after-(\d+)$")
 _SAMPLES = 1024
 
 
@@ -95,11 +99,19 @@ def check_tensorboard() -> None:
         raise MissingExtra("tensorboard", extra="tensorboard", purpose="--tensorboard")
 
 
+def withdraw(folder: Path, runs: Iterable[int], step: int) -> None:
+    """Delete the event files of runs that begin at a step or later: what is in them is trained again."""
+    for run in runs:
+        for path in inside(folder, str(run)).glob(f"{_EVENTS}*"):
+            if (found := _AFTER.search(path.name)) and int(found[1]) >= step:
+                path.unlink()
+
+
 def write_settings(folder: Path, run: int, values: Mapping[str, Scalar], graph: bytes) -> None:
-    """Write a run's settings as a table in text, and the serialised graph of its networks."""
+    """Write a run's settings as a table in text, and the serialised graph of its networks, as of step 0."""
     event = import_module("tensorboard.compat.proto.event_pb2").Event(graph_def=graph)
     rows = "\n".join(f"| {name} | {value} |" for name, value in values.items())
-    with _appended(inside(folder, str(run))) as writer:
+    with _appended(inside(folder, str(run)), 0) as writer:
         writer.add_text("settings", f"| key | value |\n| --- | --- |\n{rows}", 0)
         if writer.file_writer is not None:
             writer.file_writer.add_event(event)
@@ -118,6 +130,7 @@ def write_final(folder: Path, run: int, values: Mapping[str, Scalar], final: Map
 
 def write_events(
     folder: Path,
+    begin: int,
     rows: Rows,
     runs: Mapping[int, int],
     seen: Sequence[Histogram] = (),
@@ -127,6 +140,7 @@ def write_events(
 
     Arguments:
         folder: The study's ``tensorboard`` folder.
+        begin: The step after which the points begin.
         rows: Points of the history.
         runs: Slots to run numbers; other slots are left out.
         seen: Histograms of some slots.
@@ -134,7 +148,7 @@ def write_events(
     """
     with ExitStack() as open_files:
         writers = {
-            slot: open_files.enter_context(_appended(inside(folder, str(run))))
+            slot: open_files.enter_context(_appended(inside(folder, str(run)), begin))
             for slot, run in runs.items()
             if slot in set(rows.slot)
         }
@@ -152,8 +166,8 @@ def write_events(
 
 
 @contextmanager
-def _appended(folder: Path) -> Generator[SummaryWriter]:
-    """A writer whose events stand behind all that a run's folder has.
+def _appended(folder: Path, begin: int | None = None) -> Generator[SummaryWriter]:
+    """A writer whose events stand behind all that a run's folder has; with the step after which they begin they can be withdrawn.
 
     TensorBoard reads the files of a folder in the order of their names, which begin with the second of their making; within
     one second the names of two files say nothing of their order (process 10002 comes before 9998). So the files are written
@@ -168,7 +182,8 @@ def _appended(folder: Path) -> Generator[SummaryWriter]:
         for path in sorted(Path(aside).iterdir()):
             newest = max(newest + 1, _second(path))
             _, _, writing = path.name.removeprefix(_EVENTS).partition(".")
-            write_whole(folder / f"{_EVENTS}{newest:010d}.{writing}", path.read_bytes())
+            after = "" if begin is None else f".after-{begin}"
+            write_whole(folder / f"{_EVENTS}{newest:010d}.{writing}{after}", path.read_bytes())
 
 
 def _second(path: Path) -> int:
