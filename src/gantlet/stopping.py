@@ -7,11 +7,11 @@ import os
 import signal
 import stat
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-__all__ = ["leave_terminal", "outlast_reader", "stop_by_exception", "stop_signals"]
+__all__ = ["give_up", "leave_terminal", "outlast_reader", "stop_by_exception", "stop_signals"]
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
@@ -51,6 +51,12 @@ def leave_terminal() -> None:
             terminal = False
         if terminal:
             _to_nowhere(output)
+
+
+def give_up(stream: TextIO) -> None:
+    """Let output that cannot be written go nowhere, with what its buffer still holds: Python would tell of it once more at the end."""
+    with suppress(OSError, ValueError):  # of a stream that is no file
+        _to_nowhere(stream.fileno())
 
 
 def outlast_reader(stream: io.TextIOWrapper) -> io.TextIOWrapper:

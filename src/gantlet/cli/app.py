@@ -24,7 +24,7 @@ from typer.main import get_command
 from gantlet._version import VERSION
 from gantlet.errors import BadGrid, BadValue, ExportMismatch, GantletError, ReplayMismatch, StoreError, TrainingFailed
 from gantlet.memory import out_of_memory
-from gantlet.stopping import outlast_reader, stop_by_exception
+from gantlet.stopping import give_up, outlast_reader, stop_by_exception
 
 from .board import board_command
 from .check import repair_study_command, verify_study_command
@@ -146,7 +146,7 @@ def main() -> None:
             )
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
             raise  # else the terminal or file behind standard output
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - what is left in the buffer goes nowhere
+        give_up(sys.stdout)
         _fail(f"The output could not be written: {error.strerror}.", 2)
 
 
