@@ -15,7 +15,7 @@ from torch import nn
 
 from gantlet.api.compare import compare_sets
 from gantlet.api.image_sets import ImageSet, open_set
-from gantlet.errors import BadData, BadValue
+from gantlet.errors import BadData, BadValue, FolderInUse
 from gantlet.metrics.gaussian_fit import read_statistics
 from onnx_files import onnx_file
 from terminal import Done, gantlet
@@ -212,6 +212,12 @@ def test_two_names_of_one_place_are_one_set_of_images() -> None:
 def test_statistics_are_saved_where_the_judged_side_is_statistics_too(here: Path) -> None:
     compare_sets("x.npy", "y.npy", metrics=["fd"], save=here / "one.npz")
     compare_sets("y.npy", "one.npz", save=here / "two.npz")
+    before = (here / "two.npz").read_bytes()
+    with pytest.raises(
+        FolderInUse, match=r"two\.npz exists already; nothing was written\. Choose another --save-statistics"
+    ):
+        compare_sets("x.npy", "one.npz", save=here / "two.npz")
+    assert (here / "two.npz").read_bytes() == before
     expected = compare_sets("y.npy", "x.npy", metrics=["fd"], save=here / "three.npz")
     assert expected.scores["fd"].value > 0
     assert read_statistics(here / "two.npz").mean.tolist() == read_statistics(here / "three.npz").mean.tolist()

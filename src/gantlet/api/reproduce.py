@@ -205,7 +205,7 @@ def _check_as_begun(folder: Path, options: Mapping[str, Any]) -> None:
         BadValue: One is given.
     """
     usual = Options()
-    given = [name for name, value in options.items() if name != "command" and value != getattr(usual, name, value)]
+    given = [name for name, value in options.items() if name != "command" and value != getattr(usual, name, None)]
     if given:
         raise BadValue(
             f"{folder} is a study and goes on as it was begun: leave out {', '.join(given)}. Another device or number of workers "

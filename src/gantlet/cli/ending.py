@@ -26,7 +26,6 @@ def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]
 
     symptoms: list[str] = []
     page, runs = write_report([store.folder], on_findings=symptoms.extend), read_runs(store)
-    bad = runs[runs["status"] != "finished"]
     if voice == "json":
         import json as jsonlib
 
@@ -41,16 +40,9 @@ def finish(store: Store, damaged: bool, voice: Literal["table", "quiet", "json"]
             typer.echo(
                 f"gantlet: signs of {', '.join(symptoms)}; what to do says: {command('doctor', store.folder)}", err=True
             )
-        if store.onward != "resume":
-            typer.echo(f"on with: {command(store.onward, store.folder)}")
-    for status, group in bad.groupby("status"):
-        first = group.iloc[0]
-        cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
-        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}", err=True)
-    if len(bad):
-        raise typer.Exit(3)
-    if damaged:
-        raise typer.Exit(1)
+        if (onward := store.onward) != "resume":
+            typer.echo(f"continue with: {command(onward, store.folder)}")
+    _exit(runs, runs["status"] != "finished", damaged)
 
 
 def finish_part(runs: pd.DataFrame, damaged: bool, onward: str) -> None:
@@ -61,11 +53,16 @@ def finish_part(runs: pd.DataFrame, damaged: bool, onward: str) -> None:
         damaged: Whether something was found damaged.
         onward: The command that goes on.
     """
-    bad = runs[runs["status"].isin(("failed", "stopped"))]
-    for status, group in bad.groupby("status"):
-        cause = f"; run {group['run'].iloc[0]}: {group['cause'].iloc[0]}" if status == "failed" else ""
-        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}. Go on with: {onward}", err=True)
-    if len(bad):
+    _exit(runs, runs["status"].isin(("failed", "stopped")), damaged, f". Go on with: {onward}")
+
+
+def _exit(runs: pd.DataFrame, missing: pd.Series[bool], damaged: bool, then: str = "") -> None:
+    """Say how many members are missing from what was asked for, and leave with the status that tells it."""
+    for status, group in runs[missing].groupby("status"):
+        first = group.iloc[0]
+        cause = f"; run {first['run']}: {first['cause']}" if isinstance(first["cause"], str) else ""
+        typer.echo(f"gantlet: {len(group)} of {len(runs)} members {status}{cause}{then}", err=True)
+    if missing.any():
         raise typer.Exit(3)
     if damaged:
         raise typer.Exit(1)

@@ -116,6 +116,6 @@ def _print(found: Reproduction) -> None:
     if found.others:
         return
     if FACT in Store(folder).record().facts:
-        typer.echo(f"on with: {command('reproduce', folder)} --budget TIME")
+        typer.echo(f"continue with: {command('reproduce', folder)} --budget TIME")
     else:
-        typer.echo(f"on with: {command('resume', folder)}, or {command('extend', folder)} --seeds N")
+        typer.echo(f"continue with: {command('resume', folder)}, or {command('extend', folder)} --seeds N")

@@ -409,7 +409,7 @@ def test_whatever_meets_a_search_says_how_it_goes_on(
     assert again.err.endswith(f"nothing was written. Continue it with: {on}\n")
     done = terminal.gantlet("resume", store.folder)
     assert done.status == 0, done.err
-    assert done.out.splitlines()[-1] == f"on with: {on}"
+    assert done.out.splitlines()[-1] == f"continue with: {on}"
     before = (store.folder / "study.json").read_bytes()
 
     def full(*_: Any) -> None:
